@@ -1,0 +1,75 @@
+#include "tests/unit/unit.h"
+
+#include "policy/str.h"
+
+#include <errno.h>
+
+static void slices_compare_by_content(void **state)
+{
+    (void)state;
+    assert_true(str_eq(S("abc"), str_from("abc")));
+    assert_false(str_eq(S("abc"), S("abC")));
+    assert_true(str_eq_nocase(S("Content-Length"), S("content-LENGTH")));
+    assert_false(str_eq_nocase(S("k"), S("\xe2\x84\xaa")));
+    assert_true(str_eq(str_from(NULL), S("")));
+    assert_true(str_has_prefix(S("abc"), S("ab")));
+    assert_false(str_has_prefix(S("a"), S("ab")));
+    assert_true(str_has_suffix(S("abc"), S("bc")));
+}
+
+static void cutting_and_trimming(void **state)
+{
+    struct str head, tail;
+
+    (void)state;
+    assert_true(str_cut(S("a=b=c"), '=', &head, &tail));
+    assert_true(str_eq(head, S("a")) && str_eq(tail, S("b=c")));
+    assert_false(str_cut(S("abc"), '=', &head, &tail));
+    assert_true(str_eq(head, S("abc")) && str_eq(tail, S("")));
+    assert_true(str_eq(str_trim(S(" \t a b \t")), S("a b")));
+    assert_true(str_eq(str_trim(S(" \t ")), S("")));
+}
+
+static void numbers_are_digits_that_fit(void **state)
+{
+    uint64_t n = 7;
+
+    (void)state;
+    assert_int_equal(str_to_u64(S("18446744073709551615"), &n), 0);
+    assert_true(n == UINT64_MAX);
+    assert_int_equal(str_to_u64(S("18446744073709551616"), &n), -ERANGE);
+    assert_int_equal(str_to_u64(S("+1"), &n), -EINVAL);
+    assert_int_equal(str_to_u64(S("1 "), &n), -EINVAL);
+    assert_int_equal(str_to_u64(S(""), &n), -EINVAL);
+    assert_true(n == UINT64_MAX);
+}
+
+static void a_strbuf_takes_its_maximum_and_no_more(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf buf = STRBUF(100);
+
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(strbuf_addf(&buf, "%010d", i), 0);
+    assert_int_equal(buf.len, 100);
+    assert_int_equal(strbuf_add_char(&buf, 'x'), -ENOBUFS);
+    assert_int_equal(strbuf_addf(&buf, "x"), -ENOBUFS);
+    assert_int_equal(buf.len, 100);
+    assert_string_equal(strbuf_cstr(&buf) + 90, "0000000009");
+    strbuf_consume(&buf, 95);
+    assert_true(str_eq(strbuf_str(&buf), S("00009")));
+    strbuf_consume(&buf, 5);
+    assert_null(buf.ptr);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slices_compare_by_content),
+        cmocka_unit_test(cutting_and_trimming),
+        cmocka_unit_test(numbers_are_digits_that_fit),
+        cmocka_unit_test(a_strbuf_takes_its_maximum_and_no_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
