@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Every maximum there is. Whatever a peer (a client, the engine, the SSH
+ * server, the author of a policy) can make grow stops at one of these, and a
+ * test stands at its edge.
+ */
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+/* HTTP, both directions */
+#define LIMIT_HEAD                                                             \
+    (256 * KIB)                    /* a request or response head; dockerode    \
+                                      repeats whole bodies in its query */
+#define LIMIT_HEADERS    128       /* header lines of one head */
+#define LIMIT_CHUNK_LINE 256       /* a chunk-size line with its extension */
+#define LIMIT_TRAILER    (8 * KIB) /* all trailer lines, which are dropped */
+#define LIMIT_INTERIM    8         /* 1xx responses before the real one */
+
+/* the request target */
+#define LIMIT_PATH        (4 * KIB)
+#define LIMIT_SEGMENTS    32
+#define LIMIT_QUERY_PAIRS 256
+
+/* bodies that are parsed */
+#define LIMIT_JSON_BODY  (4 * MIB)
+#define LIMIT_JSON_DEPTH 64
+
+/* buffers between the two sides of an exchange; a full one stops reading */
+#define LIMIT_OUT   (256 * KIB)
+#define LIMIT_DRAIN (64 * KIB) /* read and dropped after a refusal */
+
+/* the link */
+#define LIMIT_CHANNELS      4096
+#define LIMIT_LINK_OUTPUT   MIB       /* above it, clients are not read */
+#define LIMIT_CHANNEL_INPUT (2 * MIB) /* the window of one channel */
+#define LIMIT_BANNER        255       /* RFC 4253, 4.2 */
+#define LIMIT_KNOWN_HOSTS   (4 * MIB)
+#define LIMIT_KEY_FILE      (64 * KIB)
+#define LIMIT_IDENTITIES    16
+
+/* the policy document */
+#define LIMIT_POLICY    MIB
+#define LIMIT_NAMESPACE 32
+#define LIMIT_REASON    512 /* the text of a refusal */
