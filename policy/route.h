@@ -1,0 +1,104 @@
+#pragma once
+
+/*
+ * What Docker's HTTP API is to us: one table of every endpoint an engine
+ * routes or ever routed (API 1.24 to 1.55), and the question which of them a
+ * request names. What has no row here does not exist for a client of berth.
+ */
+
+#include "policy/method.h"
+#include "policy/operation.h"
+#include "policy/target.h"
+
+/* What a request may carry. */
+enum body_kind {
+    BODY_NONE,          /* a body is refused, an empty one is fine */
+    BODY_JSON,          /* parsed, judged and written anew */
+    BODY_JSON_OPTIONAL, /* the same, but may be missing */
+    BODY_TAR,           /* streamed */
+    BODY_RAW,           /* streamed, or bytes of the hijacked stream */
+};
+
+/* What comes back on success. */
+enum reply_kind {
+    REPLY_EMPTY,
+    REPLY_JSON,       /* one value, after which the exchange is over */
+    REPLY_JSON_LATER, /* the same, but head first and the value much later */
+    REPLY_JSON_LINES, /* a stream of values */
+    REPLY_STREAM,     /* opaque bytes: tar, logs */
+    REPLY_TUNNEL,     /* the connection is hijacked */
+};
+
+/* Which Upgrade a route honours; anything else is stripped or refused. */
+enum upgrade_kind {
+    UPGRADE_NONE,
+    UPGRADE_TCP,       /* attach, exec start: 101, or 200 raw without it */
+    UPGRADE_H2C,       /* session, grpc */
+    UPGRADE_WEBSOCKET, /* attach/ws */
+};
+
+/* What a name in the path names. */
+enum ref_kind {
+    REF_NONE,
+    REF_CONTAINER,
+    REF_EXEC,
+    REF_IMAGE,
+    REF_NETWORK,
+    REF_VOLUME,
+    REF_CHECKPOINT,
+    REF_PLUGIN,
+    REF_SERVICE,
+    REF_NODE,
+    REF_TASK,
+    REF_SECRET,
+    REF_CONFIG,
+    REF_PROFILE, /* debug/pprof/{name} */
+};
+
+struct route {
+    enum method method;
+    const char *path; /* "/containers/{container}/json"; "{image*}" takes
+                         slashes too, so that the suffix decides */
+    enum operation operation;
+    enum body_kind body;
+    enum reply_kind reply;
+    enum upgrade_kind upgrade;
+    unsigned since;    /* minor API version it came with; 24 or less: always */
+    unsigned removed;  /* minor version that no longer has it, or 0 */
+    const char *query; /* the keys it knows, separated by blanks; a key with
+                          "[]" behind it may be given more than once */
+};
+
+extern const struct route routes[];
+extern const size_t route_count;
+
+struct route_match {
+    const struct route *route;
+    struct route_param {
+        enum ref_kind kind;
+        struct str value; /* decoded; points into the target */
+    } params[2];          /* in the order of the path */
+    size_t param_count;
+};
+
+enum { ROUTE_E_UNKNOWN = 1 };
+
+/*
+ * Which endpoint METHOD on TARGET names. Returns 0 and fills *MATCH; or
+ * ROUTE_E_UNKNOWN and leaves it. (OPTIONS, which the engine answers anywhere,
+ * matches any path.)
+ */
+int route_find(enum method method, const struct target *target,
+               struct route_match *match);
+
+/* Does the route's query list hold KEY; *REPEATS: may it be given twice? */
+bool route_knows_query(const struct route *route, struct str key,
+                       bool *repeats);
+
+/*
+ * Write the target anew: "/v1.MINOR" when it was versioned, the route's path
+ * with PARAMS in the place of its names, and of the query only the pairs with
+ * a key that the route knows, percent-encoded. 0 or -ENOBUFS.
+ */
+int route_put_target(struct strbuf *out, const struct route_match *match,
+                     const struct target *target);
