@@ -17,6 +17,7 @@
 #define LIMIT_CHUNK_LINE 256       /* a chunk-size line with its extension */
 #define LIMIT_TRAILER    (8 * KIB) /* all trailer lines, which are dropped */
 #define LIMIT_INTERIM    8         /* 1xx responses before the real one */
+#define LIMIT_BLANKS     4         /* empty lines before a request */
 
 /* the request target */
 #define LIMIT_PATH        (4 * KIB)

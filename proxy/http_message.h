@@ -41,10 +41,19 @@ struct http_head {
     struct str upgrade; /* the Upgrade header's value, empty without one */
 };
 
+/* Is S a token (RFC 9110, 5.6.2), as a header name or method must be? */
+bool http_is_token(struct str s);
+/* May S be a header value: no control byte but HTAB? */
+bool http_is_value(struct str s);
+/* May S stand as a target on a request line: not empty, printable ASCII only,
+ * no blank? */
+bool http_is_target(struct str s);
+
 /* The value of the first header NAME (any case), or NULL. */
 const struct str *http_head_get(const struct http_head *head, struct str name);
 
-/* Does the comma-separated list in header NAME hold TOKEN (any case)? */
+/* Does the comma-separated list in the headers NAME (there may be several)
+ * hold TOKEN (any case)? */
 bool http_head_has_token(const struct http_head *head, struct str name,
                          struct str token);
 
@@ -52,15 +61,18 @@ bool http_head_has_token(const struct http_head *head, struct str name,
 const char *http_reason(int status);
 
 /*
- * Writers. They append to OUT and return 0, or -ENOBUFS when OUT is full.
- * http_put_header returns -EINVAL for a name that is no token or a value with
- * a control byte, so that no value can start a line of its own.
+ * Writers. They append to OUT and return 0, or -ENOBUFS when OUT is full; or
+ * -EINVAL for what would not be read again as what it was: a name that is no
+ * token, a value or reason with a control byte, a target with a blank,
+ * METHOD_OTHER. So nothing can start a line of its own. After a failure OUT is
+ * as it was.
  */
 int http_put_request_line(struct strbuf *out, enum method method,
                           struct str target);
 int http_put_status_line(struct strbuf *out, int status, struct str reason);
 int http_put_header(struct strbuf *out, struct str name, struct str value);
 int http_put_end_of_head(struct strbuf *out);
-/* The line before a chunk of LEN bytes; the caller adds bytes and CRLF. */
+/* The line before a chunk of LEN bytes, which is not 0; the caller adds the
+ * bytes and CRLF. */
 int http_put_chunk_line(struct strbuf *out, size_t len);
 int http_put_last_chunk(struct strbuf *out);
