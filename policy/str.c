@@ -82,6 +82,39 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail)
     return at >= 0;
 }
 
+bool str_is_utf8(struct str s)
+{
+    const unsigned char *at = (const unsigned char *)s.ptr;
+    const unsigned char *end = at + s.len;
+
+    while (at < end) {
+        unsigned char first = *at++;
+        /* the range of the second byte is what keeps RFC 3629 strict */
+        unsigned char low = 0x80, high = 0xbf;
+        int more;
+
+        if (first < 0x80)
+            continue;
+        if (first < 0xc2 || first > 0xf4)
+            return false;
+        more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+        if (first == 0xe0)
+            low = 0xa0;
+        else if (first == 0xed)
+            high = 0x9f;
+        else if (first == 0xf0)
+            low = 0x90;
+        else if (first == 0xf4)
+            high = 0x8f;
+        for (; more; more--, low = 0x80, high = 0xbf) {
+            if (at == end || *at < low || *at > high)
+                return false;
+            at++;
+        }
+    }
+    return true;
+}
+
 int str_to_u64(struct str s, uint64_t *out)
 {
     uint64_t value = 0;

@@ -30,6 +30,25 @@ static void cutting_and_trimming(void **state)
     assert_true(str_eq(str_trim(S(" \t ")), S("")));
 }
 
+static void utf8_is_strict(void **state)
+{
+    (void)state;
+    assert_true(str_is_utf8(S("")));
+    assert_true(str_is_utf8(S("a\0b")));
+    assert_true(str_is_utf8(S("\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf"
+                              "\xee\x80\x80\xf0\x90\x80\x80\xf4\x8f\xbf\xbf")));
+    /* overlong, surrogate, too large, cut short, no start */
+    assert_false(str_is_utf8(S("\xc1\xbf")));
+    assert_false(str_is_utf8(S("\xe0\x9f\xbf")));
+    assert_false(str_is_utf8(S("\xf0\x8f\xbf\xbf")));
+    assert_false(str_is_utf8(S("\xed\xa0\x80")));
+    assert_false(str_is_utf8(S("\xf4\x90\x80\x80")));
+    assert_false(str_is_utf8(S("\xf5\x80\x80\x80")));
+    assert_false(str_is_utf8(S("a\xe2\x82")));
+    assert_false(str_is_utf8(S("\xe2\x82z")));
+    assert_false(str_is_utf8(S("\x80")));
+}
+
 static void numbers_are_digits_that_fit(void **state)
 {
     uint64_t n = 7;
@@ -67,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_compare_by_content),
         cmocka_unit_test(cutting_and_trimming),
+        cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(numbers_are_digits_that_fit),
         cmocka_unit_test(a_strbuf_takes_its_maximum_and_no_more),
     };
