@@ -12,7 +12,8 @@
 
 /* What a request may carry. */
 enum body_kind {
-    BODY_NONE,          /* a body is refused, an empty one is fine */
+    BODY_NONE,          /* the engine does not look at one; clients send "{}"
+                           all the same, so it is read, dropped and not sent */
     BODY_JSON,          /* parsed, judged and written anew */
     BODY_JSON_OPTIONAL, /* the same, but may be missing */
     BODY_TAR,           /* streamed */
@@ -38,35 +39,44 @@ enum upgrade_kind {
 };
 
 /* What a name in the path names. */
+#define REF_KINDS(X)                                                           \
+    X(REF_NONE, "any")                                                         \
+    X(REF_CONTAINER, "container")                                              \
+    X(REF_EXEC, "exec")                                                        \
+    X(REF_IMAGE, "image")                                                      \
+    X(REF_NETWORK, "network")                                                  \
+    X(REF_VOLUME, "volume")                                                    \
+    X(REF_CHECKPOINT, "checkpoint")                                            \
+    X(REF_PLUGIN, "plugin")                                                    \
+    X(REF_SERVICE, "service")                                                  \
+    X(REF_NODE, "node")                                                        \
+    X(REF_TASK, "task")                                                        \
+    X(REF_SECRET, "secret")                                                    \
+    X(REF_CONFIG, "config")                                                    \
+    X(REF_PROFILE, "profile") /* debug/pprof/{name} */
+
 enum ref_kind {
-    REF_NONE,
-    REF_CONTAINER,
-    REF_EXEC,
-    REF_IMAGE,
-    REF_NETWORK,
-    REF_VOLUME,
-    REF_CHECKPOINT,
-    REF_PLUGIN,
-    REF_SERVICE,
-    REF_NODE,
-    REF_TASK,
-    REF_SECRET,
-    REF_CONFIG,
-    REF_PROFILE, /* debug/pprof/{name} */
+#define X(id, name) id,
+    REF_KINDS(X)
+#undef X
 };
+
+const char *ref_kind_name(enum ref_kind kind);
 
 struct route {
     enum method method;
-    const char *path; /* "/containers/{container}/json"; "{image*}" takes
-                         slashes too, so that the suffix decides */
+    const char *path; /* "/containers/{container*}/json": a name "{kind}" is
+                         one segment, "{kind*}" takes slashes too, so that the
+                         suffix decides */
     enum operation operation;
     enum body_kind body;
     enum reply_kind reply;
-    enum upgrade_kind upgrade;
-    unsigned since;    /* minor API version it came with; 24 or less: always */
-    unsigned removed;  /* minor version that no longer has it, or 0 */
     const char *query; /* the keys it knows, separated by blanks; a key with
-                          "[]" behind it may be given more than once */
+                          "[]" behind it may be given more than once; NULL:
+                          it knows none */
+    unsigned since;    /* minor API version it came with; 0: always */
+    unsigned removed;  /* minor version that no longer has it, or 0 */
+    enum upgrade_kind upgrade;
 };
 
 extern const struct route routes[];
@@ -84,9 +94,10 @@ struct route_match {
 enum { ROUTE_E_UNKNOWN = 1 };
 
 /*
- * Which endpoint METHOD on TARGET names. Returns 0 and fills *MATCH; or
- * ROUTE_E_UNKNOWN and leaves it. (OPTIONS, which the engine answers anywhere,
- * matches any path.)
+ * Which endpoint METHOD on TARGET names; like the engine, the first row that
+ * fits. Returns 0 and fills *MATCH; or ROUTE_E_UNKNOWN and leaves it. An empty
+ * name is no match, nor is an encoded slash outside of a name that takes
+ * slashes. (OPTIONS, which the engine answers anywhere, matches any path.)
  */
 int route_find(enum method method, const struct target *target,
                struct route_match *match);
@@ -96,9 +107,22 @@ bool route_knows_query(const struct route *route, struct str key,
                        bool *repeats);
 
 /*
+ * Refuse a key that the route knows and that is given more than once where one
+ * is meant: engine and judge might pick different ones. Returns 0, or
+ * ROUTE_E_QUERY with *WHY (400).
+ */
+enum { ROUTE_E_QUERY = 1 };
+int route_check_query(const struct route_match *match,
+                      const struct target *target, struct verdict *why);
+
+/*
  * Write the target anew: "/v1.MINOR" when it was versioned, the route's path
  * with PARAMS in the place of its names, and of the query only the pairs with
- * a key that the route knows, percent-encoded. 0 or -ENOBUFS.
+ * a key that the route knows, percent-encoded. A caller that wants another
+ * version, name or query changes TARGET and MATCH first.
+ * 0; -ENOBUFS; or -EINVAL when a changed name would be no name in a path
+ * (empty, a dot segment, a slash where the route takes none): OUT then holds
+ * part of it.
  */
 int route_put_target(struct strbuf *out, const struct route_match *match,
                      const struct target *target);
