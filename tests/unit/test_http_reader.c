@@ -60,6 +60,22 @@ static const struct sample samples[] = {
          "Upgrade: h2c\r\nExpect: 100-Continue\r\n\r\n"),
      "HEAD POST /grpc 1.1 none keep-alive expects upgrade=h2c|Host=d|"
      "Connection=Upgrade|Upgrade=h2c|Expect=100-Continue\nEND\n"},
+    {HTTP_REQUESTS, 0, /* an Upgrade takes nothing from the body */
+     STR("POST /exec/1/start HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
+         "Upgrade: tcp\r\nContent-Length: 2\r\n\r\n{}"
+         "POST /2 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
+         "Upgrade: tcp\r\nTransfer-Encoding: chunked\r\n\r\n"
+         "2\r\n[]\r\n0\r\n\r\n"),
+     "HEAD POST /exec/1/start 1.1 sized 2 keep-alive upgrade=tcp|Host=d|"
+     "Connection=Upgrade|Upgrade=tcp|Content-Length=2\nDATA {}\nEND\n"
+     "HEAD POST /2 1.1 chunked keep-alive upgrade=tcp|Host=d|"
+     "Connection=Upgrade|Upgrade=tcp|Transfer-Encoding=chunked\n"
+     "DATA []\nEND\n"},
+    {HTTP_REQUESTS, 0, /* other forms of target: whoever routes refuses them */
+     STR("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"
+         "GET http://d/x HTTP/1.1\r\nHost: d\r\n\r\n"),
+     "HEAD OTHER a:80 1.1 none keep-alive|Host=a\nEND\n"
+     "HEAD GET http://d/x 1.1 none keep-alive|Host=d\nEND\n"},
     {HTTP_REQUESTS, 0,
      STR("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n"),
      "HEAD POST / 1.0 none|Expect=100-continue\nEND\n"},
