@@ -27,6 +27,7 @@
 /* bodies that are parsed */
 #define LIMIT_JSON_BODY  (4 * MIB)
 #define LIMIT_JSON_DEPTH 64
+#define LIMIT_JSON_VALUES 65536 /* of one request; each costs memory */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
 #define LIMIT_OUT   (256 * KIB)
