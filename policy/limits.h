@@ -46,3 +46,6 @@
 #define LIMIT_POLICY    MIB
 #define LIMIT_NAMESPACE 32
 #define LIMIT_REASON    512 /* the text of a refusal */
+#define LIMIT_POLICY_TEXT 4096 /* one string of a policy */
+#define LIMIT_POLICY_LIST 1024 /* entries of one of its lists */
+#define LIMIT_PROBLEMS    100  /* reported about one document */
