@@ -1,0 +1,384 @@
+#include "tests/unit/unit.h"
+
+#include "policy/policy.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy/limits.h"
+
+#define MINIMAL                                                                \
+    "\"version\": 1, \"namespace\": \"r1\", "                                  \
+    "\"upstream\": { \"url\": \"unix:///var/run/docker.sock\" }"
+
+static const char *get_variable(void *arg, const char *name)
+{
+    (void)arg;
+    if (strcmp(name, "RUNNER_NAME") == 0)
+        return "r7";
+    if (strcmp(name, "SHOUTING") == 0)
+        return "RUNNER";
+    return strcmp(name, "EMPTY") == 0 ? "" : NULL;
+}
+
+static const struct environment environment = {.get = get_variable,
+                                               .host_name = "CI-Host_3.lan"};
+
+static struct policy *load(const char *text)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_POLICY);
+    struct policy_source source = {
+        .name = "test", .text = str_from(text), .environment = &environment};
+    struct policy *policy = NULL;
+    int r = policy_load(&source, &policy, &why);
+
+    if (r != 0)
+        fail_msg("%s", strbuf_cstr(&why));
+    return policy;
+}
+
+static void read_whole(const char *path, struct strbuf *out)
+{
+    FILE *file = fopen(path, "rb");
+    size_t got;
+
+    if (file == NULL)
+        fail_msg("%s cannot be opened", path);
+    do {
+        char *room = strbuf_reserve(out, 4096);
+
+        assert_non_null(room);
+        got = fread(room, 1, 4096, file);
+        strbuf_commit(out, got);
+    } while (got > 0);
+    fclose(file);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+/* Call EACH with every tests/policy/DIRECTORY/NAME.json and its content. */
+static void for_each_file(const char *directory,
+                          void (*each)(const char *path, struct str text))
+{
+    AUTO(strbuf_fini) struct strbuf pattern = STRBUF(4096);
+    const char *top = getenv("BERTH_SOURCE_ROOT");
+    glob_t found;
+
+    strbuf_addf(&pattern, "%s/tests/policy/%s/*.json", top != NULL ? top : ".",
+                directory);
+    assert_int_equal(glob(strbuf_cstr(&pattern), 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_POLICY);
+
+        read_whole(found.gl_pathv[i], &text);
+        each(found.gl_pathv[i],
+             str_of(text.ptr != NULL ? text.ptr : "", text.len));
+    }
+    globfree(&found);
+}
+
+static int load_file(const char *path, struct str text, struct policy **policy,
+                     struct strbuf *why)
+{
+    struct policy_source source = {
+        .name = base_name(path), .text = text, .environment = &environment};
+
+    return policy_load(&source, policy, why);
+}
+
+static void is_good(const char *path, struct str text)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_POLICY);
+    AUTO(strbuf_fini) struct strbuf first = STRBUF(LIMIT_POLICY);
+    AUTO(strbuf_fini) struct strbuf second = STRBUF(LIMIT_POLICY);
+    struct policy *policy = NULL, *again = NULL;
+
+    if (load_file(path, text, &policy, &why) != 0)
+        fail_msg("%s", strbuf_cstr(&why));
+    assert_int_equal(policy_put_effective(policy, &first), 0);
+    if (load_file("effective", strbuf_str(&first), &again, &why) != 0)
+        fail_msg("%s\n%s", strbuf_cstr(&why), strbuf_cstr(&first));
+    assert_int_equal(policy_put_effective(again, &second), 0);
+    assert_string_equal(strbuf_cstr(&first), strbuf_cstr(&second));
+    policy_unref(policy);
+    policy_unref(again);
+}
+
+static void good_files_load_and_print_what_loads_the_same(void **state)
+{
+    (void)state;
+    for_each_file("good", is_good);
+}
+
+/* NAME.expect beside NAME.json: "#" lines are notes, the rest is the message.
+ * With BERTH_WRITE_EXPECTED set, what is missing is written. */
+static void is_bad(const char *path, struct str text)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_POLICY);
+    AUTO(strbuf_fini) struct strbuf beside = STRBUF(4096);
+    AUTO(strbuf_fini) struct strbuf expected = STRBUF(LIMIT_POLICY);
+    struct policy *policy = NULL;
+    struct str rest, line;
+
+    if (load_file(path, text, &policy, &why) != POLICY_E_INVALID)
+        fail_msg("%s was loaded", path);
+    assert_null(policy);
+    strbuf_addf(&beside, "%.*sexpect", (int)strlen(path) - 4, path);
+    if (getenv("BERTH_WRITE_EXPECTED") != NULL) {
+        FILE *file = fopen(strbuf_cstr(&beside), "wx");
+
+        if (file != NULL) {
+            fputs(strbuf_cstr(&why), file);
+            fclose(file);
+        }
+    }
+    read_whole(strbuf_cstr(&beside), &expected);
+    rest = strbuf_str(&expected);
+    while (str_has_prefix(rest, S("#")))
+        str_cut(rest, '\n', &line, &rest);
+    if (!str_eq(rest, strbuf_str(&why)))
+        fail_msg("%s:\nexpected\n%.*sgot\n%s", path, STR_FMT(rest),
+                 strbuf_cstr(&why));
+}
+
+static void bad_files_say_where_and_what_to_write(void **state)
+{
+    (void)state;
+    for_each_file("bad", is_bad);
+}
+
+static void defaults_are_filled_in(void **state)
+{
+    struct policy *policy = load("{" MINIMAL "}");
+
+    (void)state;
+    assert_string_equal(policy->namespace, "r1");
+    assert_int_equal(policy->mode, POLICY_ENFORCE);
+    assert_string_equal(policy->listen.path, "/run/berth/docker.sock");
+    assert_int_equal(policy->listen.mode, 0660);
+    assert_null(policy->listen.group);
+    assert_int_equal(policy->timeouts.head, 30000);
+    assert_string_equal(policy->audit.to, "stdout");
+    assert_false(policy->audit.required);
+    assert_int_equal(policy->upstream.connect_timeout_ms, 10000);
+    assert_true(policy->upstream.agent);
+    assert_int_equal(policy->upstream.identity_count, 0);
+    policy_unref(policy);
+}
+
+static void a_group_may_be_a_number(void **state)
+{
+    struct policy *policy =
+        load("{" MINIMAL ", \"listen\": { \"group\": 123 } }");
+
+    (void)state;
+    assert_string_equal(policy->listen.group, "123");
+    policy_unref(policy);
+}
+
+static void a_policy_lives_until_its_last_owner_lets_go(void **state)
+{
+    struct policy *policy = load("{" MINIMAL "}");
+
+    (void)state;
+    assert_ptr_equal(policy_ref(policy), policy);
+    policy_unref(policy);
+    assert_string_equal(policy->namespace, "r1");
+    policy_unref(policy);
+    policy_unref(NULL);
+}
+
+static struct verdict judge(const char *operations, enum operation operation)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(4096);
+    struct verdict verdict = {0};
+
+    strbuf_addf(&text, "{" MINIMAL ", \"operations\": %s }", operations);
+    struct policy *policy = load(strbuf_cstr(&text));
+
+    policy_operation(policy, operation, &verdict);
+    policy_unref(policy);
+    return verdict;
+}
+
+static void nothing_said_is_no_and_says_what_to_write(void **state)
+{
+    struct verdict v = judge("{}", OP_CONTAINER_EXPORT);
+
+    (void)state;
+    assert_int_equal(v.kind, VERDICT_DENY);
+    assert_int_equal(v.status, 403);
+    assert_string_equal(v.rule, "operations.allow");
+    assert_string_equal(
+        v.reason,
+        "ContainerExport is not allowed by the policy (operations.allow); to "
+        "allow it, add \"ContainerExport\" or \"container:stream\" to "
+        "operations.allow");
+}
+
+static void an_operation_is_allowed_by_name_group_or_access(void **state)
+{
+    static const char *const allows[] = {
+        "{\"allow\": [\"ContainerLogs\"]}",
+        "{\"allow\": [\"exec\", \"container\"]}",
+        "{\"allow\": [\"container:stream\"]}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(allows) / sizeof(allows[0]); i++) {
+        struct verdict v = judge(allows[i], OP_CONTAINER_LOGS);
+
+        assert_int_equal(v.kind, VERDICT_ALLOW);
+        assert_string_equal(v.rule, "operations.allow");
+        assert_int_equal(judge(allows[i], OP_IMAGE_LIST).kind, VERDICT_DENY);
+    }
+    assert_int_equal(judge(allows[0], OP_CONTAINER_STATS).kind, VERDICT_DENY);
+    assert_int_equal(judge(allows[2], OP_CONTAINER_CREATE).kind, VERDICT_DENY);
+}
+
+static void deny_goes_before_allow(void **state)
+{
+    struct verdict v = judge("{\"allow\": [\"ContainerExport\"],"
+                             " \"deny\": [\"container:stream\"]}",
+                             OP_CONTAINER_EXPORT);
+
+    (void)state;
+    assert_int_equal(v.kind, VERDICT_DENY);
+    assert_string_equal(v.rule, "operations.deny");
+    assert_string_equal(v.reason, "ContainerExport is denied by the policy "
+                                  "(operations.deny); to allow it, remove "
+                                  "\"container:stream\" from operations.deny");
+}
+
+static void ping_and_version_are_always_there(void **state)
+{
+    static const enum operation always[] = {OP_SYSTEM_PING, OP_SYSTEM_PING_HEAD,
+                                            OP_SYSTEM_VERSION};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(judge("{\"deny\": [\"system\"]}", always[i]).kind,
+                         VERDICT_ALLOW);
+    assert_int_equal(judge("{}", OP_SYSTEM_INFO).kind, VERDICT_DENY);
+    assert_int_equal(judge("{\"allow\": [\"system\"]}", OP_NONE).kind,
+                     VERDICT_DENY);
+}
+
+static void tunnels_of_buildkit_are_allowed_by_name_with_a_warning(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf warnings = STRBUF(4096);
+    struct verdict v = judge("{\"allow\": [\"build\"]}", OP_GRPC);
+
+    (void)state;
+    assert_int_equal(v.kind, VERDICT_DENY);
+    assert_string_equal(v.reason,
+                        "Grpc is not allowed by the policy "
+                        "(operations.allow); to allow it, add \"Grpc\" to "
+                        "operations.allow");
+    assert_int_equal(judge("{\"allow\": [\"Grpc\"]}", OP_GRPC).kind,
+                     VERDICT_ALLOW);
+    assert_int_equal(judge("{\"allow\": [\"Grpc\"]}", OP_SESSION).kind,
+                     VERDICT_DENY);
+
+    struct policy *policy =
+        load("{" MINIMAL ", \"operations\": { \"allow\": [\"Grpc\"] } }");
+
+    assert_int_equal(policy_put_warnings(policy, &warnings), 0);
+    assert_non_null(strstr(strbuf_cstr(&warnings),
+                           "operations.allow: \"Grpc\" opens a tunnel"));
+    assert_null(strstr(strbuf_cstr(&warnings), "Session"));
+    policy_unref(policy);
+}
+
+static void a_policy_may_be_as_long_as_the_limit(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_POLICY + 1);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    struct policy *policy = NULL;
+
+    (void)state;
+    strbuf_addf(&text, "{" MINIMAL "}");
+    while (text.len < LIMIT_POLICY)
+        strbuf_add_char(&text, ' ');
+    assert_int_equal(load_file("p", strbuf_str(&text), &policy, &why), 0);
+    policy_unref(policy);
+    strbuf_add_char(&text, ' ');
+    assert_int_equal(load_file("p", strbuf_str(&text), &policy, &why),
+                     POLICY_E_INVALID);
+    assert_string_equal(strbuf_cstr(&why),
+                        "p: the file has 1048577 bytes; a policy has 1048576 "
+                        "at most\n");
+}
+
+static void what_the_command_line_says_goes_first(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    const struct policy_override overrides[] = {
+        {"namespace",   "other"         },
+        {"listen.path", "/run/${x}.sock"}
+    };
+    struct policy_source source = {.name = "p",
+                                   .text = str_from("{" MINIMAL "}"),
+                                   .environment = &environment,
+                                   .overrides = overrides,
+                                   .override_count = 2};
+    struct policy *policy = NULL;
+
+    (void)state;
+    assert_int_equal(policy_load(&source, &policy, &why), 0);
+    assert_string_equal(policy->namespace, "other");
+    assert_string_equal(policy->listen.path, "/run/${x}.sock");
+    policy_unref(policy);
+
+    const struct policy_override wrong = {"namespace", "A"};
+
+    source.overrides = &wrong;
+    source.override_count = 1;
+    assert_int_equal(policy_load(&source, &policy, &why), POLICY_E_INVALID);
+    assert_string_equal(strbuf_cstr(&why),
+                        "command line: namespace: \"A\" is no namespace; "
+                        "write lower-case letters and digits, with single "
+                        "dashes between them\n");
+}
+
+static void no_file_at_all_is_a_policy_too(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    struct policy_source source = {.environment = &environment};
+    struct policy *policy = NULL;
+
+    (void)state;
+    assert_int_equal(policy_load(&source, &policy, &why), 0);
+    assert_string_equal(policy->preset, "compose-tests");
+    assert_string_equal(policy->namespace, "ci-host-3-lan");
+    assert_string_equal(policy->upstream.url, "unix:///var/run/docker.sock");
+    policy_unref(policy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_files_load_and_print_what_loads_the_same),
+        cmocka_unit_test(bad_files_say_where_and_what_to_write),
+        cmocka_unit_test(defaults_are_filled_in),
+        cmocka_unit_test(a_group_may_be_a_number),
+        cmocka_unit_test(a_policy_lives_until_its_last_owner_lets_go),
+        cmocka_unit_test(nothing_said_is_no_and_says_what_to_write),
+        cmocka_unit_test(an_operation_is_allowed_by_name_group_or_access),
+        cmocka_unit_test(deny_goes_before_allow),
+        cmocka_unit_test(ping_and_version_are_always_there),
+        cmocka_unit_test(
+            tunnels_of_buildkit_are_allowed_by_name_with_a_warning),
+        cmocka_unit_test(a_policy_may_be_as_long_as_the_limit),
+        cmocka_unit_test(what_the_command_line_says_goes_first),
+        cmocka_unit_test(no_file_at_all_is_a_policy_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
