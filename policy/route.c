@@ -213,11 +213,6 @@ static size_t split(const char *path, struct piece pieces[PIECES_MAX])
     return count;
 }
 
-static bool after_encoded_slash(const struct target *target, size_t segment)
-{
-    return target->encoded_slashes >> segment & 1;
-}
-
 /* The path from segment FIRST on, COUNT segments long. */
 static struct str span(const struct target *target, size_t first, size_t count)
 {
@@ -244,8 +239,6 @@ static bool fits(const struct route *route, const struct target *target,
     for (size_t i = 0; i < count; i++) {
         size_t take = pieces[i].takes_slashes ? 1 + spare : 1;
 
-        if (after_encoded_slash(target, at))
-            return false;
         if (pieces[i].is_name)
             found.params[found.param_count++] = (struct route_param){
                 pieces[i].kind,
@@ -258,6 +251,30 @@ static bool fits(const struct route *route, const struct target *target,
     if (at != target->segment_count)
         return false;
     *match = found;
+    return true;
+}
+
+/*
+ * Does every encoded slash stand inside a name? This is asked of the row that
+ * the engine will choose, never to choose another one.
+ */
+static bool slashes_are_in_names(const struct route_match *match,
+                                 const struct target *target)
+{
+    for (size_t i = 0; i < target->segment_count; i++) {
+        const char *at = target->segments[i].ptr;
+        bool inside = false;
+
+        if (!(target->encoded_slashes >> i & 1))
+            continue;
+        for (size_t p = 0; p < match->param_count; p++) {
+            struct str name = match->params[p].value;
+
+            inside |= at > name.ptr && at < name.ptr + name.len;
+        }
+        if (!inside)
+            return false;
+    }
     return true;
 }
 
@@ -284,6 +301,8 @@ static bool begins_like(const struct route *route, struct str segment)
 int route_find(enum method method, const struct target *target,
                struct route_match *match)
 {
+    struct route_match found;
+
     for (size_t i = 0; i < route_count; i++) {
         if (routes[i].method != method)
             continue;
@@ -293,8 +312,12 @@ int route_find(enum method method, const struct target *target,
         }
         if (target->segment_count &&
             begins_like(&routes[i], target->segments[0]) &&
-            fits(&routes[i], target, match))
+            fits(&routes[i], target, &found)) {
+            if (!slashes_are_in_names(&found, target))
+                return ROUTE_E_UNKNOWN;
+            *match = found;
             return 0;
+        }
     }
     return ROUTE_E_UNKNOWN;
 }
