@@ -235,7 +235,7 @@ static json_t *number_to_json(const struct setting *setting, const void *member)
     (void)setting;
     if (isinf(number))
         return json_null();
-    return number == floor(number) && number < EXACT
+    return number < EXACT && number == (double)(json_int_t)number
                ? json_integer((json_int_t)number)
                : json_real(number);
 }
