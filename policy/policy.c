@@ -100,7 +100,7 @@ void policy_operation(const struct policy *policy, enum operation operation,
 int policy_put_effective(const struct policy *policy, struct strbuf *out)
 {
     json_auto_t *json = settings_to_json(&policy_shape, policy);
-    char *text = json_dumps(json, JSON_INDENT(2));
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
     int r = strbuf_addf(out, "%s\n", text);
 
     free(text);

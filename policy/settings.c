@@ -77,7 +77,8 @@ static size_t main_layer(const struct reader *reader)
 /* VALUE as JSON, cut to a length that a message bears. */
 static void put_shown(struct strbuf *out, const json_t *value)
 {
-    char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT |
+                                        JSON_REAL_PRECISION(15));
     struct str text = str_from(shown);
 
     strbuf_add(out, str_head(text, SHOWN_MAX));
