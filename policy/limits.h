@@ -41,6 +41,8 @@
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)
 #define LIMIT_IDENTITIES    16
+#define LIMIT_HOST          253 /* a host name, RFC 1035 */
+#define LIMIT_USER          255
 
 /* the policy document */
 #define LIMIT_POLICY    MIB
