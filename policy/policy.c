@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "policy/operation_word.h"
+#include "policy/url.h"
 
 static void upstream_config_fini(struct upstream_config *config)
 {
@@ -114,6 +115,13 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
     if (policy->mode == POLICY_REPORT_ONLY)
         r = strbuf_addf(out, "mode: report-only lets everything pass that the "
                              "policy refuses\n");
+    if (r == 0 && policy->upstream.kind == UPSTREAM_TCP &&
+        !upstream_is_local(&policy->upstream))
+        r = strbuf_addf(out,
+                        "upstream.url: %s goes to another machine in the "
+                        "clear, and whoever reaches that port owns the "
+                        "engine; write an ssh:// URL\n",
+                        policy->upstream.url);
     for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {
         enum operation operation = (enum operation)i;
 

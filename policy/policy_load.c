@@ -5,6 +5,7 @@
 #include "policy/json_locate.h"
 #include "policy/presets.h"
 #include "policy/setting_checks.h"
+#include "policy/url.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -123,12 +124,17 @@ static void add_overrides(struct loading *loading)
     add_layer(loading, "command line", S(""), root);
 }
 
+static const char *source_name(const struct policy_source *source)
+{
+    return source->text.ptr == NULL ? "built-in policy" : source->name;
+}
+
 /* The file, or what stands in for it. */
 static void add_file(struct loading *loading)
 {
     const struct policy_source *source = loading->source;
     bool none = source->text.ptr == NULL;
-    const char *name = none ? "built-in policy" : source->name;
+    const char *name = source_name(source);
     struct str text = none ? no_file : source->text;
     json_t *root = parse(loading, name, text);
 
@@ -166,13 +172,21 @@ static void add_preset(struct loading *loading)
                   parse(loading, preset->name, preset->text));
 }
 
-/* The keys of "upstream" as the link wants them. */
-static void make_upstream(struct policy *policy)
+/* The keys of "upstream" as the link wants them. The URL was checked; all that
+ * it can still lack is a user. */
+static void make_upstream(struct loading *loading, struct policy *policy)
 {
+    const struct environment *environment = loading->source->environment;
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(MESSAGE_MAX);
     struct upstream_policy *keys = &policy->upstream_keys;
     struct upstream_config *config = &policy->upstream;
 
-    config->url = xstrdup(keys->url);
+    strbuf_addf(&why, "upstream.url: ");
+    if (url_to_config(str_from(keys->url),
+                      environment->get(environment->arg, "USER"), config,
+                      &why) != 0)
+        problems_add(&loading->problems, source_name(loading->source), 0, 0,
+                     strbuf_str(&why));
     for (size_t i = 0; i < keys->identities.count; i++)
         config->identities[i] = xstrdup(keys->identities.items[i]);
     config->identity_count = keys->identities.count;
@@ -206,12 +220,13 @@ int policy_load(const struct policy_source *source, struct policy **out,
                       loading.layer_count, source->environment,
                       &loading.problems);
     }
+    if (loading.problems.count == 0)
+        make_upstream(&loading, policy);
     if (loading.problems.count > 0) {
         problems_sort(&loading.problems);
         problems_put(&loading.problems, why);
         r = POLICY_E_INVALID;
     } else {
-        make_upstream(policy);
         *out = policy_ref(policy);
     }
     policy_unref(policy);

@@ -30,7 +30,8 @@ static const struct shape listen_shape =
 static const struct setting upstream_rows[] = {
     {"url", STRING_AT(struct upstream_policy, url), NULL,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
-             "unix:///path or tcp://host:port"},
+             "unix:///path or tcp://host:port",
+     .check = check_upstream_url},
     {"identity", STRINGS_OR_ONE_AT(struct upstream_policy, identities), "[]",
      .max = LIMIT_IDENTITIES, .check = check_absolute_path,
      .pattern = PATTERN_ABSOLUTE_PATH,

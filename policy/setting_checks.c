@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include "policy/limits.h"
+#include "policy/url.h"
 
 static bool is_lower_or_digit(char c)
 {
@@ -78,6 +79,13 @@ bool check_group(struct str text, struct strbuf *why)
     if (!good)
         strbuf_addf(why, "is no group; write its name or its number");
     return good;
+}
+
+bool check_upstream_url(struct str text, struct strbuf *why)
+{
+    struct url url;
+
+    return url_parse(text, &url, why) == 0;
 }
 
 bool check_host_key(struct str text, struct strbuf *why)

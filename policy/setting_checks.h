@@ -20,6 +20,8 @@ bool check_socket_path(struct str text, struct strbuf *why);
 #define PATTERN_GROUP "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 bool check_group(struct str text, struct strbuf *why);
 
+bool check_upstream_url(struct str text, struct strbuf *why);
+
 #define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"
 bool check_host_key(struct str text, struct strbuf *why);
 

@@ -17,6 +17,8 @@ static const char *get_variable(void *arg, const char *name)
     (void)arg;
     if (strcmp(name, "RUNNER_NAME") == 0)
         return "r7";
+    if (strcmp(name, "USER") == 0)
+        return "me";
     if (strcmp(name, "SHOUTING") == 0)
         return "RUNNER";
     return strcmp(name, "EMPTY") == 0 ? "" : NULL;
@@ -347,6 +349,62 @@ static void what_the_command_line_says_goes_first(void **state)
                         "dashes between them\n");
 }
 
+static const char *get_nothing(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return NULL;
+}
+
+static void the_url_is_taken_apart_for_the_link(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    const struct environment nothing = {.get = get_nothing};
+    struct policy_source source = {
+        .name = "p",
+        .text = str_from("{\"version\": 1, \"namespace\": \"r1\", "
+                         "\"upstream\": { \"url\": \"ssh://h:2222\" }}"),
+        .environment = &environment};
+    struct policy *policy = NULL;
+
+    (void)state;
+    assert_int_equal(policy_load(&source, &policy, &why), 0);
+    assert_int_equal(policy->upstream.kind, UPSTREAM_SSH);
+    assert_string_equal(policy->upstream.host, "h");
+    assert_int_equal(policy->upstream.port, 2222);
+    assert_string_equal(policy->upstream.user, "me");
+    assert_string_equal(policy->upstream.path, "/var/run/docker.sock");
+    policy_unref(policy);
+
+    source.environment = &nothing;
+    assert_int_equal(policy_load(&source, &policy, &why), POLICY_E_INVALID);
+    assert_string_equal(strbuf_cstr(&why),
+                        "p: upstream.url: names no user, and $USER is not "
+                        "set; write ssh://USER@HOST\n");
+}
+
+static void a_plain_port_of_another_machine_is_warned_of(void **state)
+{
+    static const char *const urls[] = {"tcp://docker:2375", "tcp://[::1]:2375"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        AUTO(strbuf_fini) struct strbuf out = STRBUF(4096);
+        AUTO(strbuf_fini) struct strbuf text = STRBUF(4096);
+        struct policy *policy;
+
+        strbuf_addf(&text,
+                    "{\"version\": 1, \"namespace\": \"r1\", "
+                    "\"upstream\": { \"url\": \"%s\" }}",
+                    urls[i]);
+        policy = load(strbuf_cstr(&text));
+        assert_int_equal(policy_put_warnings(policy, &out), 0);
+        assert_int_equal(strstr(strbuf_cstr(&out), "in the clear") != NULL,
+                         i == 0);
+        policy_unref(policy);
+    }
+}
+
 static void no_file_at_all_is_a_policy_too(void **state)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
@@ -377,6 +435,8 @@ int main(void)
             tunnels_of_buildkit_are_allowed_by_name_with_a_warning),
         cmocka_unit_test(a_policy_may_be_as_long_as_the_limit),
         cmocka_unit_test(what_the_command_line_says_goes_first),
+        cmocka_unit_test(the_url_is_taken_apart_for_the_link),
+        cmocka_unit_test(a_plain_port_of_another_machine_is_warned_of),
         cmocka_unit_test(no_file_at_all_is_a_policy_too),
     };
 
