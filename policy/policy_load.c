@@ -167,9 +167,12 @@ static void add_preset(struct loading *loading)
                          str_from(json_string_value(value)), &name, &why) != 0)
         return;
     preset = preset_find(strbuf_str(&name));
-    if (preset != NULL)
-        add_layer(loading, preset->name, preset->text,
-                  parse(loading, preset->name, preset->text));
+    if (preset == NULL)
+        return;
+    json_t *root = parse(loading, preset->name, preset->text);
+
+    json_object_del(root, "version"); /* that of the file counts */
+    add_layer(loading, preset->name, preset->text, root);
 }
 
 /* The keys of "upstream" as the link wants them. The URL was checked; all that
