@@ -5,6 +5,13 @@
 
 enum { NESTING_MAX = 8, NAME_MAX_LENGTH = 128 };
 
+const char *environment_get(const struct environment *environment,
+                            const char *name)
+{
+    return environment->get != NULL ? environment->get(environment->arg, name)
+                                    : NULL;
+}
+
 static bool is_name(struct str s)
 {
     if (s.len == 0 || s.len > NAME_MAX_LENGTH ||
@@ -58,10 +65,7 @@ static int fill_one(const struct environment *environment, struct str inside,
     AUTO(strbuf_fini) struct strbuf word = STRBUF(NAME_MAX_LENGTH + 1);
 
     strbuf_add(&word, name);
-    const char *value =
-        environment->get != NULL
-            ? environment->get(environment->arg, strbuf_cstr(&word))
-            : NULL;
+    const char *value = environment_get(environment, strbuf_cstr(&word));
 
     if (value != NULL && (*value != '\0' || !has_fallback))
         return strbuf_add(out, str_from(value));

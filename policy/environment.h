@@ -8,12 +8,17 @@
 #include "policy/str.h"
 
 struct environment {
-    /* The value of NAME or NULL; stays valid during the load. */
+    /* The value of NAME or NULL; stays valid during the load. May be NULL
+     * where nothing is set. */
     const char *(*get)(void *arg, const char *name);
     void *arg;
     const char *host_name; /* for the namespace when no policy names one; or
                               NULL when it is unknown */
 };
+
+/* The value of NAME, or NULL; also when there is no lookup. */
+const char *environment_get(const struct environment *environment,
+                            const char *name);
 
 enum { ENVIRONMENT_E_REFUSED = 1 };
 

@@ -185,9 +185,8 @@ static void make_upstream(struct loading *loading, struct policy *policy)
     struct upstream_config *config = &policy->upstream;
 
     strbuf_addf(&why, "upstream.url: ");
-    if (url_to_config(str_from(keys->url),
-                      environment->get(environment->arg, "USER"), config,
-                      &why) != 0)
+    if (url_to_config(str_from(keys->url), environment_get(environment, "USER"),
+                      config, &why) != 0)
         problems_add(&loading->problems, source_name(loading->source), 0, 0,
                      strbuf_str(&why));
     for (size_t i = 0; i < keys->identities.count; i++)
