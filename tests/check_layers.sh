@@ -1,0 +1,31 @@
+#!/bin/sh
+# Arrows point down only: shell to core to policy to libc. Refuses an #include
+# that points up. The core is what proxy/meson.build puts into proxy_core_lib.
+set -eu
+cd "${1:-$(dirname "$0")/..}"
+wrong=0
+
+refuse() { # WHAT the FILES may not include, as an extended regular expression
+    what=$1 && shift
+    ! grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*($what)" "$@" /dev/null || wrong=1
+}
+
+core=$(sed -n "/^proxy_core_lib/,/^)/s/.*'\([a-z0-9_]*\)\.c'.*/\1/p" proxy/meson.build | tr '\n' ' ')
+[ -n "$core" ] || { echo "proxy/meson.build: no proxy_core_lib" >&2; exit 1; }
+core=" $core upstream " # an interface: a header alone
+
+sockets='<(event2/|ev(ent|util)|libssh2|sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)'
+for file in policy/*.[ch]; do
+    refuse "$sockets|<http_parser|\"(proxy|tests)/" "$file"
+done
+for file in proxy/*.[ch]; do
+    module=${file#proxy/} && module=${module%.[ch]}
+    [ "$file" = proxy/http_reader.c ] || refuse '<http_parser|"tests/' "$file"
+    case "$core" in *" $module "*) ;; *) continue ;; esac
+    refuse "$sockets" "$file"
+    for header in $(sed -n 's/^#include "proxy\/\(.*\)\.h"/\1/p' "$file"); do
+        case "$core" in *" $header "*) ;; *) refuse "\"proxy/$header\.h\"" "$file" ;; esac
+    done
+done
+[ $wrong = 0 ] || echo "these includes point up" >&2
+exit $wrong
