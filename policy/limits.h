@@ -25,16 +25,19 @@
 #define LIMIT_QUERY_PAIRS 256
 
 /* bodies that are parsed */
-#define LIMIT_JSON_BODY  (4 * MIB)
-#define LIMIT_JSON_DEPTH 64
-#define LIMIT_JSON_VALUES 65536 /* of one request; each costs memory */
+#define LIMIT_JSON_BODY    (4 * MIB)
+#define LIMIT_JSON_WRITTEN (6 * LIMIT_JSON_BODY) /* escapes can lengthen it */
+#define LIMIT_JSON_DEPTH   64
+#define LIMIT_JSON_VALUES  65536 /* of one request; each costs memory */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
-#define LIMIT_OUT   (256 * KIB)
-#define LIMIT_DRAIN (64 * KIB) /* read and dropped after a refusal */
+#define LIMIT_OUT           (256 * KIB)
+#define LIMIT_DRAIN         MIB        /* read and dropped after a refusal */
+#define LIMIT_CREATED_REPLY (16 * KIB) /* of which an ID is read */
 
 /* the link */
 #define LIMIT_CHANNELS      4096
+#define LIMIT_POOL_IDLE     256       /* streams kept for the next request */
 #define LIMIT_LINK_OUTPUT   MIB       /* above it, clients are not read */
 #define LIMIT_CHANNEL_INPUT (2 * MIB) /* the window of one channel */
 #define LIMIT_BANNER        255       /* RFC 4253, 4.2 */
@@ -45,9 +48,13 @@
 #define LIMIT_USER          255
 
 /* the policy document */
-#define LIMIT_POLICY    MIB
-#define LIMIT_NAMESPACE 32
-#define LIMIT_REASON    512 /* the text of a refusal */
+#define LIMIT_POLICY      MIB
+#define LIMIT_NAMESPACE   32
+#define LIMIT_REASON      512  /* the text of a refusal */
 #define LIMIT_POLICY_TEXT 4096 /* one string of a policy */
 #define LIMIT_POLICY_LIST 1024 /* entries of one of its lists */
 #define LIMIT_PROBLEMS    100  /* reported about one document */
+
+/* what is written */
+#define LIMIT_AUDIT_LINE MIB
+#define LIMIT_AUDIT_PART (64 * KIB) /* of what a client can make long */

@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * The commands of berth's command line. Each takes its own arguments (ARGV[0]
+ * is its name) and returns the program's exit code.
+ */
+
+enum {
+    EXIT_OK = 0,
+    EXIT_DENIED = 1,  /* explain: the request would be refused */
+    EXIT_TROUBLE = 2, /* wrong use, wrong policy, no such file */
+};
+
+int command_serve(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_explain(int argc, char **argv);

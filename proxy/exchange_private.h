@@ -1,0 +1,124 @@
+#pragma once
+
+/*
+ * The inside of an exchange, shared by exchange.c (its life and its wishes),
+ * exchange_request.c, exchange_reply.c and exchange_record.c (its two halves
+ * and its record). Nobody else includes this.
+ */
+
+#include <assert.h>
+
+#include "proxy/exchange.h"
+#include "proxy/http_reader.h"
+#include "proxy/request.h"
+
+enum request_state {
+    RQ_HEAD,    /* a head is awaited, or coming */
+    RQ_COLLECT, /* its body comes, for the verdict (or to be dropped) */
+    RQ_READY,   /* allowed; waits for a stream to the engine */
+    RQ_STREAM,  /* its body goes through */
+    RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */
+    RQ_DONE,    /* sent */
+    RQ_TUNNEL,  /* raw bytes go through */
+    RQ_SHUT,    /* the tunnel's client has sent EOF */
+    RQ_DRAIN,   /* refused; what is still coming is dropped */
+};
+
+enum reply_state {
+    RP_NONE,
+    RP_AWAIT, /* the engine's head is awaited */
+    RP_BODY,
+    RP_TUNNEL,
+    RP_SHUT, /* the tunnel's engine has sent EOF */
+    RP_DONE,
+};
+
+/* One direction's bytes on their way out. */
+struct outlet {
+    struct strbuf bytes;
+    size_t sent;
+};
+
+struct exchange {
+    const struct exchange_host *host;
+    struct http_reader *reader[2];
+    struct outlet out[2];
+    enum request_state request_state;
+    enum reply_state reply_state;
+    enum exchange_stream stream;
+    bool stream_open;
+    bool stopping; /* no request behind this one */
+    bool closing;  /* the connection ends when its output is gone */
+    bool client_eof;
+    bool client_gone; /* nothing can be sent to it any more */
+
+    /* the exchange that runs; meaningful while ACTIVE */
+    bool active;
+    bool recorded; /* its end is on record */
+    bool complete; /* its request has come to its end */
+    bool keep;     /* the client's connection outlives it */
+    bool reusable; /* so does the engine's */
+    bool interim;  /* the engine's head was a 1xx */
+    bool retried;
+    struct policy *policy;
+    const struct http_head *head; /* of its request, or NULL */
+    struct request rq;
+    char id[48];
+    char *sent_path;
+    uint64_t started_ns;
+    uint64_t bytes[2]; /* of body and tunnel, from each side */
+    size_t drained;
+    int status;
+    enum reply_framing framing;
+    enum audit_close close;
+    struct strbuf created; /* the reply to a create, for its ID */
+};
+
+/* Move the request half on; dies on what cannot be. */
+void exchange_enter(struct exchange *ex, enum request_state to);
+
+/* Bytes that wait to be sent to SIDE, and how many more may be added. */
+size_t exchange_pending(const struct exchange *ex, enum side side);
+size_t exchange_room(const struct exchange *ex, enum side side);
+
+/* A request begins. */
+void exchange_begin(struct exchange *ex);
+
+/* Answer in the engine's stead, then take the next request or close. */
+void exchange_answer(struct exchange *ex, int status, const char *message,
+                     unsigned retry_after, enum audit_close close);
+
+/* The exchange is over: on to the next request, or to the end. */
+void exchange_finish(struct exchange *ex, enum audit_close close);
+/* The same when both halves are through. */
+void exchange_finish_if_done(struct exchange *ex);
+/* It cannot be completed: the client must see that it is cut. */
+void exchange_cut(struct exchange *ex, enum audit_close close);
+
+/* exchange_record.c */
+int exchange_record_decision(const struct exchange *ex);
+void exchange_record_end(struct exchange *ex);
+
+/* exchange_request.c */
+size_t exchange_feed_client(struct exchange *ex, struct str bytes);
+bool exchange_reads_client(const struct exchange *ex);
+void exchange_put_continue(struct exchange *ex);
+void exchange_client_eof(struct exchange *ex);
+
+/* exchange_reply.c */
+size_t exchange_feed_engine(struct exchange *ex, struct str bytes);
+bool exchange_reads_engine(const struct exchange *ex);
+void exchange_engine_eof(struct exchange *ex);
+
+/* Buffers are made so that what is added on purpose fits. */
+static inline void must(int r)
+{
+    assert(r == 0);
+}
+
+static inline void put_chunk(struct strbuf *out, struct str data)
+{
+    must(http_put_chunk_line(out, data.len));
+    must(strbuf_add(out, data));
+    must(strbuf_add(out, S("\r\n")));
+}

@@ -1,0 +1,286 @@
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "proxy/log.h"
+
+enum {
+    BACKLOG = 512,
+    ACCEPTS_PER_TURN = 64,
+};
+
+struct listener {
+    int fd;
+    int lock; /* held while we live: PATH.lock, or -1 */
+    char *path;
+    dev_t device; /* of our socket file, to know it again */
+    ino_t inode;
+    bool ours;
+    struct event *event;
+    listener_cb on_client;
+    void *arg;
+};
+
+static int problem(struct strbuf *why, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int problem(struct strbuf *why, int error, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    strbuf_addv(why, format, args);
+    va_end(args);
+    return -error;
+}
+
+static int address_of(const char *path, struct sockaddr_un *address,
+                      struct strbuf *why)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(address->sun_path))
+        return problem(why, ENAMETOOLONG,
+                       "%s is too long for a Unix socket: %zu bytes at most",
+                       path, sizeof(address->sun_path) - 1);
+    memcpy(address->sun_path, path, strlen(path));
+    return 0;
+}
+
+/*
+ * Two berths that start at once must not both find a stale file and remove
+ * what the other has just bound; so the path is theirs who holds the lock.
+ */
+static int take_lock(struct listener *l, struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(4096);
+
+    strbuf_addf(&path, "%s.lock", l->path);
+    l->lock = open(strbuf_cstr(&path),
+                   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (l->lock < 0)
+        return problem(why, errno,
+                       "cannot make %s: %s; the directory must exist and be "
+                       "writable for this user",
+                       path.ptr, strerror(errno));
+    if (flock(l->lock, LOCK_EX | LOCK_NB) < 0)
+        return problem(why, EADDRINUSE,
+                       "another berth listens on %s; stop it, or give this "
+                       "one another listen.path",
+                       l->path);
+    return 0;
+}
+
+/* Out of the way with what a dead process left, and with nothing else. */
+static int remove_stale(const char *path, const struct sockaddr_un *address,
+                        struct strbuf *why)
+{
+    struct stat st;
+    int fd, r;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0
+                               : problem(why, errno, "cannot look at %s: %s",
+                                         path, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return problem(why, EEXIST,
+                       "%s exists and is no socket; remove it, or choose "
+                       "another listen.path",
+                       path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return problem(why, errno, "no socket: %s", strerror(errno));
+    r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0
+            ? errno
+            : 0;
+    close(fd);
+    if (r != ECONNREFUSED)
+        return problem(why, EADDRINUSE,
+                       "a process listens on %s; stop it, or choose another "
+                       "listen.path",
+                       path);
+    log_info("stale-socket path=%s removed", path);
+    return unlink(path) < 0 ? problem(why, errno, "cannot remove %s: %s", path,
+                                      strerror(errno))
+                            : 0;
+}
+
+static int group_id(const char *group, gid_t *gid, struct strbuf *why)
+{
+    const struct group *entry;
+    uint64_t number;
+
+    if (str_to_u64(str_from(group), &number) == 0 && number < UINT32_MAX) {
+        *gid = (gid_t)number;
+        return 0;
+    }
+    entry = getgrnam(group);
+    if (!entry)
+        return problem(why, ENOENT,
+                       "there is no group %s; make it, or write its number "
+                       "in listen.group",
+                       group);
+    *gid = entry->gr_gid;
+    return 0;
+}
+
+/* Bind with no permissions at all, and open up once the group is right. */
+static int bind_socket(struct listener *l, const struct listen_policy *config,
+                       const struct sockaddr_un *address, struct strbuf *why)
+{
+    mode_t umask_before;
+    struct stat st;
+    gid_t gid = (gid_t)-1;
+    int r;
+
+    if (config->group) {
+        r = group_id(config->group, &gid, why);
+        if (r < 0)
+            return r;
+    }
+    umask_before = umask(0777);
+    r = bind(l->fd, (const struct sockaddr *)address, sizeof(*address));
+    umask(umask_before);
+    if (r < 0)
+        return problem(why, errno, "cannot bind %s: %s", l->path,
+                       strerror(errno));
+    if (lstat(l->path, &st) == 0) {
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+        l->ours = true;
+    }
+    if (gid != (gid_t)-1 && lchown(l->path, (uid_t)-1, gid) < 0)
+        return problem(why, errno,
+                       "cannot give %s to the group %s: %s; run as a member "
+                       "of it, or as root",
+                       l->path, config->group, strerror(errno));
+    if (chmod(l->path, config->mode) < 0)
+        return problem(why, errno, "cannot set the mode of %s: %s", l->path,
+                       strerror(errno));
+    return 0;
+}
+
+static int open_socket(struct listener *l, const struct listen_policy *config,
+                       struct strbuf *why)
+{
+    struct sockaddr_un address;
+    int r = address_of(l->path, &address, why);
+
+    if (r == 0)
+        r = take_lock(l, why);
+    if (r == 0)
+        r = remove_stale(l->path, &address, why);
+    if (r < 0)
+        return r;
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->fd < 0)
+        return problem(why, errno, "no socket: %s", strerror(errno));
+    r = bind_socket(l, config, &address, why);
+    if (r == 0 && listen(l->fd, BACKLOG) < 0)
+        r = problem(why, errno, "cannot listen on %s: %s", l->path,
+                    strerror(errno));
+    return r;
+}
+
+static int adopt_socket(struct listener *l, int fd, struct strbuf *why)
+{
+    int type = 0, listening = 0;
+    socklen_t size = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &type, &size) < 0 ||
+        type != AF_UNIX ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
+        !listening)
+        return problem(why, EINVAL,
+                       "descriptor %d of the socket activation is no "
+                       "listening Unix socket; use ListenStream= with a path",
+                       fd);
+    l->fd = fd;
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return problem(why, errno, "descriptor %d: %s", fd, strerror(errno));
+    return 0;
+}
+
+static void on_accept(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (client >= 0) {
+            l->on_client(client, l->arg);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+            return;
+        log_error("accept-failed path=%s why=\"%s\"", l->path, strerror(errno));
+        return;
+    }
+}
+
+int listener_new(struct event_base *base, const struct listen_policy *config,
+                 int activated, listener_cb on_client, void *arg,
+                 struct listener **out, struct strbuf *why)
+{
+    struct listener *l = xcalloc(1, sizeof(*l));
+    int r;
+
+    *l = (struct listener){.fd = -1, .lock = -1, .path = xstrdup(config->path)};
+    l->on_client = on_client;
+    l->arg = arg;
+    r = activated >= 0 ? adopt_socket(l, activated, why)
+                       : open_socket(l, config, why);
+    if (r < 0) {
+        listener_free(l);
+        return r;
+    }
+    l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    event_add(l->event, NULL);
+    *out = l;
+    return 0;
+}
+
+struct listener *listener_free(struct listener *l)
+{
+    struct stat st;
+
+    if (!l)
+        return NULL;
+    if (l->event)
+        event_free(l->event);
+    if (l->ours && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+        st.st_ino == l->inode)
+        unlink(l->path);
+    if (l->fd >= 0)
+        close(l->fd);
+    if (l->lock >= 0)
+        close(l->lock); /* the file stays: whoever locked it may be waiting */
+    free(l->path);
+    free(l);
+    return NULL;
+}
+
+int listener_activated(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    uint64_t for_pid = 0, count = 0;
+
+    if (!pid || !fds || str_to_u64(str_from(pid), &for_pid) ||
+        str_to_u64(str_from(fds), &count) || (pid_t)for_pid != getpid() ||
+        count > 64)
+        count = 0;
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return (int)count;
+}

@@ -1,0 +1,274 @@
+#include "proxy/pool.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "policy/limits.h"
+#include "proxy/log.h"
+
+enum {
+    TURN_MS = 10 * 1000, /* how often the pool looks after its idle streams */
+    /* dockerd closes a connection whose first request does not come within
+     * five minutes; long before, an unused one is replaced */
+    OLD_TURNS = 6,
+    SPARES_LEAST = 2,
+};
+
+struct parked {
+    struct stream *stream; /* NULL: the slot is free */
+    unsigned turns;        /* how long it has been idle */
+};
+
+struct pool {
+    struct event_base *base;
+    struct upstream *upstream;
+    struct event *turn;
+    unsigned spares;
+    struct stream *opening[LIMIT_POOL_IDLE];
+    unsigned opening_count;
+    struct parked idle[LIMIT_POOL_IDLE];
+    unsigned idle_count;
+    unsigned used;
+    unsigned peaks[3]; /* the most used at once, in this turn and before */
+    bool refused;      /* an open failed; none ahead of demand in this turn */
+    struct pool_waiter *first, **last;
+    unsigned waiting;
+};
+
+static void refill(struct pool *pool);
+
+static void unpark(struct pool *pool, unsigned at)
+{
+    pool->idle[at] = pool->idle[--pool->idle_count];
+}
+
+static void wait_end(struct pool *pool, struct pool_waiter *waiter)
+{
+    *waiter->link = waiter->next;
+    if (waiter->next)
+        waiter->next->link = waiter->link;
+    else
+        pool->last = waiter->link;
+    waiter->link = NULL;
+    pool->waiting--;
+}
+
+static void note_use(struct pool *pool)
+{
+    if (pool->used + pool->waiting > pool->peaks[0])
+        pool->peaks[0] = pool->used + pool->waiting;
+}
+
+/* An idle stream that says anything is of no more use. */
+static void on_idle_change(struct stream *stream, void *arg)
+{
+    struct pool *pool = arg;
+
+    for (unsigned i = 0; i < pool->idle_count; i++) {
+        if (pool->idle[i].stream != stream)
+            continue;
+        if (stream->state == STREAM_OPEN && !stream->eof &&
+            stream_peek(stream).len == 0)
+            return;
+        unpark(pool, i);
+        stream_close(stream);
+        return;
+    }
+}
+
+/* An open stream nobody has: to the first who waits, or into the yard. */
+static void settle(struct pool *pool, struct stream *stream)
+{
+    struct pool_waiter *waiter = pool->first;
+
+    if (waiter) {
+        wait_end(pool, waiter);
+        pool->used++;
+        stream->on_change = NULL;
+        waiter->on_stream(waiter, stream, NULL);
+    } else if (pool->idle_count < pool->spares) {
+        stream->on_change = on_idle_change;
+        stream->arg = pool;
+        pool->idle[pool->idle_count++] = (struct parked){stream, 0};
+    } else {
+        stream_close(stream);
+    }
+}
+
+static void on_opening_change(struct stream *stream, void *arg)
+{
+    struct pool *pool = arg;
+    struct pool_waiter *waiter = pool->first;
+
+    if (stream->state == STREAM_OPENING)
+        return;
+    for (unsigned i = 0; i < pool->opening_count; i++) {
+        if (pool->opening[i] == stream) {
+            pool->opening[i] = pool->opening[--pool->opening_count];
+            break;
+        }
+    }
+    if (stream->state == STREAM_OPEN && !stream->eof) {
+        settle(pool, stream);
+    } else {
+        const char *why = stream->why ? stream->why
+                                      : "the engine closed a new connection "
+                                        "at once";
+
+        pool->refused = true;
+        log_warn("stream-open-failed why=\"%s\"", why);
+        if (waiter) {
+            wait_end(pool, waiter);
+            waiter->on_stream(waiter, NULL, why);
+        }
+        stream_close(stream);
+    }
+    refill(pool);
+}
+
+/* How many idle streams are wanted, as use goes. */
+static unsigned wanted(const struct pool *pool)
+{
+    unsigned peak = pool->peaks[0];
+
+    for (unsigned i = 1; i < 3; i++)
+        peak = pool->peaks[i] > peak ? pool->peaks[i] : peak;
+    peak = peak > pool->used ? peak - pool->used : 0;
+    if (peak < SPARES_LEAST)
+        peak = SPARES_LEAST;
+    return peak < pool->spares ? peak : pool->spares;
+}
+
+/* Open what those who wait need, and some ahead. */
+static void refill(struct pool *pool)
+{
+    while (pool->opening_count < LIMIT_POOL_IDLE) {
+        struct upstream_status status;
+        struct stream *stream;
+        unsigned ahead = pool->refused ? 0 : wanted(pool);
+
+        upstream_get_status(pool->upstream, &status);
+        /* while the link is down, only what is waited for */
+        if (pool->opening_count + pool->idle_count >=
+            pool->waiting + (status.up ? ahead : 0))
+            return;
+        stream = upstream_open(pool->upstream, on_opening_change, pool);
+        if (!stream)
+            return;
+        pool->opening[pool->opening_count++] = stream;
+    }
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct pool *pool = arg;
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = pool->idle_count; i-- > 0;) {
+        if (++pool->idle[i].turns < OLD_TURNS)
+            continue;
+        /* the freshest stay at the end, where the next taker looks */
+        stream_close(pool->idle[i].stream);
+        unpark(pool, i);
+    }
+    pool->peaks[2] = pool->peaks[1];
+    pool->peaks[1] = pool->peaks[0];
+    pool->peaks[0] = pool->used + pool->waiting;
+    pool->refused = false;
+    refill(pool);
+}
+
+struct pool *pool_new(struct event_base *base, struct upstream *upstream,
+                      unsigned spares)
+{
+    struct pool *pool = xcalloc(1, sizeof(*pool));
+    const struct timeval turn = {TURN_MS / 1000, 0};
+
+    pool->base = base;
+    pool->upstream = upstream;
+    pool->spares = spares < LIMIT_POOL_IDLE ? spares : LIMIT_POOL_IDLE;
+    pool->last = &pool->first;
+    pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
+    event_add(pool->turn, &turn);
+    refill(pool);
+    return pool;
+}
+
+struct pool *pool_free(struct pool *pool)
+{
+    if (!pool)
+        return NULL;
+    while (pool->first) {
+        struct pool_waiter *waiter = pool->first;
+
+        wait_end(pool, waiter);
+        waiter->on_stream(waiter, NULL, "berth is stopping");
+    }
+    for (unsigned i = 0; i < pool->opening_count; i++)
+        stream_close(pool->opening[i]);
+    for (unsigned i = 0; i < pool->idle_count; i++)
+        stream_close(pool->idle[i].stream);
+    event_free(pool->turn);
+    free(pool);
+    return NULL;
+}
+
+struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
+{
+    while (pool->idle_count) {
+        struct stream *stream = pool->idle[--pool->idle_count].stream;
+
+        /* it may have ended without our having been told yet */
+        if (stream->state != STREAM_OPEN || stream->eof ||
+            stream_peek(stream).len) {
+            stream_close(stream);
+            continue;
+        }
+        pool->used++;
+        note_use(pool);
+        stream->on_change = NULL;
+        refill(pool);
+        return stream;
+    }
+    waiter->next = NULL;
+    waiter->link = pool->last;
+    *pool->last = waiter;
+    pool->last = &waiter->next;
+    pool->waiting++;
+    note_use(pool);
+    refill(pool);
+    return NULL;
+}
+
+void pool_cancel(struct pool *pool, struct pool_waiter *waiter)
+{
+    if (waiter->link)
+        wait_end(pool, waiter);
+}
+
+void pool_give(struct pool *pool, struct stream *stream)
+{
+    assert(pool->used > 0);
+    pool->used--;
+    if (stream->state != STREAM_OPEN || stream->eof || stream_peek(stream).len)
+        stream_close(stream);
+    else
+        settle(pool, stream);
+    refill(pool);
+}
+
+void pool_discard(struct pool *pool, struct stream *stream)
+{
+    assert(pool->used > 0);
+    pool->used--;
+    stream_close(stream);
+    refill(pool);
+}
+
+struct pool_counts pool_count(const struct pool *pool)
+{
+    return (struct pool_counts){pool->used, pool->idle_count,
+                                pool->opening_count, pool->waiting};
+}

@@ -1,0 +1,187 @@
+#include "proxy/reply.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+
+void engine_facts_init(struct engine_facts *facts)
+{
+    *facts = (struct engine_facts){.headers = STRBUF(LIMIT_HEAD)};
+}
+
+void engine_facts_fini(struct engine_facts *facts)
+{
+    strbuf_fini(&facts->headers);
+    facts->known = false;
+}
+
+/* Headers that concern one connection or one body (RFC 9110, 7.6.1). */
+static bool is_hop_by_hop(struct str name)
+{
+    static const struct str names[] = {
+        STR("Connection"),
+        STR("Keep-Alive"),
+        STR("Proxy-Connection"),
+        STR("Transfer-Encoding"),
+        STR("TE"),
+        STR("Trailer"),
+        STR("Upgrade"),
+        STR("Content-Length"),
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (str_eq_nocase(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+bool engine_facts_learn(struct engine_facts *facts,
+                        const struct http_head *head)
+{
+    facts->known = false;
+    if (head->status != 200 || !http_head_get(head, S("Api-Version")))
+        return false;
+    strbuf_clear(&facts->headers);
+    for (size_t i = 0; i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+
+        if (is_hop_by_hop(header->name) ||
+            str_eq_nocase(header->name, S("Date")) ||
+            str_eq_nocase(header->name, S("Content-Type")))
+            continue;
+        if (http_put_header(&facts->headers, header->name, header->value))
+            return false;
+    }
+    facts->known = true;
+    return true;
+}
+
+/* Our own replies are small: that they fit is our business, not a peer's. */
+static void must(int r)
+{
+    assert(r == 0);
+}
+
+static void put_length(struct strbuf *out, uint64_t length)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)length);
+    must(http_put_header(out, S("Content-Length"), str_from(text)));
+}
+
+static void put_connection(struct strbuf *out, const struct http_head *request,
+                           enum reply_connection connection)
+{
+    if (connection == REPLY_CLOSE)
+        must(http_put_header(out, S("Connection"), S("close")));
+    else if (request->minor == 0)
+        must(http_put_header(out, S("Connection"), S("keep-alive")));
+}
+
+/* {"message": "..."} with TEXT escaped, owned by the caller. */
+static char *message_json(const char *text)
+{
+    AUTO(json_decrefp) json_t *body = json_object();
+    json_t *message = json_string(text);
+
+    json_object_set_new(body, "message",
+                        message ? message : json_string("refused"));
+    return json_dumps(body, JSON_COMPACT);
+}
+
+void reply_put_message(struct strbuf *out, const struct http_head *request,
+                       int status, const char *message, unsigned retry_after,
+                       enum reply_connection connection)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_REASON);
+    char *body;
+    char seconds[16];
+
+    must(strbuf_addf(&text, "berth: %.*s", LIMIT_REASON, message));
+    body = message_json(strbuf_cstr(&text));
+    must(http_put_status_line(out, status, str_from(http_reason(status))));
+    /* clients compare the whole value with just this */
+    must(http_put_header(out, S("Content-Type"), S("application/json")));
+    if (retry_after) {
+        snprintf(seconds, sizeof(seconds), "%u", retry_after);
+        must(http_put_header(out, S("Retry-After"), str_from(seconds)));
+    }
+    put_connection(out, request, connection);
+    put_length(out, strlen(body) + 1);
+    must(http_put_end_of_head(out));
+    if (request->method != METHOD_HEAD)
+        must(strbuf_addf(out, "%s\n", body));
+    free(body);
+}
+
+void reply_put_ping(struct strbuf *out, const struct http_head *request,
+                    const struct engine_facts *facts,
+                    enum reply_connection connection)
+{
+    bool head = request->method == METHOD_HEAD;
+
+    must(http_put_status_line(out, 200, S("OK")));
+    must(strbuf_add(out, strbuf_str(&facts->headers)));
+    must(http_put_header(out, S("Content-Type"),
+                         S("text/plain; charset=utf-8")));
+    put_connection(out, request, connection);
+    put_length(out, head ? 0 : 2);
+    must(http_put_end_of_head(out));
+    if (!head)
+        must(strbuf_add(out, S("OK")));
+}
+
+static enum reply_framing framing_of(const struct http_head *request,
+                                     const struct http_head *reply, bool tunnel)
+{
+    if (tunnel)
+        return REPLY_FRAMING_RAW;
+    switch (reply->body) {
+    case HTTP_BODY_NONE:
+        return REPLY_FRAMING_NONE;
+    case HTTP_BODY_SIZED:
+        return REPLY_FRAMING_SIZED;
+    case HTTP_BODY_CHUNKED:
+    case HTTP_BODY_EOF:
+        break;
+    }
+    return request->minor == 0 ? REPLY_FRAMING_RAW : REPLY_FRAMING_CHUNKED;
+}
+
+int reply_put_head(struct strbuf *out, const struct http_head *request,
+                   const struct http_head *reply, bool tunnel,
+                   enum reply_connection connection,
+                   enum reply_framing *framing)
+{
+    const struct str *length = http_head_get(reply, S("Content-Length"));
+    int r;
+
+    *framing = framing_of(request, reply, tunnel);
+    r = http_put_status_line(out, reply->status, reply->reason);
+    for (size_t i = 0; r == 0 && i < reply->header_count; i++) {
+        const struct http_header *header = &reply->headers[i];
+
+        if (!is_hop_by_hop(header->name))
+            r = http_put_header(out, header->name, header->value);
+    }
+    if (r)
+        return r;
+    if (tunnel && reply->status == 101) {
+        must(http_put_header(out, S("Connection"), S("Upgrade")));
+        r = http_put_header(out, S("Upgrade"), reply->upgrade);
+    } else if (!tunnel) {
+        put_connection(out, request, connection);
+    }
+    if (*framing == REPLY_FRAMING_SIZED)
+        put_length(out, reply->length);
+    else if (*framing == REPLY_FRAMING_CHUNKED)
+        r = http_put_header(out, S("Transfer-Encoding"), S("chunked"));
+    else if (request->method == METHOD_HEAD && length)
+        r = http_put_header(out, S("Content-Length"), *length);
+    if (r == 0)
+        r = http_put_end_of_head(out);
+    return r;
+}

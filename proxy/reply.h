@@ -1,0 +1,59 @@
+#pragma once
+
+/*
+ * What a client is answered: berth's own replies, and the engine's, whose head
+ * is written anew with our framing.
+ */
+
+#include "proxy/http_message.h"
+
+/* What is known of the engine from its last answer to a ping. */
+struct engine_facts {
+    bool known;            /* the engine answered, and the link is up */
+    struct strbuf headers; /* Api-Version, Ostype, ... as header lines */
+};
+
+void engine_facts_init(struct engine_facts *facts);
+void engine_facts_fini(struct engine_facts *facts);
+
+/* Learn from the head of an engine's reply to a ping. False: it is none. */
+bool engine_facts_learn(struct engine_facts *facts,
+                        const struct http_head *head);
+
+/* The connection's fate, as the reply's head announces it. */
+enum reply_connection {
+    REPLY_KEEP_ALIVE,
+    REPLY_CLOSE,
+};
+
+/*
+ * berth's own answer: {"message": "..."} (or nothing, to a HEAD) with STATUS.
+ * RETRY_AFTER seconds when it is not 0.
+ */
+void reply_put_message(struct strbuf *out, const struct http_head *request,
+                       int status, const char *message, unsigned retry_after,
+                       enum reply_connection connection);
+
+/* The answer to GET or HEAD /_ping, from what is known of the engine. */
+void reply_put_ping(struct strbuf *out, const struct http_head *request,
+                    const struct engine_facts *facts,
+                    enum reply_connection connection);
+
+/* How a reply's body is framed for the client. */
+enum reply_framing {
+    REPLY_FRAMING_NONE, /* no body */
+    REPLY_FRAMING_SIZED,
+    REPLY_FRAMING_CHUNKED,
+    REPLY_FRAMING_RAW, /* until EOF: an HTTP/1.0 client, or a tunnel */
+};
+
+/*
+ * The head of the engine's REPLY, for a client that asked with REQUEST:
+ * its end-to-end headers, and framing of our own, which is returned in
+ * *FRAMING. TUNNEL: the connection is hijacked by it. 0 or -EINVAL or -ENOBUFS
+ * for a head that cannot be passed on.
+ */
+int reply_put_head(struct strbuf *out, const struct http_head *request,
+                   const struct http_head *reply, bool tunnel,
+                   enum reply_connection connection,
+                   enum reply_framing *framing);

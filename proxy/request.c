@@ -1,0 +1,315 @@
+#include "proxy/request.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+void request_init(struct request *rq)
+{
+    *rq = (struct request){
+        .collected = STRBUF(LIMIT_JSON_BODY),
+        .json = STRBUF(LIMIT_JSON_WRITTEN),
+    };
+    target_init(&rq->target);
+}
+
+void request_fini(struct request *rq)
+{
+    target_fini(&rq->target);
+    strbuf_fini(&rq->collected);
+    strbuf_fini(&rq->json);
+    json_decref(rq->tree);
+    json_decref(rq->changes);
+    rq->tree = rq->changes = NULL;
+}
+
+bool request_has_body(const struct http_head *head)
+{
+    return head->body == HTTP_BODY_CHUNKED ||
+           (head->body == HTTP_BODY_SIZED && head->length > 0);
+}
+
+/* The media type of a Content-Type, without its parameters. */
+static struct str media_type(const struct http_head *head)
+{
+    const struct str *value = http_head_get(head, S("Content-Type"));
+    struct str type, parameters;
+
+    if (!value)
+        return S("");
+    str_cut(*value, ';', &type, &parameters);
+    return str_trim(type);
+}
+
+/*
+ * The engine merges a form body into the query, where its values come first
+ * (docker-api: "Query and form"), so no form may come near it.
+ */
+static bool content_is_acceptable(const struct http_head *head,
+                                  struct verdict *why)
+{
+    static const struct str forms[] = {
+        STR("application/x-www-form-urlencoded"),
+        STR("multipart/form-data"),
+    };
+    const struct str *encoding = http_head_get(head, S("Content-Encoding"));
+    struct str type = media_type(head);
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+        if (!str_eq_nocase(type, forms[i]))
+            continue;
+        verdict_deny(why, 415, "request.content-type", "Content-Type",
+                     "a form body (%s) is refused, because the engine would "
+                     "take it for query parameters; send application/json",
+                     forms[i].ptr);
+        return false;
+    }
+    if (encoding && !str_eq_nocase(*encoding, S("identity"))) {
+        verdict_deny(why, 415, "request.content-encoding", "Content-Encoding",
+                     "an encoded body is refused; send it without a "
+                     "Content-Encoding");
+        return false;
+    }
+    return true;
+}
+
+static struct str upgrade_token(enum upgrade_kind kind)
+{
+    switch (kind) {
+    case UPGRADE_TCP:
+        return S("tcp");
+    case UPGRADE_H2C:
+        return S("h2c");
+    case UPGRADE_WEBSOCKET:
+        return S("websocket");
+    case UPGRADE_NONE:
+        break;
+    }
+    return S("");
+}
+
+/*
+ * An Upgrade is honoured where the route has one and the client names just
+ * that. Elsewhere it would be a way past HTTP (h2c on the engine's socket
+ * speaks the whole API), so it is refused rather than overlooked.
+ */
+static bool upgrade_is_acceptable(struct request *rq,
+                                  const struct http_head *head,
+                                  struct verdict *why)
+{
+    enum upgrade_kind kind = rq->match.route->upgrade;
+
+    rq->upgrade = head->upgrade.len > 0;
+    if (!rq->upgrade) {
+        if (kind != UPGRADE_H2C && kind != UPGRADE_WEBSOCKET)
+            return true;
+        verdict_deny(why, 400, "request.upgrade", "Upgrade",
+                     "this endpoint needs \"Connection: Upgrade\" and "
+                     "\"Upgrade: %s\"",
+                     upgrade_token(kind).ptr);
+        return false;
+    }
+    if (kind != UPGRADE_NONE &&
+        str_eq_nocase(head->upgrade, upgrade_token(kind)))
+        return true;
+    verdict_deny(why, 400, "request.upgrade", "Upgrade",
+                 kind == UPGRADE_NONE
+                     ? "this endpoint has no Upgrade; send the request "
+                       "without one"
+                     : "this endpoint upgrades to \"%s\" only",
+                 upgrade_token(kind).ptr);
+    return false;
+}
+
+static enum request_body body_of(const struct request *rq,
+                                 const struct http_head *head)
+{
+    if (!request_has_body(head))
+        return REQUEST_BODY_NONE;
+    switch (rq->match.route->body) {
+    case BODY_NONE:
+        return REQUEST_BODY_DROP;
+    case BODY_JSON:
+    case BODY_JSON_OPTIONAL:
+        return REQUEST_BODY_COLLECT;
+    case BODY_TAR:
+        return REQUEST_BODY_STREAM;
+    case BODY_RAW:
+        break;
+    }
+    return rq->match.route->reply == REPLY_TUNNEL ? REQUEST_BODY_TUNNEL
+                                                  : REQUEST_BODY_STREAM;
+}
+
+void request_read_head(struct request *rq, const struct policy *policy,
+                       const struct http_head *head)
+{
+    struct verdict *verdict = &rq->verdict;
+
+    if (target_parse(&rq->target, head->target, verdict))
+        return;
+    if (route_find(head->method, &rq->target, &rq->match)) {
+        verdict_deny(verdict, 403, "routes", "",
+                     "no operation of the Docker Engine API 1.24 to 1.55 is "
+                     "called by %s on this path; check the spelling",
+                     method_name(head->method));
+        return;
+    }
+    policy_operation(policy, request_operation(rq), verdict);
+    if (verdict->kind == VERDICT_DENY)
+        return;
+    if (route_check_query(&rq->match, &rq->target, verdict) ||
+        !content_is_acceptable(head, verdict) ||
+        !upgrade_is_acceptable(rq, head, verdict))
+        return;
+    rq->body = body_of(rq, head);
+}
+
+void request_add_body(struct request *rq, struct str bytes)
+{
+    if (strbuf_add(&rq->collected, bytes))
+        verdict_deny(&rq->verdict, 413, "request.body", "",
+                     "the body is longer than %zu bytes; nothing of this size "
+                     "can be judged",
+                     LIMIT_JSON_BODY);
+}
+
+void request_judge(struct request *rq, const struct policy *policy)
+{
+    struct verdict *verdict = &rq->verdict;
+    bool wanted = rq->match.route->body == BODY_JSON;
+
+    (void)policy;
+    assert(verdict->kind == VERDICT_ALLOW);
+    if (rq->collected.len || wanted) {
+        json_error_t error;
+
+        rq->tree = json_loadb(rq->collected.ptr, rq->collected.len,
+                              JSON_REJECT_DUPLICATES, &error);
+        if (!rq->tree) {
+            verdict_deny(verdict, 400, "request.body", "",
+                         "the body is no valid JSON: %s", error.text);
+            return;
+        }
+    }
+    strbuf_fini(&rq->collected);
+    if (verdict->kind == VERDICT_ALLOW && rq->tree) {
+        size_t len = json_dumpb(rq->tree, NULL, 0, JSON_COMPACT);
+        char *to = strbuf_reserve(&rq->json, len);
+
+        if (!to) {
+            verdict_deny(verdict, 413, "request.body", "",
+                         "the body, written anew, is too long");
+            return;
+        }
+        json_dumpb(rq->tree, to, len, JSON_COMPACT);
+        strbuf_commit(&rq->json, len);
+    }
+}
+
+/*
+ * The headers that reach the engine, beside framing and Upgrade. The engine
+ * acts on no other (docker-api: request_headers of each endpoint).
+ */
+static const struct passed_header {
+    struct str name;
+    enum operation operation; /* OP_NONE: every one */
+} passed_headers[] = {
+    {STR("User-Agent"),                          OP_NONE                      },
+    {STR("Accept"),                              OP_NONE                      },
+    {STR("X-Registry-Auth"),                     OP_NONE                      },
+    {STR("X-Registry-Config"),                   OP_IMAGE_BUILD               },
+    {STR("X-Docker-Expose-Session-Uuid"),        OP_SESSION                   },
+    {STR("X-Docker-Expose-Session-Name"),        OP_SESSION                   },
+    {STR("X-Docker-Expose-Session-Sharedkey"),   OP_SESSION                   },
+    {STR("X-Docker-Expose-Session-Grpc-Method"), OP_SESSION                   },
+    {STR("Sec-WebSocket-Key"),                   OP_CONTAINER_ATTACH_WEBSOCKET},
+    {STR("Sec-WebSocket-Version"),               OP_CONTAINER_ATTACH_WEBSOCKET},
+    {STR("Sec-WebSocket-Protocol"),              OP_CONTAINER_ATTACH_WEBSOCKET},
+    {STR("Origin"),                              OP_CONTAINER_ATTACH_WEBSOCKET},
+};
+
+static bool is_passed(struct str name, enum operation operation)
+{
+    for (size_t i = 0; i < sizeof(passed_headers) / sizeof(*passed_headers);
+         i++) {
+        const struct passed_header *row = &passed_headers[i];
+
+        if (str_eq_nocase(name, row->name))
+            return row->operation == OP_NONE || row->operation == operation;
+    }
+    return false;
+}
+
+/* What the body is, in our words: the engine never sees the client's. */
+static struct str content_type(const struct request *rq)
+{
+    switch (rq->match.route->body) {
+    case BODY_JSON:
+    case BODY_JSON_OPTIONAL:
+        return rq->json.len ? S("application/json") : S("");
+    case BODY_TAR:
+        return S("application/x-tar");
+    case BODY_RAW:
+        return rq->body == REQUEST_BODY_STREAM ? S("application/octet-stream")
+                                               : S("");
+    case BODY_NONE:
+        break;
+    }
+    return S("");
+}
+
+static int put_framing(struct strbuf *out, const struct request *rq,
+                       const struct http_head *head)
+{
+    uint64_t length = rq->json.len;
+    char text[24];
+
+    if (rq->body == REQUEST_BODY_STREAM) {
+        if (head->body == HTTP_BODY_CHUNKED)
+            return http_put_header(out, S("Transfer-Encoding"), S("chunked"));
+        length = head->length;
+    }
+    if (length == 0 && head->method != METHOD_POST &&
+        head->method != METHOD_PUT)
+        return 0;
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)length);
+    return http_put_header(out, S("Content-Length"), str_from(text));
+}
+
+int request_put(struct strbuf *out, const struct request *rq,
+                const struct http_head *head)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
+    struct str type = content_type(rq);
+    int r;
+
+    assert(rq->verdict.kind == VERDICT_ALLOW);
+    r = route_put_target(&target, &rq->match, &rq->target);
+    if (r < 0)
+        return r;
+    r = http_put_request_line(out, head->method, strbuf_str(&target));
+    if (r == 0)
+        r = http_put_header(out, S("Host"), S("docker"));
+    for (size_t i = 0; r == 0 && i < head->header_count; i++) {
+        const struct http_header *header = &head->headers[i];
+
+        if (is_passed(header->name, request_operation(rq)))
+            r = http_put_header(out, header->name, header->value);
+    }
+    if (r == 0 && type.len)
+        r = http_put_header(out, S("Content-Type"), type);
+    if (r == 0 && rq->upgrade) {
+        r = http_put_header(out, S("Connection"), S("Upgrade"));
+        if (r == 0)
+            r = http_put_header(out, S("Upgrade"),
+                                upgrade_token(rq->match.route->upgrade));
+    }
+    if (r == 0)
+        r = put_framing(out, rq, head);
+    if (r == 0)
+        r = http_put_end_of_head(out);
+    if (r == 0)
+        r = strbuf_add(out, strbuf_str(&rq->json));
+    return r;
+}

@@ -1,0 +1,70 @@
+#pragma once
+
+/*
+ * One request on its way from what a client wrote to what the engine is sent:
+ * head -> target -> route -> verdict of the operation -> (body) -> verdict of
+ * the whole -> a new head and body. Nothing of the client's bytes is forwarded
+ * but the payload of streamed bodies.
+ *
+ * Pure: the exchange feeds it from a connection, "berth explain" from a file.
+ */
+
+#include <jansson.h>
+
+#include "policy/policy.h"
+#include "policy/route.h"
+#include "proxy/http_message.h"
+
+/* What becomes of the body that follows the head. */
+enum request_body {
+    REQUEST_BODY_NONE,    /* there is none, or an empty one */
+    REQUEST_BODY_COLLECT, /* wanted whole, for the verdict */
+    REQUEST_BODY_DROP,    /* the engine would ignore it: read and dropped */
+    REQUEST_BODY_STREAM,  /* goes on as it comes, framed anew */
+    REQUEST_BODY_TUNNEL,  /* belongs to the hijacked stream */
+};
+
+struct request {
+    struct target target;
+    struct route_match match; /* .route is NULL without one */
+    enum request_body body;
+    bool upgrade; /* asks for the one that its route knows */
+    struct verdict verdict;
+    json_t *changes;         /* array: what berth changed in the body */
+    struct strbuf collected; /* the body as it came */
+    struct strbuf json;      /* the body as it goes */
+    json_t *tree;            /* the same, for the audit */
+};
+
+void request_init(struct request *rq);
+void request_fini(struct request *rq);
+
+/*
+ * All that the head alone can tell. The verdict is final when it is a refusal;
+ * else rq->body says what to do with the body, and request_judge must follow
+ * (after the whole body for REQUEST_BODY_COLLECT).
+ */
+void request_read_head(struct request *rq, const struct policy *policy,
+                       const struct http_head *head);
+
+/* Part of a body to collect. Over LIMIT_JSON_BODY the verdict is a 413. */
+void request_add_body(struct request *rq, struct str bytes);
+
+/* The verdict of the whole request. */
+void request_judge(struct request *rq, const struct policy *policy);
+
+/*
+ * Write the request for the engine: request line, headers that its route
+ * knows, its framing, and a collected body. Only after an allow. 0; -ENOBUFS
+ * when OUT is full; -EINVAL for a header value that cannot be written.
+ */
+int request_put(struct strbuf *out, const struct request *rq,
+                const struct http_head *head);
+
+/* Does HEAD's value of a framing header make it a body berth must read? */
+bool request_has_body(const struct http_head *head);
+
+static inline enum operation request_operation(const struct request *rq)
+{
+    return rq->match.route ? rq->match.route->operation : OP_NONE;
+}
