@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""Run the end-to-end scenarios against beds of both engines, side by side.
+
+usage: run.py [--engine 20.10|26.1] [-k WORD]... [MODULE]...
+
+BERTH_BINARY names the program (default: build/berth), BERTH_STAND_IN=ssh takes
+`ssh -L` in its place, BERTH_E2E_MIB says how big the big contents are (64).
+A MODULE is the name of a file beside this one: test_cli.
+"""
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+from harness import Bed  # noqa: E402
+
+ENGINES = ["20.10", "26.1"]
+
+
+class Report(unittest.TestResult):
+    """A line for each scenario as it ends, and the counts for the parent."""
+
+    def __init__(self, engine):
+        super().__init__()
+        self.engine = engine
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.began = time.monotonic()
+
+    def say(self, how, test, text=""):
+        self.counts[how] += 1
+        name = test.id() if hasattr(test, "id") else str(test)
+        took = time.monotonic() - getattr(self, "began", time.monotonic())
+        word = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[how]
+        print(f"{word} {self.engine:5} {took:5.1f}s {name}", text, flush=True)
+
+    def addSuccess(self, test):
+        self.say("passed", test)
+
+    def addFailure(self, test, err):
+        self.say("failed", test, "\n" + self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.addFailure(subtest, err)
+
+    def addSkip(self, test, reason):
+        self.say("skipped", test, "(" + reason + ")")
+
+
+def child(args):
+    """Run the scenarios for one engine, whose bed is up."""
+    loader = unittest.TestLoader()
+    if args.k:
+        loader.testNamePatterns = [f"*{k}*" for k in args.k]
+    suite = unittest.TestSuite(
+        loader.loadTestsFromName(m) for m in args.modules)
+    report = Report(Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE_VERSION"])
+    suite.run(report)
+    Path(args.child).write_text(json.dumps(report.counts))
+
+
+def parent(args):
+    os.environ.setdefault("BERTH_BINARY", str(HERE.parents[1] / "build/berth"))
+    with tempfile.TemporaryDirectory(prefix="berth-run.") as tmp:
+        beds, children = [], []
+        try:
+            for engine in args.engine or ENGINES:
+                bed = Bed(f"{tmp}/{engine}").up(engine)
+                beds.append(bed)
+                children.append((engine, subprocess.Popen(
+                    [sys.executable, __file__, "--child", f"{tmp}/c{engine}",
+                     *sys.argv[1:]], env={**os.environ,
+                                          "BERTH_E2E_BED": str(bed.dir)})))
+            counts = [count(f"{tmp}/c{engine}", engine, p.wait())
+                      for engine, p in children]
+        finally:
+            for _, p in children:
+                if p.poll() is None:
+                    p.terminate()
+                    p.wait()
+            for bed in beds:
+                bed.down()
+    total = {k: sum(c[k] for c in counts)
+             for k in ("passed", "failed", "skipped")}
+    print(", ".join(f"{n} {how}" for how, n in total.items()))
+    return 1 if total["failed"] or not total["passed"] else 0
+
+
+def count(path, engine, rc):
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        print(f"FAIL {engine} the scenarios broke off with {rc}")
+        return {"passed": 0, "failed": 1, "skipped": 0}
+
+
+def main():
+    # An end from outside, too, takes the beds down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    p = argparse.ArgumentParser(
+        usage=__doc__.partition("usage: ")[2].replace("%", "%%"))
+    p.add_argument("--engine", action="append", choices=ENGINES)
+    p.add_argument("--child")
+    p.add_argument("-k", action="append")
+    p.add_argument("modules", nargs="*")
+    args = p.parse_args()
+    args.modules = args.modules or sorted(
+        f.stem for f in HERE.glob("test_*.py"))
+    return child(args) if args.child else parent(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
