@@ -171,6 +171,8 @@ const char *ref_kind_name(enum ref_kind kind)
 
 /* A route's path in pieces: words, "{kind}" and "{kind*}". */
 #define PIECES_MAX 5
+#define PARAMS_MAX                                                             \
+    (sizeof(((struct route_match *)NULL)->params) / sizeof(struct route_param))
 
 struct piece {
     struct str text;
@@ -228,7 +230,7 @@ static bool fits(const struct route *route, const struct target *target,
     bool slash = str_has_suffix(str_from(route->path), S("/"));
     struct piece pieces[PIECES_MAX];
     struct route_match found = {.route = route};
-    size_t count, spare, at = 0;
+    size_t count, spare, at = 0, params = 0;
 
     if (slash != target->trailing_slash)
         return false;
@@ -239,17 +241,18 @@ static bool fits(const struct route *route, const struct target *target,
     for (size_t i = 0; i < count; i++) {
         size_t take = pieces[i].takes_slashes ? 1 + spare : 1;
 
-        if (pieces[i].is_name)
-            found.params[found.param_count++] = (struct route_param){
-                pieces[i].kind,
-                span(target, at, take),
-            };
-        else if (!str_eq(pieces[i].text, target->segments[at]))
+        if (pieces[i].is_name) {
+            assert(params < PARAMS_MAX);
+            found.params[params].kind = pieces[i].kind;
+            found.params[params++].value = span(target, at, take);
+        } else if (!str_eq(pieces[i].text, target->segments[at])) {
             return false;
+        }
         at += take;
     }
     if (at != target->segment_count)
         return false;
+    found.param_count = params;
     *match = found;
     return true;
 }
