@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * A connected socket, without waiting for it: looks the name up, then tries
+ * one address after the other.
+ */
+
+#include <event2/event.h>
+
+struct dialer;
+
+/*
+ * FD is the connected non-blocking socket, now the receiver's; or -1, and WHY
+ * says what went wrong. The dialer itself is gone after the call.
+ */
+typedef void (*dialer_cb)(int fd, const char *why, void *arg);
+
+/*
+ * Connect to HOST and PORT within TIMEOUT_MS. DONE is called from the loop,
+ * later, never from here.
+ */
+struct dialer *dialer_start(struct event_base *base, const char *host,
+                            unsigned port, unsigned timeout_ms, dialer_cb done,
+                            void *arg);
+
+/* No callback any more, and nothing stays open; NULL is fine. */
+void dialer_cancel(struct dialer *dialer);
