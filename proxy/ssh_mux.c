@@ -1,0 +1,380 @@
+#include "proxy/ssh_mux.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "proxy/log.h"
+
+#define FLUSH_SIZE   (64 * KIB)
+#define ROUNDS       16 /* of sending, before others in the loop get a turn */
+#define LIMIT_TARGET (8 * KIB)
+#define PROBE        "BERTH_PROBE"
+#define DEFAULT_PATH "/var/run/docker.sock"
+
+static void add_u32(struct strbuf *out, uint32_t value)
+{
+    char bytes[] = {(char)(value >> 24), (char)(value >> 16),
+                    (char)(value >> 8), (char)value};
+
+    strbuf_add(out, str_of(bytes, sizeof(bytes)));
+}
+
+/* PATH as one word for a shell. */
+static void add_quoted(struct strbuf *out, struct str path)
+{
+    strbuf_add_char(out, '\'');
+    for (size_t i = 0; i < path.len; i++)
+        if (path.ptr[i] == '\'')
+            strbuf_add(out, S("'\\''"));
+        else
+            strbuf_add_char(out, path.ptr[i]);
+    strbuf_add_char(out, '\'');
+}
+
+void ssh_mux_init(struct ssh_mux *mux, struct event_base *base,
+                  const struct upstream_config *config, void (*wake)(void *arg),
+                  void *arg)
+{
+    struct str path = str_from(config->path);
+
+    *mux = (struct ssh_mux){
+        .base = base,
+        .config = config,
+        .wake = wake,
+        .wake_arg = arg,
+        .target = STRBUF(LIMIT_TARGET),
+        .command = STRBUF(4 * LIMIT_TARGET),
+    };
+    for (size_t i = 0; i < SSH_CHANNEL_PHASES; i++)
+        TAILQ_INIT(&mux->in[i]);
+    TAILQ_INIT(&mux->busy);
+    TAILQ_INIT(&mux->news);
+    /* openssh PROTOCOL, 2.4: the socket, and two fields kept for later */
+    add_u32(&mux->target, (uint32_t)path.len);
+    strbuf_add(&mux->target, path);
+    add_u32(&mux->target, 0);
+    add_u32(&mux->target, 0);
+    /* bare for the usual socket, since forced commands look for just that */
+    strbuf_add(&mux->command, S("docker "));
+    if (!str_eq(path, S(DEFAULT_PATH))) {
+        strbuf_add(&mux->command, S("--host unix://"));
+        add_quoted(&mux->command, path);
+        strbuf_add_char(&mux->command, ' ');
+    }
+    strbuf_add(&mux->command, S("system dial-stdio"));
+}
+
+const char *ssh_mux_command(struct ssh_mux *mux)
+{
+    return strbuf_cstr(&mux->command);
+}
+
+void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (!ch->busy) {
+        ch->busy = true;
+        TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
+    }
+    mux->wake(mux->wake_arg);
+}
+
+void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->changed || ch->given_up)
+        return;
+    ch->changed = true;
+    TAILQ_INSERT_TAIL(&mux->news, ch, changed_link);
+    mux->wake(mux->wake_arg);
+}
+
+static void not_busy(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->busy)
+        TAILQ_REMOVE(&mux->busy, ch, busy_link);
+    ch->busy = false;
+}
+
+#define BIT(n) (1U << (n))
+
+static const struct phase {
+    const char *name;
+    unsigned next; /* the phases that may follow, as bits */
+} phases[SSH_CHANNEL_PHASES] = {
+    [SSH_CHANNEL_QUEUED] = {"queued",   BIT(SSH_CHANNEL_OPENING) |
+                                          BIT(SSH_CHANNEL_GONE) |
+                                          BIT(SSH_CHANNEL_DONE)      },
+    [SSH_CHANNEL_OPENING] = {"opening",  BIT(SSH_CHANNEL_QUEUED) |
+                                            BIT(SSH_CHANNEL_STARTING) |
+                                            BIT(SSH_CHANNEL_OPEN) |
+                                            BIT(SSH_CHANNEL_CLOSING) |
+                                            BIT(SSH_CHANNEL_GONE) |
+                                            BIT(SSH_CHANNEL_DONE)   },
+    [SSH_CHANNEL_STARTING] = {"starting", BIT(SSH_CHANNEL_QUEUED) |
+                                              BIT(SSH_CHANNEL_OPEN) |
+                                              BIT(SSH_CHANNEL_CLOSING) |
+                                              BIT(SSH_CHANNEL_DONE)},
+    [SSH_CHANNEL_OPEN] = {"open",
+                            BIT(SSH_CHANNEL_CLOSING) | BIT(SSH_CHANNEL_GONE)                              },
+    [SSH_CHANNEL_CLOSING] = {"closing",
+                            BIT(SSH_CHANNEL_GONE) | BIT(SSH_CHANNEL_DONE)                                 },
+    [SSH_CHANNEL_GONE] = {"gone",     BIT(SSH_CHANNEL_DONE)                                             },
+    [SSH_CHANNEL_DONE] = {"done",     0                                                                 },
+};
+
+void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
+                   enum ssh_channel_phase to)
+{
+    assert(phases[ch->phase].next & BIT(to));
+    log_debug("channel %p: %s -> %s", (void *)ch, phases[ch->phase].name,
+              phases[to].name);
+    TAILQ_REMOVE(&mux->in[ch->phase], ch, link);
+    ch->phase = to;
+    TAILQ_INSERT_TAIL(&mux->in[to], ch, link);
+    if (to != SSH_CHANNEL_OPEN)
+        not_busy(mux, ch);
+    if (to == SSH_CHANNEL_DONE && ch->changed) {
+        TAILQ_REMOVE(&mux->news, ch, changed_link);
+        ch->changed = false;
+    }
+    mux->wake(mux->wake_arg);
+}
+
+void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    ch->wire = NULL;
+    ssh_mux_enter(mux, ch, ch->given_up ? SSH_CHANNEL_DONE : SSH_CHANNEL_GONE);
+}
+
+void ssh_mux_requeue(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->given_up) {
+        ssh_mux_leave(mux, ch);
+        return;
+    }
+    ch->wire = NULL;
+    ssh_mux_enter(mux, ch, SSH_CHANNEL_QUEUED);
+    TAILQ_REMOVE(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+    TAILQ_INSERT_HEAD(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+}
+
+/* Free what nobody holds; never while its code is on the stack. */
+static void reap(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_DONE]))) {
+        TAILQ_REMOVE(&mux->in[SSH_CHANNEL_DONE], ch, link);
+        ssh_channel_free(ch);
+    }
+}
+
+void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    mux->count--;
+    switch (ch->phase) {
+    case SSH_CHANNEL_QUEUED:
+    case SSH_CHANNEL_GONE:
+        ssh_mux_leave(mux, ch);
+        break;
+    case SSH_CHANNEL_STARTING:
+    case SSH_CHANNEL_OPEN:
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
+        break;
+    case SSH_CHANNEL_OPENING: /* cannot be taken back: closed once open */
+    case SSH_CHANNEL_CLOSING:
+        break;
+    case SSH_CHANNEL_DONE:
+        assert(!"given up twice");
+    }
+}
+
+void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    TAILQ_INSERT_TAIL(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+    mux->wake(mux->wake_arg);
+}
+
+struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
+{
+    struct ssh_channel *ch;
+
+    if (mux->count >= LIMIT_CHANNELS)
+        return NULL;
+    ch = ssh_channel_new(mux->base, mux, SSH_CHANNEL_STREAMLOCAL);
+    ch->stream.on_change = on_change;
+    ch->stream.arg = arg;
+    mux->count++;
+    ssh_mux_add(mux, ch);
+    return &ch->stream;
+}
+
+void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
+                    struct ssh_transport *transport)
+{
+    mux->session = session;
+    mux->transport = transport;
+    mux->polled = 0;
+    mux->probing = false;
+    mux->forward_only = false;
+    mux->sessions_full = false;
+    mux->commands = 0;
+    mux->way = mux->config->channel == SSH_CHANNEL_DIAL_STDIO
+                   ? SSH_MUX_EXEC
+                   : SSH_MUX_UNDECIDED;
+}
+
+void ssh_mux_detach(struct ssh_mux *mux, const char *why)
+{
+    struct ssh_channel *ch;
+
+    /* no byte of these owners was sent: they may try again */
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING])) ||
+           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_STARTING])))
+        ssh_mux_requeue(mux, ch);
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPEN]))) {
+        ssh_mux_leave(mux, ch);
+        ssh_channel_end(ch, why);
+    }
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_CLOSING])))
+        ssh_mux_leave(mux, ch);
+    mux->session = NULL;
+    mux->transport = NULL;
+    mux->pump = NULL;
+}
+
+void ssh_mux_fini(struct ssh_mux *mux, const char *why)
+{
+    struct ssh_channel *ch;
+
+    if (mux->session)
+        ssh_mux_detach(mux, why);
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]))) {
+        ssh_mux_leave(mux, ch);
+        ssh_channel_end(ch, why);
+    }
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_GONE]))) {
+        TAILQ_REMOVE(&mux->in[SSH_CHANNEL_GONE], ch, link);
+        ch->mux = NULL; /* its owner's alone from now on */
+    }
+    ssh_mux_deliver(mux);
+    reap(mux);
+    strbuf_fini(&mux->target);
+    strbuf_fini(&mux->command);
+}
+
+/* Ask every channel what has come for it. */
+static void receive_all(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch, *next;
+
+    mux->polled = mux->transport->taken;
+    for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPEN]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        ssh_channel_receive(ch);
+    }
+}
+
+static void finish_closing(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch, *next;
+
+    for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_CLOSING]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        ssh_channel_receive(ch);
+        if (ssh_channel_finish(ch) == -EAGAIN)
+            continue;
+        if (ch->kind == SSH_CHANNEL_EXEC) {
+            mux->commands--;
+            mux->sessions_full = false;
+        }
+        ssh_mux_leave(mux, ch);
+    }
+}
+
+/* One share for each channel that has something to send. */
+static bool send_round(struct ssh_mux *mux)
+{
+    struct ssh_channel_list turn = TAILQ_HEAD_INITIALIZER(turn);
+    struct ssh_channel *ch;
+    bool sent = false;
+
+    TAILQ_CONCAT(&turn, &mux->busy, busy_link);
+    while ((ch = TAILQ_FIRST(&turn))) {
+        TAILQ_REMOVE(&turn, ch, busy_link);
+        TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
+        if (ssh_channel_send(ch, mux->transport))
+            sent = true;
+        if (!ssh_channel_has_work(ch))
+            not_busy(mux, ch);
+    }
+    if (mux->transport->out.len >= FLUSH_SIZE)
+        ssh_transport_flush(mux->transport);
+    return sent;
+}
+
+/*
+ * A request on the pump that sshd must answer and will refuse. Not libssh2's
+ * keepalive with a reply, which it never takes off its queue.
+ */
+static void go_on_probing(struct ssh_mux *mux)
+{
+    if (libssh2_channel_setenv_ex(mux->pump, PROBE, sizeof(PROBE) - 1, "1",
+                                  1) != LIBSSH2_ERROR_EAGAIN)
+        mux->probing = false;
+}
+
+void ssh_mux_probe(struct ssh_mux *mux)
+{
+    int next;
+
+    if (mux->forward_only) {
+        libssh2_keepalive_config(mux->session, 0, 1);
+        libssh2_keepalive_send(mux->session, &next);
+        return;
+    }
+    mux->probing = true;
+    go_on_probing(mux);
+}
+
+int ssh_mux_run(struct ssh_mux *mux)
+{
+    struct ssh_transport *t = mux->transport;
+    unsigned rounds = 0;
+    uint64_t before;
+    bool sent;
+    ssize_t n;
+
+    reap(mux);
+    do {
+        before = t->taken;
+        ssh_transport_begin_pass(t);
+        n = libssh2_channel_read(mux->pump, NULL, 0);
+        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
+            return -EIO;
+        if (mux->probing)
+            go_on_probing(mux);
+        if (ssh_mux_open_queued(mux) < 0)
+            return -EIO;
+        if (t->taken != mux->polled)
+            receive_all(mux);
+        sent = send_round(mux);
+        finish_closing(mux);
+        if (sent && ++rounds == ROUNDS) {
+            mux->wake(mux->wake_arg);
+            return 0;
+        }
+    } while (sent || t->taken != before || t->taken != mux->polled);
+    return t->error ? -EIO : 0;
+}
+
+void ssh_mux_deliver(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    while ((ch = TAILQ_FIRST(&mux->news))) {
+        TAILQ_REMOVE(&mux->news, ch, changed_link);
+        ch->changed = false;
+        if (ch->stream.on_change)
+            ch->stream.on_change(&ch->stream, ch->stream.arg);
+    }
+}
