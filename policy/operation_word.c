@@ -80,3 +80,51 @@ bool operation_word_check_allow(struct str word, struct strbuf *why)
     }
     return true;
 }
+
+/* Number INDEX of everything that looks like a word, some of it naming
+ * nothing. */
+static bool put_candidate(size_t index, struct strbuf *out)
+{
+    const size_t forms = ACCESS_COUNT + 1; /* alone, then with each access */
+    enum operation_group group = (enum operation_group)(index / forms);
+    size_t form = index % forms;
+
+    if (index < GROUP_COUNT * forms) {
+        strbuf_add(out, str_from(operation_group_name(group)));
+        if (form > 0)
+            strbuf_addf(
+                out, ":%s",
+                operation_access_name((enum operation_access)(form - 1)));
+        return true;
+    }
+    index = index - GROUP_COUNT * forms + OP_NONE + 1;
+    return index < OP_COUNT &&
+           strbuf_add(out, str_from(operation_name((enum operation)index))) ==
+               0;
+}
+
+/* Number INDEX of the candidates that CHECK takes. */
+static bool put_checked(size_t index,
+                        bool (*check)(struct str word, struct strbuf *why),
+                        struct strbuf *out)
+{
+    for (size_t i = 0;; i++) {
+        AUTO(strbuf_fini) struct strbuf word = STRBUF(64);
+        AUTO(strbuf_fini) struct strbuf why = STRBUF(512);
+
+        if (!put_candidate(i, &word))
+            return false;
+        if (check(strbuf_str(&word), &why) && index-- == 0)
+            return strbuf_add(out, strbuf_str(&word)) == 0;
+    }
+}
+
+bool operation_word_at(size_t index, struct strbuf *out)
+{
+    return put_checked(index, operation_word_check, out);
+}
+
+bool operation_word_at_allow(size_t index, struct strbuf *out)
+{
+    return put_checked(index, operation_word_check_allow, out);
+}

@@ -22,3 +22,8 @@ bool operation_word_check_allow(struct str word, struct strbuf *why);
 
 /* Is this operation a tunnel that no group may allow? */
 bool operation_is_opaque(enum operation operation);
+
+/* Append number INDEX of the words that deny, or that allow: groups, groups
+ * with an access class, operations. False past the last. */
+bool operation_word_at(size_t index, struct strbuf *out);
+bool operation_word_at_allow(size_t index, struct strbuf *out);

@@ -55,6 +55,7 @@ struct upstream_policy {
 struct policy {
     unsigned refs;
 
+    char *schema; /* for editors; nobody else looks */
     unsigned version;
     char *preset; /* or NULL */
     char *namespace;

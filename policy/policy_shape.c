@@ -13,7 +13,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 static const struct setting listen_rows[] = {
     {"path", STRING_AT(struct listen_policy, path),
      "\"/run/berth/docker.sock\"", .check = check_socket_path,
-     .pattern = PATTERN_ABSOLUTE_PATH,
+     .pattern = PATTERN_SOCKET_PATH,
      .help = "the Unix socket that the runner talks to"},
     {"mode", FILE_MODE_AT(struct listen_policy, mode), "\"0660\"",
      .help = "the permissions of the socket, in octal"},
@@ -31,7 +31,7 @@ static const struct setting upstream_rows[] = {
     {"url", STRING_AT(struct upstream_policy, url), NULL,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
              "unix:///path or tcp://host:port",
-     .check = check_upstream_url},
+     .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
     {"identity", STRINGS_OR_ONE_AT(struct upstream_policy, identities), "[]",
      .max = LIMIT_IDENTITIES, .check = check_absolute_path,
      .pattern = PATTERN_ABSOLUTE_PATH,
@@ -70,11 +70,12 @@ static const struct shape upstream_shape =
 static const struct setting operations_rows[] = {
     {"allow", STRINGS_AT(struct operations_policy, allow), "[]",
      .check = operation_word_check_allow,
+     .word_at = operation_word_at_allow,
      .help = "operations (\"ContainerCreate\"), groups (\"container\") and "
              "groups with an access class (\"container:read\") the runner may "
              "use; nothing said means no"},
     {"deny", STRINGS_AT(struct operations_policy, deny), "[]",
-     .check = operation_word_check,
+     .check = operation_word_check, .word_at = operation_word_at,
      .help = "the same, for what is taken out again; goes before allow"},
 };
 static const struct shape operations_shape =
@@ -108,10 +109,12 @@ static const struct shape timeouts_shape =
     SHAPE(struct timeouts_policy, timeouts_rows);
 
 static const struct setting policy_rows[] = {
+    {"$schema", STRING_AT(struct policy, schema), "null",
+     .help = "for editors: where berth-policy.schema.json is"},
     {"version", INTEGER_AT(struct policy, version), NULL, .min = 1, .max = 1,
      .help = "the version of this format: 1"},
     {"preset", STRING_AT(struct policy, preset), "null",
-     .check = preset_check,
+     .check = preset_check, .word_at = preset_word_at,
      .help = "a policy that comes with berth, to which this one adds; its own "
              "keys go before the preset's"},
     {"namespace", STRING_AT(struct policy, namespace), NULL,

@@ -32,3 +32,9 @@ bool preset_check(struct str name, struct strbuf *why)
                     presets[i].name);
     return false;
 }
+
+bool preset_word_at(size_t index, struct strbuf *out)
+{
+    return index < preset_count &&
+           strbuf_add(out, str_from(presets[index].name)) == 0;
+}

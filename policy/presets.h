@@ -20,3 +20,6 @@ const struct preset *preset_find(struct str name);
 
 /* Is there such a preset? If not, say in WHY which ones there are. */
 bool preset_check(struct str name, struct strbuf *why);
+
+/* Append the name of preset number INDEX; false past the last. */
+bool preset_word_at(size_t index, struct strbuf *out);

@@ -8,18 +8,20 @@
 
 #include "policy/str.h"
 
-#define PATTERN_NAMESPACE "^[a-z0-9](-?[a-z0-9])*$"
+#define PATTERN_NAMESPACE "^(?=.{1,32}$)[a-z0-9](-?[a-z0-9])*$"
 bool check_namespace(struct str text, struct strbuf *why);
 
 #define PATTERN_ABSOLUTE_PATH "^/"
 bool check_absolute_path(struct str text, struct strbuf *why);
 
 /* The same, short enough for the address of a Unix socket. */
+#define PATTERN_SOCKET_PATH "^/.{0,106}$"
 bool check_socket_path(struct str text, struct strbuf *why);
 
 #define PATTERN_GROUP "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 bool check_group(struct str text, struct strbuf *why);
 
+#define PATTERN_UPSTREAM_URL "^(ssh|unix|tcp)://"
 bool check_upstream_url(struct str text, struct strbuf *why);
 
 #define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"

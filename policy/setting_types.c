@@ -391,8 +391,8 @@ int setting_put_remedy(const struct setting *setting, struct strbuf *out)
     } else if (setting->type == SETTING_OBJECT) {
         const struct shape *of = setting->of;
 
-        r = strbuf_addf(out, "{ ... } with ");
-        for (size_t i = 0; r == 0 && i < of->count; i++)
+        r = strbuf_addf(out, of->count > 8 ? "{ ... }" : "{ ... } with ");
+        for (size_t i = 0; r == 0 && of->count <= 8 && i < of->count; i++)
             r = put_choice(out, i, i + 1 == of->count, of->rows[i].key, "");
     } else {
         r = strbuf_add(out, str_from(types[setting->type].remedy));

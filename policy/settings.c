@@ -7,7 +7,8 @@
 #include "policy/setting_types.h"
 #include "policy/suggest.h"
 
-enum { MESSAGE_MAX = 1024, SHOWN_MAX = 60 };
+/* Of a message, of a value shown in it, and of the keys listed. */
+enum { MESSAGE_MAX = 1024, SHOWN_MAX = 60, LISTED_MAX = 8 };
 
 /* What stays the same all the way down. */
 struct reader {
@@ -284,6 +285,8 @@ static void report_unknown(struct reader *reader, const struct shape *shape,
     strbuf_add(&message, S("is no key of a policy; "));
     if (suggestion.best != NULL) {
         strbuf_addf(&message, "did you mean \"%s\"?", suggestion.best);
+    } else if (shape->count > LISTED_MAX) {
+        strbuf_add(&message, S("docs/policy.md has them all"));
     } else {
         strbuf_add(&message, S("there are "));
         for (size_t i = 0; i < shape->count; i++)

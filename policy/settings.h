@@ -70,7 +70,10 @@ struct setting {
     bool (*check)(struct str text, struct strbuf *why);
     const char *pattern; /* what CHECK takes, as a regular expression for the
                             JSON Schema; or NULL */
-    const char *help;    /* one line */
+    /* The words that CHECK takes, if they can be counted, for the JSON Schema:
+     * append number INDEX to OUT; false past the last. */
+    bool (*word_at)(size_t index, struct strbuf *out);
+    const char *help; /* one line */
 };
 
 struct shape {

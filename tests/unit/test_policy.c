@@ -64,16 +64,15 @@ static const char *base_name(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* Call EACH with every tests/policy/DIRECTORY/NAME.json and its content. */
-static void for_each_file(const char *directory,
+/* Call EACH with every file of that pattern and its content. */
+static void for_each_file(const char *files,
                           void (*each)(const char *path, struct str text))
 {
     AUTO(strbuf_fini) struct strbuf pattern = STRBUF(4096);
     const char *top = getenv("BERTH_SOURCE_ROOT");
     glob_t found;
 
-    strbuf_addf(&pattern, "%s/tests/policy/%s/*.json", top != NULL ? top : ".",
-                directory);
+    strbuf_addf(&pattern, "%s/%s", top != NULL ? top : ".", files);
     assert_int_equal(glob(strbuf_cstr(&pattern), 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_POLICY);
@@ -115,7 +114,13 @@ static void is_good(const char *path, struct str text)
 static void good_files_load_and_print_what_loads_the_same(void **state)
 {
     (void)state;
-    for_each_file("good", is_good);
+    for_each_file("tests/policy/good/*.json", is_good);
+}
+
+static void the_example_at_the_top_loads(void **state)
+{
+    (void)state;
+    for_each_file("*.example.json", is_good);
 }
 
 /* NAME.expect beside NAME.json: "#" lines are notes, the rest is the message.
@@ -152,7 +157,7 @@ static void is_bad(const char *path, struct str text)
 static void bad_files_say_where_and_what_to_write(void **state)
 {
     (void)state;
-    for_each_file("bad", is_bad);
+    for_each_file("tests/policy/bad/*.json", is_bad);
 }
 
 static void defaults_are_filled_in(void **state)
@@ -423,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_load_and_print_what_loads_the_same),
+        cmocka_unit_test(the_example_at_the_top_loads),
         cmocka_unit_test(bad_files_say_where_and_what_to_write),
         cmocka_unit_test(defaults_are_filled_in),
         cmocka_unit_test(a_group_may_be_a_number),

@@ -1,0 +1,106 @@
+#include "tests/reference/reference.h"
+
+#include <assert.h>
+
+#include "policy/policy.h"
+#include "policy/setting_types.h"
+
+static void put(struct strbuf *out, struct str text)
+{
+    int r = strbuf_add(out, text);
+
+    assert(r == 0);
+}
+
+/* TEXT inside a cell, where "|" would end it. */
+static void put_cell(struct strbuf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '|')
+            put(out, S("\\"));
+        put(out, str_of(&text.ptr[i], 1));
+    }
+}
+
+static bool has_range(const struct setting *setting)
+{
+    return setting->type == SETTING_INTEGER ||
+           setting->type == SETTING_NUMBER ||
+           setting->type == SETTING_DURATION ||
+           (setting->type == SETTING_SIZE && setting->max > 0);
+}
+
+static void put_type(struct strbuf *out, const struct setting *setting)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(1024);
+
+    if (setting->type == SETTING_ENUM) {
+        for (size_t i = 0; setting->words[i] != NULL; i++)
+            strbuf_addf(&text, "%s`\"%s\"`", i > 0 ? ", " : "",
+                        setting->words[i]);
+    } else {
+        put(&text, str_from(setting_noun(setting->type)));
+        if (has_range(setting)) {
+            put(&text, S(", "));
+            setting_put_range(setting, &text);
+        }
+    }
+    put_cell(out, strbuf_str(&text));
+}
+
+static void put_rows(struct strbuf *out, const struct shape *shape,
+                     const char *prefix);
+
+static void put_row(struct strbuf *out, const struct setting *setting,
+                    const char *prefix)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(256);
+
+    strbuf_addf(&path, "%s%s", prefix, setting->key);
+    if (setting->type != SETTING_OBJECT) {
+        strbuf_addf(out, "| `%s` | ", strbuf_cstr(&path));
+        put_type(out, setting);
+        if (setting->fallback == NULL)
+            put(out, S(" | *must be given* | "));
+        else
+            strbuf_addf(out, " | `%s` | ", setting->fallback);
+        put_cell(out, str_from(setting->help));
+        put(out, S(" |\n"));
+    }
+    if (setting->of == NULL)
+        return;
+    put(&path, setting->type == SETTING_OBJECTS ? S("[].") : S("."));
+    put_rows(out, setting->of, strbuf_cstr(&path));
+}
+
+static void put_rows(struct strbuf *out, const struct shape *shape,
+                     const char *prefix)
+{
+    for (size_t i = 0; i < shape->count; i++)
+        put_row(out, &shape->rows[i], prefix);
+}
+
+static void put_table_head(struct strbuf *out)
+{
+    put(out, S("| key | what it is | default | meaning |\n"
+               "| --- | --- | --- | --- |\n"));
+}
+
+void put_settings_table(struct strbuf *out)
+{
+    put_table_head(out);
+    for (size_t i = 0; i < policy_shape.count; i++)
+        if (policy_shape.rows[i].of == NULL)
+            put_row(out, &policy_shape.rows[i], "");
+    put(out, S("\n"));
+    for (size_t i = 0; i < policy_shape.count; i++) {
+        const struct setting *section = &policy_shape.rows[i];
+
+        if (section->of == NULL)
+            continue;
+        strbuf_addf(out, "### `%s`: %s\n\n", section->key, section->help);
+        put_table_head(out);
+        put_row(out, section, "");
+        put(out, S("\n"));
+    }
+}
