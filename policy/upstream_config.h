@@ -42,3 +42,7 @@ struct upstream_config {
     unsigned wait_ms;            /* requests wait so long for a reconnect */
     unsigned spare_channels;     /* opened ahead of demand at most */
 };
+
+/* Do A and B lead to the same engine in the same way? */
+bool upstream_config_eq(const struct upstream_config *a,
+                        const struct upstream_config *b);
