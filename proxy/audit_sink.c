@@ -93,10 +93,10 @@ int audit_sink_write(struct audit_sink *sink, struct str line)
     if (r == 0)
         r = write_whole(sink, line);
     if (r < 0 && !sink->faulty)
-        log_error("audit-lost to=%s why=\"%s\"",
+        log_error("audit-lost: to=%s why=\"%s\"",
                   sink->path ? sink->path : "stdout", strerror(-r));
     else if (r == 0 && sink->faulty)
-        log_info("audit-again to=%s", sink->path ? sink->path : "stdout");
+        log_info("audit-again: to=%s", sink->path ? sink->path : "stdout");
     sink->faulty = r < 0;
     return r;
 }
@@ -109,7 +109,7 @@ void audit_sink_reopen(struct audit_sink *sink)
         return;
     fd = open_file(sink->path);
     if (fd < 0) {
-        log_error("audit-reopen-failed to=%s why=\"%s\"", sink->path,
+        log_error("audit-reopen-failed: to=%s why=\"%s\"", sink->path,
                   strerror(-fd));
         return;
     }

@@ -34,7 +34,7 @@ static void again_in(struct engine *engine, long seconds)
 static void set_known(struct engine *engine, bool known, const char *why)
 {
     if (known != engine->facts.known)
-        log_info("engine %s%s%s%s", known ? "answers" : "is-away",
+        log_info("engine: %s%s%s%s", known ? "answers" : "is-away",
                  why ? " why=\"" : "", why ? why : "", why ? "\"" : "");
     engine->facts.known = known;
 }

@@ -106,7 +106,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address,
                        "a process listens on %s; stop it, or choose another "
                        "listen.path",
                        path);
-    log_info("stale-socket path=%s removed", path);
+    log_info("stale-socket: path=%s removed", path);
     return unlink(path) < 0 ? problem(why, errno, "cannot remove %s: %s", path,
                                       strerror(errno))
                             : 0;
@@ -223,7 +223,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return;
-        log_error("accept-failed path=%s why=\"%s\"", l->path, strerror(errno));
+        log_error("accept-failed: path=%s why=\"%s\"", l->path, strerror(errno));
         return;
     }
 }

@@ -150,7 +150,7 @@ static void fail(struct ssh_link *l, bool stubborn, const struct strbuf *reason)
     if (was_up && now_ms() - l->began_at >= STABLE_MS)
         backoff_reset(&l->backoff);
     pause = backoff_next(&l->backoff, stubborn);
-    log_warn("link %s to %s: %s; next try in %u ms",
+    log_warn("link: %s to %s: %s; next try in %u ms",
              was_up ? "lost" : "not made", l->config->url, why, pause);
     disconnect(l, why);
     link_enter(l, LINK_DOWN);
@@ -186,7 +186,7 @@ static void come_up(struct ssh_link *l)
         libssh2_session_methods(l->login.session, LIBSSH2_METHOD_CRYPT_CS);
 
     link_enter(l, LINK_UP);
-    log_info("link up to %s after %llu ms, cipher %s", l->config->url,
+    log_info("link: up to %s after %llu ms, cipher %s", l->config->url,
              (unsigned long long)(now_ms() - l->began_at),
              cipher ? cipher : "?");
     l->began_at = now_ms();

@@ -125,7 +125,7 @@ void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
                    enum ssh_channel_phase to)
 {
     assert(phases[ch->phase].next & BIT(to));
-    log_debug("channel %p: %s -> %s", (void *)ch, phases[ch->phase].name,
+    log_debug("channel: %p: %s -> %s", (void *)ch, phases[ch->phase].name,
               phases[to].name);
     TAILQ_REMOVE(&mux->in[ch->phase], ch, link);
     ch->phase = to;
