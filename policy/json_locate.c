@@ -4,9 +4,19 @@
 
 #include <jansson.h>
 
+static bool is_blank(char c)
+{
+    return str_find(S(" \t\r\n"), c) >= 0;
+}
+
+static bool is_mark(char c)
+{
+    return str_find(S("{}[],:"), c) >= 0;
+}
+
 static size_t skip_blanks(struct str text, size_t at)
 {
-    while (at < text.len && memchr(" \t\r\n", text.ptr[at], 4) != NULL)
+    while (at < text.len && is_blank(text.ptr[at]))
         at++;
     return at;
 }
@@ -23,9 +33,10 @@ static size_t skip_token(struct str text, size_t at)
                 at++;
         return at < text.len ? at + 1 : text.len;
     }
-    if (memchr("{}[],:", text.ptr[at], 6) != NULL)
+    if (is_mark(text.ptr[at]))
         return at + 1;
-    while (at < text.len && memchr("{}[],:\" \t\r\n", text.ptr[at], 11) == NULL)
+    while (at < text.len && !is_blank(text.ptr[at]) && !is_mark(text.ptr[at]) &&
+           text.ptr[at] != '"')
         at++;
     return at;
 }

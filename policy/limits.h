@@ -50,10 +50,10 @@
 /* the policy document */
 #define LIMIT_POLICY      MIB
 #define LIMIT_NAMESPACE   32
-#define LIMIT_REASON      512  /* the text of a refusal */
-#define LIMIT_POLICY_TEXT 4096 /* one string of a policy */
-#define LIMIT_POLICY_LIST 1024 /* entries of one of its lists */
-#define LIMIT_PROBLEMS    100  /* reported about one document */
+#define LIMIT_REASON      512       /* the text of a refusal */
+#define LIMIT_POLICY_TEXT (4 * KIB) /* one string of a policy */
+#define LIMIT_POLICY_LIST 1024      /* entries of one of its lists */
+#define LIMIT_PROBLEMS    100       /* reported about one document */
 
 /* what is written */
 #define LIMIT_AUDIT_LINE MIB

@@ -7,19 +7,6 @@
 #include "policy/operation_word.h"
 #include "policy/url.h"
 
-static void upstream_config_fini(struct upstream_config *config)
-{
-    free(config->url);
-    free(config->user);
-    free(config->host);
-    free(config->path);
-    for (size_t i = 0; i < config->identity_count; i++)
-        free(config->identities[i]);
-    free(config->passphrase_file);
-    free(config->known_hosts);
-    free(config->host_key);
-}
-
 struct policy *policy_ref(struct policy *policy)
 {
     policy->refs++;

@@ -42,6 +42,7 @@ struct timeouts_policy { /* milliseconds */
 
 struct upstream_policy {
     char *url;
+    bool plain_tcp; /* may leave this machine without ssh */
     struct strings identities;
     char *passphrase_file;
     bool agent;

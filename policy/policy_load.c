@@ -25,7 +25,10 @@ static const struct str no_file =
         "  \"preset\": \"compose-tests\",\n"
         "  \"upstream\": {\n"
         "    \"url\": "
-        "\"${BERTH_UPSTREAM:-${DOCKER_HOST:-unix:///var/run/docker.sock}}\"\n"
+        "\"${BERTH_UPSTREAM:-${DOCKER_HOST:-unix:///var/run/docker.sock}}\",\n"
+        "    \"identity\": [\"${HOME:-/root}/.ssh/id_ed25519\",\n"
+        "                 \"${HOME:-/root}/.ssh/id_ecdsa\"],\n"
+        "    \"known_hosts\": \"${HOME:-/root}/.ssh/known_hosts\"\n"
         "  }\n"
         "}\n");
 

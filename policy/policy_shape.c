@@ -3,11 +3,39 @@
 #include "policy/operation_word.h"
 #include "policy/presets.h"
 #include "policy/setting_checks.h"
+#include "policy/url.h"
 
 static const char *const modes[] = {"enforce", "report-only", NULL};
 static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+/* Would anybody on the way be able to read, change or take over? */
+static bool way_is_safe(const void *object, const char **key,
+                        struct strbuf *why)
+{
+    const struct upstream_policy *upstream = object;
+    struct upstream_config config = {0};
+    bool unpinned, plain;
+
+    if (url_to_config(str_from(upstream->url), "anybody", &config, why) != 0)
+        return false;
+    unpinned = config.kind == UPSTREAM_SSH && upstream->known_hosts == NULL &&
+               upstream->host_key == NULL;
+    plain = config.kind == UPSTREAM_TCP && !upstream->plain_tcp &&
+            !upstream_is_local(&config);
+    upstream_config_fini(&config);
+    *key = "url";
+    if (unpinned)
+        strbuf_addf(why, "needs to know the host's key over ssh, or any "
+                         "machine could pose as the engine's; add "
+                         "\"known_hosts\" or \"host_key\"");
+    if (plain)
+        strbuf_addf(why, "goes to another machine in the clear, and whoever "
+                         "reaches that port owns the engine; write an ssh:// "
+                         "URL, or add \"plain_tcp\": true");
+    return !unpinned && !plain;
+}
 
 // clang-format off
 static const struct setting listen_rows[] = {
@@ -32,6 +60,9 @@ static const struct setting upstream_rows[] = {
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
              "unix:///path or tcp://host:port",
      .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
+    {"plain_tcp", BOOL_AT(struct upstream_policy, plain_tcp), "false",
+     .help = "a tcp:// URL may name another machine, though anybody on the "
+             "way can read and change what is said"},
     {"identity", STRINGS_OR_ONE_AT(struct upstream_policy, identities), "[]",
      .max = LIMIT_IDENTITIES, .check = check_absolute_path,
      .pattern = PATTERN_ABSOLUTE_PATH,
@@ -64,8 +95,12 @@ static const struct setting upstream_rows[] = {
      "8", .max = 256,
      .help = "ssh channels opened ahead of demand, at most"},
 };
-static const struct shape upstream_shape =
-    SHAPE(struct upstream_policy, upstream_rows);
+static const struct shape upstream_shape = {
+    .rows = upstream_rows,
+    .count = sizeof(upstream_rows) / sizeof(upstream_rows[0]),
+    .size = sizeof(struct upstream_policy),
+    .check = way_is_safe,
+};
 
 static const struct setting operations_rows[] = {
     {"allow", STRINGS_AT(struct operations_policy, allow), "[]",

@@ -126,7 +126,7 @@ static bool fill_in(struct reader *reader, size_t index,
     int r = environment_fill(reader->environment, raw, text, &why);
 
     if (r < 0)
-        strbuf_addf(&why, "is longer than %d bytes; write a shorter one",
+        strbuf_addf(&why, "is longer than %zu bytes; write a shorter one",
                     LIMIT_POLICY_TEXT);
     if (r != 0)
         report(reader, index, path, AT_VALUE, strbuf_str(&why));

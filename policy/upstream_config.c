@@ -1,5 +1,20 @@
 #include "policy/upstream_config.h"
 
+#include <stdlib.h>
+
+void upstream_config_fini(struct upstream_config *config)
+{
+    free(config->url);
+    free(config->user);
+    free(config->host);
+    free(config->path);
+    for (size_t i = 0; i < config->identity_count; i++)
+        free(config->identities[i]);
+    free(config->passphrase_file);
+    free(config->known_hosts);
+    free(config->host_key);
+}
+
 static bool text_eq(const char *a, const char *b)
 {
     return a && b ? !strcmp(a, b) : a == b;

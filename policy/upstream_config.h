@@ -46,3 +46,6 @@ struct upstream_config {
 /* Do A and B lead to the same engine in the same way? */
 bool upstream_config_eq(const struct upstream_config *a,
                         const struct upstream_config *b);
+
+/* Free what CONFIG points to. */
+void upstream_config_fini(struct upstream_config *config);

@@ -368,7 +368,8 @@ static void the_url_is_taken_apart_for_the_link(void **state)
     struct policy_source source = {
         .name = "p",
         .text = str_from("{\"version\": 1, \"namespace\": \"r1\", "
-                         "\"upstream\": { \"url\": \"ssh://h:2222\" }}"),
+                         "\"upstream\": { \"url\": \"ssh://h:2222\", "
+                         "\"known_hosts\": \"/k\" }}"),
         .environment = &environment};
     struct policy *policy = NULL;
 
@@ -400,7 +401,8 @@ static void a_plain_port_of_another_machine_is_warned_of(void **state)
 
         strbuf_addf(&text,
                     "{\"version\": 1, \"namespace\": \"r1\", "
-                    "\"upstream\": { \"url\": \"%s\" }}",
+                    "\"upstream\": { \"url\": \"%s\", "
+                    "\"plain_tcp\": true }}",
                     urls[i]);
         policy = load(strbuf_cstr(&text));
         assert_int_equal(policy_put_warnings(policy, &out), 0);
@@ -421,6 +423,7 @@ static void no_file_at_all_is_a_policy_too(void **state)
     assert_string_equal(policy->preset, "compose-tests");
     assert_string_equal(policy->namespace, "ci-host-3-lan");
     assert_string_equal(policy->upstream.url, "unix:///var/run/docker.sock");
+    assert_string_equal(policy->upstream.known_hosts, "/root/.ssh/known_hosts");
     policy_unref(policy);
 }
 
