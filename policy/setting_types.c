@@ -23,11 +23,11 @@ static const struct unit size_units[] = {
     {NULL}
 };
 static const struct unit duration_units[] = {
-    {"h",        3600 * 1000},
-    {"m",          60 * 1000},
+    {"h",    3600000},
+    {"m",      60000},
     {"s",1000},
-    {"ms",        1},
-    {NULL         }
+    {"ms",    1},
+    {NULL     }
 };
 
 /* The largest whole number that a double holds exactly. */

@@ -7,8 +7,9 @@
 #include "policy/setting_types.h"
 #include "policy/suggest.h"
 
-/* Of a message, of a value shown in it, and of the keys listed. */
-enum { MESSAGE_MAX = 1024, SHOWN_MAX = 60, LISTED_MAX = 8 };
+/* Of a message with its path, and without, of a value shown in it, and of the
+ * keys listed. */
+enum { REPORT_MAX = 2048, MESSAGE_MAX = 1024, SHOWN_MAX = 60, LISTED_MAX = 8 };
 
 /* What stays the same all the way down. */
 struct reader {
@@ -56,7 +57,7 @@ static void report(struct reader *reader, size_t index,
 {
     const struct layer *layer = &reader->layers[index];
     struct json_position position = locate(layer, path, where);
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * MESSAGE_MAX);
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(REPORT_MAX);
 
     json_path_put(&text, path);
     if (text.len > 0)

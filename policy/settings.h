@@ -90,13 +90,15 @@ struct shape {
         (table), sizeof(table) / sizeof((table)[0]), sizeof(type), NULL        \
     }
 
-/* The offset of a member, after a look whether its type is right. */
+/* The offset of a member, after a look whether its type is right. (A type
+ * takes no parentheses.) */
+// clang-format off
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define SETTING_FIELD(object, member, ctype)                                   \
     (offsetof(object, member) +                                                \
-     0 * sizeof(char[_Generic(&((object *)0)->member, ctype * : 1, default     \
-                              : -1)]))
+     0 * sizeof(char[_Generic(&((object *)0)->member, ctype *: 1, default: -1)]))
+// NOLINTEND(bugprone-macro-parentheses)
 
-// clang-format off
 #define BOOL_AT(o, m)      SETTING_BOOL, SETTING_FIELD(o, m, bool)
 #define STRING_AT(o, m)    SETTING_STRING, SETTING_FIELD(o, m, char *)
 #define ENUM_AT(o, m)      SETTING_ENUM, SETTING_FIELD(o, m, unsigned)
