@@ -15,19 +15,19 @@ struct unit {
 
 /* The biggest first, as printing picks the first that divides. */
 static const struct unit size_units[] = {
-    {"t",                (uint64_t)1 << 40},
-    {"g",                  (uint64_t)1 << 30},
-    {"m",(uint64_t)1 << 20},
-    {"k",                (uint64_t)1 << 10},
-    {"b",                  1},
-    {NULL}
+    {"t",  (uint64_t)1 << 40},
+    {"g",  (uint64_t)1 << 30},
+    {"m",  (uint64_t)1 << 20},
+    {"k",  (uint64_t)1 << 10},
+    {"b",  1                },
+    {NULL, 0                }
 };
 static const struct unit duration_units[] = {
-    {"h",    3600000},
-    {"m",      60000},
-    {"s",1000},
-    {"ms",    1},
-    {NULL     }
+    {"h",  3600000},
+    {"m",  60000  },
+    {"s",  1000   },
+    {"ms", 1      },
+    {NULL, 0      },
 };
 
 /* The largest whole number that a double holds exactly. */
