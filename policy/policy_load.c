@@ -40,11 +40,23 @@ static void add_layer(struct loading *loading, const char *name,
         (struct layer){.name = name, .text = text, .root = root};
 }
 
-/* What to do about an error of jansson's. */
-static const char *remedy(const json_error_t *error)
+static bool is_blank(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (str_find(S(" \t\r\n"), text.ptr[i]) < 0)
+            return false;
+    return true;
+}
+
+/* What to do about an error of jansson's in TEXT. */
+static const char *remedy(const json_error_t *error, struct str text)
 {
     enum json_error_code code = json_error_code(error);
 
+    if (is_blank(text))
+        return "; the file is empty, copy policy.example.json";
+    if (str_has_prefix(text, S("\xef\xbb\xbf")))
+        return "; save the file without a byte order mark";
     if (code == json_error_duplicate_key)
         return "; a key may stand only once, remove one";
     if (code == json_error_premature_end_of_input)
@@ -82,7 +94,7 @@ static json_t *parse(struct loading *loading, const char *name, struct str text)
         size_t at = json_token_start(text, (size_t)error.position);
         struct json_position position = json_position_of(text, at);
 
-        strbuf_addf(&message, "%s%s", error.text, remedy(&error));
+        strbuf_addf(&message, "%s%s", error.text, remedy(&error, text));
         problems_add(&loading->problems, name, position.line, position.column,
                      strbuf_str(&message));
     }
