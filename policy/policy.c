@@ -83,6 +83,11 @@ void policy_operation(const struct policy *policy, enum operation operation,
         verdict_allow(verdict, "operations.allow");
     else
         deny_unsaid(operation, verdict);
+    /* "docker inspect WORD" asks for each kind of object in turn, plugins
+     * last, and goes on only behind a 404: where plugins may not be looked
+     * at, there is none */
+    if (verdict->kind == VERDICT_DENY && operation == OP_PLUGIN_INSPECT)
+        verdict->status = 404;
 }
 
 int policy_put_effective(const struct policy *policy, struct strbuf *out)

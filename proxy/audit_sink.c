@@ -93,10 +93,11 @@ int audit_sink_write(struct audit_sink *sink, struct str line)
     if (r == 0)
         r = write_whole(sink, line);
     if (r < 0 && !sink->faulty)
-        log_error("audit-lost: to=%s why=\"%s\"",
+        log_error("audit records for %s are lost: %s",
                   sink->path ? sink->path : "stdout", strerror(-r));
     else if (r == 0 && sink->faulty)
-        log_info("audit-again: to=%s", sink->path ? sink->path : "stdout");
+        log_info("audit records go to %s again",
+                 sink->path ? sink->path : "stdout");
     sink->faulty = r < 0;
     return r;
 }
@@ -109,8 +110,9 @@ void audit_sink_reopen(struct audit_sink *sink)
         return;
     fd = open_file(sink->path);
     if (fd < 0) {
-        log_error("audit-reopen-failed: to=%s why=\"%s\"", sink->path,
-                  strerror(-fd));
+        log_error(
+            "the audit file %s cannot be opened anew, the old one goes on: %s",
+            sink->path, strerror(-fd));
         return;
     }
     close(sink->fd);

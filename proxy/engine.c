@@ -33,9 +33,10 @@ static void again_in(struct engine *engine, long seconds)
 
 static void set_known(struct engine *engine, bool known, const char *why)
 {
-    if (known != engine->facts.known)
-        log_info("engine: %s%s%s%s", known ? "answers" : "is-away",
-                 why ? " why=\"" : "", why ? why : "", why ? "\"" : "");
+    if (known && !engine->facts.known)
+        log_info("the engine answers");
+    else if (!known && engine->facts.known)
+        log_warn("the engine is away: %s", why);
     engine->facts.known = known;
 }
 

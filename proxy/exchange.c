@@ -68,7 +68,7 @@ void exchange_enter(struct exchange *ex, enum request_state to)
     enum request_state from = ex->request_state;
 
     assert(request_states[from].next & BIT(to));
-    log_debug("exchange: id=%s %s -> %s", ex->id, request_states[from].name,
+    log_debug("exchange %s: %s -> %s", ex->id, request_states[from].name,
               request_states[to].name);
     ex->request_state = to;
 }

@@ -7,7 +7,7 @@
 /* The engine said something that cannot be passed on. */
 static void on_engine_error(struct exchange *ex, const char *what)
 {
-    log_warn("engine-reply: id=%s problem=\"%s\"", ex->id, what);
+    log_debug("exchange %s: the engine's reply: %s", ex->id, what);
     ex->reusable = false;
     exchange_answer(
         ex, 502,
@@ -178,7 +178,7 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
     if (ex->request_state == RQ_READY) {
         exchange_answer(ex, 503, why, retry_after, AUDIT_CLOSE_LINK_DOWN);
     } else if (pristine && can_retry(ex)) {
-        log_info("retry: id=%s why=\"%s\"", ex->id, why);
+        log_debug("exchange %s: once more, because %s", ex->id, why);
         ex->retried = true;
         ex->stream = STREAM_SPENT; /* and wanted again once it is gone */
         ex->stream_open = false;

@@ -25,6 +25,7 @@ struct listener {
     ino_t inode;
     bool ours;
     struct event *event;
+    struct event *pause; /* the end of one that a failed accept began */
     listener_cb on_client;
     void *arg;
 };
@@ -106,7 +107,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address,
                        "a process listens on %s; stop it, or choose another "
                        "listen.path",
                        path);
-    log_info("stale-socket: path=%s removed", path);
+    log_info("removed the socket %s that nobody listens on", path);
     return unlink(path) < 0 ? problem(why, errno, "cannot remove %s: %s", path,
                                       strerror(errno))
                             : 0;
@@ -223,9 +224,21 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
         }
         if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
             return;
-        log_error("accept-failed: path=%s why=\"%s\"", l->path, strerror(errno));
+        log_error("cannot accept clients on %s: %s", l->path, strerror(errno));
+        /* out of descriptors, most likely: not again in every turn */
+        event_del(l->event);
+        event_add(l->pause, &(struct timeval){0, 200 * 1000});
         return;
     }
+}
+
+static void on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *l = arg;
+
+    (void)fd;
+    (void)what;
+    event_add(l->event, NULL);
 }
 
 int listener_new(struct event_base *base, const struct listen_policy *config,
@@ -245,6 +258,7 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
         return r;
     }
     l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    l->pause = event_new(base, -1, 0, on_pause_end, l);
     event_add(l->event, NULL);
     *out = l;
     return 0;
@@ -258,6 +272,8 @@ struct listener *listener_free(struct listener *l)
         return NULL;
     if (l->event)
         event_free(l->event);
+    if (l->pause)
+        event_free(l->pause);
     if (l->ours && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
         st.st_ino == l->inode)
         unlink(l->path);

@@ -117,7 +117,7 @@ static void on_opening_change(struct stream *stream, void *arg)
                                         "at once";
 
         pool->refused = true;
-        log_warn("stream-open-failed: why=\"%s\"", why);
+        log_warn("no stream to the engine: %s", why);
         if (waiter) {
             wait_end(pool, waiter);
             waiter->on_stream(waiter, NULL, why);

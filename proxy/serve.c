@@ -99,7 +99,7 @@ static int add_berth(struct server *server, struct policy *policy,
     berth->harbour = find_harbour(server, policy);
     berth->next = server->berths;
     server->berths = berth;
-    log_info("serving: namespace=%s listen=%s upstream=%s", policy->namespace,
+    log_info("serving %s on %s, engine at %s", policy->namespace,
              policy->listen.path, policy->upstream.url);
     return 0;
 }
@@ -141,7 +141,7 @@ static void on_drain_end(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    log_warn("stopping: the time for open exchanges is over");
+    log_warn("the time for open exchanges is over");
     shut_sessions(server, true);
     stop_if_empty(server);
 }
@@ -154,7 +154,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (server->stopping) {
-        log_warn("stopping: at once");
+        log_warn("stopping at once");
         event_base_loopbreak(server->base);
         return;
     }
@@ -166,7 +166,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
         if (b->policy->timeouts.drain > longest)
             longest = b->policy->timeouts.drain;
     }
-    log_info("stopping: once open exchanges are over, or in %u ms", longest);
+    log_info("stopping once open exchanges are over, or in %u ms", longest);
     event_add(server->drain,
               &(struct timeval){longest / 1000, longest % 1000 * 1000});
     shut_sessions(server, false);
@@ -181,7 +181,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (struct berth *b = server->berths; b; b = b->next)
         audit_sink_reopen(b->audit);
-    log_info("audit: reopened");
+    log_info("audit files opened anew");
 }
 
 /* ---- the command ---- */
@@ -246,8 +246,7 @@ static void print_warnings(const struct policy *policy)
     policy_put_warnings(policy, &text);
     rest = strbuf_str(&text);
     while (str_cut(rest, '\n', &line, &rest) || line.len)
-        log_warn("policy: namespace=%s warning=\"%.*s\"", policy->namespace,
-                 STR_FMT(line));
+        log_warn("policy of %s: %.*s", policy->namespace, STR_FMT(line));
 }
 
 /* Load the policy in PATH and serve it. */

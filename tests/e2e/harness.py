@@ -34,7 +34,7 @@ MORE_PATIENCE = 600  # the same, for big contents and whole scenarios
 BIG = int(os.environ.get("BERTH_E2E_MIB", "64")) << 20
 STAND_IN = os.environ.get("BERTH_STAND_IN", "")
 OPERATIONS = ["container", "exec", "network", "volume", "image", "build",
-              "system", "distribution", "session"]
+              "system", "distribution", "Session", "Grpc"]
 
 
 def wait_for(what, question):

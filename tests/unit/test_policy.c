@@ -249,6 +249,15 @@ static void an_operation_is_allowed_by_name_group_or_access(void **state)
     assert_int_equal(judge(allows[2], OP_CONTAINER_CREATE).kind, VERDICT_DENY);
 }
 
+static void a_plugin_that_may_not_be_looked_at_is_not_there(void **state)
+{
+    const char *nothing = "{\"allow\": []}";
+
+    (void)state;
+    assert_int_equal(judge(nothing, OP_PLUGIN_INSPECT).status, 404);
+    assert_int_equal(judge(nothing, OP_PLUGIN_LIST).status, 403);
+}
+
 static void deny_goes_before_allow(void **state)
 {
     struct verdict v = judge("{\"allow\": [\"ContainerExport\"],"
@@ -438,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_policy_lives_until_its_last_owner_lets_go),
         cmocka_unit_test(nothing_said_is_no_and_says_what_to_write),
         cmocka_unit_test(an_operation_is_allowed_by_name_group_or_access),
+        cmocka_unit_test(a_plugin_that_may_not_be_looked_at_is_not_there),
         cmocka_unit_test(deny_goes_before_allow),
         cmocka_unit_test(ping_and_version_are_always_there),
         cmocka_unit_test(
