@@ -3,7 +3,7 @@
 
 usage: run.py [--engine 20.10|26.1] [-k WORD]... [MODULE]...
 
-BERTH_BINARY names the program (default: build/berth), BERTH_STAND_IN=ssh takes
+BERTH_BINARY names the program (default: build/proxy/berth), BERTH_STAND_IN=ssh takes
 `ssh -L` in its place, BERTH_E2E_MIB says how big the big contents are (64).
 A MODULE is the name of a file beside this one: test_cli.
 """
@@ -74,7 +74,8 @@ def child(args):
 
 
 def parent(args):
-    os.environ.setdefault("BERTH_BINARY", str(HERE.parents[1] / "build/berth"))
+    os.environ.setdefault(
+        "BERTH_BINARY", str(HERE.parents[1] / "build/proxy/berth"))
     with tempfile.TemporaryDirectory(prefix="berth-run.") as tmp:
         beds, children = [], []
         try:

@@ -1,0 +1,147 @@
+"""All steps of a test run, in the order in which they are begun."""
+import glob
+import os
+import shutil
+
+import outputs
+from step import Case, Step, Trouble
+
+BUILDS = {  # name: compiler, options of meson
+    "gcc": ("gcc", []),
+    "sanitized": ("gcc", ["-Db_sanitize=address,undefined"]),
+    "fuzzers": ("clang", ["-Dfuzz=true", "-Db_sanitize=address,undefined",
+                          "-Db_lundef=false"]),
+    "clang": ("clang", ["-Dbuildtype=release"]),
+    "release": ("gcc", ["-Dbuildtype=release", "-Db_lto=true"]),
+}
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+FUZZ_SECONDS = 20  # for each fuzzer
+
+
+def dir_of(build):
+    return f"build-tests/{build}"
+
+
+# Builds
+
+
+def build(name, *targets):
+    compiler, options = BUILDS[name]
+    where = dir_of(name)
+
+    def work(run):
+        if not os.path.exists(f"{run.top}/{where}/build.ninja"):
+            shutil.rmtree(f"{run.top}/{where}", ignore_errors=True)
+            run.call("meson", "setup", *options, where, env={"CC": compiler})
+        run.call("ninja", "--quiet", "-C", where, *targets)
+        return [Case("passed", "builds without a warning")]
+
+    return Step("build " + name, work, limit=600, counts=False)
+
+
+# Tests in C
+
+
+def fast(step, build, *words, limit=300):
+    def work(run):
+        run.call("meson", "test", "-C", dir_of(build), "--suite", "fast",
+                 "--no-rebuild", *words, env=SANITIZERS, check=False)
+        log = "testlog-valgrind" if "valgrind" in words else "testlog"
+        return outputs.of_meson(
+            f"{run.top}/{dir_of(build)}/meson-logs/{log}.json")
+
+    return Step(step, work, ("build " + build,), limit)
+
+
+VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
+            "--wrapper", "valgrind --quiet --error-exitcode=9 "
+            "--leak-check=full --errors-for-leak-kinds=definite,indirect "
+            "--trace-children=no --exit-on-first-error=no")
+
+
+def fuzz(name):
+    def work(run):
+        found = f"{run.tmp}/found-{name}"
+        corpus = f"{run.tmp}/corpus-{name}"
+        os.mkdir(found)
+        shutil.copytree(f"{run.top}/tests/fuzz/corpus/{name}", corpus)
+        run.call(f"{dir_of('fuzzers')}/tests/fuzz/fuzz_{name}",
+                 f"-max_total_time={FUZZ_SECONDS}", "-timeout=10",
+                 "-print_final_stats=1", f"-artifact_prefix={found}/",
+                 corpus, env=SANITIZERS)
+        return [Case("passed", f"{name} for {FUZZ_SECONDS} seconds")]
+
+    return Step("fuzz " + name, work, ("build fuzzers",), FUZZ_SECONDS + 60)
+
+
+# Tests with real programs around berth
+
+
+def link(step, build):
+    def work(run):
+        text = run.call("python3", "tests/link/run.py",
+                        f"{dir_of(build)}/tests/link", env=SANITIZERS,
+                        check=False)
+        return outputs.of_link(text)
+
+    return Step(step, work, ("build " + build,), 600)
+
+
+def e2e(step, build, **env):
+    def work(run):
+        text = run.call("python3", "tests/e2e/run.py", check=False, env={
+            **SANITIZERS, **env,
+            "BERTH_BINARY": f"{run.top}/{dir_of(build)}/proxy/berth"})
+        return outputs.of_e2e(text)
+
+    return Step(step, work, ("build " + build,), 1500)
+
+
+# What can be said without running anything
+
+
+def sources(run, *patterns):
+    found = []
+    for p in patterns:
+        found += run.call("git", "ls-files", "--", p).split()
+    return sorted(set(found))
+
+
+def lint(name, *argv, files=(), needs=(), limit=600):
+    """One tool over all FILES; it is content or it is not."""
+
+    def work(run):
+        run.call(*argv, *sources(run, *files))
+        return [Case("passed", name)]
+
+    return Step("lint " + name, work, needs, limit)
+
+
+FUZZERS = ["http_reader", "policy", "target"]
+C = ["policy/*.c", "proxy/*.c"]
+C_TESTS = ["tests/*.c"]
+HEADERS = ["policy/*.h", "proxy/*.h", "tests/*.h"]
+SHELL = ["tests/run", "tests/install.sh", "tests/check_layers.sh",
+         "tests/bed/stage", ".ci/run", "deploy/*.sh"]
+
+GROUPS = {
+    "unit": [build("gcc"), fast("unit", "gcc")],
+    "e2e": [build("gcc"), e2e("e2e", "gcc")],
+    "sanitized": [build("sanitized"), fast("sanitized", "sanitized"),
+                  link("sanitized link", "sanitized"),
+                  e2e("sanitized e2e", "sanitized", BERTH_E2E_MIB="16")],
+    "link": [build("gcc"), link("link", "gcc")],
+    "lint": [build("gcc"),
+             lint("format", "clang-format", "--dry-run", "-Werror",
+                  files=C + C_TESTS + HEADERS),
+             lint("shellcheck", "shellcheck", files=SHELL),
+             lint("clang-tidy", "clang-tidy", "--quiet", "-p",
+                  dir_of("gcc"), files=C, needs=("build gcc",))],
+    "valgrind": [build("gcc"), fast("valgrind", "gcc", *VALGRIND)],
+    "fuzz": [build("fuzzers"), *[fuzz(name) for name in FUZZERS]],
+    "builds": [build("clang"), fast("clang", "clang"),
+               build("release"), fast("release", "release")],
+}
