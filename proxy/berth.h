@@ -2,29 +2,21 @@
 
 /*
  * One runner's berth at work: a policy, the listener it stands behind, the
- * way to its engine, and the clients there are.
+ * harbour its engine is in, and the clients there are.
  */
 
 #include <event2/event.h>
 
-#include "policy/policy.h"
 #include "proxy/audit_sink.h"
-#include "proxy/engine.h"
-#include "proxy/pool.h"
+#include "proxy/harbour.h"
+#include "proxy/listener.h"
 
 struct session;
 
-/* A way to an engine; berths with the same upstream share one. */
-struct harbour {
-    struct upstream *upstream;
-    struct pool *pool;
-    struct engine *engine;
-    struct policy *policy; /* whose upstream part it was made from */
-    struct harbour *next;
-};
-
 struct berth {
     struct event_base *base;
+    struct harbours *harbours;
+    char *path; /* of the listener */
     struct policy *policy;
     struct harbour *harbour;
     struct audit_sink *audit;
@@ -34,5 +26,28 @@ struct berth {
     /* Told when the last session is gone. */
     void (*on_empty)(struct berth *berth, void *arg);
     void *on_empty_arg;
-    struct berth *next;
+    struct berth *next; /* its server's */
 };
+
+/*
+ * Open a berth for POLICY (a reference is taken) on ACTIVATED, a listening
+ * socket of systemd's, or -1. NULL with a line for the operator in WHY when
+ * the listener or the audit cannot be had.
+ */
+struct berth *berth_open(struct event_base *base, struct harbours *harbours,
+                         struct policy *policy, int activated,
+                         struct strbuf *why);
+
+/*
+ * From now on POLICY judges new requests; what runs goes on under the policy
+ * it began with. The listener's path must be the same. Returns 0; or a
+ * negative errno with WHY, and nothing has changed.
+ */
+int berth_change(struct berth *berth, struct policy *policy,
+                 struct strbuf *why);
+
+/* No new clients; sessions end when their exchanges do, or NOW. */
+void berth_stop(struct berth *berth, bool now);
+
+/* With no sessions left. NULL is fine. */
+void berth_free(struct berth *berth);

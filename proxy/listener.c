@@ -132,12 +132,10 @@ static int group_id(const char *group, gid_t *gid, struct strbuf *why)
     return 0;
 }
 
-/* Bind with no permissions at all, and open up once the group is right. */
-static int bind_socket(struct listener *l, const struct listen_policy *config,
-                       const struct sockaddr_un *address, struct strbuf *why)
+/* The group, and only then the mode. */
+static int open_up(struct listener *l, const struct listen_policy *config,
+                   struct strbuf *why)
 {
-    mode_t umask_before;
-    struct stat st;
     gid_t gid = (gid_t)-1;
     int r;
 
@@ -145,7 +143,26 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
         r = group_id(config->group, &gid, why);
         if (r < 0)
             return r;
+        if (lchown(l->path, (uid_t)-1, gid) < 0)
+            return problem(why, errno,
+                           "cannot give %s to the group %s: %s; run as a "
+                           "member of it, or as root",
+                           l->path, config->group, strerror(errno));
     }
+    if (chmod(l->path, config->mode) < 0)
+        return problem(why, errno, "cannot set the mode of %s: %s", l->path,
+                       strerror(errno));
+    return 0;
+}
+
+/* Bind with no permissions at all, and open up once the group is right. */
+static int bind_socket(struct listener *l, const struct listen_policy *config,
+                       const struct sockaddr_un *address, struct strbuf *why)
+{
+    mode_t umask_before;
+    struct stat st;
+    int r;
+
     umask_before = umask(0777);
     r = bind(l->fd, (const struct sockaddr *)address, sizeof(*address));
     umask(umask_before);
@@ -157,15 +174,7 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
         l->inode = st.st_ino;
         l->ours = true;
     }
-    if (gid != (gid_t)-1 && lchown(l->path, (uid_t)-1, gid) < 0)
-        return problem(why, errno,
-                       "cannot give %s to the group %s: %s; run as a member "
-                       "of it, or as root",
-                       l->path, config->group, strerror(errno));
-    if (chmod(l->path, config->mode) < 0)
-        return problem(why, errno, "cannot set the mode of %s: %s", l->path,
-                       strerror(errno));
-    return 0;
+    return open_up(l, config, why);
 }
 
 static int open_socket(struct listener *l, const struct listen_policy *config,
@@ -262,6 +271,14 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
     event_add(l->event, NULL);
     *out = l;
     return 0;
+}
+
+void listener_set_access(struct listener *l, const struct listen_policy *config)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+
+    if (l->ours && open_up(l, config, &why) < 0)
+        log_error("%.*s", STR_FMT(strbuf_str(&why)));
 }
 
 struct listener *listener_free(struct listener *l)

@@ -23,6 +23,10 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
                  struct listener **out, struct strbuf *why);
 
+/* The mode and group of the socket file become CONFIG's. */
+void listener_set_access(struct listener *listener,
+                         const struct listen_policy *config);
+
 /* Stop accepting; the socket file goes too, if it is still ours. */
 struct listener *listener_free(struct listener *listener);
 

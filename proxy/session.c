@@ -36,6 +36,7 @@ struct session {
     uint64_t moved;     /* bytes from the client, all in all */
     struct exchange_host host;
     struct exchange *exchange;
+    struct harbour *harbour; /* of the stream, while there or awaited */
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;
@@ -93,16 +94,15 @@ static void host_identify(void *arg, char *id, size_t size)
 
 static void drop_stream(struct session *s, bool reusable)
 {
-    struct pool *pool = s->berth->harbour->pool;
-
     if (s->waiting)
-        pool_cancel(pool, &s->waiter);
+        pool_cancel(s->harbour->pool, &s->waiter);
     s->waiting = false;
     if (s->stream && reusable && !s->shut[ENGINE])
-        pool_give(pool, s->stream);
+        pool_give(s->harbour->pool, s->stream);
     else if (s->stream)
-        pool_discard(pool, s->stream);
+        pool_discard(s->harbour->pool, s->stream);
     s->stream = NULL;
+    s->harbour = harbour_unref(s->harbour);
     s->shut[ENGINE] = s->told_engine_eof = false;
 }
 
@@ -164,7 +164,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
     if (stream) {
         use_stream(s, stream);
     } else {
-        engine_doubt(s->berth->harbour->engine);
+        engine_doubt(s->harbour->engine);
         exchange_stream_failed(s->exchange, why, 1, true);
     }
     settle(s);
@@ -176,7 +176,9 @@ static bool want_stream(struct session *s)
 
     if (s->stream || s->waiting)
         return false;
-    stream = pool_take(s->berth->harbour->pool, &s->waiter);
+    if (!s->harbour)
+        s->harbour = harbour_ref(s->berth->harbour);
+    stream = pool_take(s->harbour->pool, &s->waiter);
     if (stream)
         use_stream(s, stream);
     else
@@ -232,7 +234,7 @@ static bool settle_engine_end(struct session *s)
         AUTO(strbuf_fini) struct strbuf copy = STRBUF(2 * LIMIT_REASON);
 
         strbuf_add(&copy, str_head(why, LIMIT_REASON));
-        engine_doubt(s->berth->harbour->engine);
+        engine_doubt(s->harbour->engine);
         exchange_stream_failed(s->exchange, strbuf_cstr(&copy), 1,
                                stream->pristine);
         return true;
@@ -422,7 +424,7 @@ static void link_timeout(struct session *s)
 {
     struct upstream_status status;
 
-    upstream_get_status(s->berth->harbour->upstream, &status);
+    upstream_get_status(s->harbour->upstream, &status);
     exchange_stream_failed(
         s->exchange,
         status.up || !status.why
@@ -523,7 +525,7 @@ struct session *session_new(struct berth *berth, int fd, bool busy)
         .audit = host_audit,
         .identify = host_identify,
         .arg = s,
-        .listener = berth->policy->listen.path,
+        .listener = berth->path,
         .peer = peer_of(fd),
         .busy = busy,
     };
