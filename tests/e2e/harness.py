@@ -318,7 +318,11 @@ class Scenario(unittest.TestCase):
     def clear(self):
         """Remove, as a client would, everything that this berth shows."""
         for c in self.api("GET", "/containers/json", all=1):
-            self.api("DELETE", f"/containers/{c['Id']}", force=1, v=1)
+            # One that removes itself may be gone by now, or about to go.
+            path = f"/containers/{c['Id']}"
+            api(self.berth.socket, "DELETE", path, force=1, v=1)
+            wait_for("a container to go", lambda: api(
+                self.berth.socket, "GET", path + "/json")[0] == 404)
         for n in self.api("GET", "/networks"):
             if n["Name"] not in ("bridge", "host", "none"):
                 self.api("DELETE", f"/networks/{n['Id']}")
