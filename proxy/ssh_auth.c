@@ -5,14 +5,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy/ssh_wire.h"
+
 #define LIMIT_TRIED 4096
 
 void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
-                   LIBSSH2_SESSION *session)
+                   LIBSSH2_SESSION *session, const struct waker *waker)
 {
     *auth = (struct ssh_auth){
         .config = config,
         .session = session,
+        .waker = *waker,
+        .self = auth,
         .tried = STRBUF(LIMIT_TRIED),
     };
 }
@@ -27,17 +31,28 @@ static void forget_key(struct ssh_auth *auth)
 void ssh_auth_fini(struct ssh_auth *auth)
 {
     forget_key(auth);
+    ssh_agent_free(auth->agent);
+    auth->agent = NULL;
     strbuf_fini(&auth->tried);
     free(auth->accepts);
     auth->accepts = NULL;
 }
 
-static const char *last_error(LIBSSH2_SESSION *session)
+/* What went wrong in the call that returned ERROR. libssh2 tells of some
+ * failures only by their number; what it said last is then about another. */
+static const char *explain(struct ssh_auth *auth, int error)
 {
     char *text = NULL;
 
-    libssh2_session_last_error(session, &text, NULL, 0);
-    return text ? text : "unknown error";
+    if (error == LIBSSH2_ERROR_AUTHENTICATION_FAILED)
+        return "the server does not accept this key";
+    if (libssh2_session_last_errno(auth->session) == error)
+        libssh2_session_last_error(auth->session, &text, NULL, 0);
+    if (text)
+        return text;
+    return auth->config->passphrase_file
+               ? "cannot be read: not a key, or another passphrase"
+               : "cannot be read: not a key, or it needs a passphrase_file";
 }
 
 /* Note that the current key did not serve. Messages that do not fit are cut:
@@ -101,14 +116,28 @@ static int list(struct ssh_auth *auth, struct strbuf *why)
     return 0;
 }
 
+/* A certificate beside the key, as ssh looks for it. Most have none; libssh2
+ * knows them from 1.11 on. */
+static int load_certificate(struct ssh_auth *auth, const char *path,
+                            struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(PATH_MAX);
+
+    if (LIBSSH2_VERSION_NUM < 0x010b00 ||
+        strbuf_addf(&name, "%s-cert.pub", path) < 0 ||
+        access(strbuf_cstr(&name), F_OK) < 0)
+        return 0;
+    return key_file_read(strbuf_cstr(&name), LIMIT_KEY_FILE, KEY_FILE_PUBLIC,
+                         &auth->cert, why);
+}
+
 /* Fill key, certificate and passphrase for the identity at PATH. */
 static int load(struct ssh_auth *auth, const char *path, struct strbuf *why)
 {
     const char *phrase_file = auth->config->passphrase_file;
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(PATH_MAX);
-    int r;
+    int r =
+        key_file_read(path, LIMIT_KEY_FILE, KEY_FILE_PRIVATE, &auth->key, why);
 
-    r = key_file_read(path, LIMIT_KEY_FILE, KEY_FILE_PRIVATE, &auth->key, why);
     if (r)
         return r;
     if (phrase_file) {
@@ -118,25 +147,20 @@ static int load(struct ssh_auth *auth, const char *path, struct strbuf *why)
             return r;
         auth->phrase.data[strcspn(auth->phrase.data, "\r\n")] = '\0';
     }
-#if LIBSSH2_VERSION_NUM >= 0x010b00
-    /* a certificate beside the key, as ssh looks for it; most have none */
-    strbuf_addf(&text, "%s-cert.pub", path);
-    if (text.len && access(strbuf_cstr(&text), F_OK) == 0) {
-        r = key_file_read(strbuf_cstr(&text), LIMIT_KEY_FILE, KEY_FILE_PUBLIC,
-                          &auth->cert, why);
-        if (r)
-            return r;
-    }
-#endif
-    return 0;
+    return load_certificate(auth, path, why);
 }
 
 static int next(struct ssh_auth *auth, struct strbuf *why)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * PATH_MAX);
 
-    if (auth->next == auth->config->identity_count)
-        return refuse(auth, why);
+    if (auth->next == auth->config->identity_count) {
+        if (!auth->config->agent)
+            return refuse(auth, why);
+        auth->agent = ssh_agent_new(getenv("SSH_AUTH_SOCK"), &auth->waker);
+        auth->state = SSH_AUTH_AGENT_LIST;
+        return 0;
+    }
     if (load(auth, auth->config->identities[auth->next], &text)) {
         note_str(auth, &text);
         forget_key(auth);
@@ -162,16 +186,79 @@ static int offer(struct ssh_auth *auth)
     if (r == 0) {
         auth->state = SSH_AUTH_DONE;
     } else {
-        /* libssh2 says "unverified" for a key that it could not even sign
-         * with, and much the same for one that the server does not know */
-        note(auth, path,
-             r == LIBSSH2_ERROR_AUTHENTICATION_FAILED
-                 ? "the server does not accept this key"
-                 : last_error(auth->session));
+        note(auth, path, explain(auth, r));
         auth->next++;
         auth->state = SSH_AUTH_NEXT;
     }
     forget_key(auth);
+    return 0;
+}
+
+static int list_agent(struct ssh_auth *auth, struct strbuf *why)
+{
+    int r = ssh_agent_keys(auth->agent, &auth->agent_count, &auth->agent_keys);
+
+    if (r == -EAGAIN)
+        return r;
+    if (r || auth->agent_count == 0) {
+        note(auth, "ssh-agent",
+             r ? "none answers at $SSH_AUTH_SOCK" : "it has no keys");
+        return refuse(auth, why);
+    }
+    auth->state = SSH_AUTH_AGENT_NEXT;
+    return 0;
+}
+
+static int next_of_agent(struct ssh_auth *auth, struct strbuf *why)
+{
+    if (auth->agent_count == 0 ||
+        ssh_wire_string(&auth->agent_keys, &auth->agent_key) < 0 ||
+        ssh_wire_string(&auth->agent_keys, &auth->agent_name) < 0)
+        return refuse(auth, why);
+    auth->agent_count--;
+    auth->state = SSH_AUTH_AGENT;
+    return 0;
+}
+
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
+{
+    struct ssh_auth *auth = *abstract;
+    struct str signature;
+    int r;
+
+    (void)session;
+    r = ssh_agent_sign(auth->agent, auth->agent_key,
+                       str_of((const char *)data, data_len), &signature);
+    if (r == -EAGAIN)
+        return LIBSSH2_ERROR_EAGAIN;
+    if (r)
+        return -1;
+    /* libssh2 frees it, with the default allocator that the session has */
+    *sig = xcalloc(1, signature.len + 1);
+    memcpy(*sig, signature.ptr, signature.len);
+    *sig_len = signature.len;
+    return 0;
+}
+
+static int offer_of_agent(struct ssh_auth *auth)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(PATH_MAX);
+    int r =
+        libssh2_userauth_publickey(auth->session, auth->config->user,
+                                   (const unsigned char *)auth->agent_key.ptr,
+                                   auth->agent_key.len, on_sign, &auth->self);
+
+    if (r == LIBSSH2_ERROR_EAGAIN)
+        return -EAGAIN;
+    if (is_broken(r))
+        return -EIO;
+    if (r == 0) {
+        auth->state = SSH_AUTH_DONE;
+        return 0;
+    }
+    strbuf_addf(&name, "ssh-agent's key %.*s", STR_FMT(auth->agent_name));
+    note(auth, strbuf_cstr(&name), explain(auth, r));
+    auth->state = SSH_AUTH_AGENT_NEXT;
     return 0;
 }
 
@@ -189,6 +276,15 @@ int ssh_auth_step(struct ssh_auth *auth, struct strbuf *why)
             break;
         case SSH_AUTH_FILE:
             r = offer(auth);
+            break;
+        case SSH_AUTH_AGENT_LIST:
+            r = list_agent(auth, why);
+            break;
+        case SSH_AUTH_AGENT_NEXT:
+            r = next_of_agent(auth, why);
+            break;
+        case SSH_AUTH_AGENT:
+            r = offer_of_agent(auth);
             break;
         case SSH_AUTH_DONE:
             return 0;

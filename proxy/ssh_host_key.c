@@ -3,6 +3,7 @@
 #include "proxy/base64.h"
 #include "proxy/key_file.h"
 #include "proxy/known_hosts.h"
+#include "proxy/ssh_wire.h"
 
 #define SHA256_LEN    32
 #define FINGERPRINT   64
@@ -16,12 +17,10 @@ static struct known_host host_of(const struct upstream_config *config)
 /* The type of a key stands first in its wire format. */
 static struct str type_of(struct str key)
 {
-    size_t len;
+    struct str type = S("unreadable");
 
-    if (key.len < 4)
-        return S("unreadable");
-    len = (size_t)(unsigned char)key.ptr[2] << 8 | (unsigned char)key.ptr[3];
-    return str_head(str_from_index(key, 4), len);
+    ssh_wire_string(&key, &type);
+    return type;
 }
 
 /* Name TYPE as the host key algorithms that go with it, best first. */

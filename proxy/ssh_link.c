@@ -29,7 +29,7 @@ enum link_state {
 
 struct ssh_link {
     struct upstream upstream; /* first: an upstream is cast to its link */
-    struct event_base *base;
+    struct waker waker;
     const struct upstream_config *config;
     enum link_state state;
     struct dialer *dialer;
@@ -301,10 +301,11 @@ static void on_dialed(int fd, const char *error, void *arg)
     }
     link_enter(l, LINK_LOGIN);
     ssh_transport_init(&l->transport, fd);
-    l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
-    l->writable = event_new(l->base, fd, EV_WRITE, on_writable, l);
+    l->readable =
+        event_new(l->waker.base, fd, EV_READ | EV_PERSIST, on_readable, l);
+    l->writable = event_new(l->waker.base, fd, EV_WRITE, on_writable, l);
     event_add(l->readable, NULL);
-    if (ssh_login_init(&l->login, l->config, &l->transport, &why))
+    if (ssh_login_init(&l->login, l->config, &l->transport, &l->waker, &why))
         fail(l, true, &why);
     else
         link_run(l);
@@ -319,7 +320,7 @@ static void dial(struct ssh_link *l)
     l->began_at = now_ms();
     /* one clock for all of it: the timer covers what comes after dialing */
     set_timer(l, config->connect_timeout_ms);
-    l->dialer = dialer_start(l->base, config->host, config->port,
+    l->dialer = dialer_start(l->waker.base, config->host, config->port,
                              config->connect_timeout_ms, on_dialed, l);
 }
 
@@ -430,13 +431,13 @@ struct upstream *ssh_link_new(struct event_base *base,
     struct ssh_link *l = xcalloc(1, sizeof(*l));
 
     l->upstream.ops = &ops;
-    l->base = base;
+    l->waker = (struct waker){base, wake, l};
     l->config = config;
     l->transport.fd = -1;
     l->why = (struct strbuf)STRBUF(LIMIT_WHY);
     l->run = event_new(base, -1, EV_TIMEOUT, on_run, l);
     l->timer = event_new(base, -1, EV_TIMEOUT, on_timer, l);
-    ssh_mux_init(&l->mux, base, config, wake, l);
+    ssh_mux_init(&l->mux, config, &l->waker);
     l->retry_at = now_ms();
     set_timer(l, 0);
     return &l->upstream;

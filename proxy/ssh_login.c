@@ -89,7 +89,8 @@ static void set_callbacks(struct ssh_login *login)
 
 int ssh_login_init(struct ssh_login *login,
                    const struct upstream_config *config,
-                   struct ssh_transport *transport, struct strbuf *why)
+                   struct ssh_transport *transport, const struct waker *waker,
+                   struct strbuf *why)
 {
     static bool library_ready;
 
@@ -108,7 +109,7 @@ int ssh_login_init(struct ssh_login *login,
     libssh2_session_set_blocking(login->session, 0);
     set_callbacks(login);
     prefer_algorithms(login->session);
-    ssh_auth_init(&login->auth, config, login->session);
+    ssh_auth_init(&login->auth, config, login->session, waker);
     if (ssh_host_key_prefer(login->session, config, why))
         return SSH_LOGIN_E_REFUSED;
     return 0;

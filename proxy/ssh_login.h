@@ -34,12 +34,14 @@ enum {
 };
 
 /*
- * Begin on TRANSPORT, whose socket is connected. 0; or SSH_LOGIN_E_REFUSED
+ * Begin on TRANSPORT, whose socket is connected; WAKER is woken when there may
+ * be a step to do and no byte came. 0; or SSH_LOGIN_E_REFUSED
  * with a sentence in *WHY when the configuration allows no login at all.
  */
 int ssh_login_init(struct ssh_login *login,
                    const struct upstream_config *config,
-                   struct ssh_transport *transport, struct strbuf *why);
+                   struct ssh_transport *transport, const struct waker *waker,
+                   struct strbuf *why);
 
 /* Ends the session, if need be without the server's help. */
 void ssh_login_fini(struct ssh_login *login);

@@ -4,20 +4,13 @@
 #include <errno.h>
 
 #include "proxy/log.h"
+#include "proxy/ssh_wire.h"
 
 #define FLUSH_SIZE   (64 * KIB)
 #define ROUNDS       16 /* of sending, before others in the loop get a turn */
 #define LIMIT_TARGET (8 * KIB)
 #define PROBE        "BERTH_PROBE"
 #define DEFAULT_PATH "/var/run/docker.sock"
-
-static void add_u32(struct strbuf *out, uint32_t value)
-{
-    char bytes[] = {(char)(value >> 24), (char)(value >> 16),
-                    (char)(value >> 8), (char)value};
-
-    strbuf_add(out, str_of(bytes, sizeof(bytes)));
-}
 
 /* PATH as one word for a shell. */
 static void add_quoted(struct strbuf *out, struct str path)
@@ -31,17 +24,14 @@ static void add_quoted(struct strbuf *out, struct str path)
     strbuf_add_char(out, '\'');
 }
 
-void ssh_mux_init(struct ssh_mux *mux, struct event_base *base,
-                  const struct upstream_config *config, void (*wake)(void *arg),
-                  void *arg)
+void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
+                  const struct waker *waker)
 {
     struct str path = str_from(config->path);
 
     *mux = (struct ssh_mux){
-        .base = base,
+        .waker = *waker,
         .config = config,
-        .wake = wake,
-        .wake_arg = arg,
         .target = STRBUF(LIMIT_TARGET),
         .command = STRBUF(4 * LIMIT_TARGET),
     };
@@ -50,10 +40,9 @@ void ssh_mux_init(struct ssh_mux *mux, struct event_base *base,
     TAILQ_INIT(&mux->busy);
     TAILQ_INIT(&mux->news);
     /* openssh PROTOCOL, 2.4: the socket, and two fields kept for later */
-    add_u32(&mux->target, (uint32_t)path.len);
-    strbuf_add(&mux->target, path);
-    add_u32(&mux->target, 0);
-    add_u32(&mux->target, 0);
+    ssh_wire_add_string(&mux->target, path);
+    ssh_wire_add_u32(&mux->target, 0);
+    ssh_wire_add_u32(&mux->target, 0);
     /* bare for the usual socket, since forced commands look for just that */
     strbuf_add(&mux->command, S("docker "));
     if (!str_eq(path, S(DEFAULT_PATH))) {
@@ -75,7 +64,7 @@ void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
         ch->busy = true;
         TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
     }
-    mux->wake(mux->wake_arg);
+    waker_wake(&mux->waker);
 }
 
 void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *ch)
@@ -84,7 +73,7 @@ void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *ch)
         return;
     ch->changed = true;
     TAILQ_INSERT_TAIL(&mux->news, ch, changed_link);
-    mux->wake(mux->wake_arg);
+    waker_wake(&mux->waker);
 }
 
 static void not_busy(struct ssh_mux *mux, struct ssh_channel *ch)
@@ -136,7 +125,7 @@ void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
         TAILQ_REMOVE(&mux->news, ch, changed_link);
         ch->changed = false;
     }
-    mux->wake(mux->wake_arg);
+    waker_wake(&mux->waker);
 }
 
 void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
@@ -191,7 +180,7 @@ void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *ch)
 void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     TAILQ_INSERT_TAIL(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
-    mux->wake(mux->wake_arg);
+    waker_wake(&mux->waker);
 }
 
 struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
@@ -200,7 +189,7 @@ struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
 
     if (mux->count >= LIMIT_CHANNELS)
         return NULL;
-    ch = ssh_channel_new(mux->base, mux, SSH_CHANNEL_STREAMLOCAL);
+    ch = ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_STREAMLOCAL);
     ch->stream.on_change = on_change;
     ch->stream.arg = arg;
     mux->count++;
@@ -360,7 +349,7 @@ int ssh_mux_run(struct ssh_mux *mux)
         sent = send_round(mux);
         finish_closing(mux);
         if (sent && ++rounds == ROUNDS) {
-            mux->wake(mux->wake_arg);
+            waker_wake(&mux->waker);
             return 0;
         }
     } while (sent || t->taken != before || t->taken != mux->polled);

@@ -14,6 +14,7 @@
 
 #include "policy/upstream_config.h"
 #include "proxy/ssh_channel.h"
+#include "proxy/waker.h"
 
 /* How streams are opened, as far as this session has shown. */
 enum ssh_mux_way {
@@ -23,10 +24,8 @@ enum ssh_mux_way {
 };
 
 struct ssh_mux {
-    struct event_base *base;
+    struct waker waker; /* has ssh_mux_run called */
     const struct upstream_config *config;
-    void (*wake)(void *arg); /* have run called soon, from the loop */
-    void *wake_arg;
 
     struct strbuf target;  /* the channel open message for the socket */
     struct strbuf command; /* the dial-stdio command */
@@ -53,9 +52,8 @@ enum {
     SSH_MUX_E_REFUSED = 1,
 };
 
-void ssh_mux_init(struct ssh_mux *mux, struct event_base *base,
-                  const struct upstream_config *config, void (*wake)(void *arg),
-                  void *arg);
+void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
+                  const struct waker *waker);
 
 /* Every stream closes with WHY and is from then on its owner's alone. */
 void ssh_mux_fini(struct ssh_mux *mux, const char *why);

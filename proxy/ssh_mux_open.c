@@ -54,7 +54,7 @@ static const char *refusal(struct ssh_mux *mux)
 static void send_errand(struct ssh_mux *mux)
 {
     struct ssh_channel *errand =
-        ssh_channel_new(mux->base, mux, SSH_CHANNEL_ERRAND);
+        ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_ERRAND);
 
     errand->given_up = true;
     ssh_mux_add(mux, errand);

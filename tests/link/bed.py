@@ -14,6 +14,8 @@ import threading
 import time
 
 PATIENCE = float(os.environ.get("BERTH_TEST_PATIENCE", "60"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+LSAN_OPTIONS = f"suppressions={HERE}/lsan.supp:print_suppressions=0"
 
 
 class Failure(Exception):
@@ -133,7 +135,7 @@ class Driver:
             stdout=subprocess.PIPE,
             stderr=open(os.path.join(bed.dir, "driver.log"), "ab"),
             text=True,
-            env=dict(os.environ, **(env or {})),
+            env=dict(os.environ, LSAN_OPTIONS=LSAN_OPTIONS, **(env or {})),
         )
         self.lines = queue.Queue()
         self.seen = []
@@ -199,6 +201,8 @@ class Driver:
 class Bed:
     def __init__(self, build):
         self.driver = os.path.join(build, "driver")
+        with open(self.driver, "rb") as f:
+            self.sanitized = b"__asan_init" in f.read()
         self.dir = tempfile.mkdtemp(prefix="berth-link-")
         os.chmod(self.dir, 0o755)
         self.host_key = keygen(self.path("host_ed25519"), "-t", "ed25519")
@@ -229,6 +233,17 @@ class Bed:
             f.write(f"[127.0.0.1]:{port} {kind} {text}\n")
         return self.path(name)
 
+    def fake_docker(self, script=None):
+        """A docker command that does what dial-stdio does."""
+        os.makedirs(self.path("bin"), exist_ok=True)
+        with open(self.path("bin/docker"), "w") as f:
+            here = f"exec {sys.executable} {HERE}/dial_stdio.py {self.socket}"
+            f.write(f"#!/bin/sh\n{script or here}\n")
+        os.chmod(self.path("bin/docker"), 0o755)
+
+    def path_option(self):
+        return f"SetEnv PATH={self.path('bin')}:/usr/bin:/bin"
+
     def sshd(self, *options, port=None):
         sshd = Sshd(self, options, port)
         self.sshds.append(sshd)
@@ -242,11 +257,17 @@ class Bed:
             "path": self.socket,
         }
         if identity:
-            args["identity"] = self.identity
+            args["identity"] = self.identity if identity is True else identity
+        if known_hosts is True:
+            known_hosts = self.known_hosts(sshd.port)
         if known_hosts:
-            args["known_hosts"] = self.known_hosts(sshd.port)
+            args["known_hosts"] = known_hosts
         args.update(more)
-        driver = Driver(self, [f"{k}={v}" for k, v in args.items()], env)
+        words = []
+        for key, value in args.items():
+            values = value if isinstance(value, list) else [value]
+            words += [f"{key}={v}" for v in values]
+        driver = Driver(self, words, env)
         self.drivers.append(driver)
         return driver
 

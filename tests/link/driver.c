@@ -260,8 +260,8 @@ static void start_bench(const char *kind, unsigned count, unsigned long len)
         f->pings = pings ? len : 0;
         f->up = up ? len : 0;
         f->down = up || pings ? 0 : len;
-        snprintf(f->head, sizeof(f->head), pings ? "echo\n" : "duplex %u %lu\n", f->id,
-                 f->down);
+        snprintf(f->head, sizeof(f->head), pings ? "echo\n" : "duplex %u %lu\n",
+                 f->id, f->down);
         if (!pings)
             give(f);
     }
@@ -324,8 +324,8 @@ static void command(const char *line)
         upstream = NULL;
         for (size_t i = 0; i < STREAMS; i++)
             stream_close(flows[i].stream);
-        event_base_loop(base, EVLOOP_NONBLOCK);
-        event_base_loopbreak(base);
+        /* what is freed in a later turn has its turn */
+        event_base_loopexit(base, &(struct timeval){.tv_usec = 50000});
     } else {
         printf("what? %s", line);
     }
