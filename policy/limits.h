@@ -58,3 +58,14 @@
 /* what is written */
 #define LIMIT_AUDIT_LINE MIB
 #define LIMIT_AUDIT_PART (64 * KIB) /* of what a client can make long */
+
+/* the namespace */
+#define LIMIT_NAME        ((size_t)255) /* of an engine's object: a directory's */
+#define LIMIT_OWNED       4096          /* IDs known to be a namespace's own */
+#define LIMIT_ASKS        512        /* questions to the engine, per request */
+#define LIMIT_REPLY       (64 * MIB) /* a reply that is rewritten as a whole */
+#define LIMIT_LINE        (16 * MIB) /* one line of a stream that is rewritten */
+#define LIMIT_PATTERN     KIB        /* a pattern in a name filter */
+#define LIMIT_PATTERNS    64         /* of one request */
+#define LIMIT_MATCH_STEPS 100000     /* of one pattern on one name */
+#define LIMIT_MATCH_HEAP  1024       /* KiB, of the same */

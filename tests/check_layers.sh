@@ -13,6 +13,7 @@ refuse() { # WHAT the FILES may not include, as an extended regular expression
 sockets='<(event2/|ev(ent|util)|libssh2|sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)'
 for file in policy/*.[ch]; do
     refuse "$sockets|<http_parser|\"(proxy|tests)/" "$file"
+    [ "$file" = policy/name_pattern.c ] || refuse '<pcre2' "$file"
 done
 
 core=$(sed -n "/^proxy_core_lib/,/^)/s/.*'\([a-z0-9_]*\)\.c'.*/\1/p" proxy/meson.build | tr '\n' ' ')

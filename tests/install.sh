@@ -13,7 +13,7 @@ cache=${BERTH_TEST_CACHE:-/var/cache/berth-test}
 export DEBIAN_FRONTEND=noninteractive
 
 build=(gcc clang meson ninja-build pkg-config libevent-dev libssh2-1-dev
-    libhttp-parser-dev libjansson-dev libcmocka-dev libclang-rt-14-dev
+    libhttp-parser-dev libjansson-dev libpcre2-dev libcmocka-dev libclang-rt-14-dev
     clang-tidy clang-format cppcheck valgrind openssh-client openssh-server
     python3 python3-jsonschema)
 bed=(docker.io docker-compose python3-docker docker-registry debootstrap

@@ -1,0 +1,93 @@
+#include "tests/unit/unit.h"
+
+#include "policy/owned.h"
+
+#include <stdio.h>
+
+static void what_was_added_is_there_until_it_is_dropped(void **state)
+{
+    struct owned *owned = owned_new(8);
+
+    (void)state;
+    assert_false(owned_has(owned, REF_CONTAINER, S("abc")));
+    owned_add(owned, REF_CONTAINER, S("abc"));
+    owned_add(owned, REF_CONTAINER, S("abc"));
+    assert_int_equal(owned_count(owned), 1);
+    assert_true(owned_has(owned, REF_CONTAINER, S("abc")));
+    owned_drop(owned, REF_CONTAINER, S("abc"));
+    owned_drop(owned, REF_CONTAINER, S("abc"));
+    assert_false(owned_has(owned, REF_CONTAINER, S("abc")));
+    owned_free(owned);
+}
+
+static void a_container_is_no_network_of_the_same_id(void **state)
+{
+    struct owned *owned = owned_new(8);
+
+    (void)state;
+    owned_add(owned, REF_CONTAINER, S("abc"));
+    assert_false(owned_has(owned, REF_NETWORK, S("abc")));
+    assert_false(owned_has(owned, REF_CONTAINER, S("ab")));
+    owned_free(owned);
+}
+
+static void the_word_heard_of_longest_ago_makes_room(void **state)
+{
+    struct owned *owned = owned_new(3);
+
+    (void)state;
+    owned_add(owned, REF_EXEC, S("a"));
+    owned_add(owned, REF_EXEC, S("b"));
+    owned_add(owned, REF_EXEC, S("c"));
+    assert_true(owned_has(owned, REF_EXEC, S("a")));
+    owned_add(owned, REF_EXEC, S("d"));
+    assert_int_equal(owned_count(owned), 3);
+    assert_true(owned_has(owned, REF_EXEC, S("a")));
+    assert_false(owned_has(owned, REF_EXEC, S("b")));
+    assert_true(owned_has(owned, REF_EXEC, S("d")));
+    owned_free(owned);
+}
+
+static void many_words_stay_within_the_limit(void **state)
+{
+    struct owned *owned = owned_new(LIMIT_OWNED);
+    char word[32];
+
+    (void)state;
+    for (int i = 0; i < 3 * LIMIT_OWNED; i++) {
+        snprintf(word, sizeof(word), "%d", i);
+        owned_add(owned, REF_VOLUME, str_from(word));
+    }
+    assert_int_equal(owned_count(owned), LIMIT_OWNED);
+    assert_false(owned_has(owned, REF_VOLUME, S("0")));
+    assert_true(owned_has(owned, REF_VOLUME, str_from(word)));
+    owned_free(owned);
+}
+
+static void a_word_too_long_is_not_remembered(void **state)
+{
+    struct owned *owned = owned_new(2);
+    char word[OWNED_WORD + 1];
+
+    (void)state;
+    memset(word, 'x', sizeof(word));
+    owned_add(owned, REF_IMAGE, str_of(word, OWNED_WORD + 1));
+    assert_int_equal(owned_count(owned), 0);
+    owned_add(owned, REF_IMAGE, str_of(word, OWNED_WORD));
+    assert_true(owned_has(owned, REF_IMAGE, str_of(word, OWNED_WORD)));
+    owned_free(owned);
+    owned_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_added_is_there_until_it_is_dropped),
+        cmocka_unit_test(a_container_is_no_network_of_the_same_id),
+        cmocka_unit_test(the_word_heard_of_longest_ago_makes_room),
+        cmocka_unit_test(many_words_stay_within_the_limit),
+        cmocka_unit_test(a_word_too_long_is_not_remembered),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
