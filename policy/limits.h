@@ -37,10 +37,11 @@
 
 /* the link */
 #define LIMIT_CHANNELS      4096
-#define LIMIT_POOL_IDLE     256       /* streams kept for the next request */
-#define LIMIT_LINK_OUTPUT   MIB       /* above it, clients are not read */
-#define LIMIT_CHANNEL_INPUT (2 * MIB) /* the window of one channel */
-#define LIMIT_BANNER        255       /* RFC 4253, 4.2 */
+#define LIMIT_POOL_IDLE     256        /* streams kept for the next request */
+#define LIMIT_ENQUIRY       (32 * MIB) /* the engine's reply to berth itself */
+#define LIMIT_LINK_OUTPUT   MIB        /* above it, clients are not read */
+#define LIMIT_CHANNEL_INPUT (2 * MIB)  /* the window of one channel */
+#define LIMIT_BANNER        255        /* RFC 4253, 4.2 */
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)
 #define LIMIT_IDENTITIES    16
