@@ -137,8 +137,15 @@ static enum request_body body_of(const struct request *rq,
     case BODY_RAW:
         break;
     }
-    return rq->match.route->reply == REPLY_TUNNEL ? REQUEST_BODY_TUNNEL
-                                                  : REQUEST_BODY_STREAM;
+    if (rq->match.route->reply != REPLY_TUNNEL)
+        return REQUEST_BODY_STREAM;
+    /*
+     * A body of known length is no part of the stream: dockerode repeats its
+     * options there, and the engine, which hijacks before it reads any body,
+     * must not take them for the container's input.
+     */
+    return head->body == HTTP_BODY_CHUNKED ? REQUEST_BODY_TUNNEL
+                                           : REQUEST_BODY_DROP;
 }
 
 void request_read_head(struct request *rq, const struct policy *policy,
@@ -181,14 +188,23 @@ void request_judge(struct request *rq, const struct policy *policy)
 
     (void)policy;
     assert(verdict->kind == VERDICT_ALLOW);
-    if (rq->collected.len || wanted) {
+    if (wanted || (rq->body == REQUEST_BODY_COLLECT && rq->collected.len)) {
         json_error_t error;
 
         rq->tree = json_loadb(rq->collected.ptr, rq->collected.len,
-                              JSON_REJECT_DUPLICATES, &error);
+                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
         if (!rq->tree) {
             verdict_deny(verdict, 400, "request.body", "",
                          "the body is no valid JSON: %s", error.text);
+            return;
+        }
+        /* To Go it is nothing, and the client of 20.10 commits with it. */
+        if (json_is_null(rq->tree) && !wanted) {
+            json_decref(rq->tree);
+            rq->tree = NULL;
+        } else if (!json_is_object(rq->tree) && !json_is_array(rq->tree)) {
+            verdict_deny(verdict, 400, "request.body", "",
+                         "the body is neither a JSON object nor an array");
             return;
         }
     }
