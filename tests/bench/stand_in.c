@@ -1,0 +1,167 @@
+/*
+ * Takes the engine's place where the way to it is to be measured and not the
+ * engine: it answers at once, and streams as fast as it is read.
+ * Usage: stand_in SOCKET. Says "ready" on standard output.
+ *
+ *   GET  /_ping, /version, .../json       what an engine says, about 1 KiB
+ *   GET  /containers/source-N/archive     N bytes
+ *   PUT  /containers/NAME/archive         swallows the body
+ *   GET  /containers/NAME/logs            a head, then silence until EOF
+ *   POST /containers/source-N/attach      hijacked: N bytes, then EOF
+ *   POST /containers/sink-N/attach        hijacked: at EOF, 1 if N bytes came
+ *   POST /containers/NAME/attach          hijacked: silence until EOF
+ *
+ * A namespace before NAME, and a version before the path, change nothing.
+ */
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* Every reply carries what clients look for in the first. */
+#define HEADERS                                                                \
+    "Api-Version: 1.45\r\nDocker-Experimental: false\r\nOstype: linux\r\n"     \
+    "Server: Docker/26.1.5 (linux)\r\n"
+#define OK         "HTTP/1.1 200 OK\r\n" HEADERS
+#define JSON       OK "Content-Type: application/json\r\n"
+#define CHUNKED    "Transfer-Encoding: chunked\r\n\r\n"
+#define LAST_CHUNK "0\r\n\r\n"
+#define SWITCHED                                                               \
+    "HTTP/1.1 101 UPGRADED\r\n"                                                \
+    "Content-Type: application/vnd.docker.raw-stream\r\n"                      \
+    "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+/* 64 bytes, of which a reply can be made as long as it is to be */
+#define PADDING                                                                \
+    "################################################################"
+
+static const char version[] =
+    "{\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\",\"MinAPIVersion\":"
+    "\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\",\"KernelVersion\":\"" PADDING
+        PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING
+            PADDING PADDING "\"}\n";
+static const char container[] =
+    "{\"Id\":\"" ID "\",\"Name\":\"/bench.box\",\"Image\":\"sha256:" ID
+    "\",\"State\":{\"Status\":\"running\",\"Running\":true,\"Pid\":42},"
+    "\"Config\":{\"Image\":\"busybox\",\"Labels\":{\"berth.namespace\":"
+    "\"bench\"},\"Env\":[\"PAD=" PADDING PADDING PADDING PADDING PADDING PADDING
+        PADDING "\"]},\"NetworkSettings\":{\"Networks\":{}}}\n";
+
+/* What N is in source-N and sink-N. */
+static unsigned long size_in(const char *name)
+{
+    return strtoul(strchr(name, '-') + 1, NULL, 10);
+}
+
+static bool hold(struct wire *wire)
+{
+    wire_rest(wire);
+    return false;
+}
+
+static bool say_json(struct wire *wire, const char *text)
+{
+    return wire_say(wire, JSON "Content-Length: %zu\r\n\r\n%s", strlen(text),
+                    text);
+}
+
+static bool attach(struct wire *wire, const char *path)
+{
+    const char *source = strstr(path, "source-");
+    const char *sink = strstr(path, "sink-");
+
+    if (!wire_say(wire, SWITCHED))
+        return false;
+    if (source)
+        wire_zeros(wire, size_in(source));
+    else if (sink)
+        wire_say(wire, "%d", wire_rest(wire) == size_in(sink));
+    else
+        hold(wire);
+    return false; /* a tunnel never speaks HTTP again */
+}
+
+static bool archive(struct wire *wire, const char *path)
+{
+    const char *source = strstr(path, "source-");
+
+    return source &&
+           wire_say(wire, OK "Content-Type: application/x-tar\r\n" CHUNKED) &&
+           wire_chunks(wire, size_in(source)) && wire_say(wire, LAST_CHUNK);
+}
+
+/* Answer a request whose body is read; false: the connection is over. */
+static bool answer(struct wire *wire, const struct head *head)
+{
+    char path[WIRE_LINE];
+
+    if (sscanf(head->line, "%*s %4095s", path) != 1)
+        return false;
+    if (strncmp(head->line, "HEAD", 4) == 0)
+        return wire_say(wire, OK "Content-Length: 0\r\n\r\n");
+    if (strstr(path, "/_ping"))
+        return wire_say(wire, OK "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 2\r\n\r\nOK");
+    if (strstr(path, "/attach"))
+        return attach(wire, path);
+    if (strncmp(head->line, "PUT", 3) == 0)
+        return wire_say(wire, OK "Content-Length: 0\r\n\r\n");
+    if (strstr(path, "/archive"))
+        return archive(wire, path);
+    if (strstr(path, "/logs"))
+        return wire_say(wire, OK "Content-Type: application/vnd.docker."
+                                 "multiplexed-stream\r\n" CHUNKED) &&
+               hold(wire);
+    if (strstr(path, "/containers/json"))
+        return say_json(wire, "[]\n");
+    if (strstr(path, "/json"))
+        return say_json(wire, container);
+    return say_json(wire, version);
+}
+
+static void *serve(void *arg)
+{
+    struct wire *wire = arg;
+    struct head head;
+
+    do {
+        if (!wire_head(wire, &head))
+            break;
+        wire_body(wire, &head);
+    } while (answer(wire, &head));
+    wire_free(wire);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    int fd;
+
+    if (argc != 2)
+        die("usage: stand_in SOCKET");
+    raise_descriptor_limit();
+    fd = unix_listen(argv[1]);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, (size_t)128 * 1024);
+    puts("ready");
+    fflush(stdout);
+    for (;;) {
+        int client = accept(fd, NULL, NULL);
+
+        if (client < 0)
+            die("accept");
+        if (pthread_create(&thread, &attr, serve, wire_new(client)) != 0)
+            die("thread");
+    }
+}
