@@ -6,21 +6,34 @@
 
 #define BIT(n) (1u << (n))
 
-static const struct state {
+struct state {
     const char *name;
     unsigned next; /* the states that may follow, as bits */
-} request_states[] = {
+};
+
+/* From any state, the end of an exchange leads back to RQ_HEAD and RP_NONE. */
+static const struct state request_states[] = {
     [RQ_HEAD] = {"head",    BIT(RQ_COLLECT) | BIT(RQ_READY) | BIT(RQ_DRAIN)   },
-    [RQ_COLLECT] = {"collect", BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_DRAIN)      },
+    [RQ_COLLECT] = {"collect", BIT(RQ_READY) | BIT(RQ_DRAIN)                     },
     [RQ_READY] = {"ready",
                  BIT(RQ_STREAM) | BIT(RQ_HELD) | BIT(RQ_DONE) | BIT(RQ_DRAIN) },
     [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                      },
     [RQ_HELD] = {"held",
                  BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_TUNNEL) | BIT(RQ_DRAIN)},
-    [RQ_DONE] = {"done",    BIT(RQ_READY) | BIT(RQ_HEAD) | BIT(RQ_DRAIN)      },
-    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT) | BIT(RQ_DONE)                       },
-    [RQ_SHUT] = {"shut",    BIT(RQ_DONE)                                      },
+    [RQ_DONE] = {"done",    BIT(RQ_READY)                                     },
+    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT)                                      },
+    [RQ_SHUT] = {"shut",    0                                                 },
     [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                      },
+};
+
+static const struct state reply_states[] = {
+    [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                     },
+    [RP_AWAIT] = {"await",
+                 BIT(RP_NONE) | BIT(RP_BODY) | BIT(RP_TUNNEL) | BIT(RP_DONE)},
+    [RP_BODY] = {"body",   BIT(RP_DONE)                                     },
+    [RP_TUNNEL] = {"tunnel", BIT(RP_SHUT)                                     },
+    [RP_SHUT] = {"shut",   0                                                },
+    [RP_DONE] = {"done",   0                                                },
 };
 
 struct exchange *exchange_new(const struct exchange_host *host)
@@ -31,32 +44,16 @@ struct exchange *exchange_new(const struct exchange_host *host)
     ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
     /* a head, and an answer of our own, fit behind a full buffer */
     ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD;
-    ex->out[ENGINE].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_JSON_WRITTEN;
-    ex->created.max = LIMIT_CREATED_REPLY;
+    ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX;
     return ex;
-}
-
-static void forget(struct exchange *ex)
-{
-    if (!ex->active)
-        return;
-    ex->active = false;
-    request_fini(&ex->rq);
-    strbuf_fini(&ex->created);
-    policy_unref(ex->policy);
-    ex->policy = NULL;
-    free(ex->sent_path);
-    ex->sent_path = NULL;
-    ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
-    strbuf_fini(&ex->out[ENGINE].bytes);
-    ex->out[ENGINE].sent = 0;
 }
 
 struct exchange *exchange_free(struct exchange *ex)
 {
     if (!ex)
         return NULL;
-    forget(ex);
+    if (ex->active)
+        exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
     http_reader_free(ex->reader[CLIENT]);
     strbuf_fini(&ex->out[CLIENT].bytes);
     free(ex);
@@ -65,12 +62,22 @@ struct exchange *exchange_free(struct exchange *ex)
 
 void exchange_enter(struct exchange *ex, enum request_state to)
 {
-    enum request_state from = ex->request_state;
+    const struct state *from = &request_states[ex->request_state];
 
-    assert(request_states[from].next & BIT(to));
-    log_debug("exchange %s: %s -> %s", ex->id, request_states[from].name,
+    assert(from->next & BIT(to));
+    log_debug("exchange %s: %s -> %s", ex->id, from->name,
               request_states[to].name);
     ex->request_state = to;
+}
+
+void exchange_enter_reply(struct exchange *ex, enum reply_state to)
+{
+    const struct state *from = &reply_states[ex->reply_state];
+
+    assert(from->next & BIT(to));
+    log_debug("exchange %s: reply %s -> %s", ex->id, from->name,
+              reply_states[to].name);
+    ex->reply_state = to;
 }
 
 /* ---- output ---- */
@@ -94,17 +101,27 @@ struct str exchange_output(const struct exchange *ex, enum side side)
     return str_from_index(strbuf_str(&ex->out[side].bytes), ex->out[side].sent);
 }
 
+static void forget_output(struct exchange *ex, enum side side)
+{
+    strbuf_fini(&ex->out[side].bytes);
+    ex->out[side].sent = 0;
+}
+
 void exchange_sent(struct exchange *ex, enum side side, size_t len)
 {
     struct outlet *out = &ex->out[side];
 
     out->sent += len;
     assert(out->sent <= out->bytes.len);
+    if (side == CLIENT)
+        ex->given += len;
     /* moving the rest up is dear, so not for every little write */
     if (out->sent == out->bytes.len || out->sent >= LIMIT_OUT / 2) {
         strbuf_consume(&out->bytes, out->sent);
         out->sent = 0;
     }
+    if (side == ENGINE && ex->active)
+        exchange_finish_if_done(ex);
 }
 
 /* ---- beginning and end of an exchange ---- */
@@ -115,7 +132,9 @@ void exchange_begin(struct exchange *ex)
 
     ex->active = true;
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
-    ex->interim = ex->retried = false;
+    ex->retried = ex->framed = false;
+    ex->frames = (struct frames){0};
+    ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);
     ex->head = NULL;
     ex->policy = policy_ref(host->policy(host->arg));
     ex->started_ns = host->clock_ns(host->arg);
@@ -123,57 +142,104 @@ void exchange_begin(struct exchange *ex)
     ex->drained = 0;
     ex->status = 0;
     ex->close = AUDIT_CLOSE_NONE;
-    ex->reply_state = RP_NONE;
+    ex->number++;
     request_init(&ex->rq);
     host->identify(host->arg, ex->id, sizeof(ex->id));
 }
 
-/* The exchange is over: on to the next request, or to the end. */
-void exchange_finish(struct exchange *ex, enum audit_close close)
+void exchange_let_go(struct exchange *ex)
 {
-    if (ex->close == AUDIT_CLOSE_NONE)
-        ex->close = close;
-    exchange_record_end(ex);
-    if (ex->stream != STREAM_NONE)
+    if (ex->stream == STREAM_WANTED)
         ex->stream =
             ex->reusable && ex->complete && !exchange_pending(ex, ENGINE)
                 ? STREAM_REUSABLE
                 : STREAM_SPENT;
     ex->stream_open = false;
-    forget(ex);
+    ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
+    forget_output(ex, ENGINE);
+}
+
+void exchange_finish(struct exchange *ex, enum audit_close close)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = close;
+    exchange_record_end(ex);
+    exchange_let_go(ex);
+    request_fini(&ex->rq);
+    strbuf_fini(&ex->created);
+    policy_unref(ex->policy);
+    ex->policy = NULL;
+    ex->head = NULL;
+    http_reader_forget(ex->reader[CLIENT]);
     if (!ex->keep || ex->client_eof || ex->stopping)
         ex->closing = true;
+    ex->active = false;
     ex->request_state = RQ_HEAD;
     ex->reply_state = RP_NONE;
 }
 
-/* The reply cannot be completed: the client must see that it is cut. */
+/*
+ * A tunnel that is cut looks to its client like one that has ended, unless it
+ * carries frames.
+ */
+static void put_cut_frame(struct exchange *ex, enum audit_close close)
+{
+    if (ex->reply_state != RP_TUNNEL || !ex->framed ||
+        !frames_at_boundary(&ex->frames))
+        return;
+    if (close == AUDIT_CLOSE_LINK_LOST)
+        must(frames_put_error(
+            &ex->out[CLIENT].bytes,
+            S("berth: the connection to the engine was lost\n")));
+    else if (close == AUDIT_CLOSE_SHUTDOWN)
+        must(frames_put_error(&ex->out[CLIENT].bytes,
+                              S("berth: the proxy was stopped\n")));
+}
+
 void exchange_cut(struct exchange *ex, enum audit_close close)
 {
+    put_cut_frame(ex, close);
     ex->keep = ex->reusable = false;
     exchange_finish(ex, close);
 }
 
+/* The reply is over; what the client still sends is read away. */
+static void drain_rest(struct exchange *ex)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = AUDIT_CLOSE_DONE;
+    exchange_record_end(ex);
+    exchange_let_go(ex);
+    if (ex->request_state != RQ_DRAIN)
+        exchange_enter(ex, RQ_DRAIN);
+}
+
 void exchange_finish_if_done(struct exchange *ex)
 {
-    bool request_over =
-        ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT;
-    bool reply_over = ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
-
-    if (!reply_over)
+    if (!exchange_reply_is_over(ex))
         return;
-    if (request_over) {
+    switch (ex->request_state) {
+    case RQ_DONE:
         exchange_finish(ex, AUDIT_CLOSE_DONE);
-    } else if (ex->request_state == RQ_STREAM) {
-        /* answered before its body had come: nobody wants the rest */
-        ex->keep = ex->reusable = false;
-        ex->close = AUDIT_CLOSE_DONE;
-        exchange_record_end(ex);
-        exchange_enter(ex, RQ_DRAIN);
+        break;
+    case RQ_SHUT:
+        /* the engine said EOF first; it gets all that the client sent */
+        if (!exchange_pending(ex, ENGINE))
+            exchange_finish(ex, AUDIT_CLOSE_DONE);
+        break;
+    case RQ_STREAM: /* answered before all of its body had come */
+    case RQ_DRAIN:
+        drain_rest(ex);
+        break;
+    case RQ_HEAD:
+    case RQ_COLLECT:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_TUNNEL:
+        break;
     }
 }
 
-/* Answer in the engine's stead, then take the next request or close. */
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close)
 {
@@ -184,30 +250,36 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
         exchange_cut(ex, close);
         return;
     }
-    ex->keep = head->keep_alive && (ex->complete || !request_has_body(head));
+    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
+               (ex->complete || !request_has_body(head));
     ex->status = status;
     ex->close = close;
-    reply_put_message(
-        &ex->out[CLIENT].bytes, head, status, message, retry_after,
-        ex->keep && !ex->client_eof && !ex->stopping ? REPLY_KEEP_ALIVE
-                                                     : REPLY_CLOSE);
-    ex->reply_state = RP_DONE;
-    exchange_record_end(ex);
+    reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
+                      retry_after, ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_enter_reply(ex, RP_DONE);
     if (ex->complete)
         exchange_finish(ex, close);
     else
-        exchange_enter(ex, RQ_DRAIN);
+        drain_rest(ex);
 }
+
+/* ---- in ---- */
 
 size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
 {
-    size_t used = side == CLIENT ? exchange_feed_client(ex, bytes)
-                                 : exchange_feed_engine(ex, bytes);
+    size_t used;
 
-    if (ex->client_gone) {
-        strbuf_fini(&ex->out[CLIENT].bytes);
-        ex->out[CLIENT].sent = 0;
+    if (side == CLIENT) {
+        used = exchange_feed_client(ex, bytes);
+        ex->taken += used;
+    } else {
+        used = exchange_feed_engine(ex, bytes);
+        /* what comes behind a reply that is over would be another's reply */
+        if (used < bytes.len && ex->stream == STREAM_REUSABLE)
+            ex->stream = STREAM_SPENT;
     }
+    if (ex->client_gone)
+        forget_output(ex, CLIENT);
     return used;
 }
 
@@ -232,10 +304,13 @@ void exchange_eof(struct exchange *ex, enum side side)
  */
 static bool outlives_client(const struct exchange *ex)
 {
-    return ex->stream_open && operation_mutates(request_operation(&ex->rq)) &&
-           (ex->request_state == RQ_DONE || ex->request_state == RQ_TUNNEL ||
-            ex->request_state == RQ_SHUT) &&
-           ex->reply_state != RP_SHUT && ex->reply_state != RP_DONE;
+    bool was_asked = ex->request_state == RQ_DONE ||
+                     ex->request_state == RQ_TUNNEL ||
+                     ex->request_state == RQ_SHUT ||
+                     (ex->request_state == RQ_HELD && ex->complete);
+
+    return ex->stream_open && was_asked && !exchange_reply_is_over(ex) &&
+           operation_mutates(request_operation(&ex->rq));
 }
 
 void exchange_client_gone(struct exchange *ex)
@@ -244,17 +319,25 @@ void exchange_client_gone(struct exchange *ex)
         return;
     ex->client_eof = ex->client_gone = true;
     ex->keep = false;
-    if (!ex->active) {
+    forget_output(ex, CLIENT);
+    if (!ex->active)
         ex->closing = true;
-    } else if (outlives_client(ex)) {
-        if (ex->request_state == RQ_TUNNEL)
-            exchange_enter(ex, RQ_SHUT);
-    } else {
-        exchange_cut(ex,
-                     ex->reply_state == RP_SHUT || ex->reply_state == RP_DONE
-                         ? AUDIT_CLOSE_DONE
-                         : AUDIT_CLOSE_CLIENT_GONE);
-    }
+    else if (!outlives_client(ex))
+        exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
+                                                    : AUDIT_CLOSE_CLIENT_GONE);
+    else if (ex->request_state == RQ_TUNNEL)
+        exchange_enter(ex, RQ_SHUT);
+}
+
+static void on_slow_request(struct exchange *ex)
+{
+    if (!ex->active)
+        exchange_begin(ex);
+    exchange_request_fails(ex, 408,
+                           "the rest of the request did not come in time",
+                           AUDIT_CLOSE_CLIENT_SLOW);
+    if (ex->active) /* nor is it waited for */
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_SLOW);
 }
 
 void exchange_timeout(struct exchange *ex)
@@ -262,28 +345,19 @@ void exchange_timeout(struct exchange *ex)
     switch (exchange_wish(ex).timer) {
     case TIMER_HEAD:
     case TIMER_BODY:
-        if (!ex->active && !ex->closing)
-            exchange_begin(ex);
-        if (!ex->active || ex->request_state == RQ_DRAIN) {
-            exchange_client_gone(ex);
-            break;
-        }
-        verdict_deny(&ex->rq.verdict, 408, "request.http", "",
-                     "the rest of the request did not come in time");
-        exchange_answer(ex, 408, ex->rq.verdict.reason, 0,
-                        AUDIT_CLOSE_CLIENT_SLOW);
-        if (ex->active)
-            exchange_cut(ex, AUDIT_CLOSE_CLIENT_SLOW);
+        on_slow_request(ex);
         break;
     case TIMER_DRAIN:
-        exchange_cut(ex, ex->client_gone ? AUDIT_CLOSE_CLIENT_GONE
-                                         : AUDIT_CLOSE_DENIED);
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         break;
     case TIMER_LINK:
-        exchange_stream_failed(ex, "there is no way to the engine", 0, true);
+        exchange_stream_failed(ex, NULL, 0, true);
         break;
     case TIMER_IDLE:
         ex->closing = true;
+        break;
+    case TIMER_FLUSH:
+        exchange_client_gone(ex);
         break;
     case TIMER_NONE:
         break;
@@ -304,7 +378,7 @@ void exchange_shutdown(struct exchange *ex, bool now)
 static enum exchange_timer timer_of(const struct exchange *ex)
 {
     if (ex->closing)
-        return exchange_pending(ex, CLIENT) ? TIMER_BODY : TIMER_NONE;
+        return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (ex->client_gone)
         return TIMER_DRAIN;
     switch (ex->request_state) {
@@ -317,7 +391,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
     case RQ_READY:
         return TIMER_LINK;
     case RQ_DRAIN:
-        return TIMER_DRAIN;
+        return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
     case RQ_HELD:
     case RQ_DONE:
     case RQ_TUNNEL:
@@ -327,21 +401,40 @@ static enum exchange_timer timer_of(const struct exchange *ex)
     return TIMER_NONE;
 }
 
+/* What makes each timer begin anew. */
+static uint64_t timer_turn_of(const struct exchange *ex,
+                              enum exchange_timer timer)
+{
+    switch (timer) {
+    case TIMER_BODY:
+        return ex->taken;
+    case TIMER_IDLE: /* it may still be at reading the last reply */
+    case TIMER_FLUSH:
+        return ex->given;
+    case TIMER_NONE:
+    case TIMER_HEAD:
+    case TIMER_LINK:
+    case TIMER_DRAIN:
+        break;
+    }
+    return ex->number;
+}
+
 struct exchange_wish exchange_wish(const struct exchange *ex)
 {
-    bool drained_away = ex->request_state == RQ_DRAIN && !ex->keep &&
-                        ex->reply_state == RP_DONE;
+    enum exchange_timer timer = timer_of(ex);
+    bool reads_client = exchange_reads_client(ex);
+    bool answered_and_drains = ex->request_state == RQ_DRAIN && !ex->keep &&
+                               ex->reply_state == RP_DONE;
 
     return (struct exchange_wish){
-        .read = {[CLIENT] = exchange_reads_client(ex),
-                 [ENGINE] = exchange_reads_engine(ex)   },
-        .shut = {[CLIENT] = ex->reply_state == RP_SHUT || drained_away,
-                 [ENGINE] = ex->request_state == RQ_SHUT},
+        .read = {[CLIENT] = reads_client,                                      [ENGINE] = exchange_reads_engine(ex)},
+        .shut = {[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
+                 [ENGINE] = ex->request_state == RQ_SHUT                                                           },
         .stream = ex->stream,
-        .timer = timer_of(ex),
-        .watch = ex->active &&
-                 (ex->request_state == RQ_READY ||
-                  ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT),
+        .timer = timer,
+        .timer_turn = timer_turn_of(ex, timer),
+        .watch = ex->active && !reads_client && !ex->client_gone,
         .close = ex->closing,
     };
 }

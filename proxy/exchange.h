@@ -13,7 +13,8 @@
  * What always holds: no byte for the engine before the verdict and its audit
  * record; after a hijack the connection never speaks HTTP again; bytes that a
  * client sends behind a request wait until the reply head says what they are;
- * a request whose bytes may have left is never sent again.
+ * a request whose bytes may have left is never sent again; a reply that cannot
+ * be completed is never ended as if it were.
  */
 
 #include "policy/audit.h"
@@ -44,7 +45,9 @@ struct exchange_host {
 
 struct exchange;
 
+/* HOST must outlive the exchange. */
 struct exchange *exchange_new(const struct exchange_host *host);
+/* Always NULL. What still runs is put on record as shut down. */
 struct exchange *exchange_free(struct exchange *ex);
 
 /* ---- in ---- */
@@ -66,8 +69,9 @@ void exchange_stream_open(struct exchange *ex);
 
 /*
  * The engine stream failed, or could not be had. WHY is a sentence for the
- * client; RETRY_AFTER seconds, or 0. PRISTINE: no byte written to it can have
- * left, so that the request may be tried on another.
+ * client, or NULL when it was closed without a reason; RETRY_AFTER seconds, or
+ * 0. PRISTINE: no byte written to it can have left, so that the request may be
+ * tried on another.
  */
 void exchange_stream_failed(struct exchange *ex, const char *why,
                             unsigned retry_after, bool pristine);
@@ -95,9 +99,11 @@ enum exchange_timer {
     TIMER_NONE,  /* streams may be silent for hours */
     TIMER_HEAD,  /* a request head is coming */
     TIMER_IDLE,  /* between requests */
-    TIMER_BODY,  /* a request body is coming; starts anew with every byte */
+    TIMER_BODY,  /* a request body is coming */
     TIMER_LINK,  /* waiting for a way to the engine */
-    TIMER_DRAIN, /* reading away what a refused client still sends */
+    TIMER_DRAIN, /* what a refused client still sends is read away; or a change
+                    is let through although its client is gone */
+    TIMER_FLUSH, /* nothing is left but to send what is to be sent */
 };
 
 struct exchange_wish {
@@ -105,7 +111,9 @@ struct exchange_wish {
     bool shut[2]; /* after all output: EOF to this side */
     enum exchange_stream stream;
     enum exchange_timer timer;
-    bool watch; /* nothing is expected of the client but that it stays */
+    uint64_t timer_turn; /* another number: the timer begins anew */
+    bool watch; /* the client is not read; that it is gone matters all the
+                   same */
     bool close; /* after all output: the connection is over */
 };
 

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "proxy/exchange.h"
+#include "proxy/frames.h"
 #include "proxy/http_reader.h"
 #include "proxy/request.h"
 
@@ -51,6 +52,9 @@ struct exchange {
     bool closing;  /* the connection ends when its output is gone */
     bool client_eof;
     bool client_gone; /* nothing can be sent to it any more */
+    uint64_t number;  /* of exchanges up to now */
+    uint64_t taken;   /* bytes from the client, all in all */
+    uint64_t given;   /* bytes to the client */
 
     /* the exchange that runs; meaningful while ACTIVE */
     bool active;
@@ -58,13 +62,13 @@ struct exchange {
     bool complete; /* its request has come to its end */
     bool keep;     /* the client's connection outlives it */
     bool reusable; /* so does the engine's */
-    bool interim;  /* the engine's head was a 1xx */
     bool retried;
+    bool framed; /* the engine's side of the tunnel is a multiplexed stream */
+    struct frames frames;
     struct policy *policy;
     const struct http_head *head; /* of its request, or NULL */
     struct request rq;
     char id[48];
-    char *sent_path;
     uint64_t started_ns;
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
@@ -74,17 +78,30 @@ struct exchange {
     struct strbuf created; /* the reply to a create, for its ID */
 };
 
-/* Move the request half on; dies on what cannot be. */
+/* Move a half on; dies on what cannot be. */
 void exchange_enter(struct exchange *ex, enum request_state to);
+void exchange_enter_reply(struct exchange *ex, enum reply_state to);
 
 /* Bytes that wait to be sent to SIDE, and how many more may be added. */
 size_t exchange_pending(const struct exchange *ex, enum side side);
 size_t exchange_room(const struct exchange *ex, enum side side);
 
+/* Is the reply at its end, as far as the engine is concerned? */
+static inline bool exchange_reply_is_over(const struct exchange *ex)
+{
+    return ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
+}
+
 /* A request begins. */
 void exchange_begin(struct exchange *ex);
 
-/* Answer in the engine's stead, then take the next request or close. */
+/* Nothing more is wanted of the engine, nor to be sent to it. */
+void exchange_let_go(struct exchange *ex);
+
+/*
+ * Answer in the engine's stead, then take the next request or close. Where the
+ * reply has begun already, it is cut.
+ */
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close);
 
@@ -104,6 +121,9 @@ size_t exchange_feed_client(struct exchange *ex, struct str bytes);
 bool exchange_reads_client(const struct exchange *ex);
 void exchange_put_continue(struct exchange *ex);
 void exchange_client_eof(struct exchange *ex);
+/* The request has a fault that no rule names, so it ends here. */
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
+                            enum audit_close close);
 
 /* exchange_reply.c */
 size_t exchange_feed_engine(struct exchange *ex, struct str bytes);

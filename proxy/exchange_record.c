@@ -2,13 +2,20 @@
 
 /* ---- the record ---- */
 
+static struct str path_of(struct str target)
+{
+    struct str path, query;
+
+    str_cut(target, '?', &path, &query);
+    return path;
+}
+
 static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
 {
     const struct http_head *head = ex->head;
-    struct str path = S(""), query;
+    bool allowed = ex->rq.verdict.kind == VERDICT_ALLOW;
+    bool judged = !allowed || ex->rq.sent.len;
 
-    if (head)
-        str_cut(head->target, '?', &path, &query);
     *facts = (struct audit_facts){
         .id = ex->id,
         .namespace_ = ex->policy->namespace,
@@ -17,15 +24,16 @@ static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
         .time_ns = ex->host->clock_ns(ex->host->arg),
         .method = head ? head->method : METHOD_OTHER,
         .operation = request_operation(&ex->rq),
-        .path = str_head(path, LIMIT_PATH),
-        .sent = str_from(ex->sent_path),
+        .path = str_head(head ? path_of(head->target) : S(""), LIMIT_PATH),
+        .sent = allowed ? path_of(strbuf_str(&ex->rq.sent)) : S(""),
         .target = &ex->rq.target,
         .match = ex->rq.match.route ? &ex->rq.match : NULL,
         .body = ex->rq.tree,
         .changes = ex->rq.changes,
-        .verdict = &ex->rq.verdict,
+        .verdict = judged ? &ex->rq.verdict : NULL,
     };
-    facts->duration_ns = facts->time_ns - ex->started_ns;
+    if (facts->time_ns > ex->started_ns) /* the clock may be set back */
+        facts->duration_ns = facts->time_ns - ex->started_ns;
 }
 
 static int record(const struct exchange *ex,

@@ -1,16 +1,23 @@
 #include "proxy/exchange_private.h"
 
-static void refuse(struct exchange *ex)
+/* ---- the way to the verdict ---- */
+
+static void refuse(struct exchange *ex, enum audit_close close)
 {
     const struct verdict *verdict = &ex->rq.verdict;
 
-    exchange_answer(
-        ex, verdict->status, verdict->reason, verdict->status == 503,
-        strcmp(verdict->rule, "request.http") ? AUDIT_CLOSE_DENIED
-                                              : AUDIT_CLOSE_MALFORMED);
+    exchange_answer(ex, verdict->status, verdict->reason,
+                    verdict->status == 503, close);
 }
 
-/* ---- the request half ---- */
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
+                            enum audit_close close)
+{
+    /* behind its verdict, the request keeps it */
+    if (ex->request_state == RQ_HEAD || ex->request_state == RQ_COLLECT)
+        verdict_deny(&ex->rq.verdict, status, "request.http", "", "%s", why);
+    exchange_answer(ex, status, why, 0, close);
+}
 
 static void on_request_error(struct exchange *ex)
 {
@@ -18,13 +25,9 @@ static void on_request_error(struct exchange *ex)
 
     if (!ex->active)
         exchange_begin(ex);
-    if (ex->request_state == RQ_DRAIN) {
-        exchange_cut(ex, AUDIT_CLOSE_MALFORMED);
-        return;
-    }
-    verdict_deny(&ex->rq.verdict, error->status, "request.http", "", "%s",
-                 error->reason);
-    refuse(ex);
+    if (ex->request_state != RQ_DRAIN)
+        exchange_request_fails(ex, error->status, error->reason,
+                               AUDIT_CLOSE_MALFORMED);
 }
 
 static bool is_ping(enum operation operation)
@@ -32,15 +35,21 @@ static bool is_ping(enum operation operation)
     return operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD;
 }
 
-static char *path_as_sent(const struct request *rq)
+static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
 {
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
-    struct str path, query;
+    ex->keep = ex->head->keep_alive && !ex->stopping;
+    ex->status = 200;
+    reply_put_ping(&ex->out[CLIENT].bytes, ex->head, engine,
+                   ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_enter_reply(ex, RP_DONE);
+    exchange_finish(ex, AUDIT_CLOSE_LOCAL);
+}
 
-    if (route_put_target(&target, &rq->match, &rq->target))
-        return xstrdup("");
-    str_cut(strbuf_str(&target), '?', &path, &query);
-    return xstr_dup(path);
+/* Must the engine not see it before it is on record? */
+static bool needs_decision(enum operation operation)
+{
+    return operation_mutates(operation) ||
+           operation_access(operation) != ACCESS_READ;
 }
 
 /* Allowed: put it on record, and ask for a way to the engine. */
@@ -49,25 +58,17 @@ static void go(struct exchange *ex)
     enum operation operation = request_operation(&ex->rq);
     const struct engine_facts *engine = ex->host->engine(ex->host->arg);
 
-    ex->sent_path = path_as_sent(&ex->rq);
-    if ((operation_mutates(operation) ||
-         operation_access(operation) != ACCESS_READ) &&
-        exchange_record_decision(ex) < 0 && ex->policy->audit.required) {
+    if (needs_decision(operation) && exchange_record_decision(ex) < 0 &&
+        ex->policy->audit.required) {
         verdict_deny(&ex->rq.verdict, 503, "audit.required", "",
                      "the audit record cannot be written, and audit.required "
                      "forbids a change without one; the operator must make "
                      "room for it");
-        refuse(ex);
+        refuse(ex, AUDIT_CLOSE_DENIED);
         return;
     }
     if (is_ping(operation) && engine->known && ex->complete) {
-        ex->keep = ex->head->keep_alive;
-        ex->status = 200;
-        ex->reply_state = RP_DONE;
-        reply_put_ping(&ex->out[CLIENT].bytes, ex->head, engine,
-                       ex->keep && !ex->stopping ? REPLY_KEEP_ALIVE
-                                                 : REPLY_CLOSE);
-        exchange_finish(ex, AUDIT_CLOSE_LOCAL);
+        answer_ping(ex, engine);
         return;
     }
     exchange_enter(ex, RQ_READY);
@@ -80,7 +81,7 @@ static void judge(struct exchange *ex)
     if (ex->rq.verdict.kind == VERDICT_ALLOW)
         go(ex);
     else
-        refuse(ex);
+        refuse(ex, AUDIT_CLOSE_DENIED);
 }
 
 void exchange_put_continue(struct exchange *ex)
@@ -90,6 +91,8 @@ void exchange_put_continue(struct exchange *ex)
     must(http_put_status_line(&ex->out[CLIENT].bytes, 100, S("Continue")));
     must(http_put_end_of_head(&ex->out[CLIENT].bytes));
 }
+
+/* ---- what the reader tells ---- */
 
 static void on_request_head(struct exchange *ex)
 {
@@ -101,7 +104,7 @@ static void on_request_head(struct exchange *ex)
                      "too many clients are connected; try again in a moment, "
                      "or have the operator raise listen.clients");
     if (ex->rq.verdict.kind == VERDICT_DENY) {
-        refuse(ex);
+        refuse(ex, AUDIT_CLOSE_DENIED);
         return;
     }
     switch (ex->rq.body) {
@@ -124,29 +127,25 @@ static void on_request_data(struct exchange *ex, struct str data)
 {
     struct strbuf *out = &ex->out[ENGINE].bytes;
 
+    if (ex->request_state == RQ_DRAIN)
+        return;
+    ex->bytes[CLIENT] += data.len;
     switch (ex->request_state) {
     case RQ_COLLECT:
-        ex->bytes[CLIENT] += data.len;
         request_add_body(&ex->rq, data);
         if (ex->rq.verdict.kind == VERDICT_DENY)
-            refuse(ex);
+            refuse(ex, AUDIT_CLOSE_DENIED);
         break;
     case RQ_STREAM:
-        ex->bytes[CLIENT] += data.len;
         if (ex->head->body == HTTP_BODY_CHUNKED)
             put_chunk(out, data);
         else
             must(strbuf_add(out, data));
         break;
     case RQ_TUNNEL: /* a client that frames its tunnel's bytes as a body */
-        ex->bytes[CLIENT] += data.len;
         must(strbuf_add(out, data));
         break;
     case RQ_DRAIN:
-        ex->drained += data.len;
-        if (ex->drained > LIMIT_DRAIN)
-            exchange_cut(ex, AUDIT_CLOSE_DENIED);
-        break;
     case RQ_HEAD:
     case RQ_READY:
     case RQ_HELD:
@@ -167,7 +166,6 @@ static void on_request_end(struct exchange *ex)
         if (ex->head->body == HTTP_BODY_CHUNKED)
             must(http_put_last_chunk(&ex->out[ENGINE].bytes));
         exchange_enter(ex, RQ_DONE);
-        exchange_finish_if_done(ex);
         break;
     case RQ_TUNNEL:
         exchange_enter(ex, RQ_SHUT);
@@ -186,21 +184,22 @@ static void on_request_end(struct exchange *ex)
     }
 }
 
-/* Is the request reader at work in this state, with room for what it gives? */
-bool exchange_reads_client(const struct exchange *ex)
+/* ---- bytes ---- */
+
+/* Does the request half take bytes in this state, if there is room? */
+static bool wants_client(const struct exchange *ex)
 {
-    if (ex->closing || ex->stream == STREAM_REUSABLE ||
-        ex->stream == STREAM_SPENT || ex->client_eof)
+    if (ex->closing || ex->client_eof || ex->stream == STREAM_REUSABLE ||
+        ex->stream == STREAM_SPENT)
         return false;
     switch (ex->request_state) {
     case RQ_HEAD:
-        return exchange_room(ex, CLIENT) > 0;
     case RQ_COLLECT:
-    case RQ_DRAIN:
-        return true;
     case RQ_STREAM:
     case RQ_TUNNEL:
-        return exchange_room(ex, ENGINE) > 0;
+        return true;
+    case RQ_DRAIN: /* once the client has its answer */
+        return ex->reply_state == RP_DONE;
     case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
@@ -210,52 +209,94 @@ bool exchange_reads_client(const struct exchange *ex)
     return false;
 }
 
-/* In a tunnel: does the client send raw bytes, or frame them as a body? */
+/* How many bytes it takes now. */
+static size_t room_for_client(const struct exchange *ex)
+{
+    switch (ex->request_state) {
+    case RQ_STREAM:
+    case RQ_TUNNEL:
+        return exchange_room(ex, ENGINE);
+    case RQ_HEAD: /* what answers it must fit */
+        return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
+    case RQ_COLLECT:
+    case RQ_DRAIN:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        break;
+    }
+    return SIZE_MAX;
+}
+
+bool exchange_reads_client(const struct exchange *ex)
+{
+    return wants_client(ex) && room_for_client(ex) > 0;
+}
+
+/* Is there no HTTP in what the client sends? */
 static bool is_raw(const struct exchange *ex)
 {
-    return ex->request_state == RQ_TUNNEL && ex->rq.body != REQUEST_BODY_TUNNEL;
+    if (ex->request_state == RQ_TUNNEL)
+        return ex->rq.body != REQUEST_BODY_TUNNEL;
+    return ex->request_state == RQ_DRAIN &&
+           http_reader_error(ex->reader[CLIENT])->status;
+}
+
+static size_t feed_raw(struct exchange *ex, struct str part)
+{
+    if (ex->request_state == RQ_TUNNEL) {
+        must(strbuf_add(&ex->out[ENGINE].bytes, part));
+        ex->bytes[CLIENT] += part.len;
+    }
+    return part.len;
+}
+
+/* Returns how much of PART was taken; *MORE: there may be another event. */
+static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
+{
+    struct str data;
+    size_t used;
+
+    switch (http_reader_next(ex->reader[CLIENT], part, &used, &data)) {
+    case HTTP_MORE:
+        *more = false;
+        break;
+    case HTTP_HEAD:
+        on_request_head(ex);
+        break;
+    case HTTP_DATA:
+        on_request_data(ex, data);
+        break;
+    case HTTP_END:
+        on_request_end(ex);
+        break;
+    case HTTP_TUNNEL:
+    case HTTP_ERROR:
+        on_request_error(ex);
+        break;
+    }
+    return used;
 }
 
 size_t exchange_feed_client(struct exchange *ex, struct str bytes)
 {
-    struct str in = bytes, data;
-    size_t used;
+    struct str in = bytes;
+    bool more = true;
 
-    while (exchange_reads_client(ex)) {
-        struct str part = str_head(in, ex->request_state == RQ_STREAM ||
-                                               ex->request_state == RQ_TUNNEL
-                                           ? exchange_room(ex, ENGINE)
-                                           : in.len);
+    /* also without room or bytes: the end of a message needs neither */
+    while (wants_client(ex) && (more || in.len)) {
+        struct str part = str_head(in, room_for_client(ex));
+        bool drains = ex->request_state == RQ_DRAIN;
+        size_t used;
 
-        if (is_raw(ex)) {
-            if (part.len == 0)
-                break;
-            must(strbuf_add(&ex->out[ENGINE].bytes, part));
-            ex->bytes[CLIENT] += part.len;
-            in = str_from_index(in, part.len);
-            continue;
-        }
-        switch (http_reader_next(ex->reader[CLIENT], part, &used, &data)) {
-        case HTTP_MORE:
-            in = str_from_index(in, used);
-            if (in.len == 0)
-                return bytes.len;
-            continue;
-        case HTTP_HEAD:
-            on_request_head(ex);
-            break;
-        case HTTP_DATA:
-            on_request_data(ex, data);
-            break;
-        case HTTP_END:
-            on_request_end(ex);
-            break;
-        case HTTP_TUNNEL:
-        case HTTP_ERROR:
-            on_request_error(ex);
-            break;
-        }
+        more = !is_raw(ex);
+        used = more ? feed_reader(ex, part, &more) : feed_raw(ex, part);
         in = str_from_index(in, used);
+        if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
+            exchange_cut(ex, AUDIT_CLOSE_DENIED);
+        if (!more && part.len == 0)
+            break;
     }
     return bytes.len - in.len;
 }

@@ -68,7 +68,8 @@ static void judge_raw(struct request *rq, const struct policy *policy,
             return;
         case HTTP_MORE:
             /* a streamed body need not be there to be judged */
-            if (rq->match.route && rq->body == REQUEST_BODY_STREAM)
+            if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
+                                    rq->body == REQUEST_BODY_TUNNEL))
                 request_judge(rq, policy);
             else
                 verdict_deny(&rq->verdict, 400, "request.http", "",
@@ -145,7 +146,7 @@ static void print_json(const struct request *rq, struct str sent)
 static int explain(const struct policy *policy, struct str raw, bool json)
 {
     AUTO(strbuf_fini)
-    struct strbuf sent = STRBUF(2 * LIMIT_HEAD + LIMIT_JSON_WRITTEN);
+    struct strbuf sent = STRBUF(REQUEST_MAX);
     struct http_reader *reader = http_reader_new(HTTP_REQUESTS);
     struct request rq;
     bool allowed;

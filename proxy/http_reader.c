@@ -432,3 +432,15 @@ const struct http_error *http_reader_error(const struct http_reader *r)
 {
     return &r->error;
 }
+
+/* What one head of usual length takes. */
+#define KEPT (4 * KIB)
+
+void http_reader_forget(struct http_reader *r)
+{
+    if (r->state == READER_IDLE && r->bytes.cap > KEPT) {
+        strbuf_fini(&r->bytes);
+        r->head.header_count = 0;
+        r->head.target = r->head.reason = r->head.upgrade = S("");
+    }
+}

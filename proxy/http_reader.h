@@ -86,3 +86,7 @@ const struct http_head *http_reader_head(const struct http_reader *reader);
 
 /* Why it was HTTP_ERROR; status 0 and no reason before that. */
 const struct http_error *http_reader_error(const struct http_reader *reader);
+
+/* The last head is not needed any more: between two messages, this gives back
+ * the memory of a long one. */
+void http_reader_forget(struct http_reader *reader);

@@ -81,14 +81,18 @@ static void put_connection(struct strbuf *out, const struct http_head *request,
         must(http_put_header(out, S("Connection"), S("keep-alive")));
 }
 
-/* {"message": "..."} with TEXT escaped, owned by the caller. */
-static char *message_json(const char *text)
+/* {"message": TEXT}, owned by the caller. */
+static char *message_json(struct strbuf *text)
 {
     AUTO(json_decrefp) json_t *body = json_object();
-    json_t *message = json_string(text);
 
-    json_object_set_new(body, "message",
-                        message ? message : json_string("refused"));
+    if (!str_is_utf8(strbuf_str(text))) {
+        for (size_t i = 0; i < text->len; i++) {
+            if (text->ptr[i] & 0x80)
+                text->ptr[i] = '?';
+        }
+    }
+    json_object_set_new(body, "message", json_stringn(text->ptr, text->len));
     return json_dumps(body, JSON_COMPACT);
 }
 
@@ -96,12 +100,12 @@ void reply_put_message(struct strbuf *out, const struct http_head *request,
                        int status, const char *message, unsigned retry_after,
                        enum reply_connection connection)
 {
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_REASON);
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(3 * LIMIT_REASON);
     char *body;
     char seconds[16];
 
-    must(strbuf_addf(&text, "berth: %.*s", LIMIT_REASON, message));
-    body = message_json(strbuf_cstr(&text));
+    must(strbuf_addf(&text, "berth: %.*s", 2 * LIMIT_REASON, message));
+    body = message_json(&text);
     must(http_put_status_line(out, status, str_from(http_reason(status))));
     /* clients compare the whole value with just this */
     must(http_put_header(out, S("Content-Type"), S("application/json")));
@@ -151,37 +155,49 @@ static enum reply_framing framing_of(const struct http_head *request,
     return request->minor == 0 ? REPLY_FRAMING_RAW : REPLY_FRAMING_CHUNKED;
 }
 
+/* The status line, and the headers that are not ours to write. */
+static int put_end_to_end(struct strbuf *out, const struct http_head *reply)
+{
+    int r = http_put_status_line(out, reply->status, reply->reason);
+
+    for (size_t i = 0; r == 0 && i < reply->header_count; i++) {
+        const struct http_header *header = &reply->headers[i];
+
+        if (!is_hop_by_hop(header->name) &&
+            !http_head_has_token(reply, S("Connection"), header->name))
+            r = http_put_header(out, header->name, header->value);
+    }
+    return r;
+}
+
 int reply_put_head(struct strbuf *out, const struct http_head *request,
                    const struct http_head *reply, bool tunnel,
                    enum reply_connection connection,
                    enum reply_framing *framing)
 {
     const struct str *length = http_head_get(reply, S("Content-Length"));
-    int r;
+    enum reply_framing by = framing_of(request, reply, tunnel);
+    size_t mark = out->len;
+    int r = put_end_to_end(out, reply);
 
-    *framing = framing_of(request, reply, tunnel);
-    r = http_put_status_line(out, reply->status, reply->reason);
-    for (size_t i = 0; r == 0 && i < reply->header_count; i++) {
-        const struct http_header *header = &reply->headers[i];
-
-        if (!is_hop_by_hop(header->name))
-            r = http_put_header(out, header->name, header->value);
-    }
-    if (r)
+    if (r) {
+        out->len = mark;
         return r;
-    if (tunnel && reply->status == 101) {
-        must(http_put_header(out, S("Connection"), S("Upgrade")));
-        r = http_put_header(out, S("Upgrade"), reply->upgrade);
-    } else if (!tunnel) {
-        put_connection(out, request, connection);
     }
-    if (*framing == REPLY_FRAMING_SIZED)
+    if (reply->status == 101) {
+        must(http_put_header(out, S("Connection"), S("Upgrade")));
+        must(http_put_header(out, S("Upgrade"), reply->upgrade));
+    } else if (!tunnel) {
+        put_connection(out, request,
+                       by == REPLY_FRAMING_RAW ? REPLY_CLOSE : connection);
+    }
+    if (by == REPLY_FRAMING_SIZED)
         put_length(out, reply->length);
-    else if (*framing == REPLY_FRAMING_CHUNKED)
-        r = http_put_header(out, S("Transfer-Encoding"), S("chunked"));
+    else if (by == REPLY_FRAMING_CHUNKED)
+        must(http_put_header(out, S("Transfer-Encoding"), S("chunked")));
     else if (request->method == METHOD_HEAD && length)
-        r = http_put_header(out, S("Content-Length"), *length);
-    if (r == 0)
-        r = http_put_end_of_head(out);
-    return r;
+        must(http_put_header(out, S("Content-Length"), *length));
+    must(http_put_end_of_head(out));
+    *framing = by;
+    return 0;
 }

@@ -28,7 +28,8 @@ enum reply_connection {
 
 /*
  * berth's own answer: {"message": "..."} (or nothing, to a HEAD) with STATUS.
- * RETRY_AFTER seconds when it is not 0.
+ * RETRY_AFTER seconds when it is not 0. MESSAGE is cut at twice LIMIT_REASON;
+ * bytes in it that are not UTF-8 are shown as "?".
  */
 void reply_put_message(struct strbuf *out, const struct http_head *request,
                        int status, const char *message, unsigned retry_after,
@@ -50,8 +51,10 @@ enum reply_framing {
 /*
  * The head of the engine's REPLY, for a client that asked with REQUEST:
  * its end-to-end headers, and framing of our own, which is returned in
- * *FRAMING. TUNNEL: the connection is hijacked by it. 0 or -EINVAL or -ENOBUFS
- * for a head that cannot be passed on.
+ * *FRAMING. TUNNEL: the connection is hijacked by it. A body without an end of
+ * its own closes the connection, whatever CONNECTION says. 0; or -EINVAL or
+ * -ENOBUFS for a head that cannot be passed on, and OUT is as it was. Behind
+ * a head of LIMIT_HEAD, OUT needs room for a few lines of ours.
  */
 int reply_put_head(struct strbuf *out, const struct http_head *request,
                    const struct http_head *reply, bool tunnel,

@@ -9,6 +9,7 @@ void request_init(struct request *rq)
     *rq = (struct request){
         .collected = STRBUF(LIMIT_JSON_BODY),
         .json = STRBUF(LIMIT_JSON_WRITTEN),
+        .sent = STRBUF(LIMIT_HEAD),
     };
     target_init(&rq->target);
 }
@@ -18,6 +19,7 @@ void request_fini(struct request *rq)
     target_fini(&rq->target);
     strbuf_fini(&rq->collected);
     strbuf_fini(&rq->json);
+    strbuf_fini(&rq->sent);
     json_decref(rq->tree);
     json_decref(rq->changes);
     rq->tree = rq->changes = NULL;
@@ -90,8 +92,8 @@ static struct str upgrade_token(enum upgrade_kind kind)
 
 /*
  * An Upgrade is honoured where the route has one and the client names just
- * that. Elsewhere it would be a way past HTTP (h2c on the engine's socket
- * speaks the whole API), so it is refused rather than overlooked.
+ * that. Elsewhere it is overlooked (RFC 9110, 7.8), which is safe because the
+ * engine never sees it; Apache's Java client asks for "TLS/1.2" anywhere.
  */
 static bool upgrade_is_acceptable(struct request *rq,
                                   const struct http_head *head,
@@ -99,25 +101,41 @@ static bool upgrade_is_acceptable(struct request *rq,
 {
     enum upgrade_kind kind = rq->match.route->upgrade;
 
-    rq->upgrade = head->upgrade.len > 0;
-    if (!rq->upgrade) {
-        if (kind != UPGRADE_H2C && kind != UPGRADE_WEBSOCKET)
-            return true;
-        verdict_deny(why, 400, "request.upgrade", "Upgrade",
-                     "this endpoint needs \"Connection: Upgrade\" and "
-                     "\"Upgrade: %s\"",
-                     upgrade_token(kind).ptr);
-        return false;
-    }
-    if (kind != UPGRADE_NONE &&
-        str_eq_nocase(head->upgrade, upgrade_token(kind)))
+    rq->upgrade = kind != UPGRADE_NONE &&
+                  str_eq_nocase(head->upgrade, upgrade_token(kind));
+    if (rq->upgrade || kind == UPGRADE_NONE || kind == UPGRADE_TCP)
         return true;
     verdict_deny(why, 400, "request.upgrade", "Upgrade",
-                 kind == UPGRADE_NONE
-                     ? "this endpoint has no Upgrade; send the request "
-                       "without one"
-                     : "this endpoint upgrades to \"%s\" only",
+                 "this endpoint needs \"Connection: Upgrade\" and "
+                 "\"Upgrade: %s\"",
                  upgrade_token(kind).ptr);
+    return false;
+}
+
+static void refuse_length(struct verdict *why, size_t limit)
+{
+    verdict_deny(why, 413, "request.body", "",
+                 "the body is longer than %zu bytes; nothing of this size can "
+                 "be judged",
+                 limit);
+}
+
+/* A length that is too much is refused before anyone sends it. */
+static bool length_is_acceptable(const struct request *rq,
+                                 const struct http_head *head,
+                                 struct verdict *why)
+{
+    size_t limit;
+
+    if (rq->body == REQUEST_BODY_COLLECT)
+        limit = LIMIT_JSON_BODY;
+    else if (rq->body == REQUEST_BODY_DROP)
+        limit = LIMIT_DRAIN;
+    else
+        return true;
+    if (head->body != HTTP_BODY_SIZED || head->length <= limit)
+        return true;
+    refuse_length(why, limit);
     return false;
 }
 
@@ -170,57 +188,83 @@ void request_read_head(struct request *rq, const struct policy *policy,
         !upgrade_is_acceptable(rq, head, verdict))
         return;
     rq->body = body_of(rq, head);
+    length_is_acceptable(rq, head, verdict);
 }
 
 void request_add_body(struct request *rq, struct str bytes)
 {
-    if (strbuf_add(&rq->collected, bytes))
+    if (rq->body == REQUEST_BODY_DROP) {
+        rq->dropped += bytes.len;
+        if (rq->dropped > LIMIT_DRAIN)
+            refuse_length(&rq->verdict, LIMIT_DRAIN);
+    } else if (strbuf_add(&rq->collected, bytes)) {
+        refuse_length(&rq->verdict, LIMIT_JSON_BODY);
+    }
+}
+
+/* The body as a tree, of which a new one is written. */
+static bool read_body(struct request *rq)
+{
+    bool wanted = rq->match.route->body == BODY_JSON;
+    json_error_t error;
+
+    if (rq->collected.len == 0 && !wanted)
+        return true;
+    rq->tree = json_loadb(rq->collected.len ? rq->collected.ptr : "",
+                          rq->collected.len,
+                          JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    strbuf_fini(&rq->collected);
+    if (!rq->tree) {
+        verdict_deny(&rq->verdict, 400, "request.body", "",
+                     "the body is no valid JSON: %s", error.text);
+        return false;
+    }
+    /* To Go it is nothing, and the client of 20.10 commits with it. */
+    if (json_is_null(rq->tree) && !wanted) {
+        json_decref(rq->tree);
+        rq->tree = NULL;
+    } else if (!json_is_object(rq->tree) && !json_is_array(rq->tree)) {
+        verdict_deny(&rq->verdict, 400, "request.body", "",
+                     "the body is neither a JSON object nor an array");
+        return false;
+    }
+    return true;
+}
+
+static bool write_body(struct request *rq)
+{
+    size_t len = json_dumpb(rq->tree, NULL, 0, JSON_COMPACT);
+    char *to = strbuf_reserve(&rq->json, len);
+
+    if (!to) {
         verdict_deny(&rq->verdict, 413, "request.body", "",
-                     "the body is longer than %zu bytes; nothing of this size "
-                     "can be judged",
-                     LIMIT_JSON_BODY);
+                     "the body, written anew, is too long");
+        return false;
+    }
+    json_dumpb(rq->tree, to, len, JSON_COMPACT);
+    strbuf_commit(&rq->json, len);
+    return true;
+}
+
+static bool write_target(struct request *rq)
+{
+    int r = route_put_target(&rq->sent, &rq->match, &rq->target);
+
+    if (r == -ENOBUFS)
+        verdict_deny(&rq->verdict, 414, "request.path", "",
+                     "the request target, written anew, is too long");
+    else if (r < 0)
+        verdict_deny(&rq->verdict, 400, "request.path", "",
+                     "a name in the path cannot be written");
+    return r == 0;
 }
 
 void request_judge(struct request *rq, const struct policy *policy)
 {
-    struct verdict *verdict = &rq->verdict;
-    bool wanted = rq->match.route->body == BODY_JSON;
-
     (void)policy;
-    assert(verdict->kind == VERDICT_ALLOW);
-    if (wanted || (rq->body == REQUEST_BODY_COLLECT && rq->collected.len)) {
-        json_error_t error;
-
-        rq->tree = json_loadb(rq->collected.ptr, rq->collected.len,
-                              JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-        if (!rq->tree) {
-            verdict_deny(verdict, 400, "request.body", "",
-                         "the body is no valid JSON: %s", error.text);
-            return;
-        }
-        /* To Go it is nothing, and the client of 20.10 commits with it. */
-        if (json_is_null(rq->tree) && !wanted) {
-            json_decref(rq->tree);
-            rq->tree = NULL;
-        } else if (!json_is_object(rq->tree) && !json_is_array(rq->tree)) {
-            verdict_deny(verdict, 400, "request.body", "",
-                         "the body is neither a JSON object nor an array");
-            return;
-        }
-    }
-    strbuf_fini(&rq->collected);
-    if (verdict->kind == VERDICT_ALLOW && rq->tree) {
-        size_t len = json_dumpb(rq->tree, NULL, 0, JSON_COMPACT);
-        char *to = strbuf_reserve(&rq->json, len);
-
-        if (!to) {
-            verdict_deny(verdict, 413, "request.body", "",
-                         "the body, written anew, is too long");
-            return;
-        }
-        json_dumpb(rq->tree, to, len, JSON_COMPACT);
-        strbuf_commit(&rq->json, len);
-    }
+    assert(rq->verdict.kind == VERDICT_ALLOW);
+    if (read_body(rq) && (!rq->tree || write_body(rq)))
+        write_target(rq);
 }
 
 /*
@@ -296,15 +340,11 @@ static int put_framing(struct strbuf *out, const struct request *rq,
 int request_put(struct strbuf *out, const struct request *rq,
                 const struct http_head *head)
 {
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
     struct str type = content_type(rq);
     int r;
 
     assert(rq->verdict.kind == VERDICT_ALLOW);
-    r = route_put_target(&target, &rq->match, &rq->target);
-    if (r < 0)
-        return r;
-    r = http_put_request_line(out, head->method, strbuf_str(&target));
+    r = http_put_request_line(out, head->method, strbuf_str(&rq->sent));
     if (r == 0)
         r = http_put_header(out, S("Host"), S("docker"));
     for (size_t i = 0; r == 0 && i < head->header_count; i++) {

@@ -30,8 +30,10 @@ struct request {
     enum request_body body;
     bool upgrade; /* asks for the one that its route knows */
     struct verdict verdict;
+    struct strbuf sent;      /* the target as it goes; empty until judged */
     json_t *changes;         /* array: what berth changed in the body */
     struct strbuf collected; /* the body as it came */
+    size_t dropped;          /* bytes of one that nobody looks at */
     struct strbuf json;      /* the body as it goes */
     json_t *tree;            /* the same, for the audit */
 };
@@ -50,14 +52,18 @@ void request_read_head(struct request *rq, const struct policy *policy,
 /* Part of a body to collect. Over LIMIT_JSON_BODY the verdict is a 413. */
 void request_add_body(struct request *rq, struct str bytes);
 
-/* The verdict of the whole request. */
+/*
+ * The verdict of the whole request. After an allow, rq->sent and rq->json are
+ * what goes to the engine.
+ */
 void request_judge(struct request *rq, const struct policy *policy);
 
 /*
  * Write the request for the engine: request line, headers that its route
- * knows, its framing, and a collected body. Only after an allow. 0; -ENOBUFS
- * when OUT is full; -EINVAL for a header value that cannot be written.
+ * knows, its framing, and a collected body. Only after an allow. 0, or -ENOBUFS
+ * when OUT is full (REQUEST_MAX holds any).
  */
+#define REQUEST_MAX (3 * LIMIT_HEAD + LIMIT_JSON_WRITTEN)
 int request_put(struct strbuf *out, const struct request *rq,
                 const struct http_head *head);
 

@@ -27,13 +27,12 @@ struct session {
     struct event *turn; /* settle again, in a turn of its own */
     struct event *timer;
     enum exchange_timer timer_for;
-    uint64_t timer_bytes; /* progress when the timer was set */
+    uint64_t timer_turn;
     bool readable, writable;
     bool client_eof; /* read, and told to the exchange once HELD is empty */
     bool told_client_eof, told_engine_eof;
     bool shut[2];
     struct strbuf held; /* read from the client, not yet taken */
-    uint64_t moved;     /* bytes from the client, all in all */
     struct exchange_host host;
     struct exchange *exchange;
     struct harbour *harbour; /* of the stream, while there or awaited */
@@ -358,7 +357,6 @@ static bool read_client(struct session *s)
             client_gone(s);
         return true;
     }
-    s->moved += (size_t)got;
     used = exchange_feed(s->exchange, CLIENT, str_of(bytes, (size_t)got));
     /* READ_BYTES at most: nothing is read while something is held */
     strbuf_add(&s->held, str_of(bytes + used, (size_t)got - used));
@@ -391,6 +389,7 @@ static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
     case TIMER_IDLE:
         return policy->timeouts.idle;
     case TIMER_BODY:
+    case TIMER_FLUSH:
         return policy->timeouts.body;
     case TIMER_LINK:
         return policy->upstream.wait_ms;
@@ -404,15 +403,15 @@ static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
 
 static void set_timer(struct session *s)
 {
-    enum exchange_timer timer = exchange_wish(s->exchange).timer;
+    const struct exchange_wish wish = exchange_wish(s->exchange);
+    enum exchange_timer timer = wish.timer;
     unsigned ms = timeout_ms(s, timer);
     const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
-    if (timer == s->timer_for &&
-        (timer != TIMER_BODY || s->moved == s->timer_bytes))
+    if (timer == s->timer_for && wish.timer_turn == s->timer_turn)
         return;
     s->timer_for = timer;
-    s->timer_bytes = s->moved;
+    s->timer_turn = wish.timer_turn;
     if (timer == TIMER_NONE)
         event_del(s->timer);
     else
