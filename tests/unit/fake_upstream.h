@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * An upstream with no engine behind it: the test opens, feeds and closes its
+ * streams by hand, and reads what was written to them.
+ */
+
+#include <event2/event.h>
+
+#include "proxy/upstream.h"
+
+#define FAKE_STREAMS 16
+
+struct fake_stream {
+    struct stream stream;
+    bool closed; /* by its owner */
+    bool shut;
+    struct strbuf in;  /* from the engine, not yet consumed */
+    struct strbuf out; /* to the engine */
+};
+
+struct fake_upstream {
+    struct upstream upstream;
+    struct upstream_status status;
+    struct fake_stream streams[FAKE_STREAMS];
+    size_t count;
+};
+
+void fake_upstream_init(struct fake_upstream *fake);
+void fake_upstream_fini(struct fake_upstream *fake);
+
+/* What happens to stream AT, told to its owner. */
+void fake_open(struct fake_upstream *fake, size_t at);
+void fake_feed(struct fake_upstream *fake, size_t at, const char *bytes);
+void fake_eof(struct fake_upstream *fake, size_t at);
+void fake_fail(struct fake_upstream *fake, size_t at, const char *why);
+
+/* Let what was put off happen. */
+void run_loop(struct event_base *base);
