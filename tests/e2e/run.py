@@ -3,7 +3,7 @@
 
 usage: run.py [--engine 20.10|26.1] [-k WORD]... [MODULE]...
 
-BERTH_BINARY names the program (default: build/proxy/berth), BERTH_STAND_IN=ssh takes
+BERTH_BINARY names the program (build/proxy/berth), BERTH_STAND_IN=ssh takes an
 `ssh -L` in its place, BERTH_E2E_MIB says how big the big contents are (64).
 A MODULE is the name of a file beside this one: test_cli.
 """
