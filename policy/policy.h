@@ -8,7 +8,7 @@
  */
 
 #include "policy/operation.h"
-#include "policy/settings.h"
+#include "policy/rules.h"
 #include "policy/upstream_config.h"
 #include "policy/verdict.h"
 
@@ -64,6 +64,7 @@ struct policy {
     struct listen_policy listen;
     struct upstream_policy upstream_keys; /* as given; see UPSTREAM */
     struct operations_policy operations;
+    struct rules rules; /* the sections about what is in a request */
     struct audit_policy audit;
     struct timeouts_policy timeouts;
 

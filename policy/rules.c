@@ -29,6 +29,7 @@ static bool check_range(struct str text, struct strbuf *why)
     return false;
 }
 
+#define PATTERN_IMAGE "^(?!https?:)[!-~]*[!-.0-~]$"
 static bool check_image_pattern(struct str text, struct strbuf *why)
 {
     bool good = text.len > 0;
@@ -50,8 +51,8 @@ static bool check_ports(const void *object, const char **key,
 
     if (rules->lowest <= rules->highest)
         return true;
-    *key = "highest";
-    strbuf_addf(why, "is below lowest; write no less than that");
+    *key = "lowest";
+    strbuf_addf(why, "is above highest; write no more than that");
     return false;
 }
 
@@ -71,8 +72,10 @@ static const struct setting port_rows[] = {
      .help = "containers that open ports on the host"},
     {"addresses", STRINGS_AT(struct port_rules, addresses),
      "[\"0.0.0.0\", \"::\", \"127.0.0.1\", \"::1\"]",
-     .check = check_address_or_star, .help = "addresses of the host that may be given"},
-    {"bind", STRING_AT(struct port_rules, bind), "null", .check = check_address,
+     .check = check_address_or_star, .pattern = "^([0-9a-fA-F:.]+|\\*)$",
+     .help = "addresses of the host that may be given"},
+    {"bind", STRING_AT(struct port_rules, bind), "null",
+     .check = check_address, .pattern = "^[0-9a-fA-F:.]+$",
      .help = "where ports go that are asked for on no address, or on all of "
              "them; null: on all"},
     {"lowest", INTEGER_AT(struct port_rules, lowest), "1024", .min = 1, .max = 65535,
@@ -94,7 +97,8 @@ static const struct setting network_rows[] = {
      .help = "options of these drivers, as \"name=value\""},
     {"endpoint_options", STRINGS_AT(struct network_rules, endpoint_options), "[]",
      .help = "driver options of a container's place on a network"},
-    {"subnets", STRINGS_AT(struct network_rules, subnets), "[]", .check = check_range,
+    {"subnets", STRINGS_AT(struct network_rules, subnets), "[]",
+     .check = check_range, .pattern = "^[0-9a-fA-F:.]+(/[0-9]+)?$",
      .help = "where networks may choose their own addresses"},
     {"attachable", BOOL_AT(struct network_rules, attachable), "true",
      .help = "networks that say they are attachable, which means nothing without a swarm"},
@@ -121,12 +125,15 @@ static const struct setting volume_rows[] = {
 const struct shape volume_rules_shape = SHAPE(struct volume_rules, volume_rows);
 
 static const struct setting image_rows[] = {
-    {"registries", STRINGS_AT(struct image_rules, registries), "[\"*\"]", .check = check_image_pattern,
+    {"registries", STRINGS_AT(struct image_rules, registries), "[\"*\"]",
+     .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "where images may come from: \"ghcr.io\", \"ghcr.io/acme\", "
              "\"alpine\"; \"*\" alone for everywhere"},
-    {"push", STRINGS_AT(struct image_rules, push), "[\"*\"]", .check = check_image_pattern,
+    {"push", STRINGS_AT(struct image_rules, push), "[\"*\"]",
+     .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "where they may be pushed to"},
-    {"tags", STRINGS_AT(struct image_rules, tags), "[\"*\"]", .check = check_image_pattern,
+    {"tags", STRINGS_AT(struct image_rules, tags), "[\"*\"]",
+     .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "what names builds, tags, commits and imports may give"},
     {"digests_only", BOOL_AT(struct image_rules, digests_only), "false",
      .help = "images that others made are named by their digest"},

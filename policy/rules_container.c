@@ -4,6 +4,8 @@
 #include "policy/limits.h"
 #include "policy/rules.h"
 
+#define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
+
 static const char *const mount_modes[] = {"ro", "rw", NULL};
 
 static bool check_host_namespace(struct str text, struct strbuf *why)
@@ -100,14 +102,14 @@ static const struct setting mount_rows[] = {
 static const struct shape mount_shape = SHAPE(struct mount_rule, mount_rows);
 
 static const struct setting limit_rows[] = {
-    {"memory", SIZE_AT(struct limit_rules, memory), "null", .min = 6 * MIB,
+    {"memory", SIZE_AT(struct limit_rules, memory), "null", .min = 6 * MIB, .max = PIB,
      .help = "the most memory a container may have; who asks for nothing gets "
              "it; null: no limit"},
-    {"memory_swap", SIZE_AT(struct limit_rules, memory_swap), "null", .min = 6 * MIB,
+    {"memory_swap", SIZE_AT(struct limit_rules, memory_swap), "null", .min = 6 * MIB, .max = PIB,
      .help = "the same for memory and swap together; null: as much as memory"},
-    {"shm", SIZE_AT(struct limit_rules, shm), "null", .min = 4 * KIB,
+    {"shm", SIZE_AT(struct limit_rules, shm), "null", .min = 4 * KIB, .max = PIB,
      .help = "the largest /dev/shm; null: no limit but the container's memory"},
-    {"tmpfs", SIZE_AT(struct limit_rules, tmpfs), "null", .min = 4 * KIB,
+    {"tmpfs", SIZE_AT(struct limit_rules, tmpfs), "null", .min = 4 * KIB, .max = PIB,
      .help = "the largest tmpfs; null: no limit but the container's memory"},
     {"cpus", NUMBER_AT(struct limit_rules, cpus), "null", .min = 0.01, .max = 4096,
      .help = "the most CPUs a container may use, 1.5 for one and a half; who "
@@ -127,7 +129,7 @@ static const struct shape limit_shape = {
 };
 
 static const struct setting default_rows[] = {
-    {"memory", SIZE_AT(struct default_rules, memory), "null", .min = 6 * MIB,
+    {"memory", SIZE_AT(struct default_rules, memory), "null", .min = 6 * MIB, .max = PIB,
      .help = "what a container gets that asks for no memory; null: the limit"},
     {"cpus", NUMBER_AT(struct default_rules, cpus), "null", .min = 0.01, .max = 4096,
      .help = "the same for CPUs"},
