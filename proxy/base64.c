@@ -3,7 +3,8 @@
 #include <errno.h>
 
 static const char alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+enum { PAD = 64 }; /* the last of them */
 
 int base64_encode(struct str bytes, struct strbuf *out)
 {
@@ -20,7 +21,7 @@ int base64_encode(struct str bytes, struct strbuf *out)
                    (i + j < bytes.len ? (unsigned char)bytes.ptr[i + j] : 0);
         for (size_t j = 0; j < 4; j++)
             *to++ =
-                i + j > bytes.len ? '=' : alphabet[bits >> (18 - 6 * j) & 63];
+                alphabet[i + j > bytes.len ? PAD : bits >> (18 - 6 * j) & 63];
     }
     strbuf_commit(out, len);
     return 0;
@@ -28,7 +29,7 @@ int base64_encode(struct str bytes, struct strbuf *out)
 
 static int value_of(char c)
 {
-    const char *at = memchr(alphabet, c, sizeof(alphabet) - 1);
+    const char *at = memchr(alphabet, c, PAD);
 
     return at ? (int)(at - alphabet) : -1;
 }
