@@ -7,7 +7,7 @@
 const char *audit_close_name(enum audit_close close)
 {
     static const char *const names[] = {
-#define X(id, word) [id] = word,
+#define X(id, word) [(id)] = (word),
         AUDIT_CLOSES(X)
 #undef X
     };
@@ -245,6 +245,7 @@ int audit_put_decision(struct strbuf *out, const struct audit_facts *facts)
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts)
 {
     json_t *record = record_new("end", facts);
+    uint64_t micros = facts->duration_ns / 1000; /* nobody needs more */
 
     json_object_set_new(record, "status",
                         facts->status ? json_integer(facts->status)
@@ -254,7 +255,7 @@ int audit_put_end(struct strbuf *out, const struct audit_facts *facts)
     json_object_set_new(record, "bytes_out",
                         json_integer((json_int_t)facts->bytes_out));
     json_object_set_new(record, "duration_ms",
-                        json_real((double)(facts->duration_ns / 1000) / 1000));
+                        json_real((double)micros / 1000));
     set_text(record, "object", facts->object);
     json_object_set_new(record, "close",
                         json_string(audit_close_name(facts->close)));

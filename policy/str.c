@@ -17,7 +17,7 @@ bool str_eq(struct str a, struct str b)
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
 bool str_eq_nocase(struct str a, struct str b)

@@ -16,7 +16,7 @@ void bytes_fini(struct bytes *bytes)
 /* Bring what is left to the front of PTR, which may be a larger one. */
 static void move_to_front(struct bytes *bytes, char *to)
 {
-    if (bytes->len)
+    if (bytes->ptr)
         memmove(to, bytes->ptr + bytes->head, bytes->len);
     bytes->head = 0;
 }

@@ -42,7 +42,6 @@ int key_file_read(const char *path, size_t max, enum key_file_kind kind,
         return KEY_FILE_E_REFUSED;
     }
     file.data = xcalloc(1, max + 1);
-    file.len = max;
     for (file.len = 0; file.len <= max; file.len += (size_t)n) {
         n = read(fd, file.data + file.len, max + 1 - file.len);
         if (n < 0)

@@ -45,7 +45,7 @@ struct socket_upstream {
     struct event_base *base;
     const struct upstream_config *config;
     size_t count;
-    TAILQ_HEAD(, socket_stream) streams;
+    TAILQ_HEAD(socket_streams, socket_stream) streams;
 };
 
 static struct socket_stream *socket_of(struct stream *stream)
@@ -237,7 +237,7 @@ static void connect_unix(struct socket_stream *s)
         refuse(s, path, ENAMETOOLONG);
         return;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 &&
         connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {

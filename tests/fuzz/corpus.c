@@ -3,26 +3,28 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/stat.h>
 
+#include "policy/str.h"
 #include "tests/fuzz/fuzz.h"
 
 static int run_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
-    uint8_t *bytes = NULL;
-    size_t len = 0;
-    FILE *memory = open_memstream((char **)&bytes, &len);
-    int c;
+    struct stat st;
+    uint8_t *bytes;
+    size_t len;
 
-    if (!file || !memory) {
+    if (!file || fstat(fileno(file), &st) < 0) {
         perror(path);
+        if (file)
+            fclose(file);
         return -1;
     }
-    while ((c = getc(file)) != EOF)
-        putc(c, memory);
+    /* no longer than the input, so that a read past its end shows */
+    bytes = xcalloc(1, (size_t)st.st_size);
+    len = fread(bytes, 1, (size_t)st.st_size, file);
     fclose(file);
-    fclose(memory);
     LLVMFuzzerTestOneInput(bytes, len);
     free(bytes);
     return 0;

@@ -144,7 +144,7 @@ int main(int argc, char **argv)
     if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
         return 2;
     signal(SIGPIPE, SIG_IGN);
-    strcpy(address.sun_path, argv[1]);
+    memcpy(address.sun_path, argv[1], strlen(argv[1]) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fd, 4096) < 0) {
@@ -160,6 +160,8 @@ int main(int argc, char **argv)
         struct job *job = calloc(1, sizeof(*job));
         pthread_t thread;
 
+        if (!job)
+            return 1;
         job->fd = accept(fd, NULL, NULL);
         if (job->fd < 0 || pthread_create(&thread, &attr, serve, job) != 0) {
             perror("accept");
