@@ -1,26 +1,38 @@
 #!/bin/bash
-# Put on a Debian 12 machine everything that building and testing berth needs.
+# Put on a Debian 12 machine what building, trying and testing berth needs.
 # Run as root; run again at any time: what is there already costs a moment.
 #
+#   tests/install.sh build    what building it needs
+#   tests/install.sh try      and a Docker engine, for deploy/try.sh
+#   tests/install.sh check    what building, unit tests and checks need
+#   tests/install.sh trixie   and a Debian 13 to build in
+#   tests/install.sh          all, with both engines and all their clients
+#
 # Outside of dpkg's files it writes to one directory only, $BERTH_TEST_CACHE
-# (/var/cache/berth-test): a Debian 13 tree for the newer engine and its
-# clients, and the npm clients that tests/e2e/package.json names.
-# With the word "build" it stops after what building and unit tests need.
+# (/var/cache/berth-test): Debian 13 trees, one with the newer engine and its
+# clients, one to build in; and the npm clients of tests/e2e/package.json.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${BERTH_TEST_CACHE:-/var/cache/berth-test}
 export DEBIAN_FRONTEND=noninteractive
 
-build=(gcc clang meson ninja-build pkg-config libevent-dev libssh2-1-dev
-    libhttp-parser-dev libjansson-dev libpcre2-dev libcmocka-dev libclang-rt-14-dev
-    clang-tidy clang-format cppcheck valgrind openssh-client openssh-server
-    python3 python3-jsonschema)
-bed=(docker.io docker-compose python3-docker docker-registry debootstrap
-    debian-archive-keyring ca-certificates iptables iproute2 busybox-static
-    socat)
-tree=docker.io,docker-cli,docker-buildx,docker-compose,python3-docker
-tree+=,docker-registry,iptables,iproute2,ca-certificates,openssh-server
+libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
+    libjansson-dev libpcre2-dev)
+build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
+check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
+    cppcheck shellcheck mandoc openssh-client openssh-server procps
+    python3-jsonschema)
+engine=(docker.io docker-registry ca-certificates iptables iproute2
+    busybox-static openssh-client openssh-server)
+clients=(docker-compose python3-docker socat)
+trees=(debootstrap debian-archive-keyring)
+
+# What is in the Debian 13 trees.
+engine_tree=(docker.io docker-cli docker-buildx docker-compose python3-docker
+    docker-registry iptables iproute2 ca-certificates openssh-server)
+build_tree=("${build[@]}" libcmocka-dev openssh-client openssh-server procps
+    python3-jsonschema)
 
 die()
 {
@@ -55,15 +67,15 @@ missing()
 install_packages()
 {
     local want rcd=/usr/sbin/policy-rc.d
-    want=$(missing "$@")
-    [ -n "$want" ] || return 0
-    echo "install.sh: installing" $want
+    mapfile -t want < <(missing "$@")
+    [ ${#want[@]} != 0 ] || return 0
+    echo "install.sh: installing ${want[*]}"
     if [ ! -e "$rcd" ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
         printf '#!/bin/sh\nexit 101\n' >"$rcd"
         chmod 755 "$rcd"
     fi
-    apt_install $want || { sleep 5 && apt_install $want; } ||
+    apt_install "${want[@]}" || { sleep 5 && apt_install "${want[@]}"; } ||
         die "apt-get could not install the packages above"
 }
 
@@ -76,32 +88,36 @@ apt_install()
 # The mirror that this machine's own apt uses for Debian.
 mirror()
 {
-    local uri
-    uri=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' |
+    # shellcheck disable=SC2016 # apt-get fills these in
+    local uri format='$(ORIGIN) $(CODENAME) $(REPO_URI)'
+    uri=$(apt-get indextargets --format "$format" |
         sed -n 's/^Debian bookworm //p' | grep -v -- -security | head -n 1)
     echo "${uri:-http://deb.debian.org/debian/}"
 }
 
-# A Debian 13 root with the newer engine and its clients. Its name holds a
+# A Debian 13 root named NAME with PACKAGES. The directory's own name holds a
 # hash of what is in it, so that a longer list makes a new one.
-make_tree()
+make_tree() # NAME PACKAGE...
 {
-    local dir proxy
-    dir=$cache/trixie-$(echo "$tree" | sha256sum | cut -c1-12)
+    local name=$1 list dir proxy
+    shift
+    list=$(IFS=, && echo "$*")
+    dir=$cache/$name-$(echo "$list" | sha256sum | cut -c1-12)
     if [ ! -d "$dir" ]; then
         echo "install.sh: making $dir"
         proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
         [ -z "$proxy" ] || export http_proxy=$proxy
-        make_tree_once "$dir" || { sleep 5 && make_tree_once "$dir"; } ||
+        make_tree_once "$dir" "$list" ||
+            { sleep 5 && make_tree_once "$dir" "$list"; } ||
             die "debootstrap failed"
     fi
-    ln -sfn "$(basename "$dir")" "$cache/trixie"
+    ln -sfn "$(basename "$dir")" "$cache/$name"
 }
 
-make_tree_once()
+make_tree_once() # DIR LIST
 {
     rm -rf "$1.tmp"
-    quietly debootstrap --variant=minbase --include="$tree" \
+    quietly debootstrap --variant=minbase --include="$2" \
         trixie "$1.tmp" "$(mirror)" &&
         rm -rf "$1.tmp"/var/cache/apt/archives/*.deb \
             "$1.tmp"/var/lib/apt/lists/* &&
@@ -134,18 +150,31 @@ make_node_modules_once()
 }
 
 [ "$(id -u)" = 0 ] || die "run it as root"
+# shellcheck source=/dev/null
 . /etc/os-release
 [ "${VERSION_CODENAME:-}" = bookworm ] ||
     die "it knows Debian 12 only, and this is ${PRETTY_NAME:-another system}"
-
-install_packages "${build[@]}"
-[ "${1:-}" != build ] || exit 0
-
-install_packages "${bed[@]}"
-command -v npm >/dev/null || install_packages nodejs npm
 mkdir -p "$cache"
 # Two runs at once would make the same things.
 exec 9>"$cache/lock"
 flock 9
-make_tree
-make_node_modules
+
+what=${1:-all}
+case $what in
+build) install_packages "${build[@]}" ;;
+try) install_packages "${build[@]}" "${engine[@]}" ;;
+check) install_packages "${build[@]}" "${check[@]}" ;;
+trixie)
+    install_packages "${build[@]}" "${check[@]}" "${trees[@]}"
+    make_tree trixie-build "${build_tree[@]}"
+    ;;
+all)
+    install_packages "${build[@]}" "${check[@]}" "${engine[@]}" \
+        "${clients[@]}" "${trees[@]}"
+    command -v npm >/dev/null || install_packages nodejs npm
+    make_tree trixie "${engine_tree[@]}"
+    make_tree trixie-build "${build_tree[@]}"
+    make_node_modules
+    ;;
+*) die "there is no \"$what\"; there are build, try, check, trixie and all" ;;
+esac
