@@ -270,9 +270,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct ssh_link *l = arg;
 
+    (void)fd;
+    (void)what;
     begin(l);
     ssh_transport_fill(&l->transport); /* libssh2 meets its error */
-    on_run(fd, what, l);
+    link_run(l);
     end(l);
 }
 
@@ -280,9 +282,11 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct ssh_link *l = arg;
 
+    (void)fd;
+    (void)what;
     begin(l);
     ssh_transport_flush(&l->transport);
-    on_run(fd, what, l);
+    link_run(l);
     end(l);
 }
 
