@@ -2,7 +2,7 @@
 
 For every file of tests/policy: the schema takes what is good, and refuses what
 is bad, but for files whose .expect says "# beyond the schema" (what the
-environment holds, what two keys mean together, the lengths of durations).
+environment holds, what two keys mean together, limits of durations and sizes).
 """
 
 import glob
