@@ -151,11 +151,8 @@ static uint64_t serve(struct connection *c)
 {
     uint64_t now = now_ns(), next = UINT64_MAX;
 
-    if (c->fd[1] < 0) {
-        if (now < c->arrives)
-            return c->arrives;
-        reach_host(c);
-    }
+    if (c->fd[1] < 0)
+        return c->arrives;
     for (int i = 0; i < 2; i++) {
         struct way *way = &c->way[i];
 
@@ -220,6 +217,8 @@ static void turn(int listener)
             let_go(&connections[i]);
         if (!(c = connections[i]))
             continue;
+        if (c->fd[1] < 0 && now_ns() >= c->arrives)
+            reach_host(c);
         watch(c, &polled[count]);
         due = serve(c);
         if (due < next)

@@ -9,7 +9,7 @@
  *
  * Prints JSON: requests, seconds, errors, and of the answers' times, from
  * before a fresh connect on, the percentiles p50 and p99 and the longest, in
- * milliseconds. The first answer on a kept connection is not counted.
+ * milliseconds. Kept connections are measured once all of them have answered.
  */
 
 #include <errno.h>
@@ -42,7 +42,8 @@ static struct {
     size_t request_len;
     bool fresh;
     bool once;
-    uint64_t end;
+    uint64_t length, start; /* of the measurement; start 0: not yet */
+    size_t cold;            /* connections that have not answered yet */
     int epoll;
     size_t open;
     unsigned long errors;
@@ -56,7 +57,6 @@ static void begin(struct connection *c)
 
     c->asked = now_ns();
     c->fd = unix_connect(load.path);
-    c->warm = false;
     if (epoll_ctl(load.epoll, EPOLL_CTL_ADD, c->fd, &event) < 0)
         die("epoll");
     load.open++;
@@ -109,21 +109,26 @@ static void note(struct connection *c)
     if (strncmp(c->reply, "HTTP/1.1 200", 12) != 0) {
         if (load.errors++ == 0)
             fprintf(stderr, "load: %.400s\n", c->reply);
-    } else if ((load.fresh || c->warm) && load.count < SAMPLES_MAX) {
+    } else if (load.start && c->asked >= load.start &&
+               load.count < SAMPLES_MAX) {
         load.samples[load.count++] = now_ns() - c->asked;
     }
+    if (!c->warm && --load.cold == 0 && !load.start)
+        load.start = now_ns();
     c->warm = true;
+}
+
+static bool is_over(void)
+{
+    return load.once || (load.start && now_ns() >= load.start + load.length);
 }
 
 static void on_reply(struct connection *c)
 {
     ssize_t n = recv(c->fd, c->reply + c->len, REPLY_MAX - 1 - c->len, 0);
 
-    if (n <= 0) {
-        load.errors++;
-        finish(c);
-        return;
-    }
+    if (n <= 0)
+        die("a connection ended without an answer");
     c->len += (size_t)n;
     if (!is_whole(c)) {
         if (c->len == REPLY_MAX - 1)
@@ -131,7 +136,7 @@ static void on_reply(struct connection *c)
         return;
     }
     note(c);
-    if (load.once || now_ns() >= load.end) {
+    if (is_over()) {
         finish(c);
         return;
     }
@@ -158,12 +163,13 @@ static double percentile(unsigned percent)
     return (double)load.samples[(load.count - 1) * percent / 100] / 1e6;
 }
 
-static void run(struct connection *connections, size_t count,
-                unsigned long milliseconds)
+static void run(struct connection *connections, size_t count)
 {
-    uint64_t start = now_ns();
+    double seconds;
 
-    load.end = start + milliseconds * 1000000;
+    load.cold = count;
+    if (load.fresh)
+        load.start = now_ns();
     for (size_t i = 0; i < count; i++) {
         begin(&connections[i]);
         ask(&connections[i]);
@@ -179,12 +185,12 @@ static void run(struct connection *connections, size_t count,
         for (int i = 0; i < n; i++)
             on_reply(events[i].data.ptr);
     }
-    start = now_ns() - start;
+    seconds = (double)(now_ns() - load.start) / 1e9;
     qsort(load.samples, load.count, sizeof(*load.samples), by_size);
     printf("{\"requests\": %zu, \"seconds\": %.6f, \"errors\": %lu, "
            "\"p50\": %.4f, \"p99\": %.4f, \"longest\": %.4f}\n",
-           load.count, (double)start / 1e9, load.errors, percentile(50),
-           percentile(99), percentile(100));
+           load.count, seconds, load.errors, percentile(50), percentile(99),
+           percentile(100));
 }
 
 int main(int argc, char **argv)
@@ -199,6 +205,7 @@ int main(int argc, char **argv)
     milliseconds = number(argv[4], 0, 600000);
     load.path = argv[1];
     load.once = milliseconds == 0;
+    load.length = (uint64_t)milliseconds * 1000000;
     load.fresh = load.once || strcmp(argv[5], "fresh") == 0;
     load.request_len =
         (size_t)snprintf(load.request, sizeof(load.request),
@@ -208,7 +215,7 @@ int main(int argc, char **argv)
     connections = calloc(count, sizeof(*connections));
     if (load.epoll < 0 || !load.samples || !connections)
         die("memory");
-    run(connections, count, milliseconds);
+    run(connections, count);
     free(connections);
     free(load.samples);
     return 0;

@@ -1,0 +1,231 @@
+"""What is measured: rows, each for some peers, in sections. A row runs once a
+round for each of its peers and gives numbers by name."""
+import subprocess
+import tempfile
+import time
+
+from peers import (FAR, NEAR, STAND_IN, ENGINE, BareLoop, Berth, Direct,
+                   DockerOverSsh, Ssh, rss_kib)
+
+MIB = 1 << 20
+GIB = 1 << 30
+CONNECTIONS = (1, 10, 100)
+SAME_CIPHER = "aes128-ctr"  # as berth takes with libssh2 1.10
+BOX = "box"
+HELD = 500
+
+
+class Row:
+    """NAME under TITLE, for PEERS; run(peer) gives a dict of COLUMNS."""
+
+    def __init__(self, title, name, columns, peers, run):
+        self.title, self.name, self.columns = title, name, columns
+        self.peers, self.run = peers, run
+        self.samples = {p.name: [] for p in peers}
+
+
+class Column:
+    def __init__(self, key, head, digits, more_is_better=False):
+        self.key, self.head, self.digits = key, head, digits
+        self.more_is_better = more_is_better
+
+
+SECONDS = [Column("ms", "ms", 1)]
+REQUESTS = [Column("rate", "requests/s", 0, True), Column("p50", "p50 ms", 3),
+            Column("p99", "p99 ms", 3), Column("cpu", "CPU us/request", 1)]
+BURST = [Column("longest", "all after ms", 1), Column("p50", "p50 ms", 1)]
+STREAM = [Column("rate", "MiB/s", 0, True), Column("cpu", "CPU s/GiB", 2),
+          Column("sshd", "sshd's s/GiB", 2)]
+CLI_STREAM = [Column("rate", "MiB/s", 0, True)]
+
+WHERE = {NEAR: "no delay", FAR: "20 ms round trip"}
+
+
+def commands(peers, size):
+    """docker's own command, from start to exit."""
+    each = {
+        "docker ps": (3, ["ps"]),
+        "docker exec": (1, ["exec", BOX, "true"]),
+        "docker run --rm": (1, ["run", "--rm", "busybox", "true"]),
+    }
+
+    def run(peer, times, words):
+        took = []
+        for _ in range(times):
+            began = time.monotonic()
+            peer.docker(*words)
+            took.append((time.monotonic() - began) * 1e3)
+        return {"ms": sorted(took)[len(took) // 2]}
+
+    for place in NEAR, FAR:
+        for name, (times, words) in each.items():
+            yield Row(f"docker's command, {WHERE[place]}", name, SECONDS,
+                      peers.commands(place),
+                      lambda p, t=times, w=words: run(p, t, w))
+
+
+def requests(peers, size):
+    """One kind of request over and over, from a closed loop of connections."""
+
+    def run(peer, target, connections, how):
+        before = peer.cpu()
+        r = peer.tool("load", target, connections, size.load_ms, how)
+        if r["errors"] or not r["requests"]:
+            raise RuntimeError(f"{peer.name}: {r['errors']} bad answers, "
+                               f"{r['requests']} good ones")
+        return {"rate": r["requests"] / r["seconds"], "p50": r["p50"],
+                "p99": r["p99"],
+                "cpu": (peer.cpu() - before) * 1e6 / r["requests"]}
+
+    def rows(title, place, target_of, target, hows, counts):
+        for how in hows:
+            for n in counts:
+                word = {"keep": "kept", "fresh": "new"}[how]
+                yield Row(f"GET {target}, {title}, {WHERE[place]}",
+                          f"{word} x {n}", REQUESTS, target_of(place),
+                          lambda p, n=n, how=how: run(p, target, n, how))
+
+    both = ("keep", "fresh")
+    inspect = f"/containers/{BOX}/json"
+    for place in NEAR, FAR:
+        yield from rows("stand-in engine", place, peers.stand_in, "/version",
+                        both, CONNECTIONS)
+        yield from rows("stand-in engine", place, peers.stand_in, inspect,
+                        both if size.full else ["keep"], CONNECTIONS)
+        yield from rows("real engine", place, peers.engine, inspect,
+                        both if size.full else ["keep"],
+                        CONNECTIONS if size.full else (1,))
+
+
+def bursts(peers, size):
+    """100 connections at once, one request on each."""
+    for place in NEAR, FAR:
+        yield Row(f"100 connections at once, {WHERE[place]}", "GET /version",
+                  BURST, peers.stand_in(place),
+                  lambda p: p.tool("load", "/version", 100, 0, "fresh"))
+
+
+def streams(peers, size):
+    """Bytes through the peer to the stand-in, which makes and drops them."""
+
+    def run(peer, what, name, n, bytes_):
+        if isinstance(peer, BareLoop):
+            r = peer.stream({"get": "down", "put": "up"}[what], n, bytes_)
+            return {"rate": r["bytes"] / r["seconds"] / MIB,
+                    "cpu": r["cpu"] * GIB / r["bytes"]}
+        cpu, sshd = peer.cpu(), peer.sshd_cpu()
+        r = peer.tool("flow", what, name, n, bytes_)
+        scale = GIB / r["bytes"]
+        return {"rate": r["bytes"] / r["seconds"] / MIB,
+                "cpu": (peer.cpu() - cpu) * scale,
+                "sshd": (peer.sshd_cpu() - sshd) * scale}
+
+    kinds = [("get", "source", "archive down"), ("put", "sink", "archive up"),
+             ("pull", "source", "attached down"), ("push", "sink", "attached up")]
+    for what, name, say in kinds if size.full else kinds[:2]:
+        for n in 1, 8:
+            bare = [peers.bare] if what in ("get", "put") else []
+            yield Row("Streams to a stand-in engine, no delay",
+                      f"{say} x {n}", STREAM,
+                      peers.stand_in(NEAR) + peers.same_cipher + bare,
+                      lambda p, a=(what, name, n):
+                          run(p, *a, size.stream_bytes))
+    for what, name, say in kinds[:2] if size.full else ():
+        yield Row("Streams to a stand-in engine, 20 ms round trip",
+                  f"{say} x 1", STREAM, peers.stand_in(FAR),
+                  lambda p, a=(what, name, 1): run(p, *a, size.stream_bytes))
+
+
+def engine_streams(peers, size):
+    """docker exec to the real engine: docker's own way of moving bytes."""
+    bytes_ = size.exec_bytes
+
+    def down(peer):
+        peer.docker("exec", BOX, "head", "-c", str(bytes_), "/dev/zero")
+
+    def up(peer):
+        with tempfile.TemporaryFile() as f:
+            f.truncate(bytes_)
+            peer.docker("exec", "-i", BOX, "sh", "-c", "cat >/dev/null", stdin=f)
+
+    def run(peer, move):
+        began = time.monotonic()
+        move(peer)
+        return {"rate": bytes_ / (time.monotonic() - began) / MIB}
+
+    for name, move in ("docker exec, down", down), ("docker exec, up", up):
+        yield Row("Streams of docker's command, no delay", name, CLI_STREAM,
+                  peers.commands(NEAR), lambda p, m=move: run(p, m))
+
+
+def memory(ground, kinds):
+    """RSS of fresh peers: idle, and with HELD streams that are silent."""
+    found = []
+    for make in kinds:
+        line = {}
+        for what in "logs", "attach":
+            peer = make()
+            peer.tool("load", "/version", 1, 0, "fresh")
+            line.update({"peer": peer.name, "idle": rss_kib(peer.pid)})
+            line[what], line[f"{what} cpu"] = hold(ground, peer, what)
+            line["after"] = rss_kib(peer.pid)
+            peer.stop()
+        found.append(line)
+    return found
+
+
+def hold(ground, peer, what):
+    """HELD streams, and nothing happens: how many KiB does each cost, and how
+    many milliseconds of CPU a second do all."""
+    idle = rss_kib(peer.pid)
+    p = ground.start(
+        ground.tool("flow", peer.socket, what, BOX, HELD), "hold.log",
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if p.stdout.readline() != "ready\n":
+        raise RuntimeError(f"{HELD} x {what} on {peer.name}: "
+                           + (ground.dir / "hold.log").read_text())
+    cpu, began = peer.cpu(), time.monotonic()
+    time.sleep(2)
+    cpu = (peer.cpu() - cpu) / (time.monotonic() - began) * 1e3
+    each = (rss_kib(peer.pid) - idle) / HELD
+    p.stdin.close()
+    ground.end(p)
+    time.sleep(1)
+    return each, cpu
+
+
+class Peers:
+    """All of them, running, by what they can be asked."""
+
+    def __init__(self, ground, with_berth):
+        self.ground = ground
+        kinds = [Ssh] + ([Berth] if with_berth else [])
+        self.by = {(place, target): [kind(ground, place, target)
+                                     for kind in kinds]
+                   for place in (NEAR, FAR) for target in (ENGINE, STAND_IN)}
+        self.direct = {t: Direct(ground, t) for t in (ENGINE, STAND_IN)}
+        self.over_ssh = {p: DockerOverSsh(ground, p) for p in (NEAR, FAR)}
+        self.same_cipher = [Ssh(ground, NEAR, STAND_IN, SAME_CIPHER)]
+        self.bare = BareLoop(ground)
+
+    def behind(self, place, target):
+        direct = [self.direct[target]] if place == NEAR else []
+        return direct + self.by[place, target]
+
+    def stand_in(self, place):
+        return self.behind(place, STAND_IN)
+
+    def engine(self, place):
+        return self.behind(place, ENGINE)
+
+    def commands(self, place):
+        return self.behind(place, ENGINE) + [self.over_ssh[place]]
+
+    def prepare(self):
+        """A container BOX that each of them can see."""
+        for peer in self.engine(NEAR) + self.engine(FAR):
+            try:
+                peer.docker("inspect", BOX)
+            except RuntimeError:
+                peer.docker("run", "-d", "--name", BOX, "busybox", "sleep",
+                            "99999")
