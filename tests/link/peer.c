@@ -5,6 +5,8 @@
  *   duplex SEED LEN   LEN bytes of the pattern down, while what comes up is
  *                     checked against it; after both ends: "ok UP" or "bad AT"
  *   echo              all comes back, until EOF
+ *   sink              what comes up is counted, until EOF: "ok UP"
+ *   zeros LEN         LEN bytes of no interest down
  *   hold              neither reads nor writes, until the peer goes
  *   close LEN         reads LEN bytes, then closes
  */
@@ -95,6 +97,31 @@ static void echo(int fd)
     free(buffer);
 }
 
+static void sink(int fd)
+{
+    char *buffer = malloc(BUFFER), verdict[64];
+    unsigned long at = 0;
+    ssize_t n;
+
+    while ((n = read(fd, buffer, BUFFER)) > 0)
+        at += (unsigned long)n;
+    free(buffer);
+    snprintf(verdict, sizeof(verdict), "ok %lu\n", at);
+    write_all(fd, verdict, strlen(verdict));
+}
+
+static void zeros(int fd, unsigned long len)
+{
+    char *buffer = calloc(1, BUFFER);
+
+    for (size_t n; len; len -= n) {
+        n = len < BUFFER ? len : BUFFER;
+        if (!write_all(fd, buffer, n))
+            break;
+    }
+    free(buffer);
+}
+
 static void hold(int fd)
 {
     char byte;
@@ -126,6 +153,10 @@ static void *serve(void *arg)
         duplex(job);
     else if (strcmp(line, "echo") == 0)
         echo(job->fd);
+    else if (strcmp(line, "sink") == 0)
+        sink(job->fd);
+    else if (sscanf(line, "zeros %lu", &job->len) == 1)
+        zeros(job->fd, job->len);
     else if (strcmp(line, "hold") == 0)
         hold(job->fd);
     else if (sscanf(line, "close %lu", &job->len) == 1)
