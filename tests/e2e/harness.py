@@ -6,6 +6,7 @@ socket and compares what came back. $BERTH_E2E_BED names the bed, $BERTH_BINARY
 the program. With BERTH_STAND_IN=ssh an `ssh -L` takes berth's place, which
 shows that a scenario itself is right.
 """
+import atexit
 import fcntl
 import hashlib
 import http.client
@@ -166,6 +167,8 @@ class Berth:
         with (self.dir / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        # Whatever ends the scenarios, this process does not outlive them.
+        atexit.register(self.process.kill)
         try:
             wait_for("berth", self.is_up)
         except BaseException:

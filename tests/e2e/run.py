@@ -82,10 +82,14 @@ def parent(args):
             for engine in args.engine or ENGINES:
                 bed = Bed(f"{tmp}/{engine}").up(engine)
                 beds.append(bed)
+                # What the scenarios leave behind goes with all the rest.
+                scratch = Path(f"{tmp}/t{engine}")
+                scratch.mkdir()
                 children.append((engine, subprocess.Popen(
                     [sys.executable, __file__, "--child", f"{tmp}/c{engine}",
-                     *sys.argv[1:]], env={**os.environ,
-                                          "BERTH_E2E_BED": str(bed.dir)})))
+                     *sys.argv[1:]],
+                    env={**os.environ, "BERTH_E2E_BED": str(bed.dir),
+                         "TMPDIR": str(scratch)})))
             counts = [count(f"{tmp}/c{engine}", engine, p.wait())
                       for engine, p in children]
         finally:
@@ -125,4 +129,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
