@@ -134,6 +134,25 @@ static bool is_hidden(struct str key)
     return false;
 }
 
+/* A key that is given more than once has a list of values. */
+static void add_pair(json_t *query, struct str key, json_t *value)
+{
+    json_t *before = json_object_getn(query, key.ptr, key.len);
+
+    if (!before) {
+        json_object_setn_new(query, key.ptr, key.len, value);
+        return;
+    }
+    if (!json_is_array(before)) {
+        json_t *list = json_array();
+
+        json_array_append(list, before);
+        json_object_setn_new(query, key.ptr, key.len, list);
+        before = list;
+    }
+    json_array_append_new(before, value);
+}
+
 static void set_query(json_t *record, const struct audit_facts *facts)
 {
     json_t *query;
@@ -146,11 +165,10 @@ static void set_query(json_t *record, const struct audit_facts *facts)
         const struct query_pair *pair = &facts->target->query[i];
 
         /* what the route does not know is not sent, and not written */
-        if (!route_knows_query(facts->match->route, pair->key, &repeats))
-            continue;
-        json_object_setn_new(query, pair->key.ptr, pair->key.len,
-                             is_hidden(pair->key) ? json_string("(hidden)")
-                                                  : text(pair->value));
+        if (route_knows_query(facts->match->route, pair->key, &repeats))
+            add_pair(query, pair->key,
+                     is_hidden(pair->key) ? json_string("(hidden)")
+                                          : text(pair->value));
     }
     set_bounded(record, "query", query);
 }

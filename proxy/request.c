@@ -31,46 +31,42 @@ bool request_has_body(const struct http_head *head)
            (head->body == HTTP_BODY_SIZED && head->length > 0);
 }
 
-/* The media type of a Content-Type, without its parameters. */
-static struct str media_type(const struct http_head *head)
-{
-    const struct str *value = http_head_get(head, S("Content-Type"));
-    struct str type, parameters;
-
-    if (!value)
-        return S("");
-    str_cut(*value, ';', &type, &parameters);
-    return str_trim(type);
-}
-
 /*
  * The engine merges a form body into the query, where its values come first
  * (docker-api: "Query and form"), so no form may come near it.
  */
+static bool is_form(struct str content_type)
+{
+    struct str type, parameters;
+
+    str_cut(content_type, ';', &type, &parameters);
+    type = str_trim(type);
+    return str_eq_nocase(type, S("application/x-www-form-urlencoded")) ||
+           str_eq_nocase(type, S("multipart/form-data"));
+}
+
 static bool content_is_acceptable(const struct http_head *head,
                                   struct verdict *why)
 {
-    static const struct str forms[] = {
-        STR("application/x-www-form-urlencoded"),
-        STR("multipart/form-data"),
-    };
-    const struct str *encoding = http_head_get(head, S("Content-Encoding"));
-    struct str type = media_type(head);
+    for (size_t i = 0; i < head->header_count && request_has_body(head); i++) {
+        const struct http_header *header = &head->headers[i];
 
-    for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
-        if (!str_eq_nocase(type, forms[i]))
-            continue;
-        verdict_deny(why, 415, "request.content-type", "Content-Type",
-                     "a form body (%s) is refused, because the engine would "
-                     "take it for query parameters; send application/json",
-                     forms[i].ptr);
-        return false;
-    }
-    if (encoding && !str_eq_nocase(*encoding, S("identity"))) {
-        verdict_deny(why, 415, "request.content-encoding", "Content-Encoding",
-                     "an encoded body is refused; send it without a "
-                     "Content-Encoding");
-        return false;
+        if (str_eq_nocase(header->name, S("Content-Type")) &&
+            is_form(header->value)) {
+            verdict_deny(why, 415, "request.content-type", "Content-Type",
+                         "a form body is refused, because the engine would "
+                         "take it for query parameters; send "
+                         "application/json");
+            return false;
+        }
+        if (str_eq_nocase(header->name, S("Content-Encoding")) &&
+            !str_eq_nocase(header->value, S("identity"))) {
+            verdict_deny(why, 415, "request.content-encoding",
+                         "Content-Encoding",
+                         "an encoded body is refused; send it without a "
+                         "Content-Encoding");
+            return false;
+        }
     }
     return true;
 }

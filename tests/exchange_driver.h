@@ -47,6 +47,9 @@ struct policy *driver_policy(const char *keys);
 void driver_init(struct exchange_driver *d, struct policy *policy);
 void driver_fini(struct exchange_driver *d);
 
+/* Another connection of the same client; the record goes on. */
+void driver_reconnect(struct exchange_driver *d);
+
 /* The engine answered a ping: its facts are known. */
 void driver_know_engine(struct exchange_driver *d);
 

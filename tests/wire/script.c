@@ -35,6 +35,7 @@ static const struct form_row {
     {STR("client eof"),     WORD_CLIENT_EOF,     FORM_PLAIN},
     {STR("engine eof"),     WORD_ENGINE_EOF,     FORM_PLAIN},
     {STR("client gone"),    WORD_CLIENT_GONE,    FORM_PLAIN},
+    {STR("reconnect"),      WORD_RECONNECT,      FORM_PLAIN},
     {STR("client room"),    WORD_CLIENT_ROOM,    FORM_REST },
     {STR("engine room"),    WORD_ENGINE_ROOM,    FORM_REST },
     {STR("stream open"),    WORD_STREAM_OPEN,    FORM_PLAIN},
@@ -168,7 +169,8 @@ static struct step *add_step(struct script *s, enum word word, bool bulk,
     *last = (struct step){.line = line,
                           .word = word,
                           .bulk = bulk && sends,
-                          .text = STRBUF(TEXT_MAX)};
+                          .text = STRBUF(TEXT_MAX),
+                          .requests = s->method_count};
     return last;
 }
 
@@ -231,9 +233,8 @@ bool script_read(struct script *s, const char *path, struct str text)
     for (size_t i = 0; i < s->count; i++) {
         const struct step *step = &s->steps[i];
 
-        if (!step->bulk && (step->word == WORD_CLIENT_SENDS ||
-                            step->word == WORD_ENGINE_SENDS))
-            s->cuts += step->text.len;
+        if (step->word == WORD_CLIENT_SENDS || step->word == WORD_ENGINE_SENDS)
+            *(step->bulk ? &s->bulk : &s->cuts) += step->text.len;
     }
     return true;
 }

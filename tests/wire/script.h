@@ -22,6 +22,7 @@ enum word {
     WORD_CLIENT_EOF,
     WORD_ENGINE_EOF,
     WORD_CLIENT_GONE,
+    WORD_RECONNECT,
     WORD_CLIENT_ROOM,
     WORD_ENGINE_ROOM,
     WORD_STREAM_OPEN,
@@ -45,6 +46,7 @@ struct step {
     bool bulk;          /* sent in large pieces: not cut everywhere */
     struct str rest;    /* of the line, behind the word; without blanks */
     struct strbuf text; /* bytes to send or to expect */
+    size_t requests;    /* that the client sent before */
 };
 
 struct script {
@@ -55,6 +57,7 @@ struct script {
     enum method *methods; /* of the requests that the client sends */
     size_t method_count;
     size_t cuts; /* how many bytes are sent, but for bulk */
+    size_t bulk;
 };
 
 /* Read TEXT. False with a message on stderr for what makes no sense. */

@@ -108,6 +108,22 @@ static void send_bytes(struct run *run, const struct step *step, enum side side)
     }
 }
 
+static bool reconnect(struct run *run, const struct step *step)
+{
+    const struct script *script = run->script;
+
+    if (!run->driver.closed)
+        return wrong(run, step, "the connection is not closed");
+    if (plain_look(&run->plain[CLIENT]).len)
+        return wrong(run, step, "the client got more than was expected");
+    driver_reconnect(&run->driver);
+    plain_fini(&run->plain[CLIENT]);
+    plain_init(&run->plain[CLIENT], HTTP_RESPONSES,
+               script->methods + step->requests,
+               script->method_count - step->requests);
+    return true;
+}
+
 static bool open_stream(struct run *run, const struct step *step)
 {
     if (!driver_wants_stream(&run->driver))
@@ -405,6 +421,8 @@ static bool do_step(struct run *run, const struct step *step)
     case WORD_CLIENT_GONE:
         driver_client_gone(d);
         return true;
+    case WORD_RECONNECT:
+        return reconnect(run, step);
     case WORD_CLIENT_ROOM:
         return set_room(run, step, CLIENT);
     case WORD_ENGINE_ROOM:
@@ -496,18 +514,15 @@ static bool nothing_is_left(struct run *run, const struct step *last)
 
 /* One run; *RECORD becomes what was put on record, at the first time. */
 static bool run_once(const char *path, const struct script *script,
-                     enum cutting cutting, size_t cut, struct strbuf *record)
+                     struct policy *policy, enum cutting cutting, size_t cut,
+                     struct strbuf *record)
 {
     static const struct step none;
     const struct step *last = &none;
     struct run run = {
         .path = path, .script = script, .cutting = cutting, .cut = cut};
 
-    driver_init(
-        &run.driver,
-        driver_policy(strbuf_str(&script->keys).len ? script->keys.ptr : ""));
-    if (cutting == BYTES)
-        run.driver.piece = 1;
+    driver_init(&run.driver, policy_ref(policy));
     plain_init(&run.plain[CLIENT], HTTP_RESPONSES, script->methods,
                script->method_count);
     plain_init(&run.plain[ENGINE], HTTP_REQUESTS, NULL, 0);
@@ -538,13 +553,20 @@ static bool run_once(const char *path, const struct script *script,
 static bool run_file(const char *path, struct str text, size_t *runs)
 {
     AUTO(strbuf_fini) struct strbuf record = STRBUF(64 * MIB);
+    struct policy *policy = NULL;
     struct script script;
     bool ok = script_read(&script, path, text);
 
-    ok = ok && run_once(path, &script, WHOLE, 0, &record) &&
-         run_once(path, &script, BYTES, 0, &record);
-    for (size_t cut = 1; ok && cut < script.cuts; cut++, ++*runs)
-        ok = run_once(path, &script, AT, cut, &record);
+    if (ok)
+        policy = driver_policy(
+            strbuf_str(&script.keys).len ? strbuf_cstr(&script.keys) : "");
+    ok = ok && run_once(path, &script, policy, WHOLE, 0, &record) &&
+         run_once(path, &script, policy, BYTES, 0, &record);
+    /* much to send makes a run long: then not every cut has one */
+    for (size_t cut = 1;
+         ok && cut<script.cuts; cut += script.bulk> BULK_PIECE ? 7 : 1, ++*runs)
+        ok = run_once(path, &script, policy, AT, cut, &record);
+    policy_unref(policy);
     script_fini(&script);
     return ok;
 }
