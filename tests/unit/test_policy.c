@@ -123,6 +123,31 @@ static void the_example_at_the_top_loads(void **state)
     for_each_file("*.example.json", is_good);
 }
 
+/* Every block of JSON in a document. */
+static void has_good_blocks(const char *path, struct str text)
+{
+    static const char opening[] = "```json\n";
+    char *document = xstr_dup(text);
+    const char *block = document;
+
+    assert_non_null(strstr(block, opening));
+    while ((block = strstr(block, opening)) != NULL) {
+        block += sizeof(opening) - 1;
+        const char *end = strstr(block, "```\n");
+
+        assert_non_null(end);
+        is_good(path, str_of(block, (size_t)(end - block)));
+        block = end;
+    }
+    free(document);
+}
+
+static void the_examples_in_the_documents_load(void **state)
+{
+    (void)state;
+    for_each_file("docs/policy.md", has_good_blocks);
+}
+
 /* NAME.expect beside NAME.json: "#" lines are notes, the rest is the message.
  * With BERTH_WRITE_EXPECTED set, what is missing is written. */
 static void is_bad(const char *path, struct str text)
@@ -441,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files_load_and_print_what_loads_the_same),
         cmocka_unit_test(the_example_at_the_top_loads),
+        cmocka_unit_test(the_examples_in_the_documents_load),
         cmocka_unit_test(bad_files_say_where_and_what_to_write),
         cmocka_unit_test(defaults_are_filled_in),
         cmocka_unit_test(a_group_may_be_a_number),
