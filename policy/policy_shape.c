@@ -92,7 +92,7 @@ static const struct setting upstream_rows[] = {
      .max = HOUR,
      .help = "how long requests wait for the link to come back"},
     {"spare_channels", INTEGER_AT(struct upstream_policy, spare_channels),
-     "8", .max = 256,
+     "32", .max = 256,
      .help = "ssh channels opened ahead of demand, at most"},
 };
 static const struct shape upstream_shape = {

@@ -11,7 +11,7 @@ enum {
     TURN_MS = 10 * 1000, /* how often the pool looks after its idle streams */
     /* dockerd closes a connection whose first request does not come within
      * five minutes; long before, an unused one is replaced */
-    OLD_TURNS = 6,
+    OLD_TURNS = 12,
     SPARES_LEAST = 2,
 };
 
@@ -77,6 +77,19 @@ static void on_idle_change(struct stream *stream, void *arg)
     }
 }
 
+/*
+ * How many streams there are to be, as use goes. Those that a burst needed are
+ * kept for the next one, since the pause between two is often a moment.
+ */
+static unsigned level(const struct pool *pool)
+{
+    unsigned most = pool->spares;
+
+    for (unsigned i = 0; i < 3; i++)
+        most = pool->peaks[i] > most ? pool->peaks[i] : most;
+    return most;
+}
+
 /* An open stream nobody has: to the first who waits, or into the yard. */
 static void settle(struct pool *pool, struct stream *stream)
 {
@@ -87,7 +100,8 @@ static void settle(struct pool *pool, struct stream *stream)
         pool->used++;
         stream->on_change = NULL;
         waiter->on_stream(waiter, stream, NULL);
-    } else if (pool->idle_count < pool->spares) {
+    } else if (pool->idle_count < LIMIT_POOL_IDLE &&
+               pool->idle_count + pool->used < level(pool) + SPARES_LEAST) {
         stream->on_change = on_idle_change;
         stream->arg = pool;
         pool->idle[pool->idle_count++] = (struct parked){stream, 0};
@@ -127,17 +141,15 @@ static void on_opening_change(struct stream *stream, void *arg)
     refill(pool);
 }
 
-/* How many idle streams are wanted, as use goes. */
+/* How many idle streams are wanted, opened for nobody yet. */
 static unsigned wanted(const struct pool *pool)
 {
-    unsigned peak = pool->peaks[0];
+    unsigned all = level(pool);
+    unsigned idle = all > pool->used ? all - pool->used : 0;
 
-    for (unsigned i = 1; i < 3; i++)
-        peak = pool->peaks[i] > peak ? pool->peaks[i] : peak;
-    peak = peak > pool->used ? peak - pool->used : 0;
-    if (peak < SPARES_LEAST)
-        peak = SPARES_LEAST;
-    return peak < pool->spares ? peak : pool->spares;
+    if (idle < SPARES_LEAST)
+        idle = SPARES_LEAST;
+    return idle < pool->spares ? idle : pool->spares;
 }
 
 /* Open what those who wait need, and some ahead. */

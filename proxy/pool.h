@@ -2,8 +2,8 @@
 
 /*
  * Streams to the engine, kept ready: opening one costs a round trip over SSH
- * (and they open one after the other), so idle ones are kept for the next
- * request, and some are opened ahead, as many as were lately in use at once.
+ * (and they open one after the other), so some are opened ahead, and as many
+ * are kept for the next requests as were lately in use at once.
  */
 
 #include <event2/event.h>
@@ -23,7 +23,7 @@ struct pool_waiter {
     struct pool_waiter *next, **link; /* the pool's */
 };
 
-/* UPSTREAM stays the caller's. SPARES: at most so many are kept idle. */
+/* UPSTREAM stays the caller's. SPARES: so many are opened ahead of demand. */
 struct pool *pool_new(struct event_base *base, struct upstream *upstream,
                       unsigned spares);
 /* Closes the idle ones; those that were taken stay with their takers. */

@@ -3,6 +3,11 @@
 #include "proxy/pool.h"
 #include "tests/unit/fake_upstream.h"
 
+enum {
+    SPARES = 4,
+    BURST = 12,
+};
+
 struct taker {
     struct pool_waiter waiter;
     struct stream *stream;
@@ -29,7 +34,7 @@ static int setup(void **state)
     (void)state;
     base = event_base_new();
     fake_upstream_init(&fake);
-    pool = pool_new(base, &fake.upstream, 8);
+    pool = pool_new(base, &fake.upstream, SPARES);
     return 0;
 }
 
@@ -47,22 +52,35 @@ static struct taker taker(void)
     return (struct taker){.waiter.on_stream = on_stream};
 }
 
-static void two_are_opened_ahead_and_taken_at_once(void **state)
+static void spares_are_opened_ahead_and_taken_at_once(void **state)
 {
     struct taker t = taker();
     struct stream *stream;
 
     (void)state;
-    assert_int_equal(fake.count, 2);
-    fake_open(&fake, 0);
-    fake_open(&fake, 1);
-    assert_int_equal(pool_count(pool).idle, 2);
+    assert_int_equal(fake.count, SPARES);
+    for (size_t i = 0; i < SPARES; i++)
+        fake_open(&fake, i);
+    assert_int_equal(pool_count(pool).idle, SPARES);
     stream = pool_take(pool, &t.waiter);
     assert_non_null(stream);
     assert_int_equal(pool_count(pool).used, 1);
-    assert_int_equal(fake.count, 3); /* there is one ahead again */
+    assert_int_equal(fake.count, SPARES); /* there are enough ahead */
     pool_give(pool, stream);
     assert_int_equal(pool_count(pool).used, 0);
+    assert_int_equal(pool_count(pool).idle, SPARES);
+}
+
+static void two_are_ahead_of_any_demand(void **state)
+{
+    struct taker t = taker();
+
+    (void)state;
+    for (size_t i = 0; i < SPARES; i++)
+        fake_open(&fake, i);
+    for (size_t i = 0; i < SPARES; i++)
+        assert_non_null(pool_take(pool, &t.waiter));
+    assert_int_equal(fake.count, SPARES + 2);
 }
 
 static void who_waits_is_served_in_order(void **state)
@@ -140,7 +158,7 @@ static void while_the_link_is_down_nothing_is_opened_ahead(void **state)
     (void)state;
     fake_upstream_init(&down);
     down.status.up = false;
-    waiting = pool_new(base, &down.upstream, 8);
+    waiting = pool_new(base, &down.upstream, SPARES);
     assert_int_equal(down.count, 0);
     assert_null(pool_take(waiting, &t.waiter));
     assert_int_equal(down.count, 1);
@@ -149,35 +167,46 @@ static void while_the_link_is_down_nothing_is_opened_ahead(void **state)
     fake_upstream_fini(&down);
 }
 
-static void no_more_are_kept_than_spares(void **state)
+static void open_all(void)
 {
-    struct taker t = taker();
-    struct stream *used[12];
+    for (size_t i = 0; i < fake.count; i++) {
+        if (fake.streams[i].stream.state == STREAM_OPENING)
+            fake_open(&fake, i);
+    }
+}
+
+static void what_a_burst_used_is_kept_for_the_next(void **state)
+{
+    struct taker t[BURST];
+    unsigned idle;
 
     (void)state;
-    for (size_t i = 0; i < 12; i++) {
-        assert_true(pool_take(pool, &t.waiter) == NULL || i > 0);
-        pool_cancel(pool, &t.waiter);
-        for (size_t s = 0; s < fake.count; s++) {
-            if (fake.streams[s].stream.state == STREAM_OPENING)
-                fake_open(&fake, s);
-        }
-        used[i] = pool_take(pool, &t.waiter);
-        if (!used[i])
-            pool_cancel(pool, &t.waiter);
+    for (size_t i = 0; i < BURST; i++) {
+        t[i] = taker();
+        t[i].stream = pool_take(pool, &t[i].waiter);
     }
-    for (size_t i = 0; i < 12; i++) {
-        if (used[i])
-            pool_give(pool, used[i]);
+    open_all();
+    for (size_t i = 0; i < BURST; i++) {
+        assert_non_null(t[i].stream);
+        pool_give(pool, t[i].stream);
     }
-    assert_true(pool_count(pool).idle <= 8);
+    idle = pool_count(pool).idle;
+    assert_in_range(idle, BURST, BURST + 2);
+    /* and nothing is opened for it */
+    open_all();
+    for (size_t i = 0; i < BURST; i++)
+        assert_non_null(pool_take(pool, &t[i].waiter));
+    assert_int_equal(pool_count(pool).used + pool_count(pool).idle, idle);
+    assert_int_equal(pool_count(pool).opening, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(two_are_opened_ahead_and_taken_at_once,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            spares_are_opened_ahead_and_taken_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(two_are_ahead_of_any_demand, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_served_in_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
@@ -189,8 +218,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             while_the_link_is_down_nothing_is_opened_ahead, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_more_are_kept_than_spares, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
+                                        setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
