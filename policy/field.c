@@ -24,7 +24,9 @@ const struct record *body_record(enum operation operation)
 const struct field *record_find(const struct record *record, const char *key)
 {
     for (size_t i = 0; i < record->count; i++) {
-        if (strcmp(record->fields[i].name, key) == 0)
+        const char *name = record->fields[i].name;
+
+        if (name[0] == key[0] && strcmp(name, key) == 0)
             return &record->fields[i];
     }
     return NULL;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "policy/json_write.h"
+
 void request_init(struct request *rq)
 {
     *rq = (struct request){
@@ -229,17 +231,11 @@ static bool read_body(struct request *rq)
 
 static bool write_body(struct request *rq)
 {
-    size_t len = json_dumpb(rq->tree, NULL, 0, JSON_COMPACT);
-    char *to = strbuf_reserve(&rq->json, len);
-
-    if (!to) {
-        verdict_deny(&rq->verdict, 413, "request.body", "",
-                     "the body, written anew, is too long");
-        return false;
-    }
-    json_dumpb(rq->tree, to, len, JSON_COMPACT);
-    strbuf_commit(&rq->json, len);
-    return true;
+    if (json_put(&rq->json, rq->tree) == 0)
+        return true;
+    verdict_deny(&rq->verdict, 413, "request.body", "",
+                 "the body, written anew, is too long");
+    return false;
 }
 
 static bool write_target(struct request *rq)

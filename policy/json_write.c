@@ -1,0 +1,107 @@
+#include "policy/json_write.h"
+
+static int put_escape(struct strbuf *out, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        return strbuf_add(out, S("\\\""));
+    case '\\':
+        return strbuf_add(out, S("\\\\"));
+    case '\n':
+        return strbuf_add(out, S("\\n"));
+    case '\t':
+        return strbuf_add(out, S("\\t"));
+    default:
+        return strbuf_addf(out, "\\u%04x", c);
+    }
+}
+
+static int put_text(struct strbuf *out, const char *text, size_t len)
+{
+    size_t plain = 0;
+    int r = strbuf_add_char(out, '"');
+
+    for (size_t i = 0; r == 0 && i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        r = strbuf_add(out, str_of(text + plain, i - plain));
+        if (r == 0)
+            r = put_escape(out, c);
+        plain = i + 1;
+    }
+    if (r == 0)
+        r = strbuf_add(out, str_of(text + plain, len - plain));
+    return r == 0 ? strbuf_add_char(out, '"') : r;
+}
+
+static int put_list(struct strbuf *out, const json_t *list)
+{
+    const json_t *value;
+    size_t i;
+    int r = strbuf_add_char(out, '[');
+
+    json_array_foreach(list, i, value)
+    {
+        if (r == 0 && i > 0)
+            r = strbuf_add_char(out, ',');
+        if (r == 0)
+            r = json_put(out, value);
+    }
+    return r == 0 ? strbuf_add_char(out, ']') : r;
+}
+
+static int put_object(struct strbuf *out, json_t *object)
+{
+    void *at = json_object_iter(object);
+    int r = strbuf_add_char(out, '{');
+
+    for (bool first = true; r == 0 && at; first = false) {
+        if (!first)
+            r = strbuf_add_char(out, ',');
+        if (r == 0)
+            r = put_text(out, json_object_iter_key(at),
+                         json_object_iter_key_len(at));
+        if (r == 0)
+            r = strbuf_add_char(out, ':');
+        if (r == 0)
+            r = json_put(out, json_object_iter_value(at));
+        at = json_object_iter_next(object, at);
+    }
+    return r == 0 ? strbuf_add_char(out, '}') : r;
+}
+
+/* Rare, and jansson knows how to keep it a real. */
+static int put_real(struct strbuf *out, const json_t *real)
+{
+    char text[64];
+    size_t len = json_dumpb(real, text, sizeof(text), JSON_ENCODE_ANY);
+
+    return strbuf_add(out, str_of(text, len));
+}
+
+int json_put(struct strbuf *out, const json_t *tree)
+{
+    switch (json_typeof(tree)) {
+    case JSON_OBJECT:
+        /* reading it does not change it, but jansson's iterators say so */
+        return put_object(out, (json_t *)(uintptr_t)tree);
+    case JSON_ARRAY:
+        return put_list(out, tree);
+    case JSON_STRING:
+        return put_text(out, json_string_value(tree), json_string_length(tree));
+    case JSON_INTEGER:
+        return strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
+                           json_integer_value(tree));
+    case JSON_REAL:
+        return put_real(out, tree);
+    case JSON_TRUE:
+        return strbuf_add(out, S("true"));
+    case JSON_FALSE:
+        return strbuf_add(out, S("false"));
+    case JSON_NULL:
+        break;
+    }
+    return strbuf_add(out, S("null"));
+}

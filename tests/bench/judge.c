@@ -1,0 +1,166 @@
+/*
+ * How much CPU it takes to read, judge and write one ordinary create of some
+ * 6 KiB:
+ *     build/tests/bench/bench_judge [ROUNDS]
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "policy/json_strict.h"
+#include "policy/json_write.h"
+#include "policy/judge.h"
+
+static const char policy[] =
+    "{\"container\": {\"mounts\": [{\"source\": \"/home/runner/_work\","
+    " \"host\": \"/srv/runners/r1/_work\", \"mode\": \"rw\"}],"
+    " \"limits\": {\"memory\": \"4g\", \"cpus\": 2, \"pids\": 1024}},"
+    " \"images\": {\"registries\": [\"docker.io\", \"ghcr.io/acme\"]}}";
+
+/* What the CLI sends for a job container, with a usual environment. */
+static void put_create(struct strbuf *out)
+{
+    strbuf_addf(
+        out,
+        "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"\","
+        "\"AttachStdin\":false,\"AttachStdout\":true,\"AttachStderr\":true,"
+        "\"ExposedPorts\":{\"5432/tcp\":{}},\"Tty\":false,\"OpenStdin\":false,"
+        "\"StdinOnce\":false,\"Cmd\":[\"sh\",\"-c\",\"make check\"],"
+        "\"Image\":\"ghcr.io/acme/build:v7\",\"Volumes\":{},\"WorkingDir\":"
+        "\"/__w\",\"Entrypoint\":null,\"OnBuild\":null,\"Env\":[");
+    for (int i = 0; i < 60; i++)
+        strbuf_addf(out, "%s\"CI_VARIABLE_NUMBER_%d=some value of it %d\"",
+                    i ? "," : "", i, i * i);
+    strbuf_addf(out, "],\"Labels\":{");
+    for (int i = 0; i < 15; i++)
+        strbuf_addf(out, "%s\"com.docker.compose.label-%d\":\"value %d\"",
+                    i ? "," : "", i, i);
+    strbuf_addf(
+        out,
+        "},\"HostConfig\":{\"Binds\":[\"/home/runner/_work:/__w\","
+        "\"/home/runner/_work/_temp:/__t:rw\",\"cache:/cache\"],"
+        "\"ContainerIDFile\":\"\",\"LogConfig\":{\"Type\":\"\",\"Config\":{}},"
+        "\"NetworkMode\":\"job_default\",\"PortBindings\":{\"5432/tcp\":"
+        "[{\"HostIp\":\"\",\"HostPort\":\"15432\"}]},\"RestartPolicy\":"
+        "{\"Name\":\"no\",\"MaximumRetryCount\":0},\"AutoRemove\":false,"
+        "\"VolumeDriver\":\"\",\"VolumesFrom\":null,\"ConsoleSize\":[24,80],"
+        "\"CapAdd\":null,\"CapDrop\":null,\"CgroupnsMode\":\"\",\"Dns\":[],"
+        "\"DnsOptions\":[],\"DnsSearch\":[],\"ExtraHosts\":"
+        "[\"host.docker.internal:host-gateway\"],\"GroupAdd\":null,"
+        "\"IpcMode\":\"\",\"Cgroup\":\"\",\"Links\":null,\"OomScoreAdj\":0,"
+        "\"PidMode\":\"\",\"Privileged\":false,\"PublishAllPorts\":false,"
+        "\"ReadonlyRootfs\":false,\"SecurityOpt\":null,\"UTSMode\":\"\","
+        "\"UsernsMode\":\"\",\"ShmSize\":0,\"Isolation\":\"\",\"CpuShares\":0,"
+        "\"Memory\":0,\"NanoCpus\":0,\"CgroupParent\":\"\",\"BlkioWeight\":0,"
+        "\"BlkioWeightDevice\":[],\"BlkioDeviceReadBps\":[],"
+        "\"BlkioDeviceWriteBps\":[],\"BlkioDeviceReadIOps\":[],"
+        "\"BlkioDeviceWriteIOps\":[],\"CpuPeriod\":0,\"CpuQuota\":0,"
+        "\"CpuRealtimePeriod\":0,\"CpuRealtimeRuntime\":0,\"CpusetCpus\":\"\","
+        "\"CpusetMems\":\"\",\"Devices\":[],\"DeviceCgroupRules\":null,"
+        "\"DeviceRequests\":null,\"MemoryReservation\":0,\"MemorySwap\":0,"
+        "\"MemorySwappiness\":-1,\"OomKillDisable\":false,\"PidsLimit\":0,"
+        "\"Ulimits\":[],\"CpuCount\":0,\"CpuPercent\":0,\"IOMaximumIOps\":0,"
+        "\"IOMaximumBandwidth\":0,\"Mounts\":[{\"Type\":\"volume\",\"Source\":"
+        "\"data\",\"Target\":\"/data\"}],\"MaskedPaths\":null,"
+        "\"ReadonlyPaths\":null},\"NetworkingConfig\":{\"EndpointsConfig\":"
+        "{\"job_default\":{\"IPAMConfig\":null,\"Links\":null,\"Aliases\":"
+        "[\"db\"],\"NetworkID\":\"\",\"EndpointID\":\"\",\"Gateway\":\"\","
+        "\"IPAddress\":\"\",\"IPPrefixLen\":0,\"IPv6Gateway\":\"\","
+        "\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"MacAddress\":"
+        "\"\",\"DriverOpts\":null}}}}");
+}
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+struct times {
+    double read, judge, write;
+};
+
+static void once(const struct rules *rules, struct str body,
+                 struct times *times)
+{
+    static struct judgement judgement;
+    AUTO(target_fini) struct target target;
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_JSON_BODY);
+    struct route_match match;
+    struct verdict why;
+    double start, parsed, judged;
+    json_t *tree = NULL;
+
+    target_init(&target);
+    if (target_parse(&target, S("/v1.45/containers/create?name=job"), &why) ||
+        route_find(METHOD_POST, &target, &match))
+        abort();
+    start = now();
+    if (json_strict_parse(body, "", &tree, &why) != 0)
+        abort();
+    parsed = now();
+    judge_request(rules, &match, &target, tree, &judgement);
+    if (judgement.verdict.kind != VERDICT_ALLOW) {
+        fprintf(stderr, "%s\n", judgement.verdict.reason);
+        abort();
+    }
+    judged = now();
+    if (json_put(&out, tree) != 0)
+        abort();
+    json_decref(tree);
+    times->write = now() - judged;
+    times->judge = judged - parsed;
+    times->read = parsed - start;
+    judgement_fini(&judgement);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 20000;
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(MIB);
+    struct environment environment = {0};
+    struct problems problems = {0};
+    struct rules rules = {0};
+    json_auto_t *root = json_loads(policy, 0, NULL);
+    struct layer layer = {.name = "policy", .root = root};
+    double *all, *judged, *written;
+
+    if (rounds < 1)
+        rounds = 1;
+    all = xcalloc((size_t)rounds, sizeof(*all));
+    judged = xcalloc((size_t)rounds, sizeof(*judged));
+    written = xcalloc((size_t)rounds, sizeof(*written));
+    settings_read(&rules_shape, &rules, &layer, 1, &environment, &problems);
+    put_create(&body);
+    for (int i = 0; i < rounds; i++) {
+        struct times times;
+
+        once(&rules, strbuf_str(&body), &times);
+        all[i] = times.read + times.judge + times.write;
+        judged[i] = times.judge;
+        written[i] = times.write;
+    }
+    qsort(all, (size_t)rounds, sizeof(*all), compare);
+    qsort(judged, (size_t)rounds, sizeof(*judged), compare);
+    qsort(written, (size_t)rounds, sizeof(*written), compare);
+    printf("%zu bytes: judged in %.1f us, written in %.1f us (p50); with "
+           "reading it %.1f us (p50), %.1f us (p99)\n",
+           body.len, 1e6 * judged[rounds / 2], 1e6 * written[rounds / 2],
+           1e6 * all[rounds / 2], 1e6 * all[rounds * 99 / 100]);
+    free(written);
+    free(all);
+    free(judged);
+    problems_fini(&problems);
+    settings_fini(&rules_shape, &rules);
+    return 0;
+}

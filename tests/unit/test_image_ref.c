@@ -1,0 +1,205 @@
+#include "tests/unit/unit.h"
+
+#include "policy/image_ref.h"
+
+#define DIGEST                                                                 \
+    "sha256:0123456789012345678901234567890123456789012345678901234567890123"
+#define HEX "0123456789012345678901234567890123456789012345678901234567890123"
+
+static void names_are_completed_as_an_engine_does(void **state)
+{
+    static const struct {
+        const char *text, *name, *tag, *digest;
+    } cases[] = {
+        {"alpine",                 "docker.io/library/alpine",         "",     ""    },
+        {"alpine:3.19",            "docker.io/library/alpine",         "3.19", ""    },
+        {"acme/app",               "docker.io/acme/app",               "",     ""    },
+        {"docker.io/alpine",       "docker.io/library/alpine",         "",     ""    },
+        {"index.docker.io/alpine", "docker.io/library/alpine",         "",     ""    },
+        {"ghcr.io/acme/app:v1",    "ghcr.io/acme/app",                 "v1",   ""    },
+        {"localhost/app",          "localhost/app",                    "",     ""    },
+        {"localhost:5000/app:v1",  "localhost:5000/app",               "v1",   ""    },
+        {"registry:5000/app",      "registry:5000/app",                "",     ""    },
+        {"REG/app",                "REG/app",                          "",     ""    },
+        {"[::1]:5000/app",         "[::1]:5000/app",                   "",     ""    },
+        {"a/b/c/d",                "docker.io/a/b/c/d",                "",     ""    },
+        {"a.b_c__d-e---f",         "docker.io/library/a.b_c__d-e---f", "",     ""    },
+        {"app@" DIGEST,            "docker.io/library/app",            "",     DIGEST},
+        {"app:v1@" DIGEST,         "docker.io/library/app",            "v1",   DIGEST},
+        {"host:80",                "docker.io/library/host",           "80",   ""    },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct image_ref ref;
+
+        if (image_ref_parse(str_from(cases[i].text), &ref) != 0)
+            fail_msg("%s", cases[i].text);
+        if (!str_eq(ref.name, str_from(cases[i].name)) ||
+            !str_eq(ref.tag, str_from(cases[i].tag)) ||
+            !str_eq(ref.digest, str_from(cases[i].digest)))
+            fail_msg("%s is %.*s", cases[i].text, STR_FMT(ref.name));
+    }
+}
+
+static void what_no_engine_reads_is_no_name(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a//b",
+        "A",
+        "a/B",
+        "a:",
+        "a:b:c",
+        "a:-x",
+        "a@",
+        "a@sha256:12",
+        "a@md5:01234567890123456789012345678901",
+        "a..b",
+        "a.-b",
+        "a___b",
+        "-a",
+        "a-",
+        "a b",
+        "a\n",
+        "../a",
+        "a:..",
+        "a/../b",
+        HEX,
+        "-host.io/a",
+        "host-.io/a",
+        "ho_st.io/a",
+        "host.io:/a",
+        "host.io:x/a",
+        "[::1/a",
+        "[]/a.b",
+        "\xc3\xa9",
+        "http://x/y",
+        "a@b@" DIGEST,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct image_ref ref;
+
+        if (image_ref_parse(str_from(texts[i]), &ref) == 0)
+            fail_msg("%s is %.*s", texts[i], STR_FMT(ref.name));
+    }
+}
+
+static void a_name_ends_at_its_limit(void **state)
+{
+    char text[300] = "";
+    struct image_ref ref;
+
+    (void)state;
+    memset(text, 'a', IMAGE_NAME_MAX - strlen("docker.io/library/"));
+    assert_int_equal(image_ref_parse(str_from(text), &ref), 0);
+    assert_int_equal(ref.name.len, IMAGE_NAME_MAX);
+    strcat(text, "a");
+    assert_int_equal(image_ref_parse(str_from(text), &ref),
+                     IMAGE_REF_E_INVALID);
+    memset(text, 't', sizeof(text) - 1);
+    memcpy(text, "a:", 2);
+    text[2 + 128] = '\0';
+    assert_int_equal(image_ref_parse(str_from(text), &ref), 0);
+    text[2 + 128] = 't';
+    text[2 + 129] = '\0';
+    assert_int_equal(image_ref_parse(str_from(text), &ref),
+                     IMAGE_REF_E_INVALID);
+}
+
+static void ids_are_told_from_names(void **state)
+{
+    (void)state;
+    assert_true(image_ref_is_id(S("cafe")));
+    assert_true(image_ref_is_id(S("sha256:01")));
+    assert_true(image_ref_is_id(S(HEX)));
+    assert_false(image_ref_is_id(S(HEX "0")));
+    assert_false(image_ref_is_id(S("cafes")));
+    assert_false(image_ref_is_id(S("CAFE")));
+    assert_false(image_ref_is_id(S("")));
+    assert_true(image_ref_is_full_id(S(DIGEST)));
+    assert_true(image_ref_is_full_id(S(HEX)));
+    assert_false(image_ref_is_full_id(S("0123456789ab")));
+}
+
+static bool matches(const char *pattern, const char *text)
+{
+    struct image_ref ref;
+
+    assert_int_equal(image_ref_parse(str_from(text), &ref), 0);
+    image_ref_complete(&ref);
+    return image_pattern_matches(str_from(pattern), &ref);
+}
+
+static void patterns_name_registries_paths_and_images(void **state)
+{
+    (void)state;
+    assert_true(matches("*", "quay.io/x/y@" DIGEST));
+    assert_true(matches("docker.io", "alpine"));
+    assert_false(matches("docker.io", "ghcr.io/alpine"));
+    assert_false(matches("ghcr.io", "ghcr.io.evil.org/x"));
+    assert_false(matches("ghcr.io", "ghcr.io:444/x"));
+    assert_true(matches("ghcr.io/acme", "ghcr.io/acme/app/web:v1"));
+    assert_false(matches("ghcr.io/acme", "ghcr.io/acmeevil/app"));
+    assert_true(matches("*.gcr.io", "eu.gcr.io/x"));
+    assert_true(matches("*/acme", "quay.io/acme/x"));
+    assert_true(matches("localhost:5000", "localhost:5000/x"));
+    assert_false(matches("localhost:5000", "localhost:5001/x"));
+
+    assert_true(matches("alpine", "docker.io/library/alpine:3"));
+    assert_false(matches("alpine", "alpine/alpine"));
+    assert_false(matches("alpine", "alpine-evil"));
+    assert_true(matches("acme/*", "acme/app"));
+    assert_true(matches("acme/app", "docker.io/acme/app:v1"));
+    assert_false(matches("acme/app", "ghcr.io/acme/app"));
+    assert_true(matches("docker.io/acme", "acme/app"));
+    assert_true(matches("docker.io/alpine", "alpine"));
+
+    assert_true(matches("alpine:3.*", "alpine:3.19"));
+    assert_false(matches("alpine:3.*", "alpine:4"));
+    assert_true(matches("alpine:latest", "alpine"));
+    assert_false(matches("alpine:3", "alpine:3@" DIGEST));
+    assert_true(matches("ghcr.io/acme/app:v*", "ghcr.io/acme/app:v1"));
+    assert_false(matches("ghcr.io/acme:v*", "ghcr.io/acme/app:v1"));
+}
+
+static void a_pattern_is_about_a_registry(void **state)
+{
+    static const char *const cases[][2] = {
+        {"*",                 "*"             },
+        {"alpine:3",          "docker.io"     },
+        {"ghcr.io",           "ghcr.io"       },
+        {"ghcr.io/acme/x:v1", "ghcr.io"       },
+        {"acme/x",            "docker.io"     },
+        {"localhost:5000",    "localhost:5000"},
+        {"*.gcr.io/x",        "*.gcr.io"      },
+        {"docker.io/acme",    "docker.io"     },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct str registry = image_pattern_registry(str_from(cases[i][0]));
+
+        if (!str_eq(registry, str_from(cases[i][1])))
+            fail_msg("%s: %.*s", cases[i][0], STR_FMT(registry));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_completed_as_an_engine_does),
+        cmocka_unit_test(what_no_engine_reads_is_no_name),
+        cmocka_unit_test(a_name_ends_at_its_limit),
+        cmocka_unit_test(ids_are_told_from_names),
+        cmocka_unit_test(patterns_name_registries_paths_and_images),
+        cmocka_unit_test(a_pattern_is_about_a_registry),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
