@@ -136,7 +136,6 @@ int ssh_channel_start(struct ssh_channel *ch, const char *command)
 void ssh_channel_opened(struct ssh_channel *ch)
 {
     ch->stream.state = STREAM_OPEN;
-    ch->owed = LIMIT_CHANNEL_INPUT;
     ssh_mux_news(ch->mux, ch);
     ssh_mux_wake(ch->mux, ch);
 }
@@ -272,7 +271,7 @@ void ssh_channel_receive(struct ssh_channel *ch)
     settle(ch);
 }
 
-static bool send_credit(struct ssh_channel *ch)
+bool ssh_channel_credit(struct ssh_channel *ch)
 {
     if (ch->crediting == 0 && ch->owed >= CREDIT_STEP && !ch->stream.eof) {
         ch->crediting = ch->owed;
@@ -313,7 +312,7 @@ bool ssh_channel_send(struct ssh_channel *ch, struct ssh_transport *transport)
     settle(ch);
     if (ch->phase != SSH_CHANNEL_OPEN)
         return true;
-    sent = send_credit(ch);
+    sent = ssh_channel_credit(ch);
     if (ch->closed_by_server)
         return sent;
     if (ch->out.len) {

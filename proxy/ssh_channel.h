@@ -30,6 +30,7 @@ enum ssh_channel_phase {
     SSH_CHANNEL_QUEUED,   /* waits for its turn */
     SSH_CHANNEL_OPENING,  /* the open is with the server */
     SSH_CHANNEL_STARTING, /* the command is with the server */
+    SSH_CHANNEL_SPARE,    /* open on the wire, for whoever comes next */
     SSH_CHANNEL_OPEN,
     SSH_CHANNEL_CLOSING, /* we are through; the server's close is missing */
     SSH_CHANNEL_GONE,    /* nothing of it is left in libssh2 */
@@ -50,6 +51,8 @@ struct ssh_channel {
     struct bytes out;
     unsigned long owed;      /* consumed, not yet credited to the server */
     unsigned long crediting; /* the credit that is being sent */
+    bool spare;              /* opened ahead of demand, and still unclaimed */
+    uint64_t since;          /* milliseconds; when a spare one was opened */
     bool given_up;           /* by its owner: free it when it is gone */
     bool shut;               /* EOF goes behind OUT */
     bool eof_sent;
@@ -94,6 +97,13 @@ void ssh_channel_receive(struct ssh_channel *channel);
  */
 bool ssh_channel_send(struct ssh_channel *channel,
                       struct ssh_transport *transport);
+
+/*
+ * Tell the server how much more it may send, when that is much. Without any
+ * credit sshd does not even notice that the far end has closed. Returns true
+ * when something was sent.
+ */
+bool ssh_channel_credit(struct ssh_channel *channel);
 
 /* True while there is something that send could do, now or later. */
 bool ssh_channel_has_work(const struct ssh_channel *channel);

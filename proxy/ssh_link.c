@@ -345,6 +345,7 @@ static void tick(struct ssh_link *l)
         fail(l, false, &why);
         return;
     }
+    ssh_mux_tick(&l->mux);
     if (silence && !l->mux.probing) {
         ssh_mux_probe(&l->mux);
         flush(l);

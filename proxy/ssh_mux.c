@@ -85,29 +85,28 @@ static void not_busy(struct ssh_mux *mux, struct ssh_channel *ch)
 
 #define BIT(n) (1U << (n))
 
+#define QUEUED   BIT(SSH_CHANNEL_QUEUED)
+#define OPENING  BIT(SSH_CHANNEL_OPENING)
+#define STARTING BIT(SSH_CHANNEL_STARTING)
+#define SPARE    BIT(SSH_CHANNEL_SPARE)
+#define OPEN     BIT(SSH_CHANNEL_OPEN)
+#define CLOSING  BIT(SSH_CHANNEL_CLOSING)
+#define GONE     BIT(SSH_CHANNEL_GONE)
+#define DONE     BIT(SSH_CHANNEL_DONE)
+
 static const struct phase {
     const char *name;
     unsigned next; /* the phases that may follow, as bits */
 } phases[SSH_CHANNEL_PHASES] = {
-    [SSH_CHANNEL_QUEUED] = {"queued",   BIT(SSH_CHANNEL_OPENING) |
-                                          BIT(SSH_CHANNEL_GONE) |
-                                          BIT(SSH_CHANNEL_DONE)      },
-    [SSH_CHANNEL_OPENING] = {"opening",  BIT(SSH_CHANNEL_QUEUED) |
-                                            BIT(SSH_CHANNEL_STARTING) |
-                                            BIT(SSH_CHANNEL_OPEN) |
-                                            BIT(SSH_CHANNEL_CLOSING) |
-                                            BIT(SSH_CHANNEL_GONE) |
-                                            BIT(SSH_CHANNEL_DONE)   },
-    [SSH_CHANNEL_STARTING] = {"starting", BIT(SSH_CHANNEL_QUEUED) |
-                                              BIT(SSH_CHANNEL_OPEN) |
-                                              BIT(SSH_CHANNEL_CLOSING) |
-                                              BIT(SSH_CHANNEL_DONE)},
-    [SSH_CHANNEL_OPEN] = {"open",
-                            BIT(SSH_CHANNEL_CLOSING) | BIT(SSH_CHANNEL_GONE)                              },
-    [SSH_CHANNEL_CLOSING] = {"closing",
-                            BIT(SSH_CHANNEL_GONE) | BIT(SSH_CHANNEL_DONE)                                 },
-    [SSH_CHANNEL_GONE] = {"gone",     BIT(SSH_CHANNEL_DONE)                                             },
-    [SSH_CHANNEL_DONE] = {"done",     0                                                                 },
+    [SSH_CHANNEL_QUEUED] = {"queued",   OPENING | GONE | DONE                                          },
+    [SSH_CHANNEL_OPENING] = {"opening",  QUEUED | STARTING | SPARE | OPEN |
+                                            CLOSING | GONE | DONE},
+    [SSH_CHANNEL_STARTING] = {"starting", QUEUED | OPEN | CLOSING | DONE                                 },
+    [SSH_CHANNEL_SPARE] = {"spare",    QUEUED | OPEN | CLOSING | DONE                                 },
+    [SSH_CHANNEL_OPEN] = {"open",     CLOSING | GONE                                                 },
+    [SSH_CHANNEL_CLOSING] = {"closing",  GONE | DONE                                                    },
+    [SSH_CHANNEL_GONE] = {"gone",     DONE                                                           },
+    [SSH_CHANNEL_DONE] = {"done",     0                                                              },
 };
 
 void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
@@ -166,6 +165,7 @@ void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *ch)
         ssh_mux_leave(mux, ch);
         break;
     case SSH_CHANNEL_STARTING:
+    case SSH_CHANNEL_SPARE:
     case SSH_CHANNEL_OPEN:
         ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
         break;
@@ -189,11 +189,14 @@ struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
 
     if (mux->count >= LIMIT_CHANNELS)
         return NULL;
-    ch = ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_STREAMLOCAL);
+    ch = ssh_mux_claim(mux);
+    if (!ch) {
+        ch = ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_STREAMLOCAL);
+        ssh_mux_add(mux, ch);
+    }
     ch->stream.on_change = on_change;
     ch->stream.arg = arg;
     mux->count++;
-    ssh_mux_add(mux, ch);
     return &ch->stream;
 }
 
@@ -206,6 +209,7 @@ void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
     mux->probing = false;
     mux->forward_only = false;
     mux->sessions_full = false;
+    mux->spare_refused = false;
     mux->commands = 0;
     mux->way = mux->config->channel == SSH_CHANNEL_DIAL_STDIO
                    ? SSH_MUX_EXEC
@@ -218,8 +222,10 @@ void ssh_mux_detach(struct ssh_mux *mux, const char *why)
 
     /* no byte of these owners was sent: they may try again */
     while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING])) ||
-           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_STARTING])))
+           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_STARTING])) ||
+           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_SPARE])))
         ssh_mux_requeue(mux, ch);
+    mux->spares = 0;
     while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPEN]))) {
         ssh_mux_leave(mux, ch);
         ssh_channel_end(ch, why);
@@ -344,6 +350,7 @@ int ssh_mux_run(struct ssh_mux *mux)
             go_on_probing(mux);
         if (ssh_mux_open_queued(mux) < 0)
             return -EIO;
+        ssh_mux_tend(mux);
         if (t->taken != mux->polled)
             receive_all(mux);
         sent = send_round(mux);

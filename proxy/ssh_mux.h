@@ -40,8 +40,12 @@ struct ssh_mux {
     enum ssh_mux_way way;
     size_t commands;    /* running on session channels */
     bool sessions_full; /* no more until one of them ends */
+    bool spare_refused; /* none any more until the next tick */
 
-    size_t count; /* streams that their owners still hold */
+    size_t spares;     /* unclaimed, in SSH_CHANNEL_SPARE */
+    size_t demand;     /* how many streams began lately */
+    size_t demand_now; /* and since the last tick */
+    size_t count;      /* streams that their owners still hold */
     /* every channel there is, in the list of its phase */
     struct ssh_channel_list in[SSH_CHANNEL_PHASES];
     struct ssh_channel_list busy;
@@ -84,6 +88,9 @@ void ssh_mux_probe(struct ssh_mux *mux);
 /* Tell the owners what has changed. They may do anything but free the mux. */
 void ssh_mux_deliver(struct ssh_mux *mux);
 
+/* To be called every few seconds while there is a session. */
+void ssh_mux_tick(struct ssh_mux *mux);
+
 /* A new stream, or NULL when there are LIMIT_CHANNELS. */
 struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change,
                             void *arg);
@@ -107,5 +114,11 @@ void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *channel);
 void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *channel);
 /* Open what waits in the queue, as far as it goes. 0 or -EIO. */
 int ssh_mux_open_queued(struct ssh_mux *mux);
+/* A spare channel for a new stream, open or about to be; or NULL. */
+struct ssh_channel *ssh_mux_claim(struct ssh_mux *mux);
+/* A spare channel is open on the wire. */
+void ssh_mux_spare_opened(struct ssh_mux *mux, struct ssh_channel *channel);
+/* Hand over spares that were claimed, drop dead ones, begin a new one. */
+void ssh_mux_tend(struct ssh_mux *mux);
 /* The command of SSH_CHANNEL_EXEC. */
 const char *ssh_mux_command(struct ssh_mux *mux);

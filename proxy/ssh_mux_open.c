@@ -90,10 +90,16 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
-    if (ch->given_up && ch->kind != SSH_CHANNEL_ERRAND) {
+    ch->owed = LIMIT_CHANNEL_INPUT;
+    ch->crediting = 0;
+    if (ch->spare) {
+        mux->way = SSH_MUX_STREAMLOCAL;
+        ssh_mux_spare_opened(mux, ch);
+    } else if (ch->given_up && ch->kind != SSH_CHANNEL_ERRAND) {
         ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
     } else if (ch->kind == SSH_CHANNEL_STREAMLOCAL) {
         mux->way = SSH_MUX_STREAMLOCAL;
+        mux->spare_refused = false;
         ssh_mux_enter(mux, ch, SSH_CHANNEL_OPEN);
         ssh_channel_opened(ch);
     } else {
@@ -133,6 +139,7 @@ static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
         ssh_mux_requeue(mux, ch);
         return;
     }
+    mux->spare_refused = mux->spare_refused || ch->spare;
     explain(mux, &why);
     ssh_mux_leave(mux, ch);
     if (!ch->given_up)
@@ -151,6 +158,10 @@ static void begin(struct ssh_mux *mux)
 {
     struct ssh_channel *ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]);
 
+    if (ch->spare && mux->way == SSH_MUX_EXEC) {
+        ssh_mux_leave(mux, ch); /* no longer of any use */
+        return;
+    }
     if (mux->way == SSH_MUX_EXEC && ch->kind == SSH_CHANNEL_STREAMLOCAL)
         ch->kind = SSH_CHANNEL_EXEC;
     else if (mux->way == SSH_MUX_STREAMLOCAL && ch->kind == SSH_CHANNEL_EXEC)
@@ -187,6 +198,8 @@ int ssh_mux_open_queued(struct ssh_mux *mux)
             begin(mux);
         }
         ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING]);
+        if (!ch)
+            continue;
         r = open_wire(mux, ch->kind == SSH_CHANNEL_STREAMLOCAL, &ch->wire);
         if (r == -EIO)
             return r;

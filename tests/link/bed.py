@@ -210,14 +210,24 @@ class Bed:
         self.authorized = self.path("authorized_keys")
         self.authorize(self.identity)
         self.socket = self.path("engine.sock")
+        self.build = build
+        self.start_peer()
+        self.sshds = []
+        self.drivers = []
+
+    def start_peer(self):
         self.peer = subprocess.Popen(
-            [os.path.join(build, "peer"), self.socket],
+            [os.path.join(self.build, "peer"), self.socket],
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         self.peer.stdout.readline()
-        self.sshds = []
-        self.drivers = []
+
+    def stop_peer(self):
+        self.peer.kill()
+        self.peer.wait()
+        self.peer.stdout.close()
+        os.unlink(self.socket)
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -244,6 +254,16 @@ class Bed:
     def path_option(self):
         return f"SetEnv PATH={self.path('bin')}:/usr/bin:/bin"
 
+    def wait_for_log(self, pattern, count=1, patience=PATIENCE):
+        """Lines of the last driver's log."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            text = read(self.path("driver.log"))[self.log_from :]
+            if len(re.findall(pattern, text)) >= count:
+                return
+            time.sleep(0.02)
+        raise Failure(f"no {pattern!r} in the log")
+
     def sshd(self, *options, port=None):
         sshd = Sshd(self, options, port)
         self.sshds.append(sshd)
@@ -263,6 +283,9 @@ class Bed:
         if known_hosts:
             args["known_hosts"] = known_hosts
         args.update(more)
+        self.log_from = os.path.exists(self.path("driver.log")) and os.path.getsize(
+            self.path("driver.log")
+        )
         words = []
         for key, value in args.items():
             values = value if isinstance(value, list) else [value]
@@ -287,8 +310,7 @@ class Bed:
             raise trouble
 
     def close(self, keep=False):
-        self.peer.terminate()
-        self.peer.wait()
+        self.stop_peer()
         if keep:
             print("kept", self.dir, file=sys.stderr)
         else:

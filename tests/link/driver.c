@@ -8,6 +8,7 @@
  *   raw ID TEXT                  open, send the line TEXT, tell what happens
  *   send ID LEN                  LEN bytes more on a raw stream
  *   read ID | shut ID | close ID
+ *   suicide ID                   when stream ID is open, free the upstream
  *   bench KIND COUNT LEN         up, down or ping; tell the rate
  *   stat | status | quit
  */
@@ -25,7 +26,7 @@
 #include "proxy/log.h"
 #include "proxy/upstream_new.h"
 
-#define STREAMS 4096
+#define STREAMS 5000
 #define LINE    512
 #define CHUNK   65536
 
@@ -36,6 +37,7 @@ struct flow {
     unsigned long down, down_at;
     bool raw;  /* count, do not compare */
     bool lazy; /* do not read */
+    bool suicide;
     bool shut;
     bool silent; /* part of a benchmark: the content does not matter */
     bool opened;
@@ -191,6 +193,13 @@ static void on_change(struct stream *stream, void *arg)
         if (!f->silent)
             printf("stream %u open\n", f->id);
     }
+    if (f->suicide && f->opened) {
+        stream_close(stream);
+        f->stream = NULL;
+        upstream_free(upstream);
+        upstream = NULL;
+        return;
+    }
     if (f->pings) {
         if (stream->state == STREAM_CLOSED)
             finish(f, "closed");
@@ -239,12 +248,12 @@ static struct flow *flow_open(unsigned id)
 {
     struct flow *f = &flows[id];
 
-    assert(id < STREAMS && !f->stream);
+    assert(id < STREAMS && !f->stream && upstream);
     *f = (struct flow){.id = id};
     f->stream = upstream_open(upstream, on_change, f);
     if (!f->stream)
         printf("stream %u full\n", id);
-    return f;
+    return f->stream ? f : NULL;
 }
 
 static void start_bench(const char *kind, unsigned count, unsigned long len)
@@ -301,6 +310,8 @@ static void command(const char *line)
     if (sscanf(line, "stream %u up=%lu down=%lu", &id, &up, &down) == 3 ||
         sscanf(line, "lazy %u down=%lu", &id, &down) == 2) {
         f = flow_open(id);
+        if (!f)
+            return;
         f->up = up;
         f->down = down;
         f->lazy = *line == 'l';
@@ -308,6 +319,8 @@ static void command(const char *line)
         give(f);
     } else if (sscanf(line, "raw %u %400[^\n]", &id, text) == 2) {
         f = flow_open(id);
+        if (!f)
+            return;
         f->raw = true;
         snprintf(f->head, sizeof(f->head), "%s\n", text);
         give(f);
@@ -319,6 +332,11 @@ static void command(const char *line)
         take(&flows[id]);
     } else if (sscanf(line, "shut %u", &id) == 1) {
         stream_shutdown(flows[id].stream);
+    } else if (sscanf(line, "suicide %u", &id) == 1) {
+        f = flow_open(id);
+        if (!f)
+            return;
+        f->suicide = true;
     } else if (sscanf(line, "close %u", &id) == 1) {
         stream_close(flows[id].stream);
         flows[id].stream = NULL;
@@ -355,7 +373,7 @@ static void on_input(evutil_socket_t fd, short what, void *arg)
     }
     len += (size_t)n;
     buffer[len] = '\0';
-    while (upstream && (end = strchr(buffer, '\n'))) {
+    while ((end = strchr(buffer, '\n'))) {
         *end = '\0';
         command(buffer);
         len -= (size_t)(end + 1 - buffer);

@@ -138,6 +138,64 @@ def a_stream_that_is_given_up_goes(bed):
 
 
 @test
+def spare_channels_are_ready_for_the_next(bed):
+    sshd = bed.sshd()
+    link = bed.link(sshd, spare_channels=8, dead_after_ms=3000, debug=1)
+    link.up(1)
+    bed.wait_for_log("opening -> spare", 2)
+    for i in range(20):
+        link.say(f"stream {i} up=100000 down=100000")
+    link.expect("^stream [0-9]+ ok ", count=20)
+    bed.wait_for_log("spare -> open", 2)
+    # the more were wanted, the more there are; later fewer again
+    bed.wait_for_log("opening -> spare", 10)
+    bed.wait_for_log("spare -> closing", 6, patience=20)
+    # those that a restarted engine has dropped are not given to anybody
+    bed.stop_peer()
+    bed.start_peer()
+    time.sleep(0.2)
+    link.say("stream 1 up=1000 down=1000")
+    link.expect("^stream 1 ok ")
+    # and a lost link takes none along
+    sshd.signal_children(signal.SIGKILL)
+    link.up(2)
+    link.say("stream 1 up=1000 down=1000")
+    link.expect("^stream 1 ok ")
+
+
+@test
+def more_streams_than_there_may_be_are_refused(bed):
+    # nobody answers there: they all wait, and count
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        link = bed.link(Named(port=s.getsockname()[1]))
+        for i in range(4096):
+            link.say(f"raw {i} hold")
+        link.say("raw 4096 hold")
+        link.expect("^stream 4096 full")
+        link.say("close 5")
+        link.say("raw 4096 hold")
+        link.say("raw 4097 hold")
+        link.expect("^stream 4097 full")
+
+
+@test
+def an_upstream_may_be_freed_by_a_stream(bed):
+    for end in ({}, {"kind": "unix", "identity": False, "known_hosts": False}):
+        link = bed.link(bed.sshd(), **end)
+        if not end:
+            link.up(1)
+        for i in range(3):
+            link.say(f"raw {i} hold")
+        link.expect("^stream . open", count=3)
+        link.say("lazy 9 down=100000")
+        link.say("suicide 4")
+        link.expect("^stream [0129] .*why=.*shut", count=4)
+        link.quit()
+
+
+@test
 def a_lost_link_closes_streams_and_comes_back(bed):
     sshd = bed.sshd()
     link = bed.link(sshd)
