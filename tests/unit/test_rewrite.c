@@ -1,0 +1,146 @@
+/*
+ * Runs the cases of tests/policy/rewrite, one JSON file after the other. One
+ * file is a list of them; one case is a request, the questions that it leads to
+ * with their answers, what the engine gets, and what its reply becomes:
+ *
+ *     "case":     what it shows
+ *     "request":  "POST /v1.41/containers/create?name=db", and its "body"
+ *     "knows":    ["container <id>"], what is known to be the namespace's
+ *     "asks":     [{"ask": "GET /images/x/json", "status": 200, "reply": {}}]
+ *     one of
+ *     "becomes":  "POST /v1.41/containers/create?name=r1.db", "becomes_body"
+ *     "refused":  [400, "Invalid container name (...)"]
+ *     "answered": [200, []]
+ *     and then
+ *     "status":   of the engine, with its "reply" (or "lines") and what is
+ *                 "shown" of it, or "broken": true when it is not passed on
+ *     "after":    the same as asks, of what is done once the engine answered
+ *     "learns":   ["exec <id>"], what is known then
+ *
+ * The namespace is r1 and the engine of API 1.45, unless "engine" says 41.
+ * Targets stand percent-decoded.
+ */
+
+#include "tests/unit/unit.h"
+
+#include "policy/rewrite.h"
+#include "tests/rewrite_case.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void run_file(const char *directory, const char *name)
+{
+    char path[8192];
+    json_error_t error;
+    json_t *cases, *one;
+    size_t i;
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    cases = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (!cases)
+        fail_msg("%s:%d: %s", path, error.line, error.text);
+    json_array_foreach(cases, i, one)
+    {
+        AUTO(strbuf_fini) struct strbuf wrong = STRBUF(MIB);
+
+        rewrite_case_run(one, &wrong);
+        if (wrong.len)
+            fail_msg("%s: %s:\n%s", name,
+                     json_string_value(json_object_get(one, "case")),
+                     strbuf_cstr(&wrong));
+    }
+    json_decref(cases);
+}
+
+static void the_cases_hold(void **state)
+{
+    const char *root = getenv("BERTH_SOURCE_ROOT");
+    char directory[4096];
+    struct dirent *entry;
+    size_t count = 0;
+    DIR *dir;
+
+    (void)state;
+    assert_non_null(root);
+    snprintf(directory, sizeof(directory), "%s/tests/policy/rewrite", root);
+    dir = opendir(directory);
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        run_file(directory, entry->d_name);
+        count++;
+    }
+    closedir(dir);
+    assert_true(count >= 6);
+}
+
+static void every_operation_is_of_a_namespace_or_refused(void **state)
+{
+    static const enum operation_group refused[] = {
+        GROUP_SWARM,  GROUP_SERVICE, GROUP_NODE,   GROUP_TASK,
+        GROUP_SECRET, GROUP_CONFIG,  GROUP_PLUGIN, GROUP_DEBUG};
+
+    (void)state;
+    for (size_t i = 0; i < route_count; i++) {
+        const struct rewrite_context context = {.ns = S("r1"),
+                                                .engine_minor = 45};
+        struct route_match match = {.route = &routes[i]};
+        json_t *body = json_object();
+        struct target target;
+        struct rewrite rw;
+        enum rewrite_step step;
+        bool expected = routes[i].operation == OP_VOLUME_UPDATE;
+
+        for (size_t n = 0; n < sizeof(refused) / sizeof(*refused); n++)
+            expected |= operation_group(routes[i].operation) == refused[n];
+        target_init(&target);
+        step = rewrite_begin(&rw, &context, &match, &target, &body);
+        if ((step == REWRITE_REFUSED && rw.verdict.status == 403) != expected)
+            fail_msg("%s", operation_name(routes[i].operation));
+        rewrite_fini(&rw);
+        target_fini(&target);
+        json_decref(body);
+    }
+}
+
+static void a_request_of_too_many_names_is_refused(void **state)
+{
+    const struct rewrite_context context = {.ns = S("r1"), .engine_minor = 45};
+    json_t *binds = json_array();
+    json_t *body =
+        json_pack("{s:s, s:{s:o}}", "Image", "x", "HostConfig", "Binds", binds);
+    struct route_match match;
+    struct verdict why;
+    struct target target;
+    struct rewrite rw;
+    char bind[64];
+
+    (void)state;
+    for (int i = 0; i <= LIMIT_ASKS; i++) {
+        snprintf(bind, sizeof(bind), "vol%d:/v%d", i, i);
+        json_array_append_new(binds, json_string(bind));
+    }
+    target_init(&target);
+    assert_int_equal(target_parse(&target, S("/containers/create"), &why), 0);
+    assert_int_equal(route_find(METHOD_POST, &target, &match), 0);
+    assert_int_equal(rewrite_begin(&rw, &context, &match, &target, &body),
+                     REWRITE_REFUSED);
+    assert_int_equal(rw.verdict.status, 400);
+    rewrite_fini(&rw);
+    target_fini(&target);
+    json_decref(body);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_cases_hold),
+        cmocka_unit_test(every_operation_is_of_a_namespace_or_refused),
+        cmocka_unit_test(a_request_of_too_many_names_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
