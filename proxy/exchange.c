@@ -13,8 +13,10 @@ struct state {
 
 /* From any state, the end of an exchange leads back to RQ_HEAD and RP_NONE. */
 static const struct state request_states[] = {
-    [RQ_HEAD] = {"head",    BIT(RQ_COLLECT) | BIT(RQ_READY) | BIT(RQ_DRAIN)   },
-    [RQ_COLLECT] = {"collect", BIT(RQ_READY) | BIT(RQ_DRAIN)                     },
+    [RQ_HEAD] = {"head",
+                 BIT(RQ_COLLECT) | BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)},
+    [RQ_COLLECT] = {"collect", BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)       },
+    [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                     },
     [RQ_READY] = {"ready",
                  BIT(RQ_STREAM) | BIT(RQ_HELD) | BIT(RQ_DONE) | BIT(RQ_DRAIN) },
     [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                      },
@@ -233,6 +235,7 @@ void exchange_finish_if_done(struct exchange *ex)
         break;
     case RQ_HEAD:
     case RQ_COLLECT:
+    case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
     case RQ_TUNNEL:
@@ -388,6 +391,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
     case RQ_COLLECT:
     case RQ_STREAM:
         return exchange_reads_client(ex) ? TIMER_BODY : TIMER_NONE;
+    case RQ_ASK:
     case RQ_READY:
         return TIMER_LINK;
     case RQ_DRAIN:
@@ -420,6 +424,16 @@ static uint64_t timer_turn_of(const struct exchange *ex,
     return ex->number;
 }
 
+/*
+ * Is nothing read because nothing more is expected of the client, rather than
+ * for want of room? Only then has one that hung up not left bytes behind.
+ */
+static bool awaits_engine(const struct exchange *ex)
+{
+    return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
+           ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT;
+}
+
 struct exchange_wish exchange_wish(const struct exchange *ex)
 {
     enum exchange_timer timer = timer_of(ex);
@@ -432,9 +446,10 @@ struct exchange_wish exchange_wish(const struct exchange *ex)
         .shut = {[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
                  [ENGINE] = ex->request_state == RQ_SHUT                                                           },
         .stream = ex->stream,
+        .ask = ex->request_state == RQ_ASK,
         .timer = timer,
         .timer_turn = timer_turn_of(ex, timer),
-        .watch = ex->active && !reads_client && !ex->client_gone,
+        .watch = ex->active && awaits_engine(ex) && !ex->client_gone,
         .close = ex->closing,
     };
 }

@@ -76,6 +76,12 @@ void exchange_stream_open(struct exchange *ex);
 void exchange_stream_failed(struct exchange *ex, const char *why,
                             unsigned retry_after, bool pristine);
 
+/*
+ * The engine's answer to exchange_question(): its STATUS, and its body as JSON
+ * or NULL when it is none. To have none at all is a stream that failed.
+ */
+void exchange_answered(struct exchange *ex, int status, const json_t *reply);
+
 /* The time of the wish's timeout is over. */
 void exchange_timeout(struct exchange *ex);
 
@@ -110,6 +116,7 @@ struct exchange_wish {
     bool read[2]; /* feed me what this side sends */
     bool shut[2]; /* after all output: EOF to this side */
     enum exchange_stream stream;
+    bool ask; /* the engine must be asked before there is a verdict */
     enum exchange_timer timer;
     uint64_t timer_turn; /* another number: the timer begins anew */
     bool watch; /* the client is not read; that it is gone matters all the
@@ -119,6 +126,9 @@ struct exchange_wish {
 
 /* What is to be done now. Ask again after every input and every send. */
 struct exchange_wish exchange_wish(const struct exchange *ex);
+
+/* While it wishes to ask: the target of the GET. */
+struct str exchange_question(const struct exchange *ex);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
 void exchange_stream_gone(struct exchange *ex);

@@ -16,6 +16,7 @@
 enum request_state {
     RQ_HEAD,    /* a head is awaited, or coming */
     RQ_COLLECT, /* its body comes, for the verdict (or to be dropped) */
+    RQ_ASK,     /* the engine is asked for what the verdict depends on */
     RQ_READY,   /* allowed; waits for a stream to the engine */
     RQ_STREAM,  /* its body goes through */
     RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */

@@ -230,6 +230,10 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
 {
     const char *reason = why ? why : "there is no way to the engine";
 
+    if (ex->request_state == RQ_ASK) {
+        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
+        return;
+    }
     if (ex->stream != STREAM_WANTED)
         return; /* it was let go already */
     if (ex->request_state == RQ_READY) {

@@ -75,13 +75,36 @@ static void go(struct exchange *ex)
     ex->stream = STREAM_WANTED;
 }
 
+/* The verdict, or what the engine must be asked for it. */
+static void settle(struct exchange *ex)
+{
+    if (request_asks(&ex->rq)) {
+        if (ex->request_state != RQ_ASK)
+            exchange_enter(ex, RQ_ASK);
+    } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
+        go(ex);
+    } else {
+        refuse(ex, AUDIT_CLOSE_DENIED);
+    }
+}
+
 static void judge(struct exchange *ex)
 {
     request_judge(&ex->rq, ex->policy);
-    if (ex->rq.verdict.kind == VERDICT_ALLOW)
-        go(ex);
-    else
-        refuse(ex, AUDIT_CLOSE_DENIED);
+    settle(ex);
+}
+
+struct str exchange_question(const struct exchange *ex)
+{
+    assert(ex->request_state == RQ_ASK);
+    return request_question(&ex->rq);
+}
+
+void exchange_answered(struct exchange *ex, int status, const json_t *reply)
+{
+    assert(ex->request_state == RQ_ASK);
+    request_answered(&ex->rq, ex->policy, status, reply);
+    settle(ex);
 }
 
 void exchange_put_continue(struct exchange *ex)
@@ -147,6 +170,7 @@ static void on_request_data(struct exchange *ex, struct str data)
         break;
     case RQ_DRAIN:
     case RQ_HEAD:
+    case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
@@ -176,6 +200,7 @@ static void on_request_end(struct exchange *ex)
         exchange_finish_if_done(ex);
         break;
     case RQ_HEAD:
+    case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
@@ -200,6 +225,7 @@ static bool wants_client(const struct exchange *ex)
         return true;
     case RQ_DRAIN: /* once the client has its answer */
         return ex->reply_state == RP_DONE;
+    case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
@@ -220,6 +246,7 @@ static size_t room_for_client(const struct exchange *ex)
         return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
     case RQ_COLLECT:
     case RQ_DRAIN:
+    case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
@@ -319,7 +346,8 @@ void exchange_client_eof(struct exchange *ex)
         exchange_enter(ex, RQ_SHUT);
         exchange_finish_if_done(ex);
         break;
-    case RQ_READY: /* a client may close its half and await the reply */
+    case RQ_ASK: /* a client may close its half and await the reply */
+    case RQ_READY:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "policy/limits.h"
+#include "proxy/enquiry.h"
 #include "proxy/exchange.h"
 #include "proxy/log.h"
 
@@ -35,7 +36,9 @@ struct session {
     struct strbuf held; /* read from the client, not yet taken */
     struct exchange_host host;
     struct exchange *exchange;
-    struct harbour *harbour; /* of the stream, while there or awaited */
+    struct harbour *harbour; /* of the enquiry, and of the stream, while there
+                                or awaited */
+    struct enquiry *enquiry;
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;
@@ -93,6 +96,7 @@ static void host_identify(void *arg, char *id, size_t size)
 
 static void drop_stream(struct session *s, bool reusable)
 {
+    s->enquiry = enquiry_cancel(s->enquiry);
     if (s->waiting)
         pool_cancel(s->harbour->pool, &s->waiter);
     s->waiting = false;
@@ -182,6 +186,43 @@ static bool want_stream(struct session *s)
         use_stream(s, stream);
     else
         s->waiting = true;
+    return true;
+}
+
+static void on_answer(const struct http_head *head, struct str body,
+                      const char *why, void *arg)
+{
+    struct session *s = arg;
+
+    s->enquiry = NULL;
+    if (head) {
+        AUTO(json_decrefp)
+        json_t *reply = json_loadb(body.len ? body.ptr : "", body.len, 0, NULL);
+
+        exchange_answered(s->exchange, head->status, reply);
+    } else {
+        engine_doubt(s->harbour->engine);
+        exchange_stream_failed(s->exchange, why, 1, true);
+    }
+    settle(s);
+}
+
+/* One question at a time: the next depends on what was answered. */
+static bool settle_enquiry(struct session *s)
+{
+    bool ask = exchange_wish(s->exchange).ask;
+
+    if (ask == (s->enquiry != NULL))
+        return false;
+    if (!ask) {
+        s->enquiry = enquiry_cancel(s->enquiry);
+        return true;
+    }
+    if (!s->harbour)
+        s->harbour = harbour_ref(s->berth->harbour);
+    s->enquiry =
+        enquiry_new(s->berth->base, s->harbour->pool, METHOD_GET,
+                    exchange_question(s->exchange), S(""), on_answer, s);
     return true;
 }
 
@@ -457,7 +498,8 @@ static void settle(struct session *s)
         return;
     watch_client(s);
     for (bool progress = true; progress;) {
-        progress = settle_stream(s);
+        progress = settle_enquiry(s);
+        progress |= settle_stream(s);
         progress |= write_engine(s);
         progress |= read_engine(s);
         progress |= write_client(s);
