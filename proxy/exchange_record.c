@@ -30,7 +30,10 @@ static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
         .match = ex->rq.match.route ? &ex->rq.match : NULL,
         .body = ex->rq.tree,
         .changes = ex->rq.changes,
-        .verdict = judged ? &ex->rq.verdict : NULL,
+        .verdict = !judged             ? NULL
+                   : ex->rq.would_deny ? &ex->rq.reported
+                                       : &ex->rq.verdict,
+        .would_deny = ex->rq.would_deny,
     };
     if (facts->time_ns > ex->started_ns) /* the clock may be set back */
         facts->duration_ns = facts->time_ns - ex->started_ns;

@@ -97,7 +97,7 @@ static void judge(struct exchange *ex)
 struct str exchange_question(const struct exchange *ex)
 {
     assert(ex->request_state == RQ_ASK);
-    return request_question(&ex->rq);
+    return strbuf_str(&ex->rq.question);
 }
 
 void exchange_answered(struct exchange *ex, int status, const json_t *reply)

@@ -12,8 +12,10 @@ void request_init(struct request *rq)
         .collected = STRBUF(LIMIT_JSON_BODY),
         .json = STRBUF(LIMIT_JSON_WRITTEN),
         .sent = STRBUF(LIMIT_HEAD),
+        .question = STRBUF(LIMIT_HEAD),
     };
     target_init(&rq->target);
+    judgement_init(&rq->judgement);
 }
 
 void request_fini(struct request *rq)
@@ -22,9 +24,14 @@ void request_fini(struct request *rq)
     strbuf_fini(&rq->collected);
     strbuf_fini(&rq->json);
     strbuf_fini(&rq->sent);
+    strbuf_fini(&rq->question);
+    judgement_fini(&rq->judgement);
+    for (size_t i = 0; i < LIMIT_NEEDS; i++)
+        json_decref(rq->facts[i]);
     json_decref(rq->tree);
+    json_decref(rq->unjudged);
     json_decref(rq->changes);
-    rq->tree = rq->changes = NULL;
+    rq->tree = rq->unjudged = rq->changes = NULL;
 }
 
 bool request_has_body(const struct http_head *head)
@@ -169,6 +176,7 @@ void request_read_head(struct request *rq, const struct policy *policy,
 {
     struct verdict *verdict = &rq->verdict;
 
+    rq->raw_target = head->target;
     if (target_parse(&rq->target, head->target, verdict))
         return;
     if (route_find(head->method, &rq->target, &rq->match)) {
@@ -198,65 +206,6 @@ void request_add_body(struct request *rq, struct str bytes)
     } else if (strbuf_add(&rq->collected, bytes)) {
         refuse_length(&rq->verdict, LIMIT_JSON_BODY);
     }
-}
-
-/* The body as a tree, of which a new one is written. */
-static bool read_body(struct request *rq)
-{
-    bool wanted = rq->match.route->body == BODY_JSON;
-    json_error_t error;
-
-    if (rq->collected.len == 0 && !wanted)
-        return true;
-    rq->tree = json_loadb(rq->collected.len ? rq->collected.ptr : "",
-                          rq->collected.len,
-                          JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    strbuf_fini(&rq->collected);
-    if (!rq->tree) {
-        verdict_deny(&rq->verdict, 400, "request.body", "",
-                     "the body is no valid JSON: %s", error.text);
-        return false;
-    }
-    /* To Go it is nothing, and the client of 20.10 commits with it. */
-    if (json_is_null(rq->tree) && !wanted) {
-        json_decref(rq->tree);
-        rq->tree = NULL;
-    } else if (!json_is_object(rq->tree) && !json_is_array(rq->tree)) {
-        verdict_deny(&rq->verdict, 400, "request.body", "",
-                     "the body is neither a JSON object nor an array");
-        return false;
-    }
-    return true;
-}
-
-static bool write_body(struct request *rq)
-{
-    if (json_put(&rq->json, rq->tree) == 0)
-        return true;
-    verdict_deny(&rq->verdict, 413, "request.body", "",
-                 "the body, written anew, is too long");
-    return false;
-}
-
-static bool write_target(struct request *rq)
-{
-    int r = route_put_target(&rq->sent, &rq->match, &rq->target);
-
-    if (r == -ENOBUFS)
-        verdict_deny(&rq->verdict, 414, "request.path", "",
-                     "the request target, written anew, is too long");
-    else if (r < 0)
-        verdict_deny(&rq->verdict, 400, "request.path", "",
-                     "a name in the path cannot be written");
-    return r == 0;
-}
-
-void request_judge(struct request *rq, const struct policy *policy)
-{
-    (void)policy;
-    assert(rq->verdict.kind == VERDICT_ALLOW);
-    if (read_body(rq) && (!rq->tree || write_body(rq)))
-        write_target(rq);
 }
 
 /*

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "policy/judge.h"
 #include "policy/policy.h"
 #include "policy/route.h"
 #include "proxy/http_message.h"
@@ -28,14 +29,22 @@ struct request {
     struct target target;
     struct route_match match; /* .route is NULL without one */
     enum request_body body;
-    bool upgrade; /* asks for the one that its route knows */
+    bool upgrade;          /* asks for the one that its route knows */
+    struct str raw_target; /* as it stood in the head */
     struct verdict verdict;
-    struct strbuf sent;      /* the target as it goes; empty until judged */
-    json_t *changes;         /* array: what berth changed in the body */
-    struct strbuf collected; /* the body as it came */
-    size_t dropped;          /* bytes of one that nobody looks at */
-    struct strbuf json;      /* the body as it goes */
-    json_t *tree;            /* the same, for the audit */
+    bool would_deny; /* allowed, but only because the policy just reports */
+    struct verdict reported; /* the refusal that would have been */
+    struct judgement judgement;
+    size_t asked;               /* how many of its needs have been answered */
+    json_t *facts[LIMIT_NEEDS]; /* what the engine answered */
+    struct strbuf question;     /* the target of the GET that asks */
+    struct strbuf sent;         /* the target as it goes; empty until judged */
+    json_t *changes;            /* array: what berth changed in the body */
+    struct strbuf collected;    /* the body as it came */
+    size_t dropped;             /* bytes of one that nobody looks at */
+    struct strbuf json;         /* the body as it goes */
+    json_t *tree;               /* the same, for the audit */
+    json_t *unjudged;           /* report-only: the tree as it came */
 };
 
 void request_init(struct request *rq);
@@ -53,10 +62,23 @@ void request_read_head(struct request *rq, const struct policy *policy,
 void request_add_body(struct request *rq, struct str bytes);
 
 /*
- * The verdict of the whole request. After an allow, rq->sent and rq->json are
- * what goes to the engine.
+ * The verdict of the whole request, unless request_asks(). After an allow,
+ * rq->sent and rq->json are what goes to the engine.
  */
 void request_judge(struct request *rq, const struct policy *policy);
+
+/* Does the verdict hang on what only the engine knows? */
+static inline bool request_asks(const struct request *rq)
+{
+    return rq->question.len > 0;
+}
+
+/*
+ * The engine's answer to GET rq->question: STATUS, and the body as JSON or
+ * NULL. There may be another question then.
+ */
+void request_answered(struct request *rq, const struct policy *policy,
+                      int status, const json_t *reply);
 
 /*
  * Write the request for the engine: request line, headers that its route

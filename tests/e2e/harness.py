@@ -152,6 +152,8 @@ class Berth:
                 "known_hosts": env["BED_KNOWN_HOSTS"],
             },
             "operations": {"allow": OPERATIONS},
+            "network": {"subnets": ["10.99.0.0/16"],
+                        "static_addresses": True},
             "audit": {"to": str(self.audit_path)},
             **changes,
         }
