@@ -22,6 +22,7 @@ static const struct form_row {
     {STR("allow"),          WORD_ALLOW,          FORM_KEY  },
     {STR("deny"),           WORD_DENY,           FORM_KEY  },
     {STR("audit required"), WORD_AUDIT_REQUIRED, FORM_KEY  },
+    {STR("report only"),    WORD_REPORT_ONLY,    FORM_KEY  },
     {STR("engine known"),   WORD_ENGINE_KNOWN,   FORM_PLAIN},
     {STR("busy"),           WORD_BUSY,           FORM_PLAIN},
     {STR("client>*"),       WORD_CLIENT_SENDS,   FORM_BULK },
@@ -129,6 +130,10 @@ static void add_key(struct strbuf *keys, enum word word, struct str rest)
                     keys->len ? ", " : "");
         return;
     }
+    if (word == WORD_REPORT_ONLY) {
+        strbuf_addf(keys, "%s\"mode\": \"report-only\"", keys->len ? ", " : "");
+        return;
+    }
     /* the members of "operations" are closed by the next key, or the end */
     strbuf_addf(keys, "%s\"%s\": [", keys->len ? ", " : "",
                 word == WORD_ALLOW ? "allow" : "deny");
@@ -184,7 +189,10 @@ static bool read_line(struct script *s, struct str line, unsigned number,
     if (!row)
         return false;
     if (row->form == FORM_KEY) {
-        add_key(row->word == WORD_AUDIT_REQUIRED ? &s->keys : operations,
+        add_key(row->word == WORD_AUDIT_REQUIRED ||
+                        row->word == WORD_REPORT_ONLY
+                    ? &s->keys
+                    : operations,
                 row->word, rest);
         return true;
     }

@@ -14,6 +14,7 @@ enum word {
     WORD_ALLOW,
     WORD_DENY,
     WORD_AUDIT_REQUIRED,
+    WORD_REPORT_ONLY,
     WORD_ENGINE_KNOWN,
     WORD_BUSY,
     /* what happens */

@@ -455,6 +455,7 @@ static bool do_step(struct run *run, const struct step *step)
     case WORD_ALLOW:
     case WORD_DENY:
     case WORD_AUDIT_REQUIRED:
+    case WORD_REPORT_ONLY:
         break;
     }
     return true;
