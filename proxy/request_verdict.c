@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "policy/json_strict.h"
+#include "policy/json_write.h"
 #include "policy/namespace.h"
 
 /* The body as a tree, of which a new one is written. */
