@@ -236,12 +236,12 @@ class Terminal:
     def type(self, text):
         os.write(self.master, text.encode())
 
-    def more(self, end):
+    def more(self, end, meanwhile):
         """Read some; False once the terminal is closed."""
-        ready, _, _ = select.select(
-            [self.master], [], [], max(0, end - time.monotonic()))
-        if not ready:
-            raise TimeoutError(f"the terminal shows only {self.out!r}")
+        while not select.select([self.master], [], [], 0.2)[0]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"the terminal shows only {self.out!r}")
+            meanwhile()
         try:
             got = os.read(self.master, 65536)
         except OSError:
@@ -249,11 +249,12 @@ class Terminal:
         self.out += got
         return bool(got)
 
-    def expect(self, text):
-        """Wait until TEXT appears behind what was expected before."""
+    def expect(self, text, meanwhile=lambda: None):
+        """Wait until TEXT appears behind what was expected before, and do
+        MEANWHILE now and then until it does."""
         end = time.monotonic() + PATIENCE
         while (at := self.out.find(text.encode(), self.read_to)) < 0:
-            if not self.more(end):
+            if not self.more(end, meanwhile):
                 raise EOFError(f"the terminal closed after {self.out!r}")
         self.read_to = at + len(text)
 
@@ -261,7 +262,7 @@ class Terminal:
         """Read to the end; returns the exit code and all that was shown."""
         end = time.monotonic() + PATIENCE
         try:
-            while self.more(end):
+            while self.more(end, lambda: None):
                 pass
             return Result(self.process.wait(PATIENCE), self.out, b"")
         finally:
