@@ -26,6 +26,55 @@ static size_t number_length(struct str s)
     return n;
 }
 
+static size_t digits(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.len && isdigit((unsigned char)s.ptr[n]))
+        n++;
+    return n;
+}
+
+/* Is TEXT a number (RFC 8259, 6)? What is none, jansson shall refuse. */
+static bool is_number(struct str text)
+{
+    size_t n;
+
+    if (text.len && text.ptr[0] == '-')
+        text = str_from_index(text, 1);
+    n = digits(text);
+    if (n == 0 || (n > 1 && text.ptr[0] == '0'))
+        return false;
+    text = str_from_index(text, n);
+    if (text.len && text.ptr[0] == '.') {
+        text = str_from_index(text, 1);
+        n = digits(text);
+        if (n == 0)
+            return false;
+        text = str_from_index(text, n);
+    }
+    if (text.len && (text.ptr[0] == 'e' || text.ptr[0] == 'E')) {
+        text = str_from_index(text, 1);
+        if (text.len && (text.ptr[0] == '-' || text.ptr[0] == '+'))
+            text = str_from_index(text, 1);
+        n = digits(text);
+        if (n == 0)
+            return false;
+        text = str_from_index(text, n);
+    }
+    return text.len == 0;
+}
+
+/* Is the next thing in TEXT a colon, so that a key stands before it? */
+static bool is_before_colon(struct str text)
+{
+    size_t i = 0;
+
+    while (i < text.len && isspace((unsigned char)text.ptr[i]))
+        i++;
+    return i < text.len && text.ptr[i] == ':';
+}
+
 /* Does jansson give back what it reads here? */
 static bool is_plain(struct str number)
 {
@@ -67,7 +116,8 @@ static int mark_numbers(struct str bytes, struct strbuf *out)
         }
         number = str_from_index(bytes, i);
         number = str_head(number, number_length(number));
-        if (!is_plain(number)) {
+        if (!is_plain(number) && is_number(number) &&
+            !is_before_colon(str_from_index(bytes, i + number.len))) {
             r = strbuf_add(out, str_of(bytes.ptr + from, i - from));
             if (r == 0)
                 r = strbuf_addf(out, "\"%s%.*s\"", mark.ptr, STR_FMT(number));
