@@ -7,7 +7,8 @@
 
 #include "proxy/ssh_wire.h"
 
-#define LIMIT_TRIED 4096
+#define LIMIT_TRIED   4096
+#define LIMIT_ACCEPTS 256
 
 void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
                    LIBSSH2_SESSION *session, const struct waker *waker)
@@ -17,6 +18,7 @@ void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
         .session = session,
         .waker = *waker,
         .self = auth,
+        .accepts = STRBUF(LIMIT_ACCEPTS),
         .tried = STRBUF(LIMIT_TRIED),
     };
 }
@@ -34,8 +36,7 @@ void ssh_auth_fini(struct ssh_auth *auth)
     ssh_agent_free(auth->agent);
     auth->agent = NULL;
     strbuf_fini(&auth->tried);
-    free(auth->accepts);
-    auth->accepts = NULL;
+    strbuf_fini(&auth->accepts);
 }
 
 /* What went wrong in the call that returned ERROR. libssh2 tells of some
@@ -78,8 +79,9 @@ static int refuse(struct ssh_auth *auth, struct strbuf *why)
         strbuf_addf(why, "; tried %.*s", STR_FMT(strbuf_str(&auth->tried)));
     else
         strbuf_addf(why, "; no identity is configured to try");
-    if (auth->accepts)
-        strbuf_addf(why, "; the server accepts %s", auth->accepts);
+    if (auth->accepts.len)
+        strbuf_addf(why, "; the server accepts %.*s",
+                    STR_FMT(strbuf_str(&auth->accepts)));
     return SSH_AUTH_E_REFUSED;
 }
 
@@ -109,7 +111,7 @@ static int list(struct ssh_auth *auth, struct strbuf *why)
             return -EAGAIN;
         return is_broken(error) ? -EIO : refuse(auth, why);
     }
-    auth->accepts = xstrdup(methods);
+    ssh_wire_add_words(&auth->accepts, str_from(methods));
     if (!strstr(methods, "publickey"))
         return refuse(auth, why);
     auth->state = SSH_AUTH_NEXT;
@@ -256,7 +258,8 @@ static int offer_of_agent(struct ssh_auth *auth)
         auth->state = SSH_AUTH_DONE;
         return 0;
     }
-    strbuf_addf(&name, "ssh-agent's key %.*s", STR_FMT(auth->agent_name));
+    strbuf_add(&name, S("ssh-agent's key "));
+    ssh_wire_add_words(&name, auth->agent_name);
     note(auth, strbuf_cstr(&name), explain(auth, r));
     auth->state = SSH_AUTH_AGENT_NEXT;
     return 0;

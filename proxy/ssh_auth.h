@@ -36,9 +36,9 @@ struct ssh_auth {
     uint32_t agent_count;
     struct str agent_key; /* the one that is being offered */
     struct str agent_name;
-    void *self;          /* for libssh2, which wants to point to a pointer */
-    char *accepts;       /* what the server accepts, for messages */
-    struct strbuf tried; /* which keys were tried and what came of it */
+    void *self;            /* for libssh2, which wants to point to a pointer */
+    struct strbuf accepts; /* by the server, for messages */
+    struct strbuf tried;   /* which keys were tried and what came of it */
 };
 
 enum {

@@ -1,16 +1,19 @@
 #include "proxy/ssh_channel.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "proxy/ssh_mux.h"
+#include "proxy/ssh_wire.h"
 
 #define SHARE        32700 /* what libssh2 puts into one packet */
 #define OUT_MAX      LIMIT_OUT
 #define CREDIT_STEP  (LIMIT_CHANNEL_INPUT / 8)
 #define SCRAP_SIZE   (16 * KIB)
 #define COMPLAINT    512
+#define KEEP         (64 * KIB) /* of an empty buffer, until ssh_channel_trim */
 #define LIMIT_REPORT 1024
 
 static struct ssh_channel *channel_of(struct stream *stream)
@@ -209,6 +212,8 @@ static void receive_data(struct ssh_channel *ch)
             break;
         bytes_commit(&ch->in, (size_t)n);
         if (n > 0) {
+            if (!ch->spoke)
+                ssh_mux_spoke(ch->mux, ch);
             ch->spoke = true;
             ssh_mux_news(ch->mux, ch);
         }
@@ -219,15 +224,19 @@ static void receive_data(struct ssh_channel *ch)
 static void report_command(struct ssh_channel *ch)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REPORT);
-    struct str said = str_trim(strbuf_str(&ch->complaint));
+    struct str said = strbuf_str(&ch->complaint);
 
-    while (str_has_suffix(said, S("\n")))
+    while (said.len && isspace((unsigned char)said.ptr[said.len - 1]))
         said.len--;
     strbuf_addf(&why, "\"%s\" on the SSH server ended with exit code %d",
                 ssh_mux_command(ch->mux),
                 libssh2_channel_get_exit_status(ch->wire));
     if (said.len)
-        strbuf_addf(&why, ": %.*s", STR_FMT(said));
+        strbuf_add(&why, S(": "));
+    ssh_wire_add_words(&why, said);
+    if (ch->mux->forward_refusal)
+        strbuf_addf(&why, "; and it does not open %s by itself: %s",
+                    ch->mux->config->path, ch->mux->forward_refusal);
     ssh_channel_end(ch, strbuf_cstr(&why));
 }
 
@@ -295,6 +304,8 @@ static bool send_data(struct ssh_channel *ch)
     if (n <= 0)
         return false; /* no window, or a key exchange: again later */
     bytes_consume(&ch->out, (size_t)n);
+    if (ch->out.cap > KEEP)
+        bytes_trim(&ch->out);
     if (ch->was_full && ch->out.len <= OUT_MAX / 2) {
         ch->was_full = false;
         ssh_mux_news(ch->mux, ch);
@@ -308,7 +319,8 @@ bool ssh_channel_send(struct ssh_channel *ch, struct ssh_transport *transport)
 
     if (ch->phase != SSH_CHANNEL_OPEN)
         return false;
-    bytes_trim(&ch->in);
+    if (ch->in.cap > KEEP)
+        bytes_trim(&ch->in);
     settle(ch);
     if (ch->phase != SSH_CHANNEL_OPEN)
         return true;
@@ -320,13 +332,18 @@ bool ssh_channel_send(struct ssh_channel *ch, struct ssh_transport *transport)
             return sent;
         return send_data(ch) || sent;
     }
-    bytes_trim(&ch->out);
     if (ch->shut && !ch->eof_sent && libssh2_channel_send_eof(ch->wire) == 0) {
         ch->eof_sent = true;
         settle(ch);
         return true;
     }
     return sent;
+}
+
+void ssh_channel_trim(struct ssh_channel *ch)
+{
+    bytes_trim(&ch->in);
+    bytes_trim(&ch->out);
 }
 
 bool ssh_channel_has_work(const struct ssh_channel *ch)

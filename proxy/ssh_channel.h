@@ -108,6 +108,9 @@ bool ssh_channel_credit(struct ssh_channel *channel);
 /* True while there is something that send could do, now or later. */
 bool ssh_channel_has_work(const struct ssh_channel *channel);
 
+/* Give back the memory that it does not need now; for now and then. */
+void ssh_channel_trim(struct ssh_channel *channel);
+
 /* Close it on the wire. 0 when it is gone from libssh2, or -EAGAIN. */
 int ssh_channel_finish(struct ssh_channel *channel);
 

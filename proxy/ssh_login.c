@@ -1,11 +1,11 @@
 #include "proxy/ssh_login.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "proxy/log.h"
 #include "proxy/ssh_host_key.h"
+#include "proxy/ssh_wire.h"
 
 #define LIMIT_GOODBYE 200
 #define LIMIT_TEARS   64
@@ -53,21 +53,18 @@ static void prefer_algorithms(LIBSSH2_SESSION *session)
 
 static LIBSSH2_DISCONNECT_FUNC(on_disconnect)
 {
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_GOODBYE);
     struct ssh_transport *t = *abstract;
     struct ssh_login *login = t->owner;
-    char text[LIMIT_GOODBYE];
-    size_t len = 0;
 
     (void)session;
     (void)reason;
     (void)language;
     (void)language_len;
-    if (message_len < 0 || !message)
-        message_len = 0;
-    for (int i = 0; i < message_len && len < sizeof(text) - 1; i++)
-        text[len++] = isprint((unsigned char)message[i]) ? message[i] : '?';
+    if (message && message_len > 0)
+        ssh_wire_add_words(&text, str_of(message, (size_t)message_len));
     free(login->goodbye);
-    login->goodbye = xstr_dup(str_of(text, len));
+    login->goodbye = xstr_dup(strbuf_str(&text));
 }
 
 static void set_callbacks(struct ssh_login *login)
@@ -134,13 +131,6 @@ void ssh_login_fini(struct ssh_login *login)
     *login = (struct ssh_login){0};
 }
 
-static void add_printable(struct strbuf *out, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        strbuf_add_char(out, isprint((unsigned char)text.ptr[i]) ? text.ptr[i]
-                                                                 : '?');
-}
-
 void ssh_login_explain(const struct ssh_login *login, struct strbuf *why)
 {
     const struct ssh_transport *t = login->transport;
@@ -151,7 +141,7 @@ void ssh_login_explain(const struct ssh_login *login, struct strbuf *why)
         strbuf_addf(why, "the SSH server disconnected: %s", login->goodbye);
     } else if (greeting.len) {
         strbuf_add(why, S("the SSH server answered: "));
-        add_printable(why, greeting);
+        ssh_wire_add_words(why, greeting);
     } else if (t->error) {
         strbuf_addf(why, "the SSH connection broke: %s", strerror(t->error));
     } else if (t->eof) {

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "proxy/log.h"
 #include "proxy/ssh_wire.h"
@@ -210,6 +211,8 @@ void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
     mux->forward_only = false;
     mux->sessions_full = false;
     mux->spare_refused = false;
+    free(mux->forward_refusal);
+    mux->forward_refusal = NULL;
     mux->commands = 0;
     mux->way = mux->config->channel == SSH_CHANNEL_DIAL_STDIO
                    ? SSH_MUX_EXEC
@@ -255,6 +258,7 @@ void ssh_mux_fini(struct ssh_mux *mux, const char *why)
     reap(mux);
     strbuf_fini(&mux->target);
     strbuf_fini(&mux->command);
+    free(mux->forward_refusal);
 }
 
 /* Ask every channel what has come for it. */
@@ -329,6 +333,17 @@ void ssh_mux_probe(struct ssh_mux *mux)
     }
     mux->probing = true;
     go_on_probing(mux);
+}
+
+void ssh_mux_tick(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    TAILQ_FOREACH(ch, &mux->in[SSH_CHANNEL_OPEN], link)
+    ssh_channel_trim(ch);
+    ssh_transport_trim(mux->transport);
+    ssh_mux_review_spares(mux);
+    waker_wake(&mux->waker);
 }
 
 int ssh_mux_run(struct ssh_mux *mux)

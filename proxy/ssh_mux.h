@@ -38,9 +38,10 @@ struct ssh_mux {
     uint64_t polled;   /* transport->taken when all were last asked */
     bool probing;      /* a question to the server is open */
     enum ssh_mux_way way;
-    size_t commands;    /* running on session channels */
-    bool sessions_full; /* no more until one of them ends */
-    bool spare_refused; /* none any more until the next tick */
+    char *forward_refusal; /* how the server said no to the socket */
+    size_t commands;       /* running on session channels */
+    bool sessions_full;    /* no more until one of them ends */
+    bool spare_refused;    /* none any more until the next tick */
 
     size_t spares;     /* unclaimed, in SSH_CHANNEL_SPARE */
     size_t demand;     /* how many streams began lately */
@@ -88,7 +89,7 @@ void ssh_mux_probe(struct ssh_mux *mux);
 /* Tell the owners what has changed. They may do anything but free the mux. */
 void ssh_mux_deliver(struct ssh_mux *mux);
 
-/* To be called every few seconds while there is a session. */
+/* Housekeeping; to be called every few seconds while there is a session. */
 void ssh_mux_tick(struct ssh_mux *mux);
 
 /* A new stream, or NULL when there are LIMIT_CHANNELS. */
@@ -110,6 +111,8 @@ void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *channel);
 void ssh_mux_requeue(struct ssh_mux *mux, struct ssh_channel *channel);
 /* It is not on the wire, and will not be: its owner's, if there is one. */
 void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *channel);
+/* The engine's first bytes came over it: its way is a good one. */
+void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *channel);
 /* Put CHANNEL, which is new, into the queue. */
 void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *channel);
 /* Open what waits in the queue, as far as it goes. 0 or -EIO. */
@@ -120,5 +123,7 @@ struct ssh_channel *ssh_mux_claim(struct ssh_mux *mux);
 void ssh_mux_spare_opened(struct ssh_mux *mux, struct ssh_channel *channel);
 /* Hand over spares that were claimed, drop dead ones, begin a new one. */
 void ssh_mux_tend(struct ssh_mux *mux);
+/* Now and then: how many spares were wanted lately; drop what is too much. */
+void ssh_mux_review_spares(struct ssh_mux *mux);
 /* The command of SSH_CHANNEL_EXEC. */
 const char *ssh_mux_command(struct ssh_mux *mux);

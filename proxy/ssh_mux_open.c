@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "proxy/log.h"
 #include "proxy/ssh_mux.h"
@@ -122,6 +123,16 @@ static void explain(struct ssh_mux *mux, struct strbuf *why)
                     mux->config->path, refusal(mux), mux->config->user);
 }
 
+void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *ch)
+{
+    if (ch->kind != SSH_CHANNEL_EXEC || mux->way != SSH_MUX_UNDECIDED)
+        return;
+    log_info("link: the SSH server does not forward to %s (%s); using \"%s\", "
+             "which is slower",
+             mux->config->path, mux->forward_refusal, ssh_mux_command(mux));
+    mux->way = SSH_MUX_EXEC;
+}
+
 static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REPORT);
@@ -131,6 +142,8 @@ static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
         /* sshd gives the same answer for "forbidden" and for "no such
          * socket": the command will tell them apart */
         ch->kind = SSH_CHANNEL_EXEC;
+        free(mux->forward_refusal);
+        mux->forward_refusal = xstrdup(refusal(mux));
         ssh_mux_requeue(mux, ch);
         return;
     }

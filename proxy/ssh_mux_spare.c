@@ -102,7 +102,7 @@ void ssh_mux_tend(struct ssh_mux *mux)
     ssh_mux_add(mux, ch);
 }
 
-void ssh_mux_tick(struct ssh_mux *mux)
+void ssh_mux_review_spares(struct ssh_mux *mux)
 {
     uint64_t now = now_ms();
     struct ssh_channel *ch, *next;
@@ -117,5 +117,4 @@ void ssh_mux_tick(struct ssh_mux *mux)
             (now - ch->since > MAX_AGE_MS || mux->spares > wanted(mux)))
             drop(mux, ch);
     }
-    waker_wake(&mux->waker);
 }

@@ -157,6 +157,12 @@ void ssh_transport_begin_pass(struct ssh_transport *t)
     t->budget = PASS_SIZE;
 }
 
+void ssh_transport_trim(struct ssh_transport *t)
+{
+    bytes_trim(&t->in);
+    bytes_trim(&t->out);
+}
+
 void ssh_transport_cut(struct ssh_transport *t)
 {
     if (!t->error)

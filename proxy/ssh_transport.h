@@ -50,6 +50,9 @@ int ssh_transport_flush(struct ssh_transport *transport);
 /* A new pass: libssh2 may take another share of the input. */
 void ssh_transport_begin_pass(struct ssh_transport *transport);
 
+/* Give back the buffers that are empty. */
+void ssh_transport_trim(struct ssh_transport *transport);
+
 /* From now on every call of libssh2 fails: nothing is sent any more. */
 void ssh_transport_cut(struct ssh_transport *transport);
 

@@ -18,6 +18,20 @@ int ssh_wire_add_string(struct strbuf *out, struct str s)
     return strbuf_add(out, s);
 }
 
+void ssh_wire_add_words(struct strbuf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+
+        if (c == '\n' || c == '\t')
+            c = ' ';
+        if (c < ' ' || c > '~')
+            c = '?';
+        if (strbuf_add_char(out, c) < 0)
+            return;
+    }
+}
+
 int ssh_wire_u8(struct str *in, uint8_t *value)
 {
     if (in->len < 1)

@@ -19,7 +19,8 @@ struct upstream;
 enum stream_state {
     STREAM_OPENING, /* not yet usable; what is written waits here */
     STREAM_OPEN,
-    STREAM_CLOSED, /* for good; WHY says the reason when it was no clean end */
+    STREAM_CLOSED, /* for good; WHY says the reason when it was no clean end,
+                      and then there may still be something to peek at */
 };
 
 /*

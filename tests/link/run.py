@@ -40,6 +40,22 @@ def rekeying_loses_no_byte(bed):
 
 
 @test
+def streams_come_and_go_while_keys_change(bed):
+    link = bed.link(bed.sshd("RekeyLimit 100K"), spare_channels=4)
+    link.up(1)
+    for i in range(4):
+        link.say(f"stream {i} up={8 * MIB} down={8 * MIB}")
+    for i in range(100, 400):
+        link.say(f"stream {i} up={i * 31} down={i * 47}")
+        if i % 3 == 0:
+            link.say(f"close {i}")
+        if i % 10 == 0:
+            link.expect("^stream [0-9]{3} open")
+    link.expect("^stream [0-9] ok ", count=4)
+    link.expect("^stream [0-9]{3} ok ", count=200)
+
+
+@test
 def each_half_closes_by_itself(bed):
     link = bed.link(bed.sshd())
     link.up(1)
@@ -260,11 +276,18 @@ def a_link_that_stays_frozen_is_dead(bed):
 def a_forbidden_socket_is_reached_by_a_command(bed):
     bed.fake_docker()
     sshd = bed.sshd("AllowStreamLocalForwarding no", bed.path_option())
-    link = bed.link(sshd)
+    link = bed.link(sshd, debug=1)
     link.up(1)
     for i in range(4):
         link.say(f"stream {i} up={4 * MIB} down={4 * MIB}")
     link.expect("^stream . ok ", count=4)
+    # once the command was seen to work, the socket is not tried again
+    bed.wait_for_log("does not forward to .*slower")
+    tried = len(re.findall("opening -> queued", read(bed.path("driver.log"))))
+    link.say("stream 5 up=1000 down=1000")
+    link.expect("^stream 5 ok ")
+    if len(re.findall("opening -> queued", read(bed.path("driver.log")))) != tried:
+        raise Failure("tries the forbidden socket each time")
 
 
 @test
@@ -285,7 +308,10 @@ def a_command_that_fails_says_why(bed):
     link = bed.link(sshd)
     link.up(1)
     link.say("raw 1 echo")
-    link.expect("^stream 1 closed .*why=.*exit code 1: Cannot connect to the D")
+    link.expect(
+        "^stream 1 closed .*why=.*exit code 1: Cannot connect to the Docker daemon."
+        "; and it does not open .*engine.sock"
+    )
 
 
 @test

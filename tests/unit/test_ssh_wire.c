@@ -56,12 +56,24 @@ static void a_full_buffer_is_left_alone(void **state)
     assert_int_equal(buf.len, 8);
 }
 
+static void a_peers_words_stay_on_one_line(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf buf = STRBUF(16);
+
+    (void)state;
+    ssh_wire_add_words(&buf, S("a\tb\nc\r\x1b[\x7f\xe4~"));
+    assert_string_equal(strbuf_cstr(&buf), "a b c??[??~");
+    ssh_wire_add_words(&buf, S("too much of it"));
+    assert_string_equal(strbuf_cstr(&buf), "a b c??[??~too m");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_added_can_be_taken),
         cmocka_unit_test(a_string_that_is_cut_is_not_taken),
         cmocka_unit_test(a_full_buffer_is_left_alone),
+        cmocka_unit_test(a_peers_words_stay_on_one_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
