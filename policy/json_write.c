@@ -47,7 +47,7 @@ static int put_list(struct strbuf *out, const json_t *list)
         if (r == 0 && i > 0)
             r = strbuf_add_char(out, ',');
         if (r == 0)
-            r = json_put(out, value);
+            r = json_write(out, value);
     }
     return r == 0 ? strbuf_add_char(out, ']') : r;
 }
@@ -66,7 +66,7 @@ static int put_object(struct strbuf *out, json_t *object)
         if (r == 0)
             r = strbuf_add_char(out, ':');
         if (r == 0)
-            r = json_put(out, json_object_iter_value(at));
+            r = json_write(out, json_object_iter_value(at));
         at = json_object_iter_next(object, at);
     }
     return r == 0 ? strbuf_add_char(out, '}') : r;
@@ -81,7 +81,7 @@ static int put_real(struct strbuf *out, const json_t *real)
     return strbuf_add(out, str_of(text, len));
 }
 
-int json_put(struct strbuf *out, const json_t *tree)
+int json_write(struct strbuf *out, const json_t *tree)
 {
     switch (json_typeof(tree)) {
     case JSON_OBJECT:

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * A JSON tree as compact text. jansson can do it too, at eight times the cost:
+ * A JSON tree as compact text. jansson can do it too, at four times the cost:
  * it checks again what json_strict or we ourselves have put into the tree.
  */
 
@@ -11,4 +11,4 @@
 
 /* Append TREE, whose strings are UTF-8 as jansson keeps them. 0 or -ENOBUFS,
  * OUT then holding part of it. */
-int json_put(struct strbuf *out, const json_t *tree);
+int json_write(struct strbuf *out, const json_t *tree);

@@ -30,7 +30,7 @@ static bool read_body(struct request *rq)
 
 static bool write_body(struct request *rq)
 {
-    if (json_put(&rq->json, rq->tree) == 0)
+    if (json_write(&rq->json, rq->tree) == 0)
         return true;
     verdict_deny(&rq->verdict, 413, "request.body", "",
                  "the body, written anew, is too long");

@@ -115,7 +115,7 @@ static void once(const struct rules *rules, struct str body,
         abort();
     }
     judged = now();
-    if (json_put(&out, tree) != 0)
+    if (json_write(&out, tree) != 0)
         abort();
     json_decref(tree);
     times->write = now() - judged;

@@ -11,7 +11,7 @@ static void check(const char *text)
     json_auto_t *again = NULL;
 
     assert_non_null(tree);
-    assert_int_equal(json_put(&out, tree), 0);
+    assert_int_equal(json_write(&out, tree), 0);
     again = json_loadb(out.ptr, out.len, JSON_DECODE_ANY, NULL);
     if (!again || !json_equal(tree, again))
         fail_msg("%s became %s", text, strbuf_cstr(&out));
@@ -38,7 +38,7 @@ static void it_is_written_without_blanks_and_in_order(void **state)
         json_loads("{\"z\": [1, \"x\\n\\u0001\"], \"a\": true}", 0, NULL);
 
     (void)state;
-    assert_int_equal(json_put(&out, tree), 0);
+    assert_int_equal(json_write(&out, tree), 0);
     assert_string_equal(strbuf_cstr(&out),
                         "{\"z\":[1,\"x\\n\\u0001\"],\"a\":true}");
 }
@@ -50,11 +50,12 @@ static void what_does_not_fit_says_so(void **state)
     AUTO(strbuf_fini) struct strbuf whole = STRBUF(4096);
 
     (void)state;
-    assert_int_equal(json_put(&whole, tree), 0);
+    assert_int_equal(json_write(&whole, tree), 0);
     for (size_t max = 0; max <= whole.len; max++) {
         AUTO(strbuf_fini) struct strbuf out = STRBUF(max);
 
-        assert_int_equal(json_put(&out, tree), max < whole.len ? -ENOBUFS : 0);
+        assert_int_equal(json_write(&out, tree),
+                         max < whole.len ? -ENOBUFS : 0);
     }
 }
 
