@@ -44,10 +44,10 @@ static struct str take_word(struct str *text)
 static bool take_plain(struct str *text, bool is_key, struct str *word)
 {
     size_t len = 0;
-    char quote = text->len ? text->ptr[0] : '\0';
+    bool quoted = text->len && (text->ptr[0] == '"' || text->ptr[0] == '\'');
 
-    if (quote == '"' || quote == '\'') {
-        ssize_t end = str_find(str_from_index(*text, 1), quote);
+    if (quoted) {
+        ssize_t end = str_find(str_from_index(*text, 1), text->ptr[0]);
 
         if (end < 0)
             return false;

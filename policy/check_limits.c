@@ -133,7 +133,7 @@ static void merge(const json_t *body, const json_t *current,
 bool update_is_within(const struct limit_rules *limits, const json_t *body,
                       const json_t *current)
 {
-    struct amounts merged;
+    struct amounts merged = {0};
 
     merge(body, current, &merged);
     return json_is_object(current) &&

@@ -8,8 +8,8 @@
 
 const struct place *query_place(struct query_place *at, struct str key)
 {
+    *at = (struct query_place){.place = {.key = at->text}};
     snprintf(at->text, sizeof(at->text), "query %.*s", STR_FMT(key));
-    at->place = (struct place){.key = at->text};
     return &at->place;
 }
 
@@ -221,7 +221,7 @@ bool query_ps(struct judge *judge, const struct query_field *field,
         char c = value.ptr[i];
 
         good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               (c >= '0' && c <= '9') || memchr(" ,-_+=%:", c, 8);
+               (c >= '0' && c <= '9') || str_find(S(" ,-_+=%:"), c) >= 0;
     }
     return good || judge_refuse(judge, 403, "request.query", place,
                                 "ps gets options and columns only, like -ef "

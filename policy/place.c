@@ -10,8 +10,14 @@ struct spelling {
 
 static void add(struct spelling *out, const char *text)
 {
-    for (; *text && out->len < sizeof(out->text) - 1; text++)
-        out->text[out->len++] = *text >= 0x20 && *text < 0x7f ? *text : '?';
+    for (; *text && out->len < sizeof(out->text) - 1; text++) {
+        bool plain = *text >= 0x20 && *text < 0x7f;
+        char shown = '?';
+
+        if (plain)
+            shown = *text;
+        out->text[out->len++] = shown;
+    }
 }
 
 static void add_index(struct spelling *out, size_t index)

@@ -52,7 +52,7 @@ static void assert_known(const struct record *record, const json_t *object);
 static void assert_known_value(const struct field *field, const json_t *value)
 {
     const char *key;
-    json_t *item;
+    json_t *item, *inner;
     size_t i;
 
     if (!field->of)
@@ -61,13 +61,18 @@ static void assert_known_value(const struct field *field, const json_t *value)
         assert_known(field->of, value);
         return;
     }
-    json_array_foreach(value, i, item) assert_known(field->of, item);
+    json_array_foreach(value, i, item)
+    {
+        assert_known(field->of, item);
+    }
     json_object_foreach((json_t *)(uintptr_t)value, key, item)
     {
         if (json_is_object(item))
             assert_known(field->of, item);
-        json_t *inner;
-        json_array_foreach(item, i, inner) assert_known(field->of, inner);
+        json_array_foreach(item, i, inner)
+        {
+            assert_known(field->of, inner);
+        }
     }
 }
 
@@ -148,7 +153,10 @@ static void assert_harmless_member(const char *key, const json_t *value)
                 !begins(json_string_value(value), "ns:")));
     }
     if (strcasecmp(key, "Binds") == 0) {
-        json_array_foreach(value, i, item) assert_bind(json_string_value(item));
+        json_array_foreach(value, i, item)
+        {
+            assert_bind(json_string_value(item));
+        }
     }
     if (strcasecmp(key, "CapAdd") == 0) {
         json_array_foreach(value, i, item)
@@ -189,7 +197,10 @@ static void assert_harmless(const json_t *tree)
     json_t *value;
     size_t i;
 
-    json_array_foreach(tree, i, value) assert_harmless(value);
+    json_array_foreach(tree, i, value)
+    {
+        assert_harmless(value);
+    }
     json_object_foreach((json_t *)(uintptr_t)tree, key, value)
     {
         assert_harmless_member(key, value);

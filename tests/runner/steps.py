@@ -129,7 +129,7 @@ SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/bed/stage",
 CPPCHECK = ["--enable=warning,style,performance,portability", "-I.",
             "--inline-suppr", "--suppressions-list=tests/cppcheck.supp",
             "--quiet", "--error-exitcode=1"]
-FUZZERS = ["http_reader", "policy", "target"]
+FUZZERS = ["http_reader", "judge", "policy", "target"]
 
 
 # Debian 13, with a newer compiler and a newer libssh2

@@ -379,8 +379,10 @@ static void check_rule(const char *rule, size_t at)
         str_cut(rest, '.', &step, &rest);
         snprintf(key, sizeof(key), "%.*s", STR_FMT(step));
         setting = shape ? shape_find(shape, key) : NULL;
-        if (!setting)
+        if (!setting) {
             fail_msg("%s is no key of a policy", rule);
+            return;
+        }
         offset += setting->offset;
         shape = setting->of;
     }

@@ -78,7 +78,7 @@ static void what_no_engine_reads_is_no_name(void **state)
         "[]/a.b",
         "\xc3\xa9",
         "http://x/y",
-        "a@b@" DIGEST,
+        ("a@b@" DIGEST),
     };
 
     (void)state;
@@ -99,7 +99,7 @@ static void a_name_ends_at_its_limit(void **state)
     memset(text, 'a', IMAGE_NAME_MAX - strlen("docker.io/library/"));
     assert_int_equal(image_ref_parse(str_from(text), &ref), 0);
     assert_int_equal(ref.name.len, IMAGE_NAME_MAX);
-    strcat(text, "a");
+    text[strlen(text)] = 'a';
     assert_int_equal(image_ref_parse(str_from(text), &ref),
                      IMAGE_REF_E_INVALID);
     memset(text, 't', sizeof(text) - 1);
