@@ -1,8 +1,11 @@
 #include "policy/audit.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "policy/json_write.h"
+#include "policy/limits.h"
+#include "policy/record.h"
 
 const char *audit_close_name(enum audit_close close)
 {
@@ -92,13 +95,13 @@ static const struct body_fact {
     {OP_VOLUME_CREATE,      "driver",     {"Driver"},                              copy_of  },
 };
 
-static void set_text(json_t *record, const char *key, struct str value)
+static void put_text(struct record *record, const char *key, struct str value)
 {
     if (value.len)
-        json_object_set_new(record, key, text(value));
+        record_text(record, key, value);
 }
 
-static void set_time(json_t *record, uint64_t time_ns)
+static void put_time(struct record *record, uint64_t time_ns)
 {
     time_t seconds = (time_t)(time_ns / 1000000000);
     char stamp[40], all[64];
@@ -108,21 +111,21 @@ static void set_time(json_t *record, uint64_t time_ns)
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(all, sizeof(all), "%s.%06uZ", stamp,
              (unsigned)(time_ns / 1000 % 1000000));
-    json_object_set_new(record, "time", json_string(all));
+    record_text(record, "time", str_from(all));
 }
 
 /* A part whose size a client chooses; VALUE is handed over. */
-static void set_bounded(json_t *record, const char *key, json_t *value)
+static void put_bounded(struct record *record, const char *key, json_t *value)
 {
-    if (json_dumpb(value, NULL, 0, JSON_COMPACT) > LIMIT_AUDIT_PART) {
-        json_decref(value);
-        value = json_string("(too long)");
-    }
-    if (json_is_string(value) || json_object_size(value) ||
-        json_array_size(value))
-        json_object_set_new(record, key, value);
+    AUTO(strbuf_fini) struct strbuf part = STRBUF(LIMIT_AUDIT_PART);
+    AUTO(json_decrefp) json_t *owned = value;
+
+    if (!json_object_size(owned) && !json_array_size(owned))
+        return;
+    if (json_write(&part, owned) < 0)
+        record_text(record, key, S("(too long)"));
     else
-        json_decref(value);
+        record_json(record, key, strbuf_str(&part));
 }
 
 static bool is_hidden(struct str key)
@@ -153,12 +156,12 @@ static void add_pair(json_t *query, struct str key, json_t *value)
     json_array_append_new(before, value);
 }
 
-static void set_query(json_t *record, const struct audit_facts *facts)
+static void put_query(struct record *record, const struct audit_facts *facts)
 {
     json_t *query;
     bool repeats;
 
-    if (!facts->target || !facts->match)
+    if (!facts->target || !facts->match || facts->target->query_count == 0)
         return;
     query = json_object();
     for (size_t i = 0; i < facts->target->query_count; i++) {
@@ -170,10 +173,11 @@ static void set_query(json_t *record, const struct audit_facts *facts)
                      is_hidden(pair->key) ? json_string("(hidden)")
                                           : text(pair->value));
     }
-    set_bounded(record, "query", query);
+    put_bounded(record, "query", query);
 }
 
-static void set_body_facts(json_t *record, const struct audit_facts *facts)
+static void put_body_facts(struct record *record,
+                           const struct audit_facts *facts)
 {
     json_t *request;
 
@@ -191,91 +195,87 @@ static void set_body_facts(json_t *record, const struct audit_facts *facts)
         if (at && !json_is_null(at))
             json_object_set_new(request, fact->label, fact->reduce(at));
     }
-    set_bounded(record, "request", request);
+    put_bounded(record, "request", request);
 }
 
-static void set_verdict(json_t *record, const struct audit_facts *facts)
+static void put_verdict(struct record *record, const struct audit_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
 
     if (!verdict)
         return;
-    json_object_set_new(record, "verdict",
-                        json_string(facts->would_deny ? "would-deny"
-                                    : verdict->kind == VERDICT_ALLOW ? "allow"
-                                                                     : "deny"));
-    set_text(record, "rule", str_from(verdict->rule));
-    set_text(record, "field", str_from(verdict->field));
-    set_text(record, "reason", str_from(verdict->reason));
+    record_text(record, "verdict",
+                facts->would_deny                ? S("would-deny")
+                : verdict->kind == VERDICT_ALLOW ? S("allow")
+                                                 : S("deny"));
+    put_text(record, "rule", str_from(verdict->rule));
+    put_text(record, "field", str_from(verdict->field));
+    put_text(record, "reason", str_from(verdict->reason));
 }
 
 /* The part that both kinds of record share, in its documented order. */
-static json_t *record_new(const char *event, const struct audit_facts *facts)
+static void begin(struct record *record, struct strbuf *out, struct str event,
+                  const struct audit_facts *facts)
 {
-    json_t *record = json_object();
-
-    set_time(record, facts->time_ns);
-    json_object_set_new(record, "event", json_string(event));
-    json_object_set_new(record, "id", json_string(facts->id));
-    json_object_set_new(record, "namespace", json_string(facts->namespace_));
-    set_text(record, "listener", str_from(facts->listener));
-    json_object_set_new(record, "pid", json_integer(facts->peer.pid));
-    json_object_set_new(record, "uid", json_integer(facts->peer.uid));
-    json_object_set_new(record, "gid", json_integer(facts->peer.gid));
-    json_object_set_new(record, "method",
-                        json_string(method_name(facts->method)));
-    json_object_set_new(record, "operation",
-                        facts->operation
-                            ? json_string(operation_name(facts->operation))
-                            : json_null());
-    set_text(record, "path", facts->path);
-    set_text(record, "sent", facts->sent);
-    set_query(record, facts);
-    set_body_facts(record, facts);
-    set_verdict(record, facts);
+    record_begin(record, out);
+    put_time(record, facts->time_ns);
+    record_text(record, "event", event);
+    record_text(record, "id", str_from(facts->id));
+    record_text(record, "namespace", str_from(facts->namespace_));
+    put_text(record, "listener", str_from(facts->listener));
+    record_int(record, "pid", facts->peer.pid);
+    record_uint(record, "uid", facts->peer.uid);
+    record_uint(record, "gid", facts->peer.gid);
+    record_text(record, "method", str_from(method_name(facts->method)));
+    if (facts->operation)
+        record_text(record, "operation",
+                    str_from(operation_name(facts->operation)));
+    else
+        record_null(record, "operation");
+    put_text(record, "path", facts->path);
+    put_text(record, "sent", facts->sent);
+    put_query(record, facts);
+    put_body_facts(record, facts);
+    put_verdict(record, facts);
     if (facts->changes)
-        set_bounded(record, "changes", json_deep_copy(facts->changes));
-    return record;
+        put_bounded(record, "changes", json_deep_copy(facts->changes));
 }
 
-/* milliseconds with their fraction, not 17 digits of it */
-#define FORMAT (JSON_COMPACT | JSON_REAL_PRECISION(12))
-
-static int put(struct strbuf *out, json_t *record)
+/* A line is whole or not there. */
+static int end(struct record *record, size_t start)
 {
-    AUTO(json_decrefp) json_t *owned = record;
-    size_t len = json_dumpb(owned, NULL, 0, FORMAT);
-    char *to = strbuf_reserve(out, len + 1);
+    int r = record_end(record);
 
-    if (!to)
-        return -ENOBUFS;
-    json_dumpb(owned, to, len, FORMAT);
-    to[len] = '\n';
-    strbuf_commit(out, len + 1);
-    return 0;
+    if (r == 0)
+        r = strbuf_add_char(record->out, '\n');
+    if (r < 0)
+        record->out->len = start;
+    return r;
 }
 
 int audit_put_decision(struct strbuf *out, const struct audit_facts *facts)
 {
-    return put(out, record_new("decision", facts));
+    size_t start = out->len;
+    struct record record;
+
+    begin(&record, out, S("decision"), facts);
+    return end(&record, start);
 }
 
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts)
 {
-    json_t *record = record_new("end", facts);
-    uint64_t micros = facts->duration_ns / 1000; /* nobody needs more */
+    size_t start = out->len;
+    struct record record;
 
-    json_object_set_new(record, "status",
-                        facts->status ? json_integer(facts->status)
-                                      : json_null());
-    json_object_set_new(record, "bytes_in",
-                        json_integer((json_int_t)facts->bytes_in));
-    json_object_set_new(record, "bytes_out",
-                        json_integer((json_int_t)facts->bytes_out));
-    json_object_set_new(record, "duration_ms",
-                        json_real((double)micros / 1000));
-    set_text(record, "object", facts->object);
-    json_object_set_new(record, "close",
-                        json_string(audit_close_name(facts->close)));
-    return put(out, record);
+    begin(&record, out, S("end"), facts);
+    if (facts->status)
+        record_int(&record, "status", facts->status);
+    else
+        record_null(&record, "status");
+    record_uint(&record, "bytes_in", facts->bytes_in);
+    record_uint(&record, "bytes_out", facts->bytes_out);
+    record_millis(&record, "duration_ms", facts->duration_ns / 1000);
+    put_text(&record, "object", facts->object);
+    record_text(&record, "close", str_from(audit_close_name(facts->close)));
+    return end(&record, start);
 }

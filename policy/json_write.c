@@ -16,23 +16,23 @@ static int put_escape(struct strbuf *out, unsigned char c)
     }
 }
 
-static int put_text(struct strbuf *out, const char *text, size_t len)
+int json_write_text(struct strbuf *out, struct str text)
 {
     size_t plain = 0;
     int r = strbuf_add_char(out, '"');
 
-    for (size_t i = 0; r == 0 && i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    for (size_t i = 0; r == 0 && i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
 
         if (c >= 0x20 && c != '"' && c != '\\')
             continue;
-        r = strbuf_add(out, str_of(text + plain, i - plain));
+        r = strbuf_add(out, str_of(text.ptr + plain, i - plain));
         if (r == 0)
             r = put_escape(out, c);
         plain = i + 1;
     }
     if (r == 0)
-        r = strbuf_add(out, str_of(text + plain, len - plain));
+        r = strbuf_add(out, str_from_index(text, plain));
     return r == 0 ? strbuf_add_char(out, '"') : r;
 }
 
@@ -61,8 +61,8 @@ static int put_object(struct strbuf *out, json_t *object)
         if (!first)
             r = strbuf_add_char(out, ',');
         if (r == 0)
-            r = put_text(out, json_object_iter_key(at),
-                         json_object_iter_key_len(at));
+            r = json_write_text(out, str_of(json_object_iter_key(at),
+                                            json_object_iter_key_len(at)));
         if (r == 0)
             r = strbuf_add_char(out, ':');
         if (r == 0)
@@ -90,7 +90,8 @@ int json_write(struct strbuf *out, const json_t *tree)
     case JSON_ARRAY:
         return put_list(out, tree);
     case JSON_STRING:
-        return put_text(out, json_string_value(tree), json_string_length(tree));
+        return json_write_text(
+            out, str_of(json_string_value(tree), json_string_length(tree)));
     case JSON_INTEGER:
         return strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
                            json_integer_value(tree));

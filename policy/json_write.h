@@ -12,3 +12,6 @@
 /* Append TREE, whose strings are UTF-8 as jansson keeps them. 0 or -ENOBUFS,
  * OUT then holding part of it. */
 int json_write(struct strbuf *out, const json_t *tree);
+
+/* Append TEXT, which is UTF-8, as a JSON string. As above. */
+int json_write_text(struct strbuf *out, struct str text);

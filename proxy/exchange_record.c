@@ -60,10 +60,10 @@ int exchange_record_decision(const struct exchange *ex)
 /* The "Id" that a create was answered with, as a new reference, or NULL. */
 static json_t *created_id(const struct exchange *ex)
 {
-    AUTO(json_decrefp)
-    json_t *reply = json_loadb(ex->created.ptr ? ex->created.ptr : "",
-                               ex->created.len, 0, NULL);
+    AUTO(json_decrefp) json_t *reply = NULL;
 
+    if (ex->created.len)
+        reply = json_loadb(ex->created.ptr, ex->created.len, 0, NULL);
     return json_incref(json_object_get(reply, "Id"));
 }
 

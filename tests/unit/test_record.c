@@ -1,0 +1,142 @@
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "policy/record.h"
+
+static struct strbuf out;
+
+static int setup(void **state)
+{
+    (void)state;
+    out = (struct strbuf)STRBUF(4096);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    strbuf_fini(&out);
+    return 0;
+}
+
+static void an_object_without_members_is_written(void **state)
+{
+    struct record record;
+
+    (void)state;
+    record_begin(&record, &out);
+    assert_int_equal(record_end(&record), 0);
+    assert_string_equal(strbuf_cstr(&out), "{}");
+}
+
+static void members_stand_in_the_order_they_came(void **state)
+{
+    struct record record;
+
+    (void)state;
+    record_begin(&record, &out);
+    record_text(&record, "z", S("text"));
+    record_int(&record, "i", INT64_MIN);
+    record_uint(&record, "u", UINT64_MAX);
+    record_int(&record, "zero", 0);
+    record_null(&record, "n");
+    record_json(&record, "t", S("{\"a\":[1,null]}"));
+    record_text(&record, "empty", S(""));
+    assert_int_equal(record_end(&record), 0);
+    assert_string_equal(strbuf_cstr(&out),
+                        "{\"z\":\"text\",\"i\":-9223372036854775808,"
+                        "\"u\":18446744073709551615,\"zero\":0,\"n\":null,"
+                        "\"t\":{\"a\":[1,null]},\"empty\":\"\"}");
+}
+
+static void milliseconds_have_three_decimals(void **state)
+{
+    struct record record;
+
+    (void)state;
+    record_begin(&record, &out);
+    record_millis(&record, "a", 0);
+    record_millis(&record, "b", 7);
+    record_millis(&record, "c", 1234050);
+    assert_int_equal(record_end(&record), 0);
+    assert_string_equal(strbuf_cstr(&out),
+                        "{\"a\":0.000,\"b\":0.007,\"c\":1234.050}");
+}
+
+/* What is written is read back the same by another's reader. */
+static void every_character_comes_back(void **state)
+{
+    char all[1 + 0x7f + 4];
+    struct record record;
+    const json_t *back;
+    json_t *tree;
+
+    (void)state;
+    for (int i = 0; i <= 0x7f; i++)
+        all[i] = (char)i;
+    memcpy(all + 0x80, "\xf0\x9f\x90\xb3", 4);
+    record_begin(&record, &out);
+    record_text(&record, "all", str_of(all, sizeof(all)));
+    assert_int_equal(record_end(&record), 0);
+    assert_int_equal(str_find(strbuf_str(&out), '\n'), -1);
+    tree = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL);
+    back = json_object_get(tree, "all");
+    assert_int_equal(json_string_length(back), sizeof(all));
+    assert_memory_equal(json_string_value(back), all, sizeof(all));
+    json_decref(tree);
+}
+
+static void text_that_is_no_utf8_is_said_to_be_none(void **state)
+{
+    struct record record;
+
+    (void)state;
+    record_begin(&record, &out);
+    record_text(&record, "bad", S("a\xff"));
+    assert_int_equal(record_end(&record), 0);
+    assert_string_equal(strbuf_cstr(&out), "{\"bad\":\"(not UTF-8)\"}");
+}
+
+/* Whichever part finds no room: all of the object goes, and nothing else. */
+static void a_full_buffer_is_left_as_it_was(void **state)
+{
+    const size_t whole = strlen("before{\"a\":\"b\\n\",\"c\":12}");
+
+    (void)state;
+    for (size_t max = strlen("before"); max <= whole; max++) {
+        struct strbuf small = STRBUF(max);
+        struct record record;
+        int r;
+
+        strbuf_add(&small, S("before"));
+        record_begin(&record, &small);
+        record_text(&record, "a", S("b\n"));
+        record_uint(&record, "c", 12);
+        r = record_end(&record);
+        assert_int_equal(r, max < whole ? -ENOBUFS : 0);
+        assert_int_equal(small.len, max < whole ? strlen("before") : whole);
+        strbuf_fini(&small);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_object_without_members_is_written,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(members_stand_in_the_order_they_came,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(milliseconds_have_three_decimals, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(every_character_comes_back, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(text_that_is_no_utf8_is_said_to_be_none,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_full_buffer_is_left_as_it_was, setup,
+                                        teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
