@@ -30,10 +30,10 @@ static void raise_descriptor_limit(void)
 /* "unix:PATH", "unix:///PATH" or just the path. */
 static const char *socket_path(const char *text)
 {
-    if (strncmp(text, "unix:", 5))
+    if (strncmp(text, "unix:", 5) != 0)
         return text;
     text += 5;
-    return strncmp(text, "//", 2) ? text : text + 2;
+    return strncmp(text, "//", 2) == 0 ? text + 2 : text;
 }
 
 int command_serve(int argc, char **argv)

@@ -67,7 +67,7 @@ struct ssh_agent *ssh_agent_new(const char *path, const struct waker *waker)
     };
     if (!path || strlen(path) >= sizeof(address.sun_path))
         return a;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (a->fd < 0 ||
         connect(a->fd, (struct sockaddr *)&address, sizeof(address)) < 0) {

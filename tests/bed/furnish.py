@@ -164,7 +164,8 @@ def image_tar():
 
 def make_clients(d, tree, cache):
     """The newer docker and its plugins run as they are; the newer Python
-    brings its own loader and C library."""
+    brings its own loader and C library. A client that is not installed is
+    there all the same, and fails when it is called."""
     plugins = tree / "usr/libexec/docker/cli-plugins"
     for version in "20.10", "26.1":
         (d / f"client-{version}/cli-plugins").mkdir(parents=True)

@@ -1,10 +1,11 @@
 """All steps of a test run, in the order in which they are begun."""
 import os
+import re
 import shutil
 from pathlib import Path
 
 import outputs
-from step import Case, Step, Trouble
+from step import Case, Step, Trouble, tail
 
 BUILDS = {  # name: compiler, options of meson
     "gcc": ("gcc", []),
@@ -122,6 +123,17 @@ def lint(name, *argv, files=(), needs=(), limit=600):
     return Step("lint " + name, work, needs, limit)
 
 
+def clang_tidy(run):
+    # A process for each file: with several, 14 stumbles over its own state.
+    text = run.call("run-clang-tidy", "-quiet", "-j1", "-p", dir_of("gcc"),
+                    "/(policy|proxy|tests)/", check=False)
+    if run.rc == 0:
+        return [Case("passed", "clang-tidy")]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    found = re.findall(r"^.*: (?:error|warning): .*$", plain, re.M)
+    return [Case("failed", "clang-tidy", "\n".join(found) or tail(plain))]
+
+
 C = ["policy/**/*.c", "proxy/**/*.c", "tests/**/*.c"]
 H = ["policy/**/*.h", "proxy/**/*.h", "tests/**/*.h"]
 SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/bed/stage",
@@ -158,8 +170,7 @@ GROUPS = {
                   e2e("sanitized e2e", "sanitized", BERTH_E2E_MIB="16")],
     "link": [build("gcc"), link("link", "gcc")],
     "lint": [build("gcc"),
-             lint("clang-tidy", "clang-tidy", "--quiet", "-p",
-                  dir_of("gcc"), files=C, needs=("build gcc",), limit=1200),
+             Step("lint clang-tidy", clang_tidy, ("build gcc",), 1200),
              build("analyzer"),
              lint("cppcheck", "cppcheck", *CPPCHECK, files=C),
              lint("format", "clang-format", "--dry-run", "-Werror",
