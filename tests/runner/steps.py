@@ -143,11 +143,7 @@ CPPCHECK = ["--enable=warning,performance,portability", "-I.",
             "--library=tests/cppcheck.cfg",
             "--inline-suppr", "--suppressions-list=tests/cppcheck.supp",
             "--quiet", "--error-exitcode=1"]
-<<<<<<< HEAD
-FUZZERS = ["http_reader", "judge", "policy", "target"]
-=======
 FUZZERS = sorted(p.stem.partition("_")[2] for p in TOP.glob("tests/fuzz/fuzz_*.c"))
->>>>>>> df9fafa (checks: tell clang-tidy and cppcheck what they cannot know)
 
 
 # Debian 13, with a newer compiler and a newer libssh2
