@@ -18,7 +18,7 @@ struct harbour *harbour_get(struct harbours *all, struct policy *policy)
     h->all = all;
     h->policy = policy_ref(policy); /* the upstream reads its configuration */
     h->upstream = upstream_new(all->base, &policy->upstream);
-    h->pool = pool_new(all->base, h->upstream, policy->upstream.spare_channels);
+    h->pool = pool_new(all->base, h->upstream);
     h->engine = engine_new(all->base, h->upstream, h->pool);
     h->next = all->first;
     all->first = h;

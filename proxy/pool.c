@@ -12,7 +12,8 @@ enum {
     /* dockerd closes a connection whose first request does not come within
      * five minutes; long before, an unused one is replaced */
     OLD_TURNS = 12,
-    SPARES_LEAST = 2,
+    TURNS = 3,
+    IDLE_LEAST = 2, /* what one docker command uses */
 };
 
 struct parked {
@@ -24,14 +25,12 @@ struct pool {
     struct event_base *base;
     struct upstream *upstream;
     struct event *turn;
-    unsigned spares;
     struct stream *opening[LIMIT_POOL_IDLE];
     unsigned opening_count;
     struct parked idle[LIMIT_POOL_IDLE];
     unsigned idle_count;
     unsigned used;
-    unsigned peaks[3]; /* the most used at once, in this turn and before */
-    bool refused;      /* an open failed; none ahead of demand in this turn */
+    unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
     struct pool_waiter *first, **last;
     unsigned waiting;
 };
@@ -78,16 +77,16 @@ static void on_idle_change(struct stream *stream, void *arg)
 }
 
 /*
- * How many streams there are to be, as use goes. Those that a burst needed are
- * kept for the next one, since the pause between two is often a moment.
+ * How many streams are kept while so many are used: what a burst needed stays
+ * for the next one, since the pause between two is often but a moment.
  */
 static unsigned level(const struct pool *pool)
 {
-    unsigned most = pool->spares;
+    unsigned most = 0;
 
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < TURNS; i++)
         most = pool->peaks[i] > most ? pool->peaks[i] : most;
-    return most;
+    return most + IDLE_LEAST;
 }
 
 /* An open stream nobody has: to the first who waits, or into the yard. */
@@ -101,7 +100,7 @@ static void settle(struct pool *pool, struct stream *stream)
         stream->on_change = NULL;
         waiter->on_stream(waiter, stream, NULL);
     } else if (pool->idle_count < LIMIT_POOL_IDLE &&
-               pool->idle_count + pool->used < level(pool) + SPARES_LEAST) {
+               pool->idle_count + pool->used < level(pool)) {
         stream->on_change = on_idle_change;
         stream->arg = pool;
         pool->idle[pool->idle_count++] = (struct parked){stream, 0};
@@ -130,7 +129,6 @@ static void on_opening_change(struct stream *stream, void *arg)
                                       : "the engine closed a new connection "
                                         "at once";
 
-        pool->refused = true;
         log_warn("no stream to the engine: %s", why);
         if (waiter) {
             wait_end(pool, waiter);
@@ -141,31 +139,14 @@ static void on_opening_change(struct stream *stream, void *arg)
     refill(pool);
 }
 
-/* How many idle streams are wanted, opened for nobody yet. */
-static unsigned wanted(const struct pool *pool)
-{
-    unsigned all = level(pool);
-    unsigned idle = all > pool->used ? all - pool->used : 0;
-
-    if (idle < SPARES_LEAST)
-        idle = SPARES_LEAST;
-    return idle < pool->spares ? idle : pool->spares;
-}
-
-/* Open what those who wait need, and some ahead. */
+/* Open what those who wait need. */
 static void refill(struct pool *pool)
 {
-    while (pool->opening_count < LIMIT_POOL_IDLE) {
-        struct upstream_status status;
-        struct stream *stream;
-        unsigned ahead = pool->refused ? 0 : wanted(pool);
+    while (pool->opening_count < pool->waiting &&
+           pool->opening_count < LIMIT_POOL_IDLE) {
+        struct stream *stream =
+            upstream_open(pool->upstream, on_opening_change, pool);
 
-        upstream_get_status(pool->upstream, &status);
-        /* while the link is down, only what is waited for */
-        if (pool->opening_count + pool->idle_count >=
-            pool->waiting + (status.up ? ahead : 0))
-            return;
-        stream = upstream_open(pool->upstream, on_opening_change, pool);
         if (!stream)
             return;
         pool->opening[pool->opening_count++] = stream;
@@ -175,36 +156,39 @@ static void refill(struct pool *pool)
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct pool *pool = arg;
+    unsigned all, kept = 0;
 
     (void)fd;
     (void)what;
-    for (unsigned i = pool->idle_count; i-- > 0;) {
-        if (++pool->idle[i].turns < OLD_TURNS)
-            continue;
-        /* the freshest stay at the end, where the next taker looks */
-        stream_close(pool->idle[i].stream);
-        unpark(pool, i);
-    }
-    pool->peaks[2] = pool->peaks[1];
-    pool->peaks[1] = pool->peaks[0];
+    for (unsigned i = TURNS - 1; i > 0; i--)
+        pool->peaks[i] = pool->peaks[i - 1];
     pool->peaks[0] = pool->used + pool->waiting;
-    pool->refused = false;
+    all = pool->used + pool->idle_count;
+    /* the freshest are at the end, where the next taker looks */
+    for (unsigned i = 0; i < pool->idle_count; i++) {
+        struct parked parked = pool->idle[i];
+
+        if (++parked.turns >= OLD_TURNS || all > level(pool)) {
+            stream_close(parked.stream);
+            all--;
+        } else {
+            pool->idle[kept++] = parked;
+        }
+    }
+    pool->idle_count = kept;
     refill(pool);
 }
 
-struct pool *pool_new(struct event_base *base, struct upstream *upstream,
-                      unsigned spares)
+struct pool *pool_new(struct event_base *base, struct upstream *upstream)
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
     const struct timeval turn = {TURN_MS / 1000, 0};
 
     pool->base = base;
     pool->upstream = upstream;
-    pool->spares = spares < LIMIT_POOL_IDLE ? spares : LIMIT_POOL_IDLE;
     pool->last = &pool->first;
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
     event_add(pool->turn, &turn);
-    refill(pool);
     return pool;
 }
 
@@ -241,7 +225,6 @@ struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
         pool->used++;
         note_use(pool);
         stream->on_change = NULL;
-        refill(pool);
         return stream;
     }
     waiter->next = NULL;

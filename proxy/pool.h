@@ -2,8 +2,9 @@
 
 /*
  * Streams to the engine, kept ready: opening one costs a round trip over SSH
- * (and they open one after the other), so some are opened ahead, and as many
- * are kept for the next requests as were lately in use at once.
+ * (and they open one after the other), so as many are kept for the next
+ * requests as were lately in use at once. To open some ahead of all demand is
+ * the upstream's business.
  */
 
 #include <event2/event.h>
@@ -23,9 +24,8 @@ struct pool_waiter {
     struct pool_waiter *next, **link; /* the pool's */
 };
 
-/* UPSTREAM stays the caller's. SPARES: so many are opened ahead of demand. */
-struct pool *pool_new(struct event_base *base, struct upstream *upstream,
-                      unsigned spares);
+/* UPSTREAM stays the caller's. */
+struct pool *pool_new(struct event_base *base, struct upstream *upstream);
 /* Closes the idle ones; those that were taken stay with their takers. */
 struct pool *pool_free(struct pool *pool);
 

@@ -211,6 +211,7 @@ void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
     mux->forward_only = false;
     mux->sessions_full = false;
     mux->spare_refused = false;
+    mux->quickest_open = 0;
     free(mux->forward_refusal);
     mux->forward_refusal = NULL;
     mux->commands = 0;

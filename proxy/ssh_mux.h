@@ -43,6 +43,9 @@ struct ssh_mux {
     bool sessions_full;    /* no more until one of them ends */
     bool spare_refused;    /* none any more until the next tick */
 
+    uint64_t open_began;    /* microseconds, of the open on its way */
+    uint64_t quickest_open; /* how long one took; 0: not known yet */
+
     size_t spares;     /* unclaimed, in SSH_CHANNEL_SPARE */
     size_t demand;     /* how many streams began lately */
     size_t demand_now; /* and since the last tick */

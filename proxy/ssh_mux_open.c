@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "proxy/log.h"
 #include "proxy/ssh_mux.h"
@@ -87,8 +88,26 @@ static bool may_exec(const struct ssh_mux *mux)
     return mux->config->channel != SSH_CHANNEL_FORWARD && !mux->forward_only;
 }
 
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* The quickest says how long the way is; others had to wait for something. */
+static void note_open(struct ssh_mux *mux)
+{
+    uint64_t took = now_us() - mux->open_began;
+
+    if (!mux->quickest_open || took < mux->quickest_open)
+        mux->quickest_open = took ? took : 1;
+}
+
 static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
+    note_open(mux);
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
     ch->owed = LIMIT_CHANNEL_INPUT;
@@ -180,6 +199,7 @@ static void begin(struct ssh_mux *mux)
     else if (mux->way == SSH_MUX_STREAMLOCAL && ch->kind == SSH_CHANNEL_EXEC)
         ch->kind = SSH_CHANNEL_STREAMLOCAL;
     ssh_mux_enter(mux, ch, SSH_CHANNEL_OPENING);
+    mux->open_began = now_us();
 }
 
 static void start_command(struct ssh_mux *mux, struct ssh_channel *ch)

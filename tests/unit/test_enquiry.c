@@ -13,12 +13,24 @@ static unsigned told;
 static int status;
 static char *body, *why_not;
 
+static void give_back(struct pool_waiter *waiter, struct stream *stream,
+                      const char *why)
+{
+    (void)waiter;
+    (void)why;
+    pool_give(pool, stream);
+}
+
+/* The pool has one stream, open and idle. */
 static int setup(void **state)
 {
+    struct pool_waiter waiter = {.on_stream = give_back};
+
     (void)state;
     base = event_base_new();
     fake_upstream_init(&fake);
-    pool = pool_new(base, &fake.upstream, 8);
+    pool = pool_new(base, &fake.upstream);
+    pool_take(pool, &waiter);
     fake_open(&fake, 0);
     told = 0;
     status = 0;

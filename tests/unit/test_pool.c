@@ -4,7 +4,6 @@
 #include "tests/unit/fake_upstream.h"
 
 enum {
-    SPARES = 4,
     BURST = 12,
 };
 
@@ -34,7 +33,7 @@ static int setup(void **state)
     (void)state;
     base = event_base_new();
     fake_upstream_init(&fake);
-    pool = pool_new(base, &fake.upstream, SPARES);
+    pool = pool_new(base, &fake.upstream);
     return 0;
 }
 
@@ -52,35 +51,22 @@ static struct taker taker(void)
     return (struct taker){.waiter.on_stream = on_stream};
 }
 
-static void spares_are_opened_ahead_and_taken_at_once(void **state)
+static void a_stream_is_opened_for_who_wants_one_and_kept(void **state)
 {
     struct taker t = taker();
-    struct stream *stream;
 
     (void)state;
-    assert_int_equal(fake.count, SPARES);
-    for (size_t i = 0; i < SPARES; i++)
-        fake_open(&fake, i);
-    assert_int_equal(pool_count(pool).idle, SPARES);
-    stream = pool_take(pool, &t.waiter);
-    assert_non_null(stream);
+    assert_int_equal(fake.count, 0);
+    assert_null(pool_take(pool, &t.waiter));
+    assert_int_equal(fake.count, 1);
+    fake_open(&fake, 0);
+    assert_ptr_equal(t.stream, &fake.streams[0].stream);
     assert_int_equal(pool_count(pool).used, 1);
-    assert_int_equal(fake.count, SPARES); /* there are enough ahead */
-    pool_give(pool, stream);
+    pool_give(pool, t.stream);
     assert_int_equal(pool_count(pool).used, 0);
-    assert_int_equal(pool_count(pool).idle, SPARES);
-}
-
-static void two_are_ahead_of_any_demand(void **state)
-{
-    struct taker t = taker();
-
-    (void)state;
-    for (size_t i = 0; i < SPARES; i++)
-        fake_open(&fake, i);
-    for (size_t i = 0; i < SPARES; i++)
-        assert_non_null(pool_take(pool, &t.waiter));
-    assert_int_equal(fake.count, SPARES + 2);
+    assert_int_equal(pool_count(pool).idle, 1);
+    assert_ptr_equal(pool_take(pool, &t.waiter), &fake.streams[0].stream);
+    assert_int_equal(fake.count, 1);
 }
 
 static void who_waits_is_served_in_order(void **state)
@@ -120,13 +106,32 @@ static void a_stream_that_cannot_be_opened_is_told_to_one(void **state)
     pool_cancel(pool, &b.waiter);
 }
 
+/* COUNT streams, used once and idle now. */
+static void park(size_t count)
+{
+    struct taker t[BURST];
+
+    for (size_t i = 0; i < count; i++) {
+        t[i] = taker();
+        t[i].stream = pool_take(pool, &t[i].waiter);
+    }
+    for (size_t i = 0; i < fake.count; i++) {
+        if (fake.streams[i].stream.state == STREAM_OPENING)
+            fake_open(&fake, i);
+    }
+    for (size_t i = 0; i < count; i++) {
+        assert_non_null(t[i].stream);
+        pool_give(pool, t[i].stream);
+    }
+}
+
 static void an_idle_stream_that_speaks_or_ends_is_not_handed_out(void **state)
 {
     struct taker t = taker();
 
     (void)state;
-    fake_open(&fake, 0);
-    fake_open(&fake, 1);
+    park(2);
+    assert_int_equal(pool_count(pool).idle, 2);
     fake_feed(&fake, 0, "HTTP/1.1 400 Bad Request\r\n");
     assert_true(fake.streams[0].closed);
     /* ended, but nobody was told yet */
@@ -142,71 +147,47 @@ static void a_stream_that_ended_in_use_is_not_kept(void **state)
     struct stream *stream;
 
     (void)state;
-    fake_open(&fake, 0);
+    park(1);
     stream = pool_take(pool, &t.waiter);
     fake.streams[0].stream.eof = true;
     pool_give(pool, stream);
     assert_true(fake.streams[0].closed);
 }
 
-static void while_the_link_is_down_nothing_is_opened_ahead(void **state)
+static void who_waits_is_told_when_the_pool_ends(void **state)
 {
-    struct fake_upstream down;
+    struct fake_upstream other;
     struct taker t = taker();
     struct pool *waiting;
 
     (void)state;
-    fake_upstream_init(&down);
-    down.status.up = false;
-    waiting = pool_new(base, &down.upstream, SPARES);
-    assert_int_equal(down.count, 0);
+    fake_upstream_init(&other);
+    waiting = pool_new(base, &other.upstream);
     assert_null(pool_take(waiting, &t.waiter));
-    assert_int_equal(down.count, 1);
+    assert_int_equal(other.count, 1);
     pool_free(waiting);
-    assert_int_equal(t.told, 1); /* the end is told, too */
-    fake_upstream_fini(&down);
-}
-
-static void open_all(void)
-{
-    for (size_t i = 0; i < fake.count; i++) {
-        if (fake.streams[i].stream.state == STREAM_OPENING)
-            fake_open(&fake, i);
-    }
+    assert_int_equal(t.told, 1);
+    assert_non_null(t.why);
+    fake_upstream_fini(&other);
 }
 
 static void what_a_burst_used_is_kept_for_the_next(void **state)
 {
-    struct taker t[BURST];
-    unsigned idle;
+    struct taker t = taker();
 
     (void)state;
-    for (size_t i = 0; i < BURST; i++) {
-        t[i] = taker();
-        t[i].stream = pool_take(pool, &t[i].waiter);
-    }
-    open_all();
-    for (size_t i = 0; i < BURST; i++) {
-        assert_non_null(t[i].stream);
-        pool_give(pool, t[i].stream);
-    }
-    idle = pool_count(pool).idle;
-    assert_in_range(idle, BURST, BURST + 2);
-    /* and nothing is opened for it */
-    open_all();
+    park(BURST);
+    assert_int_equal(pool_count(pool).idle, BURST);
     for (size_t i = 0; i < BURST; i++)
-        assert_non_null(pool_take(pool, &t[i].waiter));
-    assert_int_equal(pool_count(pool).used + pool_count(pool).idle, idle);
-    assert_int_equal(pool_count(pool).opening, 0);
+        assert_non_null(pool_take(pool, &t.waiter));
+    assert_int_equal(fake.count, BURST);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            spares_are_opened_ahead_and_taken_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(two_are_ahead_of_any_demand, setup,
-                                        teardown),
+            a_stream_is_opened_for_who_wants_one_and_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_served_in_order, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
@@ -216,8 +197,8 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_ended_in_use_is_not_kept,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            while_the_link_is_down_nothing_is_opened_ahead, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_pool_ends,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
                                         setup, teardown),
     };
