@@ -24,20 +24,6 @@ static const struct str hidden_query[] = {
     STR("message"),   STR("secret"), STR("fromSrc"),
 };
 
-static json_t *text(struct str s)
-{
-    json_t *value = json_stringn(s.ptr ? s.ptr : "", s.len);
-
-    /* bytes that are no UTF-8 cannot stand in JSON */
-    return value ? value : json_string("(not UTF-8)");
-}
-
-/* How a part of a body goes into the record. */
-static json_t *copy_of(const json_t *value)
-{
-    return json_deep_copy(value);
-}
-
 /* The names of networks, without the endpoint settings. */
 static json_t *keys_of(const json_t *object)
 {
@@ -67,33 +53,46 @@ static json_t *mounts_of(const json_t *mounts)
     return all;
 }
 
-/* What a request's body names, for the record: the JSON path, and its label. */
+/*
+ * What a request's body names, for the record: its label there, where it
+ * stands, and what is left of it (NULL: all). Whatever may hold a secret has no
+ * row: Env, Labels, options.
+ */
+// clang-format off
 static const struct body_fact {
     enum operation operation;
     const char *label;
     const char *path[3];
     json_t *(*reduce)(const json_t *value);
 } body_facts[] = {
-    {OP_CONTAINER_CREATE,   "image",      {"Image"},                               copy_of  },
-    {OP_CONTAINER_CREATE,   "entrypoint", {"Entrypoint"},                          copy_of  },
-    {OP_CONTAINER_CREATE,   "command",    {"Cmd"},                                 copy_of  },
-    {OP_CONTAINER_CREATE,   "user",       {"User"},                                copy_of  },
-    {OP_CONTAINER_CREATE,   "binds",      {"HostConfig", "Binds"},                 copy_of  },
-    {OP_CONTAINER_CREATE,   "mounts",     {"HostConfig", "Mounts"},                mounts_of},
-    {OP_CONTAINER_CREATE,   "network",    {"HostConfig", "NetworkMode"},           copy_of  },
-    {OP_CONTAINER_CREATE,
-     "networks",                          {"NetworkingConfig", "EndpointsConfig"},
-     keys_of                                                                                },
-    {OP_CONTAINER_CREATE,   "ports",      {"HostConfig", "PortBindings"},          copy_of  },
-    {OP_CONTAINER_EXEC,     "command",    {"Cmd"},                                 copy_of  },
-    {OP_CONTAINER_EXEC,     "user",       {"User"},                                copy_of  },
-    {OP_NETWORK_CREATE,     "name",       {"Name"},                                copy_of  },
-    {OP_NETWORK_CREATE,     "driver",     {"Driver"},                              copy_of  },
-    {OP_NETWORK_CONNECT,    "container",  {"Container"},                           copy_of  },
-    {OP_NETWORK_DISCONNECT, "container",  {"Container"},                           copy_of  },
-    {OP_VOLUME_CREATE,      "name",       {"Name"},                                copy_of  },
-    {OP_VOLUME_CREATE,      "driver",     {"Driver"},                              copy_of  },
+    {OP_CONTAINER_CREATE,    "image",        {"Image"},                                 NULL     },
+    {OP_CONTAINER_CREATE,    "entrypoint",   {"Entrypoint"},                            NULL     },
+    {OP_CONTAINER_CREATE,    "command",      {"Cmd"},                                   NULL     },
+    {OP_CONTAINER_CREATE,    "user",         {"User"},                                  NULL     },
+    {OP_CONTAINER_CREATE,    "binds",        {"HostConfig", "Binds"},                   NULL     },
+    {OP_CONTAINER_CREATE,    "mounts",       {"HostConfig", "Mounts"},                  mounts_of},
+    {OP_CONTAINER_CREATE,    "volumes_from", {"HostConfig", "VolumesFrom"},             NULL     },
+    {OP_CONTAINER_CREATE,    "network",      {"HostConfig", "NetworkMode"},             NULL     },
+    {OP_CONTAINER_CREATE,    "networks",     {"NetworkingConfig", "EndpointsConfig"},   keys_of  },
+    {OP_CONTAINER_CREATE,    "ports",        {"HostConfig", "PortBindings"},            NULL     },
+    {OP_CONTAINER_CREATE,    "privileged",   {"HostConfig", "Privileged"},              NULL     },
+    {OP_CONTAINER_CREATE,    "capabilities", {"HostConfig", "CapAdd"},                  NULL     },
+    {OP_CONTAINER_CREATE,    "devices",      {"HostConfig", "Devices"},                 NULL     },
+    {OP_CONTAINER_CREATE,    "security",     {"HostConfig", "SecurityOpt"},             NULL     },
+    {OP_CONTAINER_CREATE,    "pid",          {"HostConfig", "PidMode"},                 NULL     },
+    {OP_CONTAINER_CREATE,    "ipc",          {"HostConfig", "IpcMode"},                 NULL     },
+    {OP_CONTAINER_CREATE,    "runtime",      {"HostConfig", "Runtime"},                 NULL     },
+    {OP_CONTAINER_EXEC,      "command",      {"Cmd"},                                   NULL     },
+    {OP_CONTAINER_EXEC,      "user",         {"User"},                                  NULL     },
+    {OP_CONTAINER_EXEC,      "privileged",   {"Privileged"},                            NULL     },
+    {OP_NETWORK_CREATE,      "name",         {"Name"},                                  NULL     },
+    {OP_NETWORK_CREATE,      "driver",       {"Driver"},                                NULL     },
+    {OP_NETWORK_CONNECT,     "container",    {"Container"},                             NULL     },
+    {OP_NETWORK_DISCONNECT,  "container",    {"Container"},                             NULL     },
+    {OP_VOLUME_CREATE,       "name",         {"Name"},                                  NULL     },
+    {OP_VOLUME_CREATE,       "driver",       {"Driver"},                                NULL     },
 };
+// clang-format on
 
 static void put_text(struct record *record, const char *key, struct str value)
 {
@@ -114,16 +113,43 @@ static void put_time(struct record *record, uint64_t time_ns)
     record_text(record, "time", str_from(all));
 }
 
-/* A part whose size a client chooses; VALUE is handed over. */
-static void put_bounded(struct record *record, const char *key, json_t *value)
+/* Is it as good as missing? */
+static bool is_empty(const json_t *value)
+{
+    return !value || json_is_null(value) || json_is_false(value) ||
+           (json_is_string(value) && json_string_length(value) == 0) ||
+           (json_is_array(value) && json_array_size(value) == 0) ||
+           (json_is_object(value) && json_object_size(value) == 0);
+}
+
+/*
+ * The beginning of what is too long, as text: a client must not hide what it
+ * does behind much else.
+ */
+static void put_beginning(struct record *record, const char *key,
+                          const json_t *value)
+{
+    AUTO(strbuf_fini) struct strbuf all = STRBUF(LIMIT_JSON_WRITTEN);
+    AUTO(strbuf_fini) struct strbuf shown = STRBUF(LIMIT_AUDIT_PART);
+    size_t cut = LIMIT_AUDIT_PART / 8;
+
+    (void)json_write(&all, value);
+    while (cut && (all.ptr[cut] & 0xc0) == 0x80)
+        cut--;
+    strbuf_addf(&shown, "(cut, of %zu bytes) %.*s", all.len, (int)cut, all.ptr);
+    record_text(record, key, strbuf_str(&shown));
+}
+
+/* A part whose size a client chooses. */
+static void put_bounded(struct record *record, const char *key,
+                        const json_t *value)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(LIMIT_AUDIT_PART);
-    AUTO(json_decrefp) json_t *owned = value;
 
-    if (!json_object_size(owned) && !json_array_size(owned))
+    if (is_empty(value))
         return;
-    if (json_write(&part, owned) < 0)
-        record_text(record, key, S("(too long)"));
+    if (json_write(&part, value) < 0)
+        put_beginning(record, key, value);
     else
         record_json(record, key, strbuf_str(&part));
 }
@@ -137,65 +163,82 @@ static bool is_hidden(struct str key)
     return false;
 }
 
-/* A key that is given more than once has a list of values. */
-static void add_pair(json_t *query, struct str key, json_t *value)
+/* All values of KEY: one by itself, more as a list. */
+static void put_values(struct record *record, const char *name,
+                       const struct target *target)
 {
-    json_t *before = json_object_getn(query, key.ptr, key.len);
+    AUTO(json_decrefp) json_t *values = json_array();
+    struct str key = str_from(name);
 
-    if (!before) {
-        json_object_setn_new(query, key.ptr, key.len, value);
-        return;
-    }
-    if (!json_is_array(before)) {
-        json_t *list = json_array();
+    for (size_t i = 0; i < target->query_count; i++) {
+        struct str value = target->query[i].value;
 
-        json_array_append(list, before);
-        json_object_setn_new(query, key.ptr, key.len, list);
-        before = list;
+        if (str_eq(target->query[i].key, key))
+            json_array_append_new(values, json_stringn(value.ptr, value.len));
     }
-    json_array_append_new(before, value);
+    put_bounded(record, name,
+                json_array_size(values) == 1 ? json_array_get(values, 0)
+                                             : values);
+}
+
+/* Is pair I the first with its key? */
+static bool is_first(const struct target *target, size_t i)
+{
+    for (size_t before = 0; before < i; before++) {
+        if (str_eq(target->query[before].key, target->query[i].key))
+            return false;
+    }
+    return true;
 }
 
 static void put_query(struct record *record, const struct audit_facts *facts)
 {
-    json_t *query;
+    const struct target *target = facts->target;
+    struct record query;
     bool repeats;
 
-    if (!facts->target || !facts->match || facts->target->query_count == 0)
+    if (!target || !facts->match || target->query_count == 0)
         return;
-    query = json_object();
-    for (size_t i = 0; i < facts->target->query_count; i++) {
-        const struct query_pair *pair = &facts->target->query[i];
+    record_open(record, "query", &query);
+    for (size_t i = 0; i < target->query_count; i++) {
+        struct str key = target->query[i].key;
+        char name[64];
 
         /* what the route does not know is not sent, and not written */
-        if (route_knows_query(facts->match->route, pair->key, &repeats))
-            add_pair(query, pair->key,
-                     is_hidden(pair->key) ? json_string("(hidden)")
-                                          : text(pair->value));
+        if (!route_knows_query(facts->match->route, key, &repeats) ||
+            !is_first(target, i))
+            continue;
+        snprintf(name, sizeof(name), "%.*s", STR_FMT(key));
+        if (is_hidden(key))
+            record_text(&query, name, S("(hidden)"));
+        else
+            put_values(&query, name, target);
     }
-    put_bounded(record, "query", query);
+    record_close(record, &query);
 }
 
 static void put_body_facts(struct record *record,
                            const struct audit_facts *facts)
 {
-    json_t *request;
+    struct record request;
 
     if (!facts->body)
         return;
-    request = json_object();
+    record_open(record, "request", &request);
     for (size_t i = 0; i < sizeof(body_facts) / sizeof(*body_facts); i++) {
         const struct body_fact *fact = &body_facts[i];
+        AUTO(json_decrefp) json_t *reduced = NULL;
         const json_t *at = facts->body;
 
         if (fact->operation != facts->operation)
             continue;
         for (size_t p = 0; p < 3 && fact->path[p]; p++)
             at = json_object_get(at, fact->path[p]);
-        if (at && !json_is_null(at))
-            json_object_set_new(request, fact->label, fact->reduce(at));
+        if (fact->reduce && !is_empty(at))
+            at = reduced = fact->reduce(at);
+        put_bounded(&request, fact->label, at);
     }
-    put_bounded(record, "request", request);
+    record_close(record, &request);
 }
 
 static void put_verdict(struct record *record, const struct audit_facts *facts)
@@ -237,8 +280,7 @@ static void begin(struct record *record, struct strbuf *out, struct str event,
     put_query(record, facts);
     put_body_facts(record, facts);
     put_verdict(record, facts);
-    if (facts->changes)
-        put_bounded(record, "changes", json_deep_copy(facts->changes));
+    put_bounded(record, "changes", facts->changes);
 }
 
 /* A line is whole or not there. */

@@ -58,7 +58,7 @@
 
 /* what is written */
 #define LIMIT_AUDIT_LINE MIB
-#define LIMIT_AUDIT_PART (64 * KIB) /* of what a client can make long */
+#define LIMIT_AUDIT_PART (16 * KIB) /* of what a client can make long */
 
 /* the namespace */
 #define LIMIT_NAME        ((size_t)255) /* of an engine's object: a directory's */

@@ -94,3 +94,20 @@ int record_end(struct record *record)
     record->out->len = record->start;
     return -ENOBUFS;
 }
+
+void record_open(struct record *record, const char *key, struct record *inner)
+{
+    size_t mark = record->out->len;
+
+    add_key(record, key);
+    record_begin(inner, record->out);
+    inner->mark = mark;
+}
+
+void record_close(struct record *record, struct record *inner)
+{
+    if (!inner->full && record->out->len == inner->start + 1)
+        record->out->len = inner->mark;
+    else
+        note(record, record_end(inner));
+}

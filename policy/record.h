@@ -10,6 +10,7 @@
 struct record {
     struct strbuf *out;
     size_t start; /* what OUT held before */
+    size_t mark;  /* and before its key, when it is a member */
     bool full;
 };
 
@@ -26,6 +27,13 @@ void record_millis(struct record *record, const char *key, uint64_t micros);
 void record_null(struct record *record, const char *key);
 /* JSON is a value already written. */
 void record_json(struct record *record, const char *key, struct str json);
+
+/*
+ * Add an object as member: open INNER, add its members to that and nothing to
+ * RECORD meanwhile, and close it. One without members is taken back.
+ */
+void record_open(struct record *record, const char *key, struct record *inner);
+void record_close(struct record *record, struct record *inner);
 
 /* Close the object. 0; or -ENOBUFS, with OUT as it was before. */
 int record_end(struct record *record);

@@ -121,6 +121,46 @@ static void a_full_buffer_is_left_as_it_was(void **state)
     }
 }
 
+static void an_object_inside_is_taken_back_without_members(void **state)
+{
+    struct record record, inner, innermost;
+
+    (void)state;
+    record_begin(&record, &out);
+    record_open(&record, "none", &inner);
+    record_close(&record, &inner);
+    record_open(&record, "some", &inner);
+    record_int(&inner, "a", 1);
+    record_open(&inner, "deep", &innermost);
+    record_close(&inner, &innermost);
+    record_open(&inner, "deeper", &innermost);
+    record_null(&innermost, "b");
+    record_close(&inner, &innermost);
+    record_close(&record, &inner);
+    record_int(&record, "c", 2);
+    assert_int_equal(record_end(&record), 0);
+    assert_string_equal(strbuf_cstr(&out),
+                        "{\"some\":{\"a\":1,\"deeper\":{\"b\":null}},\"c\":2}");
+}
+
+static void an_object_inside_that_does_not_fit_is_told_at_the_end(void **state)
+{
+    struct record record, inner;
+
+    (void)state;
+    for (out.max = 1; out.max < 20; out.max++) {
+        record_begin(&record, &out);
+        record_open(&record, "some", &inner);
+        record_int(&inner, "a", 1);
+        record_close(&record, &inner);
+        if (record_end(&record) == 0)
+            break;
+        assert_int_equal(out.len, 0);
+    }
+    assert_string_equal(strbuf_cstr(&out), "{\"some\":{\"a\":1}}");
+    assert_int_equal(out.len, out.max);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +176,11 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_buffer_is_left_as_it_was, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            an_object_inside_is_taken_back_without_members, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            an_object_inside_that_does_not_fit_is_told_at_the_end, setup,
+            teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
