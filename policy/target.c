@@ -5,7 +5,10 @@
 
 _Static_assert(LIMIT_SEGMENTS <= 32, "target.encoded_slashes has 32 bits");
 
-/* A newer minor than any engine will ever have is a mistake, or an attempt. */
+/* In 1.23 and before requests meant other things (a start took a whole
+ * HostConfig), which no table here tells. A newer minor than any engine will
+ * ever have is a mistake, or an attempt. */
+#define MINOR_MIN 24
 #define MINOR_MAX 9999
 
 struct target_copy {
@@ -114,6 +117,9 @@ static const char *parse_version(struct target *target, struct str version)
         return "its API version is out of range; write /v1.NN";
     if (number[0] != 1)
         return "the major number of its API version is not 1; write /v1.NN";
+    if (number[1] < MINOR_MIN)
+        return "its API version is older than 1.24, the oldest that is known "
+               "here; write /v1.NN, or use a newer client";
     if (number[1] > MINOR_MAX)
         return "its API version is out of range; write /v1.NN";
     target->versioned = true;

@@ -359,7 +359,7 @@ static void the_target_is_written_anew(void **state)
   // clang-format off
         {METHOD_GET,  "/_ping", "/_ping"},
         {METHOD_GET,  "/v1.044.3/%69nfo?x=1", "/v1.44/info"},
-        {METHOD_GET,  "/v1/networks/", "/v1.0/networks/"},
+        {METHOD_GET,  "/v1.024/networks/", "/v1.24/networks/"},
         {METHOD_GET,  "/images/a%2Fb%3atag/json?platform={\"os\":\"linux\"}", "/images/a/b:tag/json?platform=%7B%22os%22%3A%22linux%22%7D"},
         {METHOD_GET,  "/images/%2525+%20?/json", NULL},
         {METHOD_GET,  "/images/%2525+%20%3f/json", "/images/%2525%2B%20%3F/json"},
