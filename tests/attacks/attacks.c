@@ -1,0 +1,429 @@
+/*
+ * Runs the corpus of attacks in memory: every attack has to be refused by the
+ * rule it names (or reach the engine without what makes it one), every twin has
+ * to pass. README.md says what stands in the files.
+ *
+ *     attacks FILE...
+ */
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/http_reader.h"
+#include "tests/exchange_driver.h"
+
+#define ROOM (64 * MIB)
+
+/* One connection: what became of the requests on it. */
+struct outcome {
+    size_t reached;        /* requests that the engine got */
+    struct strbuf engine;  /* and their bytes */
+    struct strbuf record;  /* the audit */
+    struct strbuf replies; /* what the client got */
+};
+
+struct test_case {
+    const char *file;
+    const char *name;
+    const json_t *json;
+};
+
+static bool wrong(const struct test_case *test, const char *what,
+                  const char *more)
+{
+    fprintf(stderr, "%s: %s: %s%s%s\n", test->file, test->name, what,
+            *more ? ": " : "", more);
+    return false;
+}
+
+/* ---- the bytes of a request ---- */
+
+/* TEXT, whose characters below U+0100 are bytes. */
+static void add_latin(struct strbuf *out, const json_t *text)
+{
+    const unsigned char *at = (const unsigned char *)json_string_value(text);
+    const unsigned char *end = at + json_string_length(text);
+    int r = 0;
+
+    for (; at < end; at++) {
+        unsigned char byte = *at;
+
+        if (byte >= 0x80) {
+            assert(byte == 0xc2 || byte == 0xc3);
+            byte = (unsigned char)((byte & 3) << 6 | (*++at & 0x3f));
+        }
+        r |= strbuf_add_char(out, (char)byte);
+    }
+    assert(r == 0);
+}
+
+/* "bytes", or a list of such and of [COUNT, "bytes"]. */
+static void add_bytes(struct strbuf *out, const json_t *bytes)
+{
+    const json_t *part;
+    size_t i;
+
+    if (json_is_string(bytes))
+        add_latin(out, bytes);
+    json_array_foreach(bytes, i, part)
+    {
+        const json_t *first = json_array_get(part, 0);
+        json_int_t times = json_integer_value(first);
+
+        for (; times > 0; times--)
+            add_latin(out, json_array_get(part, 1));
+        if (!json_is_integer(first))
+            add_bytes(out, part);
+    }
+}
+
+static bool has_header(const json_t *headers, const char *name)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(headers, i, line)
+    {
+        struct str key, value;
+
+        str_cut(str_from(json_string_value(line)), ':', &key, &value);
+        if (str_eq_nocase(key, str_from(name)))
+            return true;
+    }
+    return false;
+}
+
+static void add_body(struct strbuf *out, const json_t *request)
+{
+    const json_t *host = json_object_get(request, "host");
+    json_t *body = json_object_get(request, "body");
+    json_auto_t *create = NULL;
+    char *dump;
+
+    add_bytes(out, json_object_get(request, "text"));
+    if (host)
+        body = create =
+            json_pack("{s:s, s:O}", "Image", "busybox", "HostConfig", host);
+    if (!body)
+        return;
+    dump = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+    strbuf_add(out, str_from(dump));
+    free(dump);
+}
+
+static void compose(struct strbuf *out, const json_t *request)
+{
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(ROOM);
+    const char *line =
+        json_is_string(request)
+            ? json_string_value(request)
+            : json_string_value(json_object_get(request, "line"));
+    const json_t *headers = json_object_get(request, "headers");
+    bool sized = has_header(headers, "Content-Length") ||
+                 has_header(headers, "Transfer-Encoding");
+    const json_t *header;
+    size_t i;
+
+    if (json_object_get(request, "raw")) {
+        add_bytes(out, json_object_get(request, "raw"));
+        return;
+    }
+    add_body(&body, request);
+    strbuf_addf(out, "%s HTTP/1.1\r\nHost: docker\r\n",
+                line ? line : "POST /containers/create");
+    if (body.len && !has_header(headers, "Content-Type"))
+        strbuf_addf(out, "Content-Type: application/json\r\n");
+    if (body.len && !sized)
+        strbuf_addf(out, "Content-Length: %zu\r\n", body.len);
+    json_array_foreach(headers, i, header)
+    {
+        add_latin(out, header);
+        strbuf_add(out, S("\r\n"));
+    }
+    strbuf_add(out, S("\r\n"));
+    strbuf_add(out, strbuf_str(&body));
+}
+
+/* ---- the engine ---- */
+
+struct engine {
+    struct http_reader *reader;
+    bool tunnel;
+};
+
+static void answer(struct exchange_driver *d, struct engine *engine)
+{
+    const struct http_head *head = http_reader_head(engine->reader);
+
+    engine->tunnel = head->upgrade.len > 0;
+    driver_send(d, ENGINE,
+                engine->tunnel
+                    ? S("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n"
+                        "Upgrade: tcp\r\n\r\n")
+                    : S("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                        "Content-Length: 2\r\n\r\n{}"));
+}
+
+/* Read what the engine got, and answer whole requests. */
+static bool serve(struct exchange_driver *d, struct engine *engine,
+                  struct outcome *out)
+{
+    struct strbuf *in = &d->sides[ENGINE].out;
+    size_t seen = 0;
+    bool progress = false;
+
+    while (!engine->tunnel) {
+        struct str data;
+        size_t used;
+        enum http_event event = http_reader_next(
+            engine->reader, str_from_index(strbuf_str(in), seen), &used, &data);
+
+        seen += used;
+        if (event == HTTP_MORE)
+            break;
+        assert(event != HTTP_ERROR && event != HTTP_TUNNEL);
+        if (event == HTTP_HEAD)
+            out->reached++;
+        if (event == HTTP_END) {
+            answer(d, engine);
+            progress = true;
+        }
+    }
+    strbuf_add(&out->engine, strbuf_str(in));
+    strbuf_clear(in);
+    return progress;
+}
+
+static void play(const struct test_case *test, const json_t *request,
+                 struct outcome *out)
+{
+    AUTO(strbuf_fini) struct strbuf bytes = STRBUF(ROOM);
+    json_auto_t *policy = json_pack("{s:s}", "preset", "compose-tests");
+    json_t *changes = json_object_get(test->json, "policy");
+    struct engine engine = {0};
+    struct exchange_driver d;
+    bool progress = true;
+    char *keys;
+
+    if (changes)
+        json_object_update(policy, changes);
+    keys = json_dumps(policy, 0);
+    keys[strlen(keys) - 1] = '\0'; /* the members without their braces */
+    driver_init(&d, driver_policy(keys + 1));
+    free(keys);
+    driver_know_engine(&d);
+    compose(&bytes, request);
+    driver_send(&d, CLIENT, strbuf_str(&bytes));
+    while (progress && !d.closed) {
+        progress = exchange_wish(d.ex).ask;
+        if (progress) { /* nothing that is asked for exists */
+            exchange_answered(d.ex, 404, NULL);
+            driver_settle(&d);
+        }
+        if (driver_open_stream(&d)) {
+            engine.reader = http_reader_free(engine.reader);
+            engine.reader = http_reader_new(HTTP_REQUESTS);
+            engine.tunnel = false;
+            progress = true;
+        }
+        if (engine.reader)
+            progress |= serve(&d, &engine, out);
+    }
+    if (!d.closed && (exchange_wish(d.ex).timer == TIMER_BODY ||
+                      exchange_wish(d.ex).timer == TIMER_HEAD)) {
+        exchange_timeout(d.ex);
+        driver_settle(&d);
+    }
+    if (!d.closed)
+        driver_client_gone(&d);
+    strbuf_add(&out->record, strbuf_str(&d.audit));
+    strbuf_add(&out->replies, strbuf_str(&d.sides[CLIENT].out));
+    engine.reader = http_reader_free(engine.reader);
+    driver_fini(&d);
+}
+
+static void outcome_init(struct outcome *out)
+{
+    *out = (struct outcome){.engine = STRBUF(ROOM),
+                            .record = STRBUF(ROOM),
+                            .replies = STRBUF(ROOM)};
+}
+
+static void outcome_fini(struct outcome *out)
+{
+    strbuf_fini(&out->engine);
+    strbuf_fini(&out->record);
+    strbuf_fini(&out->replies);
+}
+
+/* ---- what must have happened ---- */
+
+/* The first end of an exchange on record that is, or is not, a refusal. */
+static json_t *find_end(const struct outcome *out, bool refused)
+{
+    struct str rest = strbuf_str(&out->record), line;
+
+    while (rest.len) {
+        json_auto_t *record = NULL;
+        const char *verdict;
+
+        str_cut(rest, '\n', &line, &rest);
+        record = json_loadb(line.ptr, line.len, 0, NULL);
+        verdict = json_string_value(json_object_get(record, "verdict"));
+        if (strcmp(json_string_value(json_object_get(record, "event")),
+                   "end") != 0)
+            continue;
+        if ((verdict && !strcmp(verdict, "allow")) == !refused)
+            return json_incref(record);
+    }
+    return NULL;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* Is WORD, in any letter case, in TEXT? */
+static bool holds(struct str text, struct str word)
+{
+    for (size_t i = 0; i + word.len <= text.len; i++) {
+        if (str_eq_nocase(str_of(text.ptr + i, word.len), word))
+            return true;
+    }
+    return false;
+}
+
+static bool is_refused(const struct test_case *test, const struct outcome *out)
+{
+    json_auto_t *end = find_end(out, true);
+    const char *rule = text_of(test->json, "rule");
+    const char *field = text_of(test->json, "field");
+    json_int_t status =
+        json_integer_value(json_object_get(test->json, "status"));
+
+    if (!end)
+        return wrong(test, "the attack was not refused", "");
+    if (strcmp(text_of(end, "rule"), rule) != 0)
+        return wrong(test, text_of(end, "rule"), text_of(end, "reason"));
+    if (*field && strcmp(text_of(end, "field"), field) != 0)
+        return wrong(test, "field", text_of(end, "field"));
+    if (status && status != json_integer_value(json_object_get(end, "status")))
+        return wrong(test, "another status", text_of(end, "reason"));
+    if (strlen(text_of(end, "reason")) < 10)
+        return wrong(test, "no reason is given", "");
+    return true;
+}
+
+static bool attack_fails(const struct test_case *test)
+{
+    const json_t *reaches = json_object_get(test->json, "reaches");
+    const json_t *never = json_object_get(test->json, "never"), *word;
+    struct outcome out;
+    bool good = true;
+    size_t i;
+
+    outcome_init(&out);
+    play(test, json_object_get(test->json, "attack"), &out);
+    if (json_object_get(test->json, "rule"))
+        good = is_refused(test, &out);
+    if (good && (json_int_t)out.reached != json_integer_value(reaches))
+        good = wrong(test, "the engine got",
+                     out.engine.len ? strbuf_cstr(&out.engine) : "nothing");
+    if (!reaches && out.engine.len)
+        good = wrong(test, "the engine got", strbuf_cstr(&out.engine));
+    json_array_foreach(never, i, word)
+    {
+        if (holds(strbuf_str(&out.engine), str_from(json_string_value(word))))
+            good = wrong(test, "the engine got", json_string_value(word));
+    }
+    outcome_fini(&out);
+    return good;
+}
+
+static bool twin_passes(const struct test_case *test)
+{
+    struct outcome out;
+    bool good = true;
+    json_t *refusal;
+
+    outcome_init(&out);
+    play(test, json_object_get(test->json, "twin"), &out);
+    refusal = find_end(&out, true);
+    if (refusal)
+        good = wrong(test, "its twin is refused", text_of(refusal, "reason"));
+    else if (out.reached == 0)
+        good = wrong(test, "its twin did not reach the engine", "");
+    json_decref(refusal);
+    outcome_fini(&out);
+    return good;
+}
+
+static bool is_well_made(const struct test_case *test)
+{
+    static const char *const keys[] = {"name",   "attack",  "twin",
+                                       "policy", "rule",    "field",
+                                       "status", "reaches", "never"};
+    const char *key;
+    const json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)test->json, key, value)
+    {
+        bool known = false;
+
+        for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+            known = known || strcmp(key, keys[i]) == 0;
+        if (!known)
+            return wrong(test, "unknown key", key);
+    }
+    if (!test->name || !json_object_get(test->json, "attack") ||
+        !json_object_get(test->json, "twin") ||
+        (!json_object_get(test->json, "rule") &&
+         !json_object_get(test->json, "reaches")))
+        return wrong(test, "name, attack, twin, and rule or reaches", "");
+    return true;
+}
+
+static size_t run_file(const char *path, size_t *count)
+{
+    const char *slash = strrchr(path, '/');
+    json_error_t error;
+    json_auto_t *cases =
+        json_load_file(path, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    size_t failed = 0, i;
+    json_t *one;
+
+    if (!cases) {
+        fprintf(stderr, "%s:%d: %s\n", path, error.line, error.text);
+        return 1;
+    }
+    json_array_foreach(cases, i, one)
+    {
+        struct test_case test = {
+            .file = slash ? slash + 1 : path,
+            .name = text_of(one, "name"),
+            .json = one,
+        };
+        bool good = is_well_made(&test);
+
+        good = good && attack_fails(&test);
+        good = good && twin_passes(&test);
+        failed += !good;
+    }
+    *count += json_array_size(cases);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    size_t failed = 0, count = 0;
+
+    for (int i = 1; i < argc; i++)
+        failed += run_file(argv[i], &count);
+    printf("%zu attacks, %zu went wrong\n", count, failed);
+    return failed || count == 0;
+}
