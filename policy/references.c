@@ -27,7 +27,7 @@ static const struct reference container_create[] = {
     {"HostConfig.Links[]",                        REF_CONTAINER, FORM_LINK},
     {"HostConfig.Binds[]",                        REF_VOLUME,    FORM_BIND},
     {"HostConfig.Mounts[].Source",                REF_VOLUME,    FORM_MOUNT},
-    {"HostConfig.Mounts[].VolumeOptions.Labels{key}", REF_NONE,  FORM_LABELS},
+    {"HostConfig.Mounts[].VolumeOptions.Labels{key}", REF_VOLUME, FORM_LABELS},
     {"NetworkingConfig.EndpointsConfig{key}",     REF_NETWORK,   FORM_KEYS},
     ENDPOINT("NetworkingConfig.EndpointsConfig{}."),
 };
@@ -48,7 +48,7 @@ static const struct reference network_disconnect[] = {
 };
 static const struct reference volume_create[] = {
     {"Name",                                      REF_VOLUME,    FORM_NAME},
-    {"Labels{key}",                               REF_NONE,      FORM_LABELS},
+    {"Labels{key}",                               REF_VOLUME,    FORM_LABELS},
 };
 
 /* ---- what the engine answers ---- */

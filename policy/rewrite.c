@@ -14,6 +14,31 @@ static void no_objects(struct rewrite *rw)
     (void)rw;
 }
 
+/* A namespace is an engine without plugins, and in no swarm. */
+static void no_plugin(struct rewrite *rw)
+{
+    char text[LIMIT_REASON];
+
+    snprintf(text, sizeof(text), "plugin \"%.*s\" not found",
+             STR_FMT(rw->match->params[0].value));
+    rewrite_answer_with(rw, 404, json_pack("{s:s}", "message", text));
+}
+
+static void no_plugins(struct rewrite *rw)
+{
+    rewrite_answer_with(rw, 200, json_array());
+}
+
+static void no_swarm(struct rewrite *rw)
+{
+    rewrite_answer_with(
+        rw, 503,
+        json_pack("{s:s}", "message",
+                  "This node is not a swarm manager. Use \"docker swarm "
+                  "init\" or \"docker swarm join\" to connect this node to "
+                  "swarm and try again."));
+}
+
 // clang-format off
 static const struct {
     enum operation operation;
@@ -92,6 +117,21 @@ static const struct {
     {OP_VOLUME_CREATE,              rewrite_volume_create},
     {OP_VOLUME_PRUNE,               rewrite_volume_prune},
     {OP_VOLUME_DELETE,              by_tables},
+    {OP_PLUGIN_LIST,                no_plugins},
+    {OP_PLUGIN_INSPECT,             no_plugin},
+    {OP_SWARM_INSPECT,               no_swarm},
+    {OP_SERVICE_LIST,                no_swarm},
+    {OP_SERVICE_INSPECT,             no_swarm},
+    {OP_SERVICE_LOGS,                no_swarm},
+    {OP_NODE_LIST,                   no_swarm},
+    {OP_NODE_INSPECT,                no_swarm},
+    {OP_TASK_LIST,                   no_swarm},
+    {OP_TASK_INSPECT,                no_swarm},
+    {OP_TASK_LOGS,                   no_swarm},
+    {OP_SECRET_LIST,                 no_swarm},
+    {OP_SECRET_INSPECT,              no_swarm},
+    {OP_CONFIG_LIST,                 no_swarm},
+    {OP_CONFIG_INSPECT,              no_swarm},
 };
 // clang-format on
 

@@ -74,12 +74,20 @@ static void rewrite_keys(struct rewrite *rw, enum ref_kind kind,
     spot_set(spot, renamed);
 }
 
-/* The labels of what is made: ours among them. */
-static void rewrite_labels(struct rewrite *rw, struct spot *spot)
+/*
+ * The labels of what is made: ours among them. A volume that is given none
+ * shows null, so that has to be remembered.
+ */
+static void rewrite_labels(struct rewrite *rw, const struct reference *row,
+                           struct spot *spot)
 {
-    if (!json_is_object(spot->value))
+    bool none = !json_is_object(spot->value);
+
+    if (none)
         spot_set(spot, json_object());
     labels_claim(rw, spot->value);
+    if (none && row->kind == REF_VOLUME)
+        json_object_set_new(spot->value, LABEL_ADDED, json_string("labels"));
 }
 
 /* The named volume of a mount, with its label should it have to be made. */
@@ -140,10 +148,11 @@ static void rewrite_bind(struct rewrite *rw, struct spot *spot)
                              "VolumeDriver");
     ask = rewrite_do(
         rw, METHOD_POST, S("/volumes/create"),
-        json_pack("{s:s%, s:s, s:{s:s%}}", "Name", name.ptr, name.len, "Driver",
+        json_pack("{s:s%, s:s, s:{s:s%, s:s}}", "Name", name.ptr, name.len,
+                  "Driver",
                   json_is_string(driver) ? json_string_value(driver) : "",
                   "Labels", LABEL_NAMESPACE, rw->context.ns.ptr,
-                  rw->context.ns.len),
+                  rw->context.ns.len, LABEL_ADDED, "labels"),
         strbuf_cstr(&path));
     if (ask && ask->status >= 400)
         rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
@@ -189,7 +198,7 @@ static bool rewrite_place(void *arg, const struct reference *row,
             rewrite_keys(rw, row->kind, spot);
         break;
     case FORM_LABELS:
-        rewrite_labels(rw, spot);
+        rewrite_labels(rw, row, spot);
         break;
     case FORM_OURS:
         if (spot->value)

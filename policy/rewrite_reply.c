@@ -201,10 +201,14 @@ static void strip_keys(const struct rewrite *rw, const struct reference *row,
 
 static void hide_labels(const struct reply *reply, struct spot *spot)
 {
+    struct str why = str_of_json(json_object_get(spot->value, LABEL_ADDED));
+    /* images without labels have null, and volumes that were given none */
+    bool was_null = operation_group(reply->operation) == GROUP_IMAGE ||
+                    (why.len && !str_eq(why, S(BRIDGE_NAME)));
+
     labels_hide(spot->value);
-    /* an image without labels has null */
-    if (json_is_object(spot->value) && json_object_size(spot->value) == 0 &&
-        operation_group(reply->operation) == GROUP_IMAGE)
+    if (was_null && json_is_object(spot->value) &&
+        json_object_size(spot->value) == 0)
         spot_set(spot, json_null());
 }
 

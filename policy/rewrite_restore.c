@@ -155,7 +155,11 @@ static void restore_mounts(json_t *host)
         struct str why = text_at(labels, LABEL_ADDED);
         json_t *binds = json_object_get(host, "Binds");
 
-        if (why.len) {
+        if (str_eq(why, S("labels"))) {
+            json_object_del(options, "Labels"); /* there were none */
+            labels = NULL;
+            drop_if_empty(mount, "VolumeOptions");
+        } else if (why.len) {
             if (str_eq(why, S("bind")) && json_is_array(binds))
                 json_array_append(binds, json_object_get(mount, "Target"));
             json_array_remove(mounts, i);
