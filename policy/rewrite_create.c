@@ -163,6 +163,10 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
         options =
             json_pack("{s:{s:s%, s:s}}", "Labels", LABEL_NAMESPACE,
                       rw->context.ns.ptr, rw->context.ns.len, LABEL_ADDED, why);
+        /* what newer engines put on one by themselves, and prune by */
+        if (strcmp(why, "volume") == 0 && rw->context.engine_minor >= 42)
+            json_object_set_new(json_object_get(options, "Labels"),
+                                "com.docker.volume.anonymous", json_string(""));
         if (driver.len)
             json_object_set_new(
                 options, "DriverConfig",
