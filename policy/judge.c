@@ -30,6 +30,8 @@ static void drop_needs(struct judgement *judgement)
 void judgement_fini(struct judgement *judgement)
 {
     drop_needs(judgement);
+    free(judgement->needs);
+    free(judgement->changes);
     judgement_init(judgement);
 }
 
@@ -95,6 +97,9 @@ void judge_note(struct judge *judge, enum change_kind kind,
         out->changes_omitted++;
         return;
     }
+    /* most requests have none, and live as long as their streams */
+    if (!out->changes)
+        out->changes = xcalloc(LIMIT_CHANGES, sizeof(*out->changes));
     out->changes[out->change_count].kind = kind;
     place_spell(place, out->changes[out->change_count++].place);
 }
@@ -104,7 +109,7 @@ bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
                 ...)
 {
     struct judgement *out = judge->out;
-    struct need *need = &out->needs[out->need_count];
+    struct need *need;
     char text[LIMIT_REASON], where[PLACE_MAX];
     va_list args;
 
@@ -112,6 +117,9 @@ bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
         return judge_refuse(judge, 403, rule, place,
                             "this needs more than %d questions to the engine",
                             LIMIT_NEEDS);
+    if (!out->needs)
+        out->needs = xcalloc(LIMIT_NEEDS, sizeof(*out->needs));
+    need = &out->needs[out->need_count];
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);

@@ -63,10 +63,10 @@ struct need {
 
 struct judgement {
     struct verdict verdict;
-    struct change changes[LIMIT_CHANGES];
+    struct change *changes; /* room for LIMIT_CHANGES, or NULL */
     size_t change_count;    /* of those listed */
     size_t changes_omitted; /* for lack of room */
-    struct need needs[LIMIT_NEEDS];
+    struct need *needs;     /* room for LIMIT_NEEDS, or NULL */
     size_t need_count;
 };
 
