@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "policy/json_line.h"
 #include "policy/json_write.h"
 #include "policy/limits.h"
-#include "policy/record.h"
 
 const char *audit_close_name(enum audit_close close)
 {
@@ -94,13 +94,13 @@ static const struct body_fact {
 };
 // clang-format on
 
-static void put_text(struct record *record, const char *key, struct str value)
+static void put_text(struct json_line *line, const char *key, struct str value)
 {
     if (value.len)
-        record_text(record, key, value);
+        json_line_text(line, key, value);
 }
 
-static void put_time(struct record *record, uint64_t time_ns)
+static void put_time(struct json_line *line, uint64_t time_ns)
 {
     time_t seconds = (time_t)(time_ns / 1000000000);
     char stamp[40], all[64];
@@ -110,7 +110,7 @@ static void put_time(struct record *record, uint64_t time_ns)
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(all, sizeof(all), "%s.%06uZ", stamp,
              (unsigned)(time_ns / 1000 % 1000000));
-    record_text(record, "time", str_from(all));
+    json_line_text(line, "time", str_from(all));
 }
 
 /* Is it as good as missing? */
@@ -126,7 +126,7 @@ static bool is_empty(const json_t *value)
  * The beginning of what is too long, as text: a client must not hide what it
  * does behind much else.
  */
-static void put_beginning(struct record *record, const char *key,
+static void put_beginning(struct json_line *line, const char *key,
                           const json_t *value)
 {
     AUTO(strbuf_fini) struct strbuf all = STRBUF(LIMIT_JSON_WRITTEN);
@@ -137,11 +137,11 @@ static void put_beginning(struct record *record, const char *key,
     while (cut && (all.ptr[cut] & 0xc0) == 0x80)
         cut--;
     strbuf_addf(&shown, "(cut, of %zu bytes) %.*s", all.len, (int)cut, all.ptr);
-    record_text(record, key, strbuf_str(&shown));
+    json_line_text(line, key, strbuf_str(&shown));
 }
 
 /* A part whose size a client chooses. */
-static void put_bounded(struct record *record, const char *key,
+static void put_bounded(struct json_line *line, const char *key,
                         const json_t *value)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(LIMIT_AUDIT_PART);
@@ -149,9 +149,9 @@ static void put_bounded(struct record *record, const char *key,
     if (is_empty(value))
         return;
     if (json_write(&part, value) < 0)
-        put_beginning(record, key, value);
+        put_beginning(line, key, value);
     else
-        record_json(record, key, strbuf_str(&part));
+        json_line_json(line, key, strbuf_str(&part));
 }
 
 static bool is_hidden(struct str key)
@@ -164,7 +164,7 @@ static bool is_hidden(struct str key)
 }
 
 /* All values of KEY: one by itself, more as a list. */
-static void put_values(struct record *record, const char *name,
+static void put_values(struct json_line *line, const char *name,
                        const struct target *target)
 {
     AUTO(json_decrefp) json_t *values = json_array();
@@ -176,7 +176,7 @@ static void put_values(struct record *record, const char *name,
         if (str_eq(target->query[i].key, key))
             json_array_append_new(values, json_stringn(value.ptr, value.len));
     }
-    put_bounded(record, name,
+    put_bounded(line, name,
                 json_array_size(values) == 1 ? json_array_get(values, 0)
                                              : values);
 }
@@ -191,15 +191,15 @@ static bool is_first(const struct target *target, size_t i)
     return true;
 }
 
-static void put_query(struct record *record, const struct audit_facts *facts)
+static void put_query(struct json_line *line, const struct audit_facts *facts)
 {
     const struct target *target = facts->target;
-    struct record query;
+    struct json_line query;
     bool repeats;
 
     if (!target || !facts->match || target->query_count == 0)
         return;
-    record_open(record, "query", &query);
+    json_line_open(line, "query", &query);
     for (size_t i = 0; i < target->query_count; i++) {
         struct str key = target->query[i].key;
         char name[64];
@@ -210,21 +210,21 @@ static void put_query(struct record *record, const struct audit_facts *facts)
             continue;
         snprintf(name, sizeof(name), "%.*s", STR_FMT(key));
         if (is_hidden(key))
-            record_text(&query, name, S("(hidden)"));
+            json_line_text(&query, name, S("(hidden)"));
         else
             put_values(&query, name, target);
     }
-    record_close(record, &query);
+    json_line_close(line, &query);
 }
 
-static void put_body_facts(struct record *record,
+static void put_body_facts(struct json_line *line,
                            const struct audit_facts *facts)
 {
-    struct record request;
+    struct json_line request;
 
     if (!facts->body)
         return;
-    record_open(record, "request", &request);
+    json_line_open(line, "request", &request);
     for (size_t i = 0; i < sizeof(body_facts) / sizeof(*body_facts); i++) {
         const struct body_fact *fact = &body_facts[i];
         AUTO(json_decrefp) json_t *reduced = NULL;
@@ -238,86 +238,86 @@ static void put_body_facts(struct record *record,
             at = reduced = fact->reduce(at);
         put_bounded(&request, fact->label, at);
     }
-    record_close(record, &request);
+    json_line_close(line, &request);
 }
 
-static void put_verdict(struct record *record, const struct audit_facts *facts)
+static void put_verdict(struct json_line *line, const struct audit_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
 
     if (!verdict)
         return;
-    record_text(record, "verdict",
-                facts->would_deny                ? S("would-deny")
-                : verdict->kind == VERDICT_ALLOW ? S("allow")
-                                                 : S("deny"));
-    put_text(record, "rule", str_from(verdict->rule));
-    put_text(record, "field", str_from(verdict->field));
-    put_text(record, "reason", str_from(verdict->reason));
+    json_line_text(line, "verdict",
+                   facts->would_deny                ? S("would-deny")
+                   : verdict->kind == VERDICT_ALLOW ? S("allow")
+                                                    : S("deny"));
+    put_text(line, "rule", str_from(verdict->rule));
+    put_text(line, "field", str_from(verdict->field));
+    put_text(line, "reason", str_from(verdict->reason));
 }
 
 /* The part that both kinds of record share, in its documented order. */
-static void begin(struct record *record, struct strbuf *out, struct str event,
+static void begin(struct json_line *line, struct strbuf *out, struct str event,
                   const struct audit_facts *facts)
 {
-    record_begin(record, out);
-    put_time(record, facts->time_ns);
-    record_text(record, "event", event);
-    record_text(record, "id", str_from(facts->id));
-    record_text(record, "namespace", str_from(facts->namespace_));
-    put_text(record, "listener", str_from(facts->listener));
-    record_int(record, "pid", facts->peer.pid);
-    record_uint(record, "uid", facts->peer.uid);
-    record_uint(record, "gid", facts->peer.gid);
-    record_text(record, "method", str_from(method_name(facts->method)));
+    json_line_begin(line, out);
+    put_time(line, facts->time_ns);
+    json_line_text(line, "event", event);
+    json_line_text(line, "id", str_from(facts->id));
+    json_line_text(line, "namespace", str_from(facts->namespace_));
+    put_text(line, "listener", str_from(facts->listener));
+    json_line_int(line, "pid", facts->peer.pid);
+    json_line_uint(line, "uid", facts->peer.uid);
+    json_line_uint(line, "gid", facts->peer.gid);
+    json_line_text(line, "method", str_from(method_name(facts->method)));
     if (facts->operation)
-        record_text(record, "operation",
-                    str_from(operation_name(facts->operation)));
+        json_line_text(line, "operation",
+                       str_from(operation_name(facts->operation)));
     else
-        record_null(record, "operation");
-    put_text(record, "path", facts->path);
-    put_text(record, "sent", facts->sent);
-    put_query(record, facts);
-    put_body_facts(record, facts);
-    put_verdict(record, facts);
-    put_bounded(record, "changes", facts->changes);
+        json_line_null(line, "operation");
+    put_text(line, "path", facts->path);
+    put_text(line, "sent", facts->sent);
+    put_query(line, facts);
+    put_body_facts(line, facts);
+    put_verdict(line, facts);
+    put_bounded(line, "changes", facts->changes);
 }
 
 /* A line is whole or not there. */
-static int end(struct record *record, size_t start)
+static int end(struct json_line *line, size_t start)
 {
-    int r = record_end(record);
+    int r = json_line_end(line);
 
     if (r == 0)
-        r = strbuf_add_char(record->out, '\n');
+        r = strbuf_add_char(line->out, '\n');
     if (r < 0)
-        record->out->len = start;
+        line->out->len = start;
     return r;
 }
 
 int audit_put_decision(struct strbuf *out, const struct audit_facts *facts)
 {
     size_t start = out->len;
-    struct record record;
+    struct json_line line;
 
-    begin(&record, out, S("decision"), facts);
-    return end(&record, start);
+    begin(&line, out, S("decision"), facts);
+    return end(&line, start);
 }
 
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts)
 {
     size_t start = out->len;
-    struct record record;
+    struct json_line line;
 
-    begin(&record, out, S("end"), facts);
+    begin(&line, out, S("end"), facts);
     if (facts->status)
-        record_int(&record, "status", facts->status);
+        json_line_int(&line, "status", facts->status);
     else
-        record_null(&record, "status");
-    record_uint(&record, "bytes_in", facts->bytes_in);
-    record_uint(&record, "bytes_out", facts->bytes_out);
-    record_millis(&record, "duration_ms", facts->duration_ns / 1000);
-    put_text(&record, "object", facts->object);
-    record_text(&record, "close", str_from(audit_close_name(facts->close)));
-    return end(&record, start);
+        json_line_null(&line, "status");
+    json_line_uint(&line, "bytes_in", facts->bytes_in);
+    json_line_uint(&line, "bytes_out", facts->bytes_out);
+    json_line_millis(&line, "duration_ms", facts->duration_ns / 1000);
+    put_text(&line, "object", facts->object);
+    json_line_text(&line, "close", str_from(audit_close_name(facts->close)));
+    return end(&line, start);
 }

@@ -1,4 +1,4 @@
-#include "policy/record.h"
+#include "policy/json_line.h"
 
 #include <errno.h>
 
@@ -6,42 +6,41 @@
 
 #define NUMBER_MAX 32
 
-static void note(struct record *record, int result)
+static void note(struct json_line *line, int result)
 {
-    record->full |= result < 0;
+    line->full |= result < 0;
 }
 
-static void add(struct record *record, struct str bytes)
+static void add(struct json_line *line, struct str bytes)
 {
-    note(record, strbuf_add(record->out, bytes));
+    note(line, strbuf_add(line->out, bytes));
 }
 
-static void add_key(struct record *record, const char *key)
+static void add_key(struct json_line *line, const char *key)
 {
     /* an object with members does not end with its brace */
-    bool first = record->out->len == record->start + 1;
+    bool first = line->out->len == line->start + 1;
 
-    add(record, first ? S("\"") : S(",\""));
-    add(record, str_from(key));
-    add(record, S("\":"));
+    add(line, first ? S("\"") : S(",\""));
+    add(line, str_from(key));
+    add(line, S("\":"));
 }
 
-void record_begin(struct record *record, struct strbuf *out)
+void json_line_begin(struct json_line *line, struct strbuf *out)
 {
-    *record = (struct record){.out = out, .start = out->len};
-    add(record, S("{"));
+    *line = (struct json_line){.out = out, .start = out->len};
+    add(line, S("{"));
 }
 
-void record_text(struct record *record, const char *key, struct str value)
+void json_line_text(struct json_line *line, const char *key, struct str value)
 {
-    add_key(record, key);
-    note(record,
-         json_write_text(record->out,
-                         str_is_utf8(value) ? value : S("(not UTF-8)")));
+    add_key(line, key);
+    note(line, json_write_text(line->out,
+                               str_is_utf8(value) ? value : S("(not UTF-8)")));
 }
 
 /* With zeros before it, if it has less than LEAST digits. */
-static void add_decimal(struct record *record, uint64_t value, size_t least)
+static void add_decimal(struct json_line *line, uint64_t value, size_t least)
 {
     char text[NUMBER_MAX];
     size_t at = sizeof(text);
@@ -50,64 +49,65 @@ static void add_decimal(struct record *record, uint64_t value, size_t least)
         text[--at] = (char)('0' + value % 10);
         value /= 10;
     }
-    add(record, str_of(text + at, sizeof(text) - at));
+    add(line, str_of(text + at, sizeof(text) - at));
 }
 
-void record_uint(struct record *record, const char *key, uint64_t value)
+void json_line_uint(struct json_line *line, const char *key, uint64_t value)
 {
-    add_key(record, key);
-    add_decimal(record, value, 1);
+    add_key(line, key);
+    add_decimal(line, value, 1);
 }
 
-void record_int(struct record *record, const char *key, int64_t value)
+void json_line_int(struct json_line *line, const char *key, int64_t value)
 {
-    add_key(record, key);
+    add_key(line, key);
     if (value < 0)
-        add(record, S("-"));
-    add_decimal(record, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
+        add(line, S("-"));
+    add_decimal(line, value < 0 ? -(uint64_t)value : (uint64_t)value, 1);
 }
 
-void record_millis(struct record *record, const char *key, uint64_t micros)
+void json_line_millis(struct json_line *line, const char *key, uint64_t micros)
 {
-    record_uint(record, key, micros / 1000);
-    add(record, S("."));
-    add_decimal(record, micros % 1000, 3);
+    json_line_uint(line, key, micros / 1000);
+    add(line, S("."));
+    add_decimal(line, micros % 1000, 3);
 }
 
-void record_null(struct record *record, const char *key)
+void json_line_null(struct json_line *line, const char *key)
 {
-    add_key(record, key);
-    add(record, S("null"));
+    add_key(line, key);
+    add(line, S("null"));
 }
 
-void record_json(struct record *record, const char *key, struct str json)
+void json_line_json(struct json_line *line, const char *key, struct str json)
 {
-    add_key(record, key);
-    add(record, json);
+    add_key(line, key);
+    add(line, json);
 }
 
-int record_end(struct record *record)
+int json_line_end(struct json_line *line)
 {
-    add(record, S("}"));
-    if (!record->full)
+    add(line, S("}"));
+    if (!line->full)
         return 0;
-    record->out->len = record->start;
+    line->out->len = line->start;
     return -ENOBUFS;
 }
 
-void record_open(struct record *record, const char *key, struct record *inner)
+void json_line_open(struct json_line *line, const char *key,
+                    struct json_line *inner)
 {
-    size_t mark = record->out->len;
+    size_t mark = line->out->len;
 
-    add_key(record, key);
-    record_begin(inner, record->out);
+    add_key(line, key);
+    json_line_begin(inner, line->out);
     inner->mark = mark;
 }
 
-void record_close(struct record *record, struct record *inner)
+void json_line_close(struct json_line *line, struct json_line *inner)
 {
-    if (!inner->full && record->out->len == inner->start + 1)
-        record->out->len = inner->mark;
+    if (!inner->full && line->out->len == inner->start + 1)
+        line->out->len = inner->mark;
     else
-        note(record, record_end(inner));
+        note(line, json_line_end(inner));
 }

@@ -7,7 +7,7 @@
 
 #include "policy/str.h"
 
-struct record {
+struct json_line {
     struct strbuf *out;
     size_t start; /* what OUT held before */
     size_t mark;  /* and before its key, when it is a member */
@@ -15,25 +15,26 @@ struct record {
 };
 
 /* Begin an object at the end of OUT. */
-void record_begin(struct record *record, struct strbuf *out);
+void json_line_begin(struct json_line *line, struct strbuf *out);
 
 /* Add a member; KEY is a plain word. Text that is no UTF-8 becomes
  * "(not UTF-8)", since it cannot stand in JSON. */
-void record_text(struct record *record, const char *key, struct str value);
-void record_int(struct record *record, const char *key, int64_t value);
-void record_uint(struct record *record, const char *key, uint64_t value);
+void json_line_text(struct json_line *line, const char *key, struct str value);
+void json_line_int(struct json_line *line, const char *key, int64_t value);
+void json_line_uint(struct json_line *line, const char *key, uint64_t value);
 /* MICROS as milliseconds with three decimals. */
-void record_millis(struct record *record, const char *key, uint64_t micros);
-void record_null(struct record *record, const char *key);
+void json_line_millis(struct json_line *line, const char *key, uint64_t micros);
+void json_line_null(struct json_line *line, const char *key);
 /* JSON is a value already written. */
-void record_json(struct record *record, const char *key, struct str json);
+void json_line_json(struct json_line *line, const char *key, struct str json);
 
 /*
  * Add an object as member: open INNER, add its members to that and nothing to
- * RECORD meanwhile, and close it. One without members is taken back.
+ * LINE meanwhile, and close it. One without members is taken back.
  */
-void record_open(struct record *record, const char *key, struct record *inner);
-void record_close(struct record *record, struct record *inner);
+void json_line_open(struct json_line *line, const char *key,
+                    struct json_line *inner);
+void json_line_close(struct json_line *line, struct json_line *inner);
 
 /* Close the object. 0; or -ENOBUFS, with OUT as it was before. */
-int record_end(struct record *record);
+int json_line_end(struct json_line *line);

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 
-#include "policy/record.h"
+#include "policy/json_line.h"
 
 static struct strbuf out;
 
@@ -23,28 +23,28 @@ static int teardown(void **state)
 
 static void an_object_without_members_is_written(void **state)
 {
-    struct record record;
+    struct json_line line;
 
     (void)state;
-    record_begin(&record, &out);
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    assert_int_equal(json_line_end(&line), 0);
     assert_string_equal(strbuf_cstr(&out), "{}");
 }
 
 static void members_stand_in_the_order_they_came(void **state)
 {
-    struct record record;
+    struct json_line line;
 
     (void)state;
-    record_begin(&record, &out);
-    record_text(&record, "z", S("text"));
-    record_int(&record, "i", INT64_MIN);
-    record_uint(&record, "u", UINT64_MAX);
-    record_int(&record, "zero", 0);
-    record_null(&record, "n");
-    record_json(&record, "t", S("{\"a\":[1,null]}"));
-    record_text(&record, "empty", S(""));
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    json_line_text(&line, "z", S("text"));
+    json_line_int(&line, "i", INT64_MIN);
+    json_line_uint(&line, "u", UINT64_MAX);
+    json_line_int(&line, "zero", 0);
+    json_line_null(&line, "n");
+    json_line_json(&line, "t", S("{\"a\":[1,null]}"));
+    json_line_text(&line, "empty", S(""));
+    assert_int_equal(json_line_end(&line), 0);
     assert_string_equal(strbuf_cstr(&out),
                         "{\"z\":\"text\",\"i\":-9223372036854775808,"
                         "\"u\":18446744073709551615,\"zero\":0,\"n\":null,"
@@ -53,14 +53,14 @@ static void members_stand_in_the_order_they_came(void **state)
 
 static void milliseconds_have_three_decimals(void **state)
 {
-    struct record record;
+    struct json_line line;
 
     (void)state;
-    record_begin(&record, &out);
-    record_millis(&record, "a", 0);
-    record_millis(&record, "b", 7);
-    record_millis(&record, "c", 1234050);
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    json_line_millis(&line, "a", 0);
+    json_line_millis(&line, "b", 7);
+    json_line_millis(&line, "c", 1234050);
+    assert_int_equal(json_line_end(&line), 0);
     assert_string_equal(strbuf_cstr(&out),
                         "{\"a\":0.000,\"b\":0.007,\"c\":1234.050}");
 }
@@ -69,7 +69,7 @@ static void milliseconds_have_three_decimals(void **state)
 static void every_character_comes_back(void **state)
 {
     char all[1 + 0x7f + 4];
-    struct record record;
+    struct json_line line;
     const json_t *back;
     json_t *tree;
 
@@ -77,9 +77,9 @@ static void every_character_comes_back(void **state)
     for (int i = 0; i <= 0x7f; i++)
         all[i] = (char)i;
     memcpy(all + 0x80, "\xf0\x9f\x90\xb3", 4);
-    record_begin(&record, &out);
-    record_text(&record, "all", str_of(all, sizeof(all)));
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    json_line_text(&line, "all", str_of(all, sizeof(all)));
+    assert_int_equal(json_line_end(&line), 0);
     assert_int_equal(str_find(strbuf_str(&out), '\n'), -1);
     tree = json_loadb(out.ptr, out.len, JSON_ALLOW_NUL, NULL);
     back = json_object_get(tree, "all");
@@ -90,12 +90,12 @@ static void every_character_comes_back(void **state)
 
 static void text_that_is_no_utf8_is_said_to_be_none(void **state)
 {
-    struct record record;
+    struct json_line line;
 
     (void)state;
-    record_begin(&record, &out);
-    record_text(&record, "bad", S("a\xff"));
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    json_line_text(&line, "bad", S("a\xff"));
+    assert_int_equal(json_line_end(&line), 0);
     assert_string_equal(strbuf_cstr(&out), "{\"bad\":\"(not UTF-8)\"}");
 }
 
@@ -107,14 +107,14 @@ static void a_full_buffer_is_left_as_it_was(void **state)
     (void)state;
     for (size_t max = strlen("before"); max <= whole; max++) {
         struct strbuf small = STRBUF(max);
-        struct record record;
+        struct json_line line;
         int r;
 
         strbuf_add(&small, S("before"));
-        record_begin(&record, &small);
-        record_text(&record, "a", S("b\n"));
-        record_uint(&record, "c", 12);
-        r = record_end(&record);
+        json_line_begin(&line, &small);
+        json_line_text(&line, "a", S("b\n"));
+        json_line_uint(&line, "c", 12);
+        r = json_line_end(&line);
         assert_int_equal(r, max < whole ? -ENOBUFS : 0);
         assert_int_equal(small.len, max < whole ? strlen("before") : whole);
         strbuf_fini(&small);
@@ -123,37 +123,37 @@ static void a_full_buffer_is_left_as_it_was(void **state)
 
 static void an_object_inside_is_taken_back_without_members(void **state)
 {
-    struct record record, inner, innermost;
+    struct json_line line, inner, innermost;
 
     (void)state;
-    record_begin(&record, &out);
-    record_open(&record, "none", &inner);
-    record_close(&record, &inner);
-    record_open(&record, "some", &inner);
-    record_int(&inner, "a", 1);
-    record_open(&inner, "deep", &innermost);
-    record_close(&inner, &innermost);
-    record_open(&inner, "deeper", &innermost);
-    record_null(&innermost, "b");
-    record_close(&inner, &innermost);
-    record_close(&record, &inner);
-    record_int(&record, "c", 2);
-    assert_int_equal(record_end(&record), 0);
+    json_line_begin(&line, &out);
+    json_line_open(&line, "none", &inner);
+    json_line_close(&line, &inner);
+    json_line_open(&line, "some", &inner);
+    json_line_int(&inner, "a", 1);
+    json_line_open(&inner, "deep", &innermost);
+    json_line_close(&inner, &innermost);
+    json_line_open(&inner, "deeper", &innermost);
+    json_line_null(&innermost, "b");
+    json_line_close(&inner, &innermost);
+    json_line_close(&line, &inner);
+    json_line_int(&line, "c", 2);
+    assert_int_equal(json_line_end(&line), 0);
     assert_string_equal(strbuf_cstr(&out),
                         "{\"some\":{\"a\":1,\"deeper\":{\"b\":null}},\"c\":2}");
 }
 
 static void an_object_inside_that_does_not_fit_is_told_at_the_end(void **state)
 {
-    struct record record, inner;
+    struct json_line line, inner;
 
     (void)state;
     for (out.max = 1; out.max < 20; out.max++) {
-        record_begin(&record, &out);
-        record_open(&record, "some", &inner);
-        record_int(&inner, "a", 1);
-        record_close(&record, &inner);
-        if (record_end(&record) == 0)
+        json_line_begin(&line, &out);
+        json_line_open(&line, "some", &inner);
+        json_line_int(&inner, "a", 1);
+        json_line_close(&line, &inner);
+        if (json_line_end(&line) == 0)
             break;
         assert_int_equal(out.len, 0);
     }
