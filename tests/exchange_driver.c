@@ -298,7 +298,16 @@ void driver_fail_stream(struct exchange_driver *d, const char *why,
     d->pristine = pristine;
     if (d->has_stream)
         d->failed = true;
-    else if (driver_wants_stream(d))
+    else if (driver_wants_stream(d) || exchange_wish(d->ex).ask)
         exchange_stream_failed(d->ex, why, 1, true);
     driver_settle(d);
+}
+
+bool driver_answer(struct exchange_driver *d, int status, const json_t *reply)
+{
+    if (d->closed || !exchange_wish(d->ex).ask)
+        return false;
+    exchange_answered(d->ex, status, reply);
+    driver_settle(d);
+    return true;
 }

@@ -23,6 +23,7 @@ static const struct form_row {
     {STR("deny"),           WORD_DENY,           FORM_KEY  },
     {STR("audit required"), WORD_AUDIT_REQUIRED, FORM_KEY  },
     {STR("report only"),    WORD_REPORT_ONLY,    FORM_KEY  },
+    {STR("policy"),         WORD_POLICY,         FORM_KEY  },
     {STR("engine known"),   WORD_ENGINE_KNOWN,   FORM_PLAIN},
     {STR("busy"),           WORD_BUSY,           FORM_PLAIN},
     {STR("client>*"),       WORD_CLIENT_SENDS,   FORM_BULK },
@@ -45,7 +46,9 @@ static const struct form_row {
     {STR("shutdown"),       WORD_SHUTDOWN,       FORM_REST },
     {STR("audit fails"),    WORD_AUDIT_FAILS,    FORM_PLAIN},
     {STR("audit works"),    WORD_AUDIT_WORKS,    FORM_PLAIN},
+    {STR("answered"),       WORD_ANSWERED,       FORM_REST },
     {STR("answer"),         WORD_ANSWER,         FORM_REST },
+    {STR("asks"),           WORD_ASKS,           FORM_REST },
     {STR("expect"),         WORD_EXPECT,         FORM_REST },
     {STR("audit<"),         WORD_AUDIT,          FORM_REST },
     {STR("never"),          WORD_NEVER,          FORM_REST },
@@ -130,6 +133,10 @@ static void add_key(struct strbuf *keys, enum word word, struct str rest)
                     keys->len ? ", " : "");
         return;
     }
+    if (word == WORD_POLICY) {
+        strbuf_addf(keys, "%s%.*s", keys->len ? ", " : "", STR_FMT(rest));
+        return;
+    }
     if (word == WORD_REPORT_ONLY) {
         strbuf_addf(keys, "%s\"mode\": \"report-only\"", keys->len ? ", " : "");
         return;
@@ -189,10 +196,8 @@ static bool read_line(struct script *s, struct str line, unsigned number,
     if (!row)
         return false;
     if (row->form == FORM_KEY) {
-        add_key(row->word == WORD_AUDIT_REQUIRED ||
-                        row->word == WORD_REPORT_ONLY
-                    ? &s->keys
-                    : operations,
+        add_key(row->word == WORD_ALLOW || row->word == WORD_DENY ? operations
+                                                                  : &s->keys,
                 row->word, rest);
         return true;
     }

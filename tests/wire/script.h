@@ -15,6 +15,7 @@ enum word {
     WORD_DENY,
     WORD_AUDIT_REQUIRED,
     WORD_REPORT_ONLY,
+    WORD_POLICY,
     WORD_ENGINE_KNOWN,
     WORD_BUSY,
     /* what happens */
@@ -26,6 +27,7 @@ enum word {
     WORD_RECONNECT,
     WORD_CLIENT_ROOM,
     WORD_ENGINE_ROOM,
+    WORD_ANSWERED,
     WORD_STREAM_OPEN,
     WORD_STREAM_FAILS,
     WORD_TIMEOUT,
@@ -35,6 +37,7 @@ enum word {
     /* what must have happened */
     WORD_CLIENT_GETS,
     WORD_ENGINE_GETS,
+    WORD_ASKS,
     WORD_ANSWER,
     WORD_EXPECT,
     WORD_AUDIT,

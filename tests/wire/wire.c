@@ -144,12 +144,30 @@ static bool fail_stream(struct run *run, const struct step *step)
                          ? str_trim(str_from_index(step->rest, pristine.len))
                          : step->rest;
     char *text = why.len ? xstr_dup(why) : NULL;
-    bool there = d->has_stream || driver_wants_stream(d);
+    bool there =
+        d->has_stream || driver_wants_stream(d) || exchange_wish(d->ex).ask;
 
     driver_fail_stream(d, text, is_pristine);
     d->why = NULL;
     free(text);
     return there || wrong(run, step, "there is no stream");
+}
+
+/* STATUS JSON: what the engine says to the question */
+static bool answer_question(struct run *run, const struct step *step)
+{
+    struct str status, body;
+    uint64_t number;
+    json_t *reply;
+
+    str_cut(step->rest, ' ', &status, &body);
+    if (str_to_u64(status, &number))
+        return wrong(run, step, "a status is a number");
+    reply = json_loadb(body.ptr, body.len, 0, NULL);
+    if (!driver_answer(&run->driver, (int)number, reply))
+        wrong(run, step, "nothing was asked");
+    json_decref(reply);
+    return !run->failed;
 }
 
 static const char *const timers[] = {
@@ -199,6 +217,17 @@ static bool expect_bytes(struct run *run, const struct step *step,
     }
     plain_forget(&run->plain[side]);
     return true;
+}
+
+/* TARGET: what the engine is asked now, by berth itself */
+static bool expect_question(struct run *run, const struct step *step)
+{
+    const struct exchange *ex = run->driver.ex;
+    struct str question =
+        exchange_wish(ex).ask ? exchange_question(ex) : S("nothing");
+
+    return str_eq(question, step->rest) ||
+           wrong(run, step, "it asks %.*s", STR_FMT(question));
 }
 
 /* One line of a head, up to its CRLF. */
@@ -427,6 +456,8 @@ static bool do_step(struct run *run, const struct step *step)
         return set_room(run, step, CLIENT);
     case WORD_ENGINE_ROOM:
         return set_room(run, step, ENGINE);
+    case WORD_ANSWERED:
+        return answer_question(run, step);
     case WORD_STREAM_OPEN:
         return open_stream(run, step);
     case WORD_STREAM_FAILS:
@@ -445,6 +476,8 @@ static bool do_step(struct run *run, const struct step *step)
         return expect_bytes(run, step, CLIENT);
     case WORD_ENGINE_GETS:
         return expect_bytes(run, step, ENGINE);
+    case WORD_ASKS:
+        return expect_question(run, step);
     case WORD_ANSWER:
         return expect_answer(run, step);
     case WORD_EXPECT:
@@ -456,6 +489,7 @@ static bool do_step(struct run *run, const struct step *step)
     case WORD_DENY:
     case WORD_AUDIT_REQUIRED:
     case WORD_REPORT_ONLY:
+    case WORD_POLICY:
         break;
     }
     return true;
