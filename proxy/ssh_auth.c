@@ -1,14 +1,17 @@
 #include "proxy/ssh_auth.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy/base64.h"
 #include "proxy/ssh_wire.h"
 
 #define LIMIT_TRIED   4096
 #define LIMIT_ACCEPTS 256
+#define PUBLIC_PART   160 /* characters: names of algorithms, type of key */
 
 void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
                    LIBSSH2_SESSION *session, const struct waker *waker)
@@ -173,8 +176,35 @@ static int next(struct ssh_auth *auth, struct strbuf *why)
     return 0;
 }
 
+/* Only ever looks at the public part, which stands first in the file. */
+static bool is_rsa(const struct key_file *key)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(PUBLIC_PART);
+    AUTO(strbuf_fini) struct strbuf bytes = STRBUF(PUBLIC_PART);
+    const char *at = strchr(key->data, '\n');
+
+    if (strstr(key->data, "BEGIN RSA PRIVATE KEY"))
+        return true;
+    for (; at && *at && text.len < PUBLIC_PART; at++)
+        if (!isspace((unsigned char)*at))
+            strbuf_add_char(&text, *at);
+    return base64_decode(strbuf_str(&text), &bytes) == 0 && bytes.len &&
+           memmem(bytes.ptr, bytes.len, "ssh-rsa", strlen("ssh-rsa"));
+}
+
+/* The old libssh2 knows one signature for RSA, which nobody accepts any more;
+ * that should not be looked for on the server. */
+static const char *rsa_hint(const struct key_file *key)
+{
+    if (libssh2_version(0x010b00) || !is_rsa(key))
+        return "";
+    return " (libssh2 before 1.11 signs with RSA keys only by SHA-1, which "
+           "servers refuse; use an ed25519 key)";
+}
+
 static int offer(struct ssh_auth *auth)
 {
+    AUTO(strbuf_fini) struct strbuf result = STRBUF(LIMIT_TRIED);
     const char *user = auth->config->user;
     const char *path = auth->config->identities[auth->next];
     int r = libssh2_userauth_publickey_frommemory(
@@ -188,7 +218,8 @@ static int offer(struct ssh_auth *auth)
     if (r == 0) {
         auth->state = SSH_AUTH_DONE;
     } else {
-        note(auth, path, explain(auth, r));
+        strbuf_addf(&result, "%s%s", explain(auth, r), rsa_hint(&auth->key));
+        note(auth, path, strbuf_cstr(&result));
         auth->next++;
         auth->state = SSH_AUTH_NEXT;
     }

@@ -10,12 +10,13 @@
  *   read ID | shut ID | close ID
  *   suicide ID                   when stream ID is open, free the upstream
  *   bench KIND COUNT LEN         up, down or ping; tell the rate
- *   stat | status | quit
+ *   stat | status | version | quit
  */
 
 #include <assert.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <libssh2.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,6 +345,8 @@ static void command(const char *line)
         start_bench(text, id, up);
     } else if (strncmp(line, "status", 6) == 0) {
         on_status(upstream, NULL);
+    } else if (strncmp(line, "version", 7) == 0) {
+        printf("version %s\n", libssh2_version(0));
     } else if (strncmp(line, "stat", 4) == 0) {
         print_stat();
     } else if (strncmp(line, "quit", 4) == 0) {

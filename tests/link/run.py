@@ -430,6 +430,58 @@ def keys_come_in_many_forms(bed):
             link.quit()
 
 
+def is_old(link):
+    """libssh2 1.10 knows less than later ones."""
+    link.say("version")
+    return link.expect("^version (.*)")[1].startswith("1.10")
+
+
+@test
+def rsa_keys_work_or_are_explained(bed):
+    sshd = bed.sshd()
+    for name, args in (("rsa", []), ("rsa_pem", ["-m", "PEM"])):
+        key = keygen(bed.path("id_" + name), "-t", "rsa", "-b", "2048", *args)
+        bed.authorize(key)
+        link = bed.link(sshd, identity=key)
+        if is_old(link):
+            link.expect("^status down .*why=.*signs with RSA keys only by SHA-1")
+        else:
+            link.up(1)
+        link.quit()
+
+
+@test
+def rsa_host_keys_work_with_a_new_library(bed):
+    key = keygen(bed.path("host_rsa"), "-t", "rsa", "-b", "2048")
+    sshd = bed.sshd(f"HostKey {key}")
+    link = bed.link(sshd, known_hosts=bed.known_hosts(sshd.port, key, "rsa"))
+    if is_old(link):
+        link.expect("^status down .*why=.*ssh-ed25519 host key .*rsa:1 has another")
+    else:
+        link.up(1)
+
+
+@test
+def a_certificate_beside_the_key_is_shown(bed):
+    authority = keygen(bed.path("ca"), "-t", "ed25519")
+    sshd = bed.sshd(f"TrustedUserCAKeys {authority}.pub")
+    for kind in ("ed25519", "ecdsa"):
+        key = keygen(bed.path("id_signed_" + kind), "-t", kind)
+        link = bed.link(sshd, identity=key)
+        link.expect("^status down .*does not accept")
+        link.quit()
+        subprocess.run(
+            ["ssh-keygen", "-q", "-s", authority, "-I", "test", "-n", "root", key],
+            check=True,
+        )
+        link = bed.link(sshd, identity=key)
+        if is_old(link):
+            link.expect("^status down .*does not accept")
+        else:
+            link.up(1)
+        link.quit()
+
+
 @test
 def the_agent_is_asked_last(bed):
     sshd = bed.sshd()
