@@ -10,7 +10,6 @@
 
 #define SHARE        32700 /* what libssh2 puts into one packet */
 #define OUT_MAX      LIMIT_OUT
-#define CREDIT_STEP  (LIMIT_CHANNEL_INPUT / 8)
 #define SCRAP_SIZE   (16 * KIB)
 #define COMPLAINT    512
 #define KEEP         (64 * KIB) /* of an empty buffer, until ssh_channel_trim */
@@ -19,6 +18,12 @@
 static struct ssh_channel *channel_of(struct stream *stream)
 {
     return (struct ssh_channel *)stream;
+}
+
+/* Small credits cost packets, large ones make the server wait. */
+static bool owes_much(const struct ssh_channel *ch)
+{
+    return ch->owed >= ch->window / 4;
 }
 
 static struct str peek(struct stream *stream)
@@ -33,8 +38,7 @@ static void consume(struct stream *stream, size_t len)
     bytes_consume(&ch->in, len);
     ch->owed += len;
     /* an ended stream closes once it is read empty; the mux sees to it */
-    if (ch->phase == SSH_CHANNEL_OPEN &&
-        (ch->owed >= CREDIT_STEP || ch->in.len == 0))
+    if (ch->phase == SSH_CHANNEL_OPEN && (owes_much(ch) || ch->in.len == 0))
         ssh_mux_wake(ch->mux, ch);
 }
 
@@ -282,7 +286,7 @@ void ssh_channel_receive(struct ssh_channel *ch)
 
 bool ssh_channel_credit(struct ssh_channel *ch)
 {
-    if (ch->crediting == 0 && ch->owed >= CREDIT_STEP && !ch->stream.eof) {
+    if (ch->crediting == 0 && owes_much(ch) && !ch->stream.eof) {
         ch->crediting = ch->owed;
         ch->owed = 0;
     }
@@ -328,7 +332,7 @@ bool ssh_channel_send(struct ssh_channel *ch, struct ssh_transport *transport)
     if (ch->closed_by_server)
         return sent;
     if (ch->out.len) {
-        if (ssh_transport_is_full(transport))
+        if (ssh_transport_is_full(transport, ch->out.len > SHARE))
             return sent;
         return send_data(ch) || sent;
     }
@@ -350,7 +354,7 @@ bool ssh_channel_has_work(const struct ssh_channel *ch)
 {
     if (ch->phase != SSH_CHANNEL_OPEN)
         return false;
-    return ch->crediting > 0 || (ch->owed >= CREDIT_STEP && !ch->stream.eof) ||
+    return ch->crediting > 0 || (owes_much(ch) && !ch->stream.eof) ||
            (!ch->closed_by_server &&
             (ch->out.len > 0 || (ch->shut && !ch->eof_sent)));
 }

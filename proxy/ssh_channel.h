@@ -6,10 +6,10 @@
  * calls the functions here in its passes; the owner of the stream sees only
  * upstream.h.
  *
- * Windows are kept by hand: the server may send LIMIT_CHANNEL_INPUT bytes, and
- * gets credit for what the owner has consumed. All that arrives is moved at
- * once from libssh2's common queue into the channel's own buffer, so that a
- * slow owner is in nobody's way.
+ * Windows are kept by hand: the server may send WINDOW bytes, at most
+ * LIMIT_CHANNEL_INPUT, and gets credit for what the owner has consumed. All
+ * that arrives is moved at once from libssh2's common queue into the channel's
+ * own buffer, so that a slow owner is in nobody's way.
  */
 
 #include <event2/event.h>
@@ -49,6 +49,7 @@ struct ssh_channel {
     enum ssh_channel_phase phase;
     struct bytes in;
     struct bytes out;
+    size_t window;           /* what the server may send unconsumed */
     unsigned long owed;      /* consumed, not yet credited to the server */
     unsigned long crediting; /* the credit that is being sent */
     bool spare;              /* opened ahead of demand, and still unclaimed */

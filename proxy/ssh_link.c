@@ -232,12 +232,12 @@ static int step(struct ssh_link *l, struct strbuf *why)
 
 static void flush(struct ssh_link *l)
 {
-    bool full = ssh_transport_is_full(&l->transport);
+    bool full = ssh_transport_is_full(&l->transport, true);
 
     ssh_transport_flush(&l->transport); /* the next step meets its error */
     if (l->transport.out.len || l->transport.error)
         event_add(l->writable, NULL);
-    if (full && !ssh_transport_is_full(&l->transport))
+    if (full && !ssh_transport_is_full(&l->transport, true))
         wake(l);
 }
 

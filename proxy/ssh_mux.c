@@ -8,7 +8,7 @@
 #include "proxy/ssh_wire.h"
 
 #define FLUSH_SIZE   (64 * KIB)
-#define ROUNDS       16 /* of sending, before others in the loop get a turn */
+#define SHARES       16 /* to send, before others in the loop get a turn */
 #define LIMIT_TARGET (8 * KIB)
 #define PROBE        "BERTH_PROBE"
 #define DEFAULT_PATH "/var/run/docker.sock"
@@ -292,18 +292,18 @@ static void finish_closing(struct ssh_mux *mux)
 }
 
 /* One share for each channel that has something to send. */
-static bool send_round(struct ssh_mux *mux)
+static size_t send_round(struct ssh_mux *mux)
 {
     struct ssh_channel_list turn = TAILQ_HEAD_INITIALIZER(turn);
     struct ssh_channel *ch;
-    bool sent = false;
+    size_t sent = 0;
 
     TAILQ_CONCAT(&turn, &mux->busy, busy_link);
     while ((ch = TAILQ_FIRST(&turn))) {
         TAILQ_REMOVE(&turn, ch, busy_link);
         TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
         if (ssh_channel_send(ch, mux->transport))
-            sent = true;
+            sent++;
         if (!ssh_channel_has_work(ch))
             not_busy(mux, ch);
     }
@@ -350,9 +350,8 @@ void ssh_mux_tick(struct ssh_mux *mux)
 int ssh_mux_run(struct ssh_mux *mux)
 {
     struct ssh_transport *t = mux->transport;
-    unsigned rounds = 0;
+    size_t sent, all = 0;
     uint64_t before;
-    bool sent;
     ssize_t n;
 
     reap(mux);
@@ -371,9 +370,10 @@ int ssh_mux_run(struct ssh_mux *mux)
             receive_all(mux);
         sent = send_round(mux);
         finish_closing(mux);
-        if (sent && ++rounds == ROUNDS) {
+        all += sent;
+        if (all > SHARES) {
             waker_wake(&mux->waker);
-            return 0;
+            break;
         }
     } while (sent || t->taken != before || t->taken != mux->polled);
     return t->error ? -EIO : 0;

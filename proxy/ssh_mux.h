@@ -34,9 +34,9 @@ struct ssh_mux {
     LIBSSH2_SESSION *session;
     struct ssh_transport *transport;
     LIBSSH2_CHANNEL *pump;
-    bool forward_only; /* the server grants no session channels */
-    uint64_t polled;   /* transport->taken when all were last asked */
-    bool probing;      /* a question to the server is open */
+    bool forward_only;      /* the server grants no session channels */
+    uint64_t polled;        /* transport->taken when all were last asked */
+    bool probing;           /* a question to the server is open */
     enum ssh_mux_way way;
     char *forward_refusal; /* how the server said no to the socket */
     size_t commands;       /* running on session channels */

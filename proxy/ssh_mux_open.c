@@ -10,11 +10,22 @@
 #include "proxy/log.h"
 #include "proxy/ssh_mux.h"
 
-#define PACKET_SIZE  32768 /* the most that libssh2 takes */
-#define LIMIT_REPORT 2048
-#define FORWARD_TYPE "direct-streamlocal@openssh.com"
-#define SESSION_TYPE "session"
-#define ERRAND       ":"
+#define PACKET_SIZE     32768                 /* the most that libssh2 takes */
+#define FASTEST         ((uint64_t)512 * MIB) /* bytes a second on any link */
+#define SLOW_US         1000000
+#define SMALLEST_WINDOW (256 * KIB)
+#define LIMIT_REPORT    2048
+#define FORWARD_TYPE    "direct-streamlocal@openssh.com"
+#define SESSION_TYPE    "session"
+#define ERRAND          ":"
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 /* Open a channel with no window: windows are ours. */
 static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
@@ -88,14 +99,6 @@ static bool may_exec(const struct ssh_mux *mux)
     return mux->config->channel != SSH_CHANNEL_FORWARD && !mux->forward_only;
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* The quickest says how long the way is; others had to wait for something. */
 static void note_open(struct ssh_mux *mux)
 {
@@ -105,12 +108,29 @@ static void note_open(struct ssh_mux *mux)
         mux->quickest_open = took ? took : 1;
 }
 
+/*
+ * The window that a channel needs so that the way to the server does not slow
+ * it down; more would only make queues longer. The kernel knows a round trip
+ * too, but only to the next proxy.
+ */
+static size_t window(const struct ssh_mux *mux)
+{
+    uint64_t bytes = mux->quickest_open < SLOW_US
+                         ? FASTEST * mux->quickest_open / 1000000 * 2
+                         : LIMIT_CHANNEL_INPUT;
+
+    if (bytes < SMALLEST_WINDOW)
+        return SMALLEST_WINDOW;
+    return bytes < LIMIT_CHANNEL_INPUT ? bytes : LIMIT_CHANNEL_INPUT;
+}
+
 static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     note_open(mux);
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
-    ch->owed = LIMIT_CHANNEL_INPUT;
+    ch->window = window(mux);
+    ch->owed = ch->window;
     ch->crediting = 0;
     if (ch->spare) {
         mux->way = SSH_MUX_STREAMLOCAL;

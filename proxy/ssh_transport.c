@@ -8,6 +8,7 @@
 
 #define READ_SIZE (256 * KIB)
 #define PASS_SIZE (128 * KIB)
+#define NOTSENT   (256 * KIB) /* in the kernel, where we cannot reorder it */
 /* above LIMIT_LINK_OUTPUT only protocol messages come: this many is a flood */
 #define OUTPUT_MAX (4 * LIMIT_LINK_OUTPUT)
 
@@ -48,7 +49,7 @@ static LIBSSH2_RECV_FUNC(on_recv)
 
 void ssh_transport_init(struct ssh_transport *t, int fd)
 {
-    int on = 1;
+    int on = 1, notsent = NOTSENT;
 
     *t = (struct ssh_transport){
         .fd = fd,
@@ -57,6 +58,7 @@ void ssh_transport_init(struct ssh_transport *t, int fd)
         .eager = true,
     };
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
 }
 
 void ssh_transport_fini(struct ssh_transport *t)

@@ -15,6 +15,8 @@
 #include "policy/limits.h"
 #include "proxy/bytes.h"
 
+#define SSH_TRANSPORT_BULK (256 * KIB)
+
 struct ssh_transport {
     int fd;
     struct bytes in;
@@ -62,10 +64,15 @@ void ssh_transport_cut(struct ssh_transport *transport);
  */
 struct str ssh_transport_greeting(const struct ssh_transport *transport);
 
-/* True when channels should wait with their data: enough is on its way. */
-static inline bool ssh_transport_is_full(const struct ssh_transport *t)
+/*
+ * True when a channel should wait with its data, because enough is on its way.
+ * One with much to send waits sooner, so that a few bytes of another never
+ * stand behind a long queue.
+ */
+static inline bool ssh_transport_is_full(const struct ssh_transport *t,
+                                         bool bulk)
 {
-    return t->out.len >= LIMIT_LINK_OUTPUT;
+    return t->out.len >= (bulk ? SSH_TRANSPORT_BULK : LIMIT_LINK_OUTPUT);
 }
 
 /* True when libssh2 has input left to take, or the end of it to see. */
