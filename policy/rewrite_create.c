@@ -243,6 +243,33 @@ static bool joins_mode_too(const struct rewrite *rw)
     return minor >= 44;
 }
 
+/* Links on the engine's bridge are looked up when they are made; on ours, the
+ * engine would do so only when the container starts. */
+static void check_links(struct rewrite *rw, const json_t *links)
+{
+    const json_t *link;
+    size_t i;
+
+    json_array_foreach(links, i, link)
+    {
+        AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
+        const struct ask *ask;
+        struct str ref, alias, name;
+
+        str_cut(str_of_json(link), ':', &ref, &alias);
+        name = namespace_strip(rw->context.ns, ref);
+        strbuf_add(&path, S("/containers/"));
+        target_put_segment(&path, ref);
+        strbuf_add(&path, S("/json"));
+        ask = rewrite_get(rw, strbuf_str(&path));
+        if (ask && ask->status == 404)
+            rewrite_refuse(rw, 400,
+                           "could not get container for %.*s: No such "
+                           "container: %.*s",
+                           STR_FMT(name), STR_FMT(name));
+    }
+}
+
 /*
  * On the engine's own bridge, links go into a hosts file; on ours, as on any
  * network, they are the endpoint's.
@@ -254,6 +281,7 @@ static void move_links(struct rewrite *rw, json_t *host, json_t *endpoints,
 
     if (!is_own_bridge(rw, mode) || json_array_size(links) == 0)
         return;
+    check_links(rw, links);
     json_object_set(object_at(endpoints, mode.ptr), "Links", links);
     json_object_del(host, "Links");
 }

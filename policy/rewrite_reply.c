@@ -360,7 +360,8 @@ int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)
     if (operation == OP_NETWORK_CREATE)
         hide_ids(&words);
     /* names of images have no namespace in front, but may look like it */
-    if (operation_group(operation) == GROUP_IMAGE)
+    if (operation_group(operation) == GROUP_IMAGE &&
+        operation != OP_IMAGE_COMMIT)
         return strbuf_add(out, strbuf_str(&words));
     return namespace_strip_text(out, rw->context.ns, strbuf_str(&words));
 }

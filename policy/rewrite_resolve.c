@@ -356,6 +356,20 @@ struct str resolve_volume(struct rewrite *rw, struct str name)
  * engine where it was built. One without label or name is somebody's
  * half-built image, unless it was loaded here.
  */
+/* How many names are in LIST; old engines write "<none>" for none. */
+static size_t count_names(const json_t *list)
+{
+    size_t i, count = 0;
+    const json_t *name;
+
+    json_array_foreach(list, i, name)
+    {
+        if (json_is_string(name) && !strstr(json_string_value(name), "<none>"))
+            count++;
+    }
+    return count;
+}
+
 enum image_owner image_owner(struct rewrite *rw, const json_t *image)
 {
     const json_t *labels = json_object_get(image, "Labels");
@@ -365,11 +379,11 @@ enum image_owner image_owner(struct rewrite *rw, const json_t *image)
         labels = json_object_get(json_object_get(image, "Config"), "Labels");
     if (labels_are_own(rw, labels))
         return IMAGE_OWN;
-    if (json_array_size(json_object_get(image, "RepoDigests")) ||
+    if (count_names(json_object_get(image, "RepoDigests")) ||
         owned_known(rw, REF_IMAGE, id))
         return IMAGE_SHARED;
     if (labels_are_foreign(rw, labels) ||
-        json_array_size(json_object_get(image, "RepoTags")) == 0)
+        count_names(json_object_get(image, "RepoTags")) == 0)
         return IMAGE_FOREIGN;
     return IMAGE_SHARED;
 }
