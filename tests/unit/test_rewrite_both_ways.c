@@ -161,8 +161,8 @@ static json_t *some_mounts(void)
     static const char *const mounts[] = {
         "{\"Type\":\"volume\",\"Source\":\"mv\",\"Target\":\"/mv\"}",
         "{\"Type\":\"volume\",\"Target\":\"/anon\"}",
-        "{\"Type\":\"volume\",\"Source\":\"lv\",\"Target\":\"/lv\","
-        "\"VolumeOptions\":{\"NoCopy\":true,\"Labels\":{\"a\":\"b\"}}}",
+        ("{\"Type\":\"volume\",\"Source\":\"lv\",\"Target\":\"/lv\","
+         "\"VolumeOptions\":{\"NoCopy\":true,\"Labels\":{\"a\":\"b\"}}}"),
         "{\"Type\":\"bind\",\"Source\":\"/r1.x\",\"Target\":\"/b\"}",
         "{\"Type\":\"tmpfs\",\"Target\":\"/t\"}"};
     json_t *list = json_array();
