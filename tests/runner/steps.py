@@ -135,6 +135,44 @@ def clang_tidy(run):
     return [Case("failed", "clang-tidy", "\n".join(found) or tail(plain))]
 
 
+def hardening(run):
+    """What a release is built with shows in the program."""
+    text = run.call("readelf", "-hldsW", dir_of("release") + "/proxy/berth")
+    wanted = {
+        "position-independent": r"Type: +DYN",
+        "relocations read-only": r"GNU_RELRO",
+        "bound at the start": r"BIND_NOW",
+        "no code on the stack": r"GNU_STACK .* RW ",
+        "guarded stack": r"__stack_chk_fail",
+        "checked copies": r"__memcpy_chk|__memmove_chk",
+    }
+    return [Case("passed" if re.search(pattern, text) else "failed", what)
+            for what, pattern in wanted.items()]
+
+
+def install(run):
+    """What meson installs is whole, and works."""
+    run.call("meson", "install", "-C", dir_of("release"), "--no-rebuild",
+             "--destdir", run.tmp)
+    root = Path(run.tmp) / "usr/local"
+    program = root / "bin/berth"
+    policy = root / "share/doc/berth/policy.example.json"
+    checks = {
+        "the program says its version": [program, "--version"],
+        "it likes the example": [program, "check", policy],
+        "the man page is in order":
+            ["mandoc", "-T", "lint", "-W", "warning",
+             root / "share/man/man1/berth.1"],
+        "the schema is there":
+            ["grep", "-q", "berth", root / "share/berth/berth-policy.schema.json"],
+    }
+    cases = []
+    for what, argv in checks.items():
+        text = run.call(*argv, check=False)
+        cases.append(Case("failed" if run.rc else "passed", what, tail(text)))
+    return cases
+
+
 C = ["policy/**/*.c", "proxy/**/*.c", "tests/**/*.c"]
 H = ["policy/**/*.h", "proxy/**/*.h", "tests/**/*.h"]
 SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/bed/stage",
@@ -181,6 +219,8 @@ GROUPS = {
     "valgrind": [build("gcc"), fast("valgrind", "gcc", *VALGRIND)],
     "fuzz": [build("fuzzers"), *[fuzz(name) for name in FUZZERS]],
     "builds": [build("clang"), fast("clang", "clang"),
-               build("release"), fast("release", "release")],
+               build("release"), fast("release", "release"),
+               Step("hardening", hardening, ("build release",)),
+               Step("install", install, ("build release",))],
     "trixie": [Step("trixie", trixie, limit=900)],
 }
