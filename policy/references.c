@@ -179,7 +179,7 @@ static const struct reference progress[] = {
     {"errorDetail.message",                       REF_NONE,      FORM_TEXT},
 };
 
-#define ROWS(table) table, sizeof(table) / sizeof(*table)
+#define ROWS(table) (table), sizeof(table) / sizeof(*(table))
 
 const struct document documents[] = {
     {OP_CONTAINER_CREATE,    IN_REQUEST, "",                       REF_CONTAINER, ROWS(container_create)},

@@ -134,7 +134,7 @@ static void compile(struct rewrite *rw, struct local_filter *filter)
                        LIMIT_PATTERNS);
         return;
     }
-    filter->patterns = xcalloc(count + 1, sizeof(*filter->patterns));
+    filter->patterns = xcalloc(count + 1, sizeof(struct name_pattern *));
     json_object_foreach(filter->values, text, value)
     {
         filter->patterns[n++] = name_pattern_new(str_from(text));

@@ -59,7 +59,7 @@ static void put_decoded(struct strbuf *out, struct str s)
                 out, (char)(digit(s.ptr[i + 1]) * 16 + digit(s.ptr[i + 2])));
             i += 2;
         } else {
-            strbuf_add_char(out, s.ptr[i] == '+' ? ' ' : s.ptr[i]);
+            strbuf_add_char(out, (char)(s.ptr[i] == '+' ? ' ' : s.ptr[i]));
         }
     }
 }

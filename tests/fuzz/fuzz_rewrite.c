@@ -108,8 +108,8 @@ static void check(struct target *target, struct route_match *match,
         json_decref(body);
         body = NULL;
     }
-    step = converse(&rw, rewrite_begin(&rw, &context, match, target, &body),
-                    &answers);
+    step = rewrite_begin(&rw, &context, match, target, &body);
+    step = converse(&rw, step, &answers);
     if (step == REWRITE_DONE) {
         route_put_target(&out, match, target);
         check_reply(&rw, &answers);

@@ -324,7 +324,6 @@ static void what_a_report_only_policy_lets_pass_is_told_apart(void **state)
 
 static void bytes_of_a_peer_cannot_leave_their_string(void **state)
 {
-    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
     struct all all;
     json_t *record;
 
@@ -409,8 +408,8 @@ static void a_body_of_the_wrong_shape_is_put_on_record(void **state)
     static const char *const bodies[] = {
         "[]",
         "{\"HostConfig\":[],\"Cmd\":7,\"Image\":{}}",
-        "{\"HostConfig\":{\"Mounts\":{\"a\":1},\"Binds\":1.5},"
-        "\"NetworkingConfig\":{\"EndpointsConfig\":[1]}}",
+        "{\"HostConfig\":{\"Mounts\":{\"a\":1},\"Binds\":1.5}}",
+        "{\"NetworkingConfig\":{\"EndpointsConfig\":[1]}}",
         "{\"HostConfig\":{\"Mounts\":[1,null,[]]},\"NetworkingConfig\":\"x\"}",
     };
 
