@@ -17,6 +17,11 @@ enum policy_mode {
     POLICY_REPORT_ONLY, /* a refusal is recorded, and the request goes on */
 };
 
+enum policy_isolation {
+    POLICY_NAMESPACE,    /* the runner sees, names and touches its own only */
+    POLICY_NO_ISOLATION, /* all of the engine, under the engine's names */
+};
+
 struct listen_policy {
     char *path;       /* of the Unix socket */
     unsigned mode;    /* of the same, 0660 */
@@ -61,6 +66,7 @@ struct policy {
     char *preset; /* or NULL */
     char *namespace;
     enum policy_mode mode;
+    enum policy_isolation isolation;
     struct listen_policy listen;
     struct upstream_policy upstream_keys; /* as given; see UPSTREAM */
     struct operations_policy operations;

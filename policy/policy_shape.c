@@ -6,6 +6,7 @@
 #include "policy/url.h"
 
 static const char *const modes[] = {"enforce", "report-only", NULL};
+static const char *const isolations[] = {"namespace", "none", NULL};
 static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
@@ -157,6 +158,9 @@ static const struct setting policy_rows[] = {
      .help = "the runner's own name, that everything it makes is kept under"},
     {"mode", ENUM_AT(struct policy, mode), "\"enforce\"", .words = modes,
      .help = "report-only records what would be refused, and lets it pass"},
+    {"isolation", ENUM_AT(struct policy, isolation), "\"namespace\"",
+     .words = isolations,
+     .help = "none shows all of the engine, under the engine's own names"},
     {"listen", OBJECT_AT(struct policy, listen), .of = &listen_shape,
      .help = "where the runner connects"},
     {"upstream", OBJECT_AT(struct policy, upstream_keys),

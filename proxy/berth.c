@@ -51,6 +51,7 @@ struct berth *berth_open(struct event_base *base, struct harbours *harbours,
     berth->harbours = harbours;
     berth->path = xstrdup(policy->listen.path);
     berth->policy = policy_ref(policy);
+    berth->owned = owned_new(LIMIT_OWNED);
     if (open_audit(policy, &berth->audit, why) < 0 ||
         listener_new(base, &policy->listen, activated, on_client, berth,
                      &berth->listener, why) < 0) {
@@ -99,6 +100,7 @@ void berth_free(struct berth *berth)
         return;
     listener_free(berth->listener);
     audit_sink_free(berth->audit);
+    owned_free(berth->owned);
     harbour_unref(berth->harbour);
     policy_unref(berth->policy);
     free(berth->path);

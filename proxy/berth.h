@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "policy/owned.h"
 #include "proxy/audit_sink.h"
 #include "proxy/harbour.h"
 #include "proxy/listener.h"
@@ -20,6 +21,7 @@ struct berth {
     struct policy *policy;
     struct harbour *harbour;
     struct audit_sink *audit;
+    struct owned *owned; /* what is known to be the namespace's */
     struct listener *listener;
     struct session *sessions; /* linked by the sessions themselves */
     unsigned session_count;

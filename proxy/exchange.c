@@ -29,13 +29,14 @@ static const struct state request_states[] = {
 };
 
 static const struct state reply_states[] = {
-    [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                     },
-    [RP_AWAIT] = {"await",
-                 BIT(RP_NONE) | BIT(RP_BODY) | BIT(RP_TUNNEL) | BIT(RP_DONE)},
-    [RP_BODY] = {"body",   BIT(RP_DONE)                                     },
-    [RP_TUNNEL] = {"tunnel", BIT(RP_SHUT)                                     },
-    [RP_SHUT] = {"shut",   0                                                },
-    [RP_DONE] = {"done",   0                                                },
+    [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                              },
+    [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
+                               BIT(RP_TUNNEL) | BIT(RP_DONE)},
+    [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_TUNNEL) | BIT(RP_DONE)              },
+    [RP_BODY] = {"body",   BIT(RP_DONE)                                              },
+    [RP_TUNNEL] = {"tunnel", BIT(RP_SHUT)                                              },
+    [RP_SHUT] = {"shut",   0                                                         },
+    [RP_DONE] = {"done",   0                                                         },
 };
 
 struct exchange *exchange_new(const struct exchange_host *host)
@@ -45,7 +46,7 @@ struct exchange *exchange_new(const struct exchange_host *host)
     ex->host = host;
     ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
     /* a head, and an answer of our own, fit behind a full buffer */
-    ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD;
+    ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY;
     ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX;
     return ex;
 }
@@ -134,7 +135,9 @@ void exchange_begin(struct exchange *ex)
 
     ex->active = true;
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
-    ex->retried = ex->framed = false;
+    ex->retried = ex->framed = ex->decided = false;
+    ex->restoring = RESTORE_NOTHING;
+    ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
     ex->frames = (struct frames){0};
     ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);
     ex->head = NULL;
@@ -169,6 +172,7 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
     exchange_let_go(ex);
     request_fini(&ex->rq);
     strbuf_fini(&ex->created);
+    strbuf_fini(&ex->held_reply);
     policy_unref(ex->policy);
     ex->policy = NULL;
     ex->head = NULL;
@@ -243,13 +247,19 @@ void exchange_finish_if_done(struct exchange *ex)
     }
 }
 
+bool exchange_head_is_out(const struct exchange *ex)
+{
+    return ex->reply_state > RP_ASK &&
+           !(ex->reply_state == RP_BODY && ex->restoring == RESTORE_WHOLE);
+}
+
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close)
 {
     const struct http_head unread = {.minor = 1};
     const struct http_head *head = ex->head ? ex->head : &unread;
 
-    if (ex->reply_state > RP_AWAIT) {
+    if (exchange_head_is_out(ex)) {
         exchange_cut(ex, close);
         return;
     }
@@ -259,9 +269,16 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
     ex->close = close;
     reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
                       retry_after, ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_answered_alone(ex);
+}
+
+void exchange_answered_alone(struct exchange *ex)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = AUDIT_CLOSE_LOCAL;
     exchange_enter_reply(ex, RP_DONE);
     if (ex->complete)
-        exchange_finish(ex, close);
+        exchange_finish(ex, ex->close);
     else
         drain_rest(ex);
 }
@@ -354,7 +371,10 @@ void exchange_timeout(struct exchange *ex)
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         break;
     case TIMER_LINK:
-        exchange_stream_failed(ex, NULL, 0, true);
+        if (ex->rq.asks)
+            exchange_ask_failed(ex, "the engine does not answer berth", 1);
+        else
+            exchange_stream_failed(ex, NULL, 0, true);
         break;
     case TIMER_IDLE:
         ex->closing = true;
@@ -384,6 +404,8 @@ static enum exchange_timer timer_of(const struct exchange *ex)
         return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (ex->client_gone)
         return TIMER_DRAIN;
+    if (ex->reply_state == RP_ASK)
+        return TIMER_LINK;
     switch (ex->request_state) {
     case RQ_HEAD:
         return http_reader_in_head(ex->reader[CLIENT]) ? TIMER_HEAD
@@ -446,7 +468,7 @@ struct exchange_wish exchange_wish(const struct exchange *ex)
         .shut = {[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
                  [ENGINE] = ex->request_state == RQ_SHUT                                                           },
         .stream = ex->stream,
-        .ask = ex->request_state == RQ_ASK,
+        .ask = ex->active && ex->rq.asks,
         .timer = timer,
         .timer_turn = timer_turn_of(ex, timer),
         .watch = ex->active && awaits_engine(ex) && !ex->client_gone,

@@ -32,7 +32,10 @@ struct exchange_host {
     struct policy *(*policy)(void *arg);
     /* What is known of the engine. */
     const struct engine_facts *(*engine)(void *arg);
+    /* What is known to be the namespace's own. */
+    struct owned *(*owned)(void *arg);
     uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
+    uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */
     int (*audit)(void *arg, struct str line);
     /* A new exchange's ID, unique over processes, into ID. */
@@ -44,6 +47,7 @@ struct exchange_host {
 };
 
 struct exchange;
+struct question;
 
 /* HOST must outlive the exchange. */
 struct exchange *exchange_new(const struct exchange_host *host);
@@ -78,9 +82,11 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
 
 /*
  * The engine's answer to exchange_question(): its STATUS, and its body as JSON
- * or NULL when it is none. To have none at all is a stream that failed.
+ * or NULL when it is none. Or it could not be asked, for the reason WHY.
  */
-void exchange_answered(struct exchange *ex, int status, const json_t *reply);
+void exchange_answered(struct exchange *ex, int status, json_t *reply);
+void exchange_ask_failed(struct exchange *ex, const char *why,
+                         unsigned retry_after);
 
 /* The time of the wish's timeout is over. */
 void exchange_timeout(struct exchange *ex);
@@ -116,7 +122,7 @@ struct exchange_wish {
     bool read[2]; /* feed me what this side sends */
     bool shut[2]; /* after all output: EOF to this side */
     enum exchange_stream stream;
-    bool ask; /* the engine must be asked before there is a verdict */
+    bool ask; /* berth itself has to ask the engine something */
     enum exchange_timer timer;
     uint64_t timer_turn; /* another number: the timer begins anew */
     bool watch; /* the client is not read; that it is gone matters all the
@@ -127,8 +133,8 @@ struct exchange_wish {
 /* What is to be done now. Ask again after every input and every send. */
 struct exchange_wish exchange_wish(const struct exchange *ex);
 
-/* While it wishes to ask: the target of the GET. */
-struct str exchange_question(const struct exchange *ex);
+/* While it wishes to ask: what. */
+const struct question *exchange_question(const struct exchange *ex);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
 void exchange_stream_gone(struct exchange *ex);

@@ -29,6 +29,7 @@ enum request_state {
 enum reply_state {
     RP_NONE,
     RP_AWAIT, /* the engine's head is awaited */
+    RP_ASK,   /* it came; what follows from it is asked first */
     RP_BODY,
     RP_TUNNEL,
     RP_SHUT, /* the tunnel's engine has sent EOF */
@@ -74,6 +75,14 @@ struct exchange {
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
     int status;
+    bool decided; /* its decision is on record */
+    enum restoring {
+        RESTORE_NOTHING, /* the reply passes as it is */
+        RESTORE_WHOLE,   /* it is put into the runner's words as a whole */
+        RESTORE_LATE,    /* the same, but its head went ahead */
+        RESTORE_LINES,   /* line by line */
+    } restoring;
+    struct strbuf held_reply; /* of it, what was not restored yet */
     enum reply_framing framing;
     enum audit_close close;
     struct strbuf created; /* the reply to a create, for its ID */
@@ -103,8 +112,12 @@ void exchange_let_go(struct exchange *ex);
  * Answer in the engine's stead, then take the next request or close. Where the
  * reply has begun already, it is cut.
  */
+bool exchange_head_is_out(const struct exchange *ex); /* to the client */
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close);
+
+/* The same, when the answer has been put already. */
+void exchange_answered_alone(struct exchange *ex);
 
 /* The exchange is over: on to the next request, or to the end. */
 void exchange_finish(struct exchange *ex, enum audit_close close);
@@ -126,7 +139,18 @@ void exchange_client_eof(struct exchange *ex);
 void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close);
 
+/* exchange_restore.c: replies in the words of the runner */
+enum restoring exchange_restoring(const struct exchange *ex,
+                                  const struct http_head *reply);
+/* Part of the body; and its end. False: it made no sense, and what to do about
+ * it was done. */
+bool exchange_restore(struct exchange *ex, struct str data);
+bool exchange_restore_end(struct exchange *ex);
+/* Body bytes to the client, framed. */
+void exchange_put_body(struct exchange *ex, struct str data);
+
 /* exchange_reply.c */
+void exchange_pass_head(struct exchange *ex);
 size_t exchange_feed_engine(struct exchange *ex, struct str bytes);
 bool exchange_reads_engine(const struct exchange *ex);
 void exchange_engine_eof(struct exchange *ex);

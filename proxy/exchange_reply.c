@@ -50,23 +50,35 @@ static void enter_tunnel(struct exchange *ex, const struct http_head *reply)
         exchange_enter(ex, RQ_SHUT);
 }
 
-static void on_reply_head(struct exchange *ex)
+/* How the client gets the body, when it goes as it comes. */
+static enum reply_framing framing_of(const struct exchange *ex,
+                                     const struct http_head *reply)
+{
+    enum reply_framing framing = reply_framing(ex->head, reply);
+
+    /* what is restored changes its length */
+    if (framing == REPLY_FRAMING_SIZED && ex->restoring != RESTORE_NOTHING)
+        framing =
+            ex->head->minor == 0 ? REPLY_FRAMING_RAW : REPLY_FRAMING_CHUNKED;
+    return framing;
+}
+
+void exchange_pass_head(struct exchange *ex)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
     bool tunnel = opens_tunnel(ex, reply);
 
-    if (reply->status < 200 && !tunnel)
-        return; /* an interim reply */
-    if (reply->status == 101 && !was_asked_for(ex, reply)) {
-        on_engine_error(ex, "it switches protocols unasked");
-        return;
-    }
     /* an error before the body has come: nobody wants the rest of it */
     ex->keep = ex->head->keep_alive && !ex->stopping && !ex->client_eof &&
                (ex->complete || reply->status < 400);
-    if (reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, tunnel,
-                       ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE,
-                       &ex->framing)) {
+    ex->restoring = tunnel ? RESTORE_NOTHING : exchange_restoring(ex, reply);
+    ex->framing = tunnel ? REPLY_FRAMING_TUNNEL : framing_of(ex, reply);
+    if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
+        ex->keep = false;
+    if (ex->restoring != RESTORE_WHOLE &&
+        reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
+                       reply->length,
+                       ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE)) {
         on_engine_error(ex, "its head cannot be written anew");
         return;
     }
@@ -75,30 +87,56 @@ static void on_reply_head(struct exchange *ex)
         enter_tunnel(ex, reply);
         return;
     }
-    if (ex->framing == REPLY_FRAMING_RAW)
-        ex->keep = false;
     exchange_enter_reply(ex, RP_BODY);
     if (ex->request_state == RQ_HELD)
         exchange_enter(ex, ex->complete ? RQ_DONE : RQ_DRAIN);
 }
 
-static void on_reply_data(struct exchange *ex, struct str data)
+static void on_reply_head(struct exchange *ex)
+{
+    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+
+    if (reply->status < 200 && reply->status != 101)
+        return; /* an interim reply */
+    if (reply->status == 101 && !was_asked_for(ex, reply)) {
+        on_engine_error(ex, "it switches protocols unasked");
+        return;
+    }
+    if (request_after(&ex->rq, reply->status))
+        exchange_enter_reply(ex, RP_ASK);
+    else
+        exchange_pass_head(ex);
+}
+
+void exchange_put_body(struct exchange *ex, struct str data)
 {
     struct strbuf *out = &ex->out[CLIENT].bytes;
 
+    if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
+        return;
+    if (ex->framing == REPLY_FRAMING_CHUNKED)
+        put_chunk(out, data);
+    else
+        must(strbuf_add(out, data));
+}
+
+static void on_reply_data(struct exchange *ex, struct str data)
+{
     ex->bytes[ENGINE] += data.len;
     if (ex->status == 201 && strbuf_add(&ex->created, data))
         ex->created.max = ex->created.len; /* too long: it ends here */
-    if (ex->framing == REPLY_FRAMING_CHUNKED)
-        put_chunk(out, data);
-    else if (ex->framing != REPLY_FRAMING_NONE)
-        must(strbuf_add(out, data));
+    if (ex->restoring == RESTORE_NOTHING)
+        exchange_put_body(ex, data);
+    else
+        exchange_restore(ex, data);
 }
 
 static void on_reply_end(struct exchange *ex)
 {
     if (ex->reply_state == RP_AWAIT)
         return; /* it was an interim one */
+    if (!exchange_restore_end(ex))
+        return;
     if (ex->framing == REPLY_FRAMING_CHUNKED)
         must(http_put_last_chunk(&ex->out[CLIENT].bytes));
     ex->reusable = http_reader_head(ex->reader[ENGINE])->keep_alive;
@@ -244,7 +282,7 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
         else
             exchange_answer(ex, 503, reason, retry_after,
                             AUDIT_CLOSE_LINK_LOST);
-    } else if (ex->reply_state == RP_AWAIT) {
+    } else if (!exchange_head_is_out(ex)) {
         answer_lost(ex, why ? why : "", retry_after);
     } else if (ex->reply_state == RP_SHUT && !why) {
         exchange_cut(ex, AUDIT_CLOSE_DONE); /* both were through */

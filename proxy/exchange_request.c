@@ -52,19 +52,48 @@ static bool needs_decision(enum operation operation)
            operation_access(operation) != ACCESS_READ;
 }
 
+/* Put the decision on record, once. False: it had to be refused instead. */
+static bool put_on_record(struct exchange *ex)
+{
+    if (ex->decided)
+        return true;
+    ex->decided = true;
+    if (exchange_record_decision(ex) == 0 || !ex->policy->audit.required)
+        return true;
+    verdict_deny(&ex->rq.verdict, 503, "audit.required", "",
+                 "the audit record cannot be written, and audit.required "
+                 "forbids a change without one; the operator must make room "
+                 "for it");
+    refuse(ex, AUDIT_CLOSE_DENIED);
+    return false;
+}
+
+/* Allowed, and nothing for the engine to do: answer in its stead. */
+static void answer_alone(struct exchange *ex)
+{
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
+    const struct http_head *head = ex->head;
+
+    if (ex->rq.answer && reply_json_put(&body, ex->rq.answer) == 0)
+        strbuf_add_char(&body, '\n');
+    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
+               (ex->complete || !request_has_body(head));
+    ex->status = ex->rq.answer_status;
+    reply_put_json(&ex->out[CLIENT].bytes, head, ex->status, strbuf_str(&body),
+                   ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_answered_alone(ex);
+}
+
 /* Allowed: put it on record, and ask for a way to the engine. */
 static void go(struct exchange *ex)
 {
     enum operation operation = request_operation(&ex->rq);
     const struct engine_facts *engine = ex->host->engine(ex->host->arg);
 
-    if (needs_decision(operation) && exchange_record_decision(ex) < 0 &&
-        ex->policy->audit.required) {
-        verdict_deny(&ex->rq.verdict, 503, "audit.required", "",
-                     "the audit record cannot be written, and audit.required "
-                     "forbids a change without one; the operator must make "
-                     "room for it");
-        refuse(ex, AUDIT_CLOSE_DENIED);
+    if (needs_decision(operation) && !put_on_record(ex))
+        return;
+    if (ex->rq.answers) {
+        answer_alone(ex);
         return;
     }
     if (is_ping(operation) && engine->known && ex->complete) {
@@ -78,7 +107,9 @@ static void go(struct exchange *ex)
 /* The verdict, or what the engine must be asked for it. */
 static void settle(struct exchange *ex)
 {
-    if (request_asks(&ex->rq)) {
+    if (ex->rq.asks) {
+        if (ex->rq.question.changes && !put_on_record(ex))
+            return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
     } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
@@ -90,21 +121,42 @@ static void settle(struct exchange *ex)
 
 static void judge(struct exchange *ex)
 {
-    request_judge(&ex->rq, ex->policy);
+    const struct exchange_host *host = ex->host;
+    const struct rewrite_context context = {
+        .ns = str_from(ex->policy->namespace),
+        .engine_minor = host->engine(host->arg)->minor,
+        .owned = host->owned(host->arg),
+        .random = host->random(host->arg),
+    };
+
+    request_judge(&ex->rq, ex->policy, &context);
     settle(ex);
 }
 
-struct str exchange_question(const struct exchange *ex)
+/* ---- what berth itself asks ---- */
+
+const struct question *exchange_question(const struct exchange *ex)
 {
-    assert(ex->request_state == RQ_ASK);
-    return strbuf_str(&ex->rq.question);
+    assert(ex->rq.asks);
+    return &ex->rq.question;
 }
 
-void exchange_answered(struct exchange *ex, int status, const json_t *reply)
+void exchange_answered(struct exchange *ex, int status, json_t *reply)
 {
-    assert(ex->request_state == RQ_ASK);
     request_answered(&ex->rq, ex->policy, status, reply);
-    settle(ex);
+    if (ex->request_state == RQ_ASK)
+        settle(ex);
+    else if (!ex->rq.asks)
+        exchange_pass_head(ex);
+}
+
+void exchange_ask_failed(struct exchange *ex, const char *why,
+                         unsigned retry_after)
+{
+    if (ex->request_state == RQ_ASK)
+        exchange_answer(ex, 503, why, retry_after, AUDIT_CLOSE_LINK_DOWN);
+    else
+        exchange_answered(ex, 0, NULL); /* the reply is there all the same */
 }
 
 void exchange_put_continue(struct exchange *ex)

@@ -47,6 +47,7 @@ static int compose(char **words, int count, struct strbuf *out)
 static void judge_raw(struct request *rq, const struct policy *policy,
                       struct http_reader *reader, struct str raw)
 {
+    const struct rewrite_context context = {.ns = str_from(policy->namespace)};
     struct str data;
     size_t used;
 
@@ -64,13 +65,13 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                 return;
             break;
         case HTTP_END:
-            request_judge(rq, policy);
+            request_judge(rq, policy, &context);
             return;
         case HTTP_MORE:
             /* a streamed body need not be there to be judged */
             if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
                                     rq->body == REQUEST_BODY_TUNNEL))
-                request_judge(rq, policy);
+                request_judge(rq, policy, &context);
             else
                 verdict_deny(&rq->verdict, 400, "request.http", "",
                              "the request is not complete: a head ends with "

@@ -37,6 +37,18 @@ static bool is_hop_by_hop(struct str name)
     return false;
 }
 
+/* The 45 of "1.45"; 0 when it is none. */
+static unsigned minor_of(struct str version)
+{
+    struct str major, minor;
+    uint64_t number = 0;
+
+    if (!str_cut(version, '.', &major, &minor) || !str_eq(major, S("1")) ||
+        str_to_u64(minor, &number) || number > 1000)
+        return 0;
+    return (unsigned)number;
+}
+
 bool engine_facts_learn(struct engine_facts *facts,
                         const struct http_head *head)
 {
@@ -54,6 +66,7 @@ bool engine_facts_learn(struct engine_facts *facts,
         if (http_put_header(&facts->headers, header->name, header->value))
             return false;
     }
+    facts->minor = minor_of(*http_head_get(head, S("Api-Version")));
     facts->known = true;
     return true;
 }
@@ -96,29 +109,50 @@ static char *message_json(struct strbuf *text)
     return json_dumps(body, JSON_COMPACT);
 }
 
+static void put_own_head(struct strbuf *out, const struct http_head *request,
+                         int status, size_t length, unsigned retry_after,
+                         enum reply_connection connection)
+{
+    char seconds[16];
+
+    must(http_put_status_line(out, status, str_from(http_reason(status))));
+    /* clients compare the whole value with just this */
+    if (length)
+        must(http_put_header(out, S("Content-Type"), S("application/json")));
+    if (retry_after) {
+        snprintf(seconds, sizeof(seconds), "%u", retry_after);
+        must(http_put_header(out, S("Retry-After"), str_from(seconds)));
+    }
+    put_connection(out, request, connection);
+    /* these have no body, and say no length of one (RFC 9110, 8.6) */
+    if (status != 204 && status != 304)
+        put_length(out, length);
+    must(http_put_end_of_head(out));
+}
+
 void reply_put_message(struct strbuf *out, const struct http_head *request,
                        int status, const char *message, unsigned retry_after,
                        enum reply_connection connection)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(3 * LIMIT_REASON);
     char *body;
-    char seconds[16];
 
     must(strbuf_addf(&text, "berth: %.*s", 2 * LIMIT_REASON, message));
     body = message_json(&text);
-    must(http_put_status_line(out, status, str_from(http_reason(status))));
-    /* clients compare the whole value with just this */
-    must(http_put_header(out, S("Content-Type"), S("application/json")));
-    if (retry_after) {
-        snprintf(seconds, sizeof(seconds), "%u", retry_after);
-        must(http_put_header(out, S("Retry-After"), str_from(seconds)));
-    }
-    put_connection(out, request, connection);
-    put_length(out, strlen(body) + 1);
-    must(http_put_end_of_head(out));
+    put_own_head(out, request, status, strlen(body) + 1, retry_after,
+                 connection);
     if (request->method != METHOD_HEAD)
         must(strbuf_addf(out, "%s\n", body));
     free(body);
+}
+
+void reply_put_json(struct strbuf *out, const struct http_head *request,
+                    int status, struct str body,
+                    enum reply_connection connection)
+{
+    put_own_head(out, request, status, body.len, 0, connection);
+    if (request->method != METHOD_HEAD)
+        must(strbuf_add(out, body));
 }
 
 void reply_put_ping(struct strbuf *out, const struct http_head *request,
@@ -138,11 +172,9 @@ void reply_put_ping(struct strbuf *out, const struct http_head *request,
         must(strbuf_add(out, S("OK")));
 }
 
-static enum reply_framing framing_of(const struct http_head *request,
-                                     const struct http_head *reply, bool tunnel)
+enum reply_framing reply_framing(const struct http_head *request,
+                                 const struct http_head *reply)
 {
-    if (tunnel)
-        return REPLY_FRAMING_RAW;
     switch (reply->body) {
     case HTTP_BODY_NONE:
         return REPLY_FRAMING_NONE;
@@ -171,12 +203,10 @@ static int put_end_to_end(struct strbuf *out, const struct http_head *reply)
 }
 
 int reply_put_head(struct strbuf *out, const struct http_head *request,
-                   const struct http_head *reply, bool tunnel,
-                   enum reply_connection connection,
-                   enum reply_framing *framing)
+                   const struct http_head *reply, enum reply_framing framing,
+                   uint64_t length, enum reply_connection connection)
 {
-    const struct str *length = http_head_get(reply, S("Content-Length"));
-    enum reply_framing by = framing_of(request, reply, tunnel);
+    const struct str *given = http_head_get(reply, S("Content-Length"));
     size_t mark = out->len;
     int r = put_end_to_end(out, reply);
 
@@ -187,17 +217,16 @@ int reply_put_head(struct strbuf *out, const struct http_head *request,
     if (reply->status == 101) {
         must(http_put_header(out, S("Connection"), S("Upgrade")));
         must(http_put_header(out, S("Upgrade"), reply->upgrade));
-    } else if (!tunnel) {
+    } else if (framing != REPLY_FRAMING_TUNNEL) {
         put_connection(out, request,
-                       by == REPLY_FRAMING_RAW ? REPLY_CLOSE : connection);
+                       framing == REPLY_FRAMING_RAW ? REPLY_CLOSE : connection);
     }
-    if (by == REPLY_FRAMING_SIZED)
-        put_length(out, reply->length);
-    else if (by == REPLY_FRAMING_CHUNKED)
+    if (framing == REPLY_FRAMING_SIZED)
+        put_length(out, length);
+    else if (framing == REPLY_FRAMING_CHUNKED)
         must(http_put_header(out, S("Transfer-Encoding"), S("chunked")));
-    else if (request->method == METHOD_HEAD && length)
-        must(http_put_header(out, S("Content-Length"), *length));
+    else if (request->method == METHOD_HEAD && given)
+        must(http_put_header(out, S("Content-Length"), *given));
     must(http_put_end_of_head(out));
-    *framing = by;
     return 0;
 }

@@ -10,6 +10,7 @@
 /* What is known of the engine from its last answer to a ping. */
 struct engine_facts {
     bool known;            /* the engine answered, and the link is up */
+    unsigned minor;        /* of its API version, 1.MINOR */
     struct strbuf headers; /* Api-Version, Ostype, ... as header lines */
 };
 
@@ -45,18 +46,25 @@ enum reply_framing {
     REPLY_FRAMING_NONE, /* no body */
     REPLY_FRAMING_SIZED,
     REPLY_FRAMING_CHUNKED,
-    REPLY_FRAMING_RAW, /* until EOF: an HTTP/1.0 client, or a tunnel */
+    REPLY_FRAMING_RAW,    /* until EOF, for an HTTP/1.0 client */
+    REPLY_FRAMING_TUNNEL, /* no HTTP any more */
 };
 
+/* How the body of the engine's REPLY to REQUEST is framed for the client. */
+enum reply_framing reply_framing(const struct http_head *request,
+                                 const struct http_head *reply);
+
 /*
- * The head of the engine's REPLY, for a client that asked with REQUEST:
- * its end-to-end headers, and framing of our own, which is returned in
- * *FRAMING. TUNNEL: the connection is hijacked by it. A body without an end of
- * its own closes the connection, whatever CONNECTION says. 0; or -EINVAL or
- * -ENOBUFS for a head that cannot be passed on, and OUT is as it was. Behind
- * a head of LIMIT_HEAD, OUT needs room for a few lines of ours.
+ * The head of the engine's REPLY, for a client that asked with REQUEST: its
+ * end-to-end headers, and our FRAMING with LENGTH where it is sized. 0, or
+ * -EINVAL or -ENOBUFS for a head that cannot be passed on; OUT then is as it
+ * was.
  */
 int reply_put_head(struct strbuf *out, const struct http_head *request,
-                   const struct http_head *reply, bool tunnel,
-                   enum reply_connection connection,
-                   enum reply_framing *framing);
+                   const struct http_head *reply, enum reply_framing framing,
+                   uint64_t length, enum reply_connection connection);
+
+/* berth's own answer: BODY, which is JSON or empty, with STATUS. */
+void reply_put_json(struct strbuf *out, const struct http_head *request,
+                    int status, struct str body,
+                    enum reply_connection connection);

@@ -13,6 +13,7 @@
 
 #include "policy/judge.h"
 #include "policy/policy.h"
+#include "policy/rewrite.h"
 #include "policy/route.h"
 #include "proxy/http_message.h"
 
@@ -25,7 +26,26 @@ enum request_body {
     REQUEST_BODY_TUNNEL,  /* belongs to the hijacked stream */
 };
 
+/* On the way to the engine, and behind its answer. */
+enum request_phase {
+    PHASE_READING,   /* what there is to judge has not all come */
+    PHASE_JUDGING,   /* what a policy makes hang on facts is asked */
+    PHASE_REWRITING, /* whose the things are that it names is asked */
+    PHASE_COMPARING, /* an update is held against what it updates */
+    PHASE_DECIDED,   /* there is a verdict */
+    PHASE_AFTER,     /* what follows from the engine's answer is asked */
+};
+
+/* What berth asks the engine for its own part. */
+struct question {
+    enum method method;
+    struct strbuf target;
+    struct strbuf body; /* JSON, or empty */
+    bool changes;       /* it makes something: first put it on record */
+};
+
 struct request {
+    enum request_phase phase;
     struct target target;
     struct route_match match; /* .route is NULL without one */
     enum request_body body;
@@ -37,14 +57,20 @@ struct request {
     struct judgement judgement;
     size_t asked;               /* how many of its needs have been answered */
     json_t *facts[LIMIT_NEEDS]; /* what the engine answered */
-    struct strbuf question;     /* the target of the GET that asks */
-    struct strbuf sent;         /* the target as it goes; empty until judged */
-    json_t *changes;            /* array: what berth changed in the body */
-    struct strbuf collected;    /* the body as it came */
-    size_t dropped;             /* bytes of one that nobody looks at */
-    struct strbuf json;         /* the body as it goes */
-    json_t *tree;               /* the same, for the audit */
-    json_t *unjudged;           /* report-only: the tree as it came */
+    bool asks;
+    struct question question; /* while it ASKS */
+    struct rewrite rewrite;
+    bool rewriting; /* REWRITE is in use */
+    bool answers;   /* the verdict is to answer with ANSWER, not to ask on */
+    int answer_status;
+    json_t *answer;          /* or NULL: no body */
+    struct strbuf sent;      /* the target as it goes; empty until judged */
+    json_t *changes;         /* array: what berth changed in the body */
+    struct strbuf collected; /* the body as it came */
+    size_t dropped;          /* bytes of one that nobody looks at */
+    struct strbuf json;      /* the body as it goes */
+    json_t *tree;            /* the same, for the audit */
+    json_t *unjudged;        /* report-only: the tree as it came */
 };
 
 void request_init(struct request *rq);
@@ -62,23 +88,25 @@ void request_read_head(struct request *rq, const struct policy *policy,
 void request_add_body(struct request *rq, struct str bytes);
 
 /*
- * The verdict of the whole request, unless request_asks(). After an allow,
- * rq->sent and rq->json are what goes to the engine.
+ * The verdict of the whole request, unless it hangs on what only the engine
+ * knows: then rq->asks is true. After an allow, rq->sent and rq->json are what
+ * goes to the engine, or rq->answers says what is answered without it.
  */
-void request_judge(struct request *rq, const struct policy *policy);
-
-/* Does the verdict hang on what only the engine knows? */
-static inline bool request_asks(const struct request *rq)
-{
-    return rq->question.len > 0;
-}
+void request_judge(struct request *rq, const struct policy *policy,
+                   const struct rewrite_context *context);
 
 /*
- * The engine's answer to GET rq->question: STATUS, and the body as JSON or
- * NULL. There may be another question then.
+ * The engine's answer to rq->question: STATUS, and the body as JSON or NULL;
+ * STATUS 0 when it could not be asked. There may be another question then.
  */
 void request_answered(struct request *rq, const struct policy *policy,
-                      int status, const json_t *reply);
+                      int status, json_t *reply);
+
+/* The engine has answered the request with STATUS: is there more to ask? */
+bool request_after(struct request *rq, int status);
+
+/* Must what the engine answers with STATUS be put into the runner's words? */
+bool request_restores(const struct request *rq, int status);
 
 /*
  * Write the request for the engine: request line, headers that its route

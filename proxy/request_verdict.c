@@ -67,34 +67,90 @@ static json_t *changes_of(const struct judgement *judgement)
     return all;
 }
 
-/* The question that the need AT wants answered. */
-static int put_question(struct strbuf *out, const struct request *rq,
-                        const struct policy *policy, const struct need *need)
+/* ---- questions ---- */
+
+static void decide(struct request *rq)
 {
+    rq->asks = false;
+    rq->phase = PHASE_DECIDED;
+}
+
+static void refuse_to_ask(struct request *rq)
+{
+    verdict_deny(&rq->verdict, 403, "request.body", "",
+                 "what the engine must be asked about this request is too "
+                 "long");
+    decide(rq);
+}
+
+static struct strbuf *new_question(struct request *rq, enum method method)
+{
+    rq->asks = true;
+    rq->question.method = method;
+    rq->question.changes = false;
+    strbuf_clear(&rq->question.target);
+    strbuf_clear(&rq->question.body);
+    return &rq->question.target;
+}
+
+static int put_inspect(struct strbuf *out, const char *kind, struct str name)
+{
+    int r = strbuf_addf(out, "/%s/", kind);
+
+    if (r == 0)
+        r = target_put_segment(out, name);
+    return r ? r : strbuf_addf(out, "/json");
+}
+
+static void ask_fact(struct request *rq, const struct policy *policy,
+                     const struct need *need)
+{
+    struct strbuf *out = new_question(rq, METHOD_GET);
     int r = -EINVAL;
 
-    strbuf_clear(out);
     switch (need->kind) {
     case NEED_COUNT:
-        return strbuf_addf(out,
-                           "/containers/json?all=1&filters="
-                           "%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
-                           "%%3D%s%%22%%5D%%7D",
-                           policy->namespace);
-    case NEED_CONTAINER:
-        r = strbuf_addf(out, "/containers/");
-        if (r == 0)
-            r = target_put_segment(out, rq->match.params[0].value);
+        r = strbuf_addf(out,
+                        "/containers/json?all=1&filters="
+                        "%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
+                        "%%3D%s%%22%%5D%%7D",
+                        policy->namespace);
+        break;
+    case NEED_CONTAINER: /* as it is called on the engine by now */
+        r = put_inspect(out, "containers", rq->match.params[0].value);
         break;
     case NEED_IMAGE:
     case NEED_OWN_IMAGE:
-        r = strbuf_addf(out, "/images/");
-        if (r == 0)
-            r = target_put_segment(out, str_from(need->subject));
+        r = put_inspect(out, "images", str_from(need->subject));
         break;
     }
-    return r ? r : strbuf_addf(out, "/json");
+    if (r < 0)
+        refuse_to_ask(rq);
 }
+
+/* The first of the rewrite's questions that has no answer yet. */
+static size_t open_ask(const struct rewrite *rw)
+{
+    size_t at = 0;
+
+    while (at < rw->ask_count && rw->asks[at].answered)
+        at++;
+    assert(at < rw->ask_count);
+    return at;
+}
+
+static void ask_for_rewrite(struct request *rq)
+{
+    const struct ask *ask = &rq->rewrite.asks[open_ask(&rq->rewrite)];
+    struct strbuf *out = new_question(rq, ask->method);
+
+    rq->question.changes = ask->changes;
+    if (strbuf_add(out, str_from(ask->target)) ||
+        (ask->body && json_put(&rq->question.body, ask->body)))
+        refuse_to_ask(rq);
+}
+
+/* ---- the judge ---- */
 
 /* Is the image that was inspected one of this namespace's own making? */
 static bool is_own_image(const json_t *image, const struct policy *policy)
@@ -107,10 +163,10 @@ static bool is_own_image(const json_t *image, const struct policy *policy)
 }
 
 static void take_fact(struct request *rq, const struct policy *policy,
-                      int status, const json_t *reply)
+                      int status, json_t *reply)
 {
     struct need *need = &rq->judgement.needs[rq->asked];
-    json_t *kept = status == 200 ? json_deep_copy(reply) : NULL;
+    json_t *kept = status == 200 ? json_incref(reply) : NULL;
 
     rq->facts[rq->asked++] = kept;
     need->fact = (struct fact){
@@ -119,31 +175,6 @@ static void take_fact(struct request *rq, const struct policy *policy,
         .inspected = kept,
         .is_own = is_own_image(kept, policy),
     };
-}
-
-static bool is_counted(const struct judgement *judgement)
-{
-    for (size_t i = 0; i < judgement->need_count; i++) {
-        if (judgement->needs[i].kind == NEED_COUNT)
-            return true;
-    }
-    return false;
-}
-
-/* A container that counts says whose it is, or the next count would miss it. */
-static void put_owner(struct request *rq, const struct policy *policy)
-{
-    json_t *labels;
-
-    if (!is_counted(&rq->judgement))
-        return;
-    labels = json_object_get(rq->tree, "Labels");
-    if (!labels) {
-        labels = json_object();
-        json_object_set_new(rq->tree, "Labels", labels);
-    }
-    json_object_set_new(labels, LABEL_NAMESPACE,
-                        json_string(policy->namespace));
 }
 
 /*
@@ -170,7 +201,8 @@ static void report_only(struct request *rq)
     verdict_allow(&rq->verdict, "mode.report-only");
 }
 
-static void conclude(struct request *rq, const struct policy *policy)
+/* What the judge says in the end. */
+static void take_judgement(struct request *rq, const struct policy *policy)
 {
     if (rq->judgement.verdict.kind == VERDICT_DENY)
         rq->verdict = rq->judgement.verdict; /* else what allowed to call it */
@@ -178,49 +210,190 @@ static void conclude(struct request *rq, const struct policy *policy)
         report_only(rq);
     if (!rq->would_deny)
         rq->changes = changes_of(&rq->judgement);
-    if (rq->verdict.kind != VERDICT_ALLOW)
-        return;
-    put_owner(rq, policy);
+}
+
+/* Is there a need that can only be met once it is known what is named? */
+static bool compares(const struct request *rq)
+{
+    return rq->asked < rq->judgement.need_count &&
+           rq->judgement.needs[rq->asked].kind == NEED_CONTAINER;
+}
+
+/* ---- the phases ---- */
+
+static void write_it(struct request *rq)
+{
+    decide(rq);
     if (!rq->tree || write_body(rq))
         write_target(rq);
 }
 
-/* The next question; without one, the verdict. */
-static void proceed(struct request *rq, const struct policy *policy)
+static void answer_with(struct request *rq, int status, json_t *answer)
+{
+    decide(rq);
+    rq->answers = true;
+    rq->answer_status = status;
+    rq->answer = json_incref(answer);
+}
+
+static void go_on_rewriting(struct request *rq, const struct policy *policy,
+                            enum rewrite_step step)
+{
+    switch (step) {
+    case REWRITE_ASK:
+        ask_for_rewrite(rq);
+        return;
+    case REWRITE_REFUSED:
+        rq->verdict = rq->rewrite.verdict;
+        decide(rq);
+        return;
+    case REWRITE_ANSWER:
+        answer_with(rq, rq->rewrite.answer_status, rq->rewrite.answer);
+        return;
+    case REWRITE_DONE:
+        break;
+    }
+    if (!compares(rq)) {
+        write_it(rq);
+        return;
+    }
+    rq->phase = PHASE_COMPARING;
+    ask_fact(rq, policy, &rq->judgement.needs[rq->asked]);
+}
+
+static void begin_rewriting(struct request *rq, const struct policy *policy)
+{
+    struct rewrite_context context = rq->rewrite.context;
+
+    rq->phase = PHASE_REWRITING;
+    if (policy->isolation == POLICY_NO_ISOLATION) {
+        go_on_rewriting(rq, policy, REWRITE_DONE);
+        return;
+    }
+    rq->rewriting = true;
+    go_on_rewriting(rq, policy,
+                    rewrite_begin(&rq->rewrite, &context, &rq->match,
+                                  &rq->target, &rq->tree));
+}
+
+static void go_on_judging(struct request *rq, const struct policy *policy)
 {
     struct judgement *judgement = &rq->judgement;
 
-    strbuf_clear(&rq->question);
-    if (rq->asked < judgement->need_count) {
-        if (put_question(&rq->question, rq, policy,
-                         &judgement->needs[rq->asked]) < 0)
-            verdict_deny(&judgement->verdict, 403, "request.body", "",
-                         "what the engine must be asked about this request is "
-                         "too long");
-        else
-            return;
-        strbuf_clear(&rq->question);
-    } else {
-        judge_settle(&policy->rules, rq->tree, judgement);
+    if (compares(rq)) {
+        begin_rewriting(rq, policy);
+        return;
     }
-    conclude(rq, policy);
+    if (rq->asked < judgement->need_count) {
+        ask_fact(rq, policy, &judgement->needs[rq->asked]);
+        return;
+    }
+    judge_settle(&policy->rules, rq->tree, judgement);
+    take_judgement(rq, policy);
+    if (rq->verdict.kind == VERDICT_ALLOW)
+        begin_rewriting(rq, policy);
+    else
+        decide(rq);
+}
+
+static void compare(struct request *rq, const struct policy *policy, int status,
+                    json_t *reply)
+{
+    json_t *missing;
+
+    take_fact(rq, policy, status, reply);
+    if (status == 404) {
+        /* the engine's own words, in the runner's */
+        missing = json_deep_copy(reply);
+        if (rq->rewriting)
+            rewrite_reply(&rq->rewrite, status, missing);
+        answer_with(rq, status, missing);
+        json_decref(missing);
+        return;
+    }
+    judge_settle(&policy->rules, rq->tree, &rq->judgement);
+    if (rq->judgement.verdict.kind == VERDICT_DENY)
+        rq->verdict = rq->judgement.verdict;
+    if (policy->mode == POLICY_REPORT_ONLY &&
+        rq->verdict.kind == VERDICT_DENY) {
+        rq->would_deny = true;
+        rq->reported = rq->verdict;
+        verdict_allow(&rq->verdict, "mode.report-only");
+    }
+    if (rq->verdict.kind == VERDICT_ALLOW)
+        write_it(rq);
+    else
+        decide(rq);
 }
 
 void request_answered(struct request *rq, const struct policy *policy,
-                      int status, const json_t *reply)
+                      int status, json_t *reply)
 {
-    take_fact(rq, policy, status, reply);
-    proceed(rq, policy);
+    assert(rq->asks);
+    rq->asks = false;
+    switch (rq->phase) {
+    case PHASE_JUDGING:
+        take_fact(rq, policy, status, reply);
+        go_on_judging(rq, policy);
+        break;
+    case PHASE_REWRITING:
+        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
+                       json_incref(reply));
+        go_on_rewriting(rq, policy, rewrite_next(&rq->rewrite));
+        break;
+    case PHASE_COMPARING:
+        compare(rq, policy, status, reply);
+        break;
+    case PHASE_AFTER:
+        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
+                       json_incref(reply));
+        if (rewrite_next(&rq->rewrite) == REWRITE_ASK)
+            ask_for_rewrite(rq);
+        break;
+    case PHASE_READING:
+    case PHASE_DECIDED:
+        assert(!"nothing is asked in these phases");
+    }
 }
 
-void request_judge(struct request *rq, const struct policy *policy)
+void request_judge(struct request *rq, const struct policy *policy,
+                   const struct rewrite_context *context)
 {
     assert(rq->verdict.kind == VERDICT_ALLOW);
-    if (!read_body(rq))
+    rq->phase = PHASE_JUDGING;
+    rq->rewrite.context = *context;
+    if (!read_body(rq)) {
+        decide(rq);
         return;
+    }
     if (policy->mode == POLICY_REPORT_ONLY)
         rq->unjudged = json_deep_copy(rq->tree);
     judge_request(&policy->rules, &rq->match, &rq->target, rq->tree,
                   &rq->judgement);
-    proceed(rq, policy);
+    if (rq->judgement.need_count) {
+        go_on_judging(rq, policy);
+        return;
+    }
+    take_judgement(rq, policy);
+    if (rq->verdict.kind == VERDICT_ALLOW)
+        begin_rewriting(rq, policy);
+    else
+        decide(rq);
+}
+
+/* ---- replies ---- */
+
+bool request_after(struct request *rq, int status)
+{
+    if (!rq->rewriting || rq->phase == PHASE_AFTER)
+        return false;
+    rq->phase = PHASE_AFTER;
+    if (rewrite_after(&rq->rewrite, status) == REWRITE_ASK)
+        ask_for_rewrite(rq);
+    return rq->asks;
+}
+
+bool request_restores(const struct request *rq, int status)
+{
+    return rq->rewriting && rewrite_wants_reply(request_operation(rq), status);
 }

@@ -199,10 +199,12 @@ static void close_berth(struct server *server, struct berth *berth)
 
 /* ---- signals ---- */
 
+/* Another namespace on the same path is another berth. */
 static bool is_wanted(const struct policies *all, const struct berth *berth)
 {
     for (size_t i = 0; i < all->count; i++) {
-        if (!strcmp(all->items[i]->listen.path, berth->path))
+        if (!strcmp(all->items[i]->listen.path, berth->path) &&
+            !strcmp(all->items[i]->namespace, berth->policy->namespace))
             return true;
     }
     return false;

@@ -13,6 +13,7 @@
 #include "proxy/enquiry.h"
 #include "proxy/exchange.h"
 #include "proxy/log.h"
+#include "proxy/request.h"
 
 enum {
     /* one session moves so much before it is another's turn */
@@ -62,6 +63,23 @@ static const struct engine_facts *host_engine(void *arg)
     struct session *s = arg;
 
     return engine_get(s->berth->harbour->engine);
+}
+
+static struct owned *host_owned(void *arg)
+{
+    struct session *s = arg;
+
+    return s->berth->owned;
+}
+
+static uint64_t host_random(void *arg)
+{
+    uint64_t number = 0;
+
+    (void)arg;
+    if (getrandom(&number, sizeof(number), 0) < 0)
+        number = (uint64_t)time(NULL);
+    return number;
 }
 
 static uint64_t host_clock(void *arg)
@@ -196,13 +214,12 @@ static void on_answer(const struct http_head *head, struct str body,
 
     s->enquiry = NULL;
     if (head) {
-        AUTO(json_decrefp)
-        json_t *reply = json_loadb(body.len ? body.ptr : "", body.len, 0, NULL);
+        AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
         exchange_answered(s->exchange, head->status, reply);
     } else {
         engine_doubt(s->harbour->engine);
-        exchange_stream_failed(s->exchange, why, 1, true);
+        exchange_ask_failed(s->exchange, why, 1);
     }
     settle(s);
 }
@@ -211,6 +228,7 @@ static void on_answer(const struct http_head *head, struct str body,
 static bool settle_enquiry(struct session *s)
 {
     bool ask = exchange_wish(s->exchange).ask;
+    const struct question *question;
 
     if (ask == (s->enquiry != NULL))
         return false;
@@ -220,9 +238,10 @@ static bool settle_enquiry(struct session *s)
     }
     if (!s->harbour)
         s->harbour = harbour_ref(s->berth->harbour);
-    s->enquiry =
-        enquiry_new(s->berth->base, s->harbour->pool, METHOD_GET,
-                    exchange_question(s->exchange), S(""), on_answer, s);
+    question = exchange_question(s->exchange);
+    s->enquiry = enquiry_new(s->berth->base, s->harbour->pool, question->method,
+                             strbuf_str(&question->target),
+                             strbuf_str(&question->body), on_answer, s);
     return true;
 }
 
@@ -463,14 +482,18 @@ static void set_timer(struct session *s)
 static void link_timeout(struct session *s)
 {
     struct upstream_status status;
+    unsigned retry_after;
+    const char *why;
 
     upstream_get_status(s->harbour->upstream, &status);
-    exchange_stream_failed(
-        s->exchange,
-        status.up || !status.why
-            ? "the engine's host did not open a channel in time"
-            : status.why,
-        status.retry_ms / 1000 + 1, true);
+    retry_after = status.retry_ms / 1000 + 1;
+    why = status.up || !status.why
+              ? "the engine's host did not open a channel in time"
+              : status.why;
+    if (exchange_wish(s->exchange).ask)
+        exchange_ask_failed(s->exchange, why, retry_after);
+    else
+        exchange_stream_failed(s->exchange, why, retry_after, true);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -562,7 +585,9 @@ struct session *session_new(struct berth *berth, int fd, bool busy)
     s->host = (struct exchange_host){
         .policy = host_policy,
         .engine = host_engine,
+        .owned = host_owned,
         .clock_ns = host_clock,
+        .random = host_random,
         .audit = host_audit,
         .identify = host_identify,
         .arg = s,

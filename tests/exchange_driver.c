@@ -23,6 +23,18 @@ static const struct engine_facts *host_engine(void *arg)
     return &d->facts;
 }
 
+static struct owned *host_owned(void *arg)
+{
+    (void)arg;
+    return NULL;
+}
+
+static uint64_t host_random(void *arg)
+{
+    (void)arg;
+    return 4;
+}
+
 static uint64_t host_clock(void *arg)
 {
     struct exchange_driver *d = arg;
@@ -59,6 +71,7 @@ struct policy *driver_policy(const char *keys)
 
     strbuf_addf(&text,
                 "{\"version\": 1, \"namespace\": \"r1\", "
+                "\"isolation\": \"none\", "
                 "\"upstream\": {\"url\": \"unix:///engine.sock\"}%s%s}",
                 *keys ? ", " : "", keys);
     source.text = strbuf_str(&text);
@@ -98,7 +111,9 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
             {
                    .policy = host_policy,
                    .engine = host_engine,
+                   .owned = host_owned,
                    .clock_ns = host_clock,
+                   .random = host_random,
                    .audit = host_audit,
                    .identify = host_identify,
                    .arg = d,
