@@ -22,10 +22,18 @@ static bool filters_take(const struct rewrite *rw, enum filter_field field,
     return filters_match(rw, field, &text, 1);
 }
 
+static struct str with_slash(struct rewrite *rw, struct str name)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+
+    strbuf_add_char(&out, '/');
+    strbuf_add(&out, name);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
 /* Do the filters that the client has on names take this container? Its names
  * are tried with and without their slash. */
-static bool container_is_wanted(const struct rewrite *rw,
-                                const json_t *container)
+static bool container_is_wanted(struct rewrite *rw, const json_t *container)
 {
     const json_t *names = json_object_get(container, "Names"), *name;
     struct str texts[2 * 32];
@@ -36,12 +44,13 @@ static bool container_is_wanted(const struct rewrite *rw,
         return false;
     json_array_foreach(names, i, name)
     {
-        struct str text = str_from_index(str_of_json(name), 1);
+        struct str text = namespace_strip(rw->context.ns,
+                                          str_from_index(str_of_json(name), 1));
 
         if (count == sizeof(texts) / sizeof(*texts))
             break;
-        text = namespace_strip(rw->context.ns, text);
         texts[count++] = text;
+        texts[count++] = with_slash(rw, text);
     }
     return filters_match(rw, FILTER_NAME, texts, count);
 }

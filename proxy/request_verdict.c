@@ -146,7 +146,7 @@ static void ask_for_rewrite(struct request *rq)
 
     rq->question.changes = ask->changes;
     if (strbuf_add(out, str_from(ask->target)) ||
-        (ask->body && json_put(&rq->question.body, ask->body)))
+        (ask->body && json_write(&rq->question.body, ask->body)))
         refuse_to_ask(rq);
 }
 
