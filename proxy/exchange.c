@@ -372,7 +372,7 @@ void exchange_timeout(struct exchange *ex)
         break;
     case TIMER_LINK:
         if (ex->rq.asks)
-            exchange_ask_failed(ex, "the engine does not answer berth", 1);
+            exchange_ask_failed(ex, "there is no way to the engine", 0);
         else
             exchange_stream_failed(ex, NULL, 0, true);
         break;

@@ -109,12 +109,14 @@ static void ask_fact(struct request *rq, const struct policy *policy,
     int r = -EINVAL;
 
     switch (need->kind) {
-    case NEED_COUNT:
-        r = strbuf_addf(out,
-                        "/containers/json?all=1&filters="
-                        "%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
-                        "%%3D%s%%22%%5D%%7D",
-                        policy->namespace);
+    case NEED_COUNT: /* of the namespace's, where there are namespaces */
+        r = strbuf_addf(out, "/containers/json?all=1");
+        if (r == 0 && policy->isolation == POLICY_NAMESPACE)
+            r = strbuf_addf(
+                out,
+                "&filters=%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
+                "%%3D%s%%22%%5D%%7D",
+                policy->namespace);
         break;
     case NEED_CONTAINER: /* as it is called on the engine by now */
         r = put_inspect(out, "containers", rq->match.params[0].value);

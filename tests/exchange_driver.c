@@ -313,12 +313,14 @@ void driver_fail_stream(struct exchange_driver *d, const char *why,
     d->pristine = pristine;
     if (d->has_stream)
         d->failed = true;
-    else if (driver_wants_stream(d) || exchange_wish(d->ex).ask)
+    else if (exchange_wish(d->ex).ask)
+        exchange_ask_failed(d->ex, why, 1);
+    else if (driver_wants_stream(d))
         exchange_stream_failed(d->ex, why, 1, true);
     driver_settle(d);
 }
 
-bool driver_answer(struct exchange_driver *d, int status, const json_t *reply)
+bool driver_answer(struct exchange_driver *d, int status, json_t *reply)
 {
     if (d->closed || !exchange_wish(d->ex).ask)
         return false;

@@ -63,7 +63,7 @@ bool driver_open_stream(struct exchange_driver *d);
 void driver_fail_stream(struct exchange_driver *d, const char *why,
                         bool pristine);
 /* The engine's answer to what berth asks it; false when it asks nothing. */
-bool driver_answer(struct exchange_driver *d, int status, const json_t *reply);
+bool driver_answer(struct exchange_driver *d, int status, json_t *reply);
 /* Do all there is to do. */
 void driver_settle(struct exchange_driver *d);
 

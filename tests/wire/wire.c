@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "proxy/log.h"
+#include "proxy/request.h"
 #include "tests/exchange_driver.h"
 #include "tests/wire/plain.h"
 #include "tests/wire/script.h"
@@ -224,7 +225,8 @@ static bool expect_question(struct run *run, const struct step *step)
 {
     const struct exchange *ex = run->driver.ex;
     struct str question =
-        exchange_wish(ex).ask ? exchange_question(ex) : S("nothing");
+        exchange_wish(ex).ask ? strbuf_str(&exchange_question(ex)->target)
+                              : S("nothing");
 
     return str_eq(question, step->rest) ||
            wrong(run, step, "it asks %.*s", STR_FMT(question));
