@@ -7,6 +7,17 @@
 #include <stdlib.h>
 
 /* A head of NAME, VALUE pairs up to NULL. */
+/* The head of a reply that goes as it comes, or that opens a TUNNEL. */
+static int put_head(struct strbuf *out, const struct http_head *request,
+                    const struct http_head *reply, bool tunnel,
+                    enum reply_connection connection,
+                    enum reply_framing *framing)
+{
+    *framing = tunnel ? REPLY_FRAMING_TUNNEL : reply_framing(request, reply);
+    return reply_put_head(out, request, reply, *framing, reply->length,
+                          connection);
+}
+
 static struct http_head some_head(const char *const *pairs)
 {
     struct http_head head = {.minor = 1, .keep_alive = true};
@@ -58,9 +69,9 @@ static void a_body_is_framed_for_the_client_that_asked(void **state)
         {"1.0, until EOF",  METHOD_GET,  0, HTTP_BODY_EOF,     0, false,
          REPLY_KEEP_ALIVE,                                                                 REPLY_FRAMING_RAW,     "Connection: close\r\n\r\n"                     },
         {"raw tunnel",      METHOD_POST, 1, HTTP_BODY_EOF,     0, true,  REPLY_KEEP_ALIVE,
-         REPLY_FRAMING_RAW,                                                                                       "\r\n"                                          },
+         REPLY_FRAMING_TUNNEL,                                                                                    "\r\n"                                          },
         {"raw tunnel, 1.0", METHOD_POST, 0, HTTP_BODY_EOF,     0, true,  REPLY_CLOSE,
-         REPLY_FRAMING_RAW,                                                                                       "\r\n"                                          },
+         REPLY_FRAMING_TUNNEL,                                                                                    "\r\n"                                          },
     };
 
     (void)state;
@@ -75,8 +86,8 @@ static void a_body_is_framed_for_the_client_that_asked(void **state)
         enum reply_framing framing;
         struct str line, rest;
 
-        assert_int_equal(reply_put_head(&out, &request, &reply, row->tunnel,
-                                        row->connection, &framing),
+        assert_int_equal(put_head(&out, &request, &reply, row->tunnel,
+                                  row->connection, &framing),
                          0);
         str_cut(strbuf_str(&out), '\n', &line, &rest);
         if (framing != row->framing || !str_eq(rest, str_from(row->head)))
@@ -94,9 +105,8 @@ static void the_reply_to_a_head_keeps_the_length_that_it_tells_of(void **state)
     (void)state;
     reply.status = 200;
     reply.reason = S("OK");
-    assert_int_equal(reply_put_head(&out, &request, &reply, false,
-                                    REPLY_KEEP_ALIVE, &framing),
-                     0);
+    assert_int_equal(
+        put_head(&out, &request, &reply, false, REPLY_KEEP_ALIVE, &framing), 0);
     assert_int_equal(framing, REPLY_FRAMING_NONE);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
@@ -116,9 +126,8 @@ static void what_belongs_to_the_engines_connection_stays_there(void **state)
     (void)state;
     reply.status = 204;
     reply.reason = S("No Content");
-    assert_int_equal(reply_put_head(&out, &request, &reply, false,
-                                    REPLY_KEEP_ALIVE, &framing),
-                     0);
+    assert_int_equal(
+        put_head(&out, &request, &reply, false, REPLY_KEEP_ALIVE, &framing), 0);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 204 No Content\r\nContent-Type: a/b\r\n"
                         "Api-Version: 1.45\r\nContent-Type: c/d\r\n\r\n");
@@ -136,8 +145,8 @@ static void a_hijack_names_its_protocol(void **state)
     reply.reason = S("UPGRADED");
     reply.upgrade = S("tcp");
     assert_int_equal(
-        reply_put_head(&out, &request, &reply, true, REPLY_CLOSE, &framing), 0);
-    assert_int_equal(framing, REPLY_FRAMING_RAW);
+        put_head(&out, &request, &reply, true, REPLY_CLOSE, &framing), 0);
+    assert_int_equal(framing, REPLY_FRAMING_TUNNEL);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 101 UPGRADED\r\nContent-Type: raw\r\n"
                         "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
@@ -151,7 +160,7 @@ static void a_head_that_cannot_be_written_leaves_no_trace(void **state)
         HEAD("A", "1", "B c", "2"),
         HEAD("A", "1"),
     };
-    enum reply_framing framing = REPLY_FRAMING_RAW;
+    enum reply_framing framing;
 
     (void)state;
     bad[0].status = bad[1].status = bad[2].status = 200;
@@ -160,11 +169,10 @@ static void a_head_that_cannot_be_written_leaves_no_trace(void **state)
         AUTO(strbuf_fini) struct strbuf out = STRBUF(1000);
 
         strbuf_addf(&out, "before");
-        assert_int_equal(reply_put_head(&out, &request, &bad[i], false,
-                                        REPLY_CLOSE, &framing),
-                         -EINVAL);
+        assert_int_equal(
+            put_head(&out, &request, &bad[i], false, REPLY_CLOSE, &framing),
+            -EINVAL);
         assert_string_equal(strbuf_cstr(&out), "before");
-        assert_int_equal(framing, REPLY_FRAMING_RAW);
     }
 }
 
@@ -178,7 +186,7 @@ static void a_head_that_does_not_fit_leaves_no_trace(void **state)
     (void)state;
     reply.status = 200;
     assert_int_equal(
-        reply_put_head(&out, &request, &reply, false, REPLY_CLOSE, &framing),
+        put_head(&out, &request, &reply, false, REPLY_CLOSE, &framing),
         -ENOBUFS);
     assert_int_equal(out.len, 0);
 }
