@@ -85,7 +85,7 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail)
 bool str_is_utf8(struct str s)
 {
     const unsigned char *at = (const unsigned char *)s.ptr;
-    const unsigned char *end = at + s.len;
+    const unsigned char *end = s.len ? at + s.len : at; /* NULL: empty */
 
     while (at < end) {
         unsigned char first = *at++;
