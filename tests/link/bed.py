@@ -294,10 +294,14 @@ class Bed:
         self.drivers.append(driver)
         return driver
 
-    def clean(self):
+    def clean(self, kill=False):
         """After a test: nothing of it goes on."""
         trouble = None
         for driver in self.drivers:
+            if kill:
+                driver.process.kill()
+                driver.process.wait()
+                continue
             try:
                 driver.quit()
             except Failure as failure:

@@ -11,7 +11,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bed import Bed, Failure, free_port, keygen, read  # noqa: E402
+from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
 
 MIB = 1 << 20
 tests = []
@@ -582,33 +582,42 @@ class Named:
         self.__dict__.update(values)
 
 
+def run(bed, function):
+    """The verdict: "ok", or what went wrong and the end of the log."""
+    try:
+        function(bed)
+        bed.clean()
+        return "ok"
+    except Failure as failure:
+        reason = str(failure)
+    except Exception:
+        reason = traceback.format_exc()
+    log = bed.path("driver.log")
+    return f"FAILED: {reason}\n" + (read(log)[-4000:] if os.path.exists(log) else "")
+
+
 def main():
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77
     build, names = sys.argv[1], sys.argv[2:]
+    # told to stop, or stuck: still clean up what was started
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    socket.setdefaulttimeout(PATIENCE)
     failed = []
     for function in tests:
         if names and function.__name__ not in names:
             continue
         bed = Bed(build)
         began = time.monotonic()
-        verdict = "ok"
+        verdict = "cut short"
         try:
-            try:
-                function(bed)
-            finally:
-                bed.clean()
-        except Failure as failure:
-            verdict = f"FAILED: {failure}"
-        except Exception:
-            verdict = "FAILED: " + traceback.format_exc()
+            verdict = run(bed, function)
+        finally:
+            bed.clean(kill=verdict != "ok")
+            bed.close(keep=verdict != "ok" and "KEEP" in os.environ)
         if verdict != "ok":
             failed.append(function.__name__)
-            log = bed.path("driver.log")
-            if os.path.exists(log):
-                sys.stdout.write(open(log).read()[-4000:])
-        bed.close(keep=verdict != "ok" and "KEEP" in os.environ)
         print(f"{function.__name__}: {verdict} ({time.monotonic() - began:.1f} s)")
         sys.stdout.flush()
     return 1 if failed else 0
