@@ -266,8 +266,11 @@ void driver_settle(struct exchange_driver *d)
 
 void driver_send(struct exchange_driver *d, enum side side, struct str bytes)
 {
-    int r = strbuf_add(&d->sides[side].in, bytes);
+    int r;
 
+    if (side == ENGINE && !d->has_stream)
+        return; /* nobody is there any more */
+    r = strbuf_add(&d->sides[side].in, bytes);
     assert(r == 0);
     driver_settle(d);
 }
