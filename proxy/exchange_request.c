@@ -185,6 +185,7 @@ static void on_request_head(struct exchange *ex)
     switch (ex->rq.body) {
     case REQUEST_BODY_COLLECT:
     case REQUEST_BODY_DROP:
+    case REQUEST_BODY_SNIFF:
         exchange_put_continue(ex);
         exchange_enter(ex, RQ_COLLECT);
         break;
@@ -210,6 +211,9 @@ static void on_request_data(struct exchange *ex, struct str data)
         request_add_body(&ex->rq, data);
         if (ex->rq.verdict.kind == VERDICT_DENY)
             refuse(ex, AUDIT_CLOSE_DENIED);
+        else if (ex->rq.body == REQUEST_BODY_SNIFF &&
+                 request_has_enough(&ex->rq))
+            judge(ex);
         break;
     case RQ_STREAM:
         if (ex->head->body == HTTP_BODY_CHUNKED)
@@ -296,7 +300,8 @@ static size_t room_for_client(const struct exchange *ex)
         return exchange_room(ex, ENGINE);
     case RQ_HEAD: /* what answers it must fit */
         return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
-    case RQ_COLLECT:
+    case RQ_COLLECT: /* of what streams, not much is held */
+        return ex->rq.body == REQUEST_BODY_SNIFF ? LIMIT_CHUNK_LINE : SIZE_MAX;
     case RQ_DRAIN:
     case RQ_ASK:
     case RQ_READY:

@@ -59,7 +59,8 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                 return;
             break;
         case HTTP_DATA:
-            if (rq->body == REQUEST_BODY_COLLECT)
+            if (rq->body == REQUEST_BODY_COLLECT ||
+                (rq->body == REQUEST_BODY_SNIFF && !request_has_enough(rq)))
                 request_add_body(rq, data);
             if (rq->verdict.kind == VERDICT_DENY)
                 return;
@@ -70,6 +71,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
         case HTTP_MORE:
             /* a streamed body need not be there to be judged */
             if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
+                                    rq->body == REQUEST_BODY_SNIFF ||
                                     rq->body == REQUEST_BODY_TUNNEL))
                 request_judge(rq, policy, &context);
             else

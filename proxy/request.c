@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "policy/json_write.h"
+#include "policy/tar_sniff.h"
 
 void request_init(struct request *rq)
 {
@@ -161,7 +162,9 @@ static enum request_body body_of(const struct request *rq,
     case BODY_JSON_OPTIONAL:
         return REQUEST_BODY_COLLECT;
     case BODY_TAR:
-        return REQUEST_BODY_STREAM;
+        return request_operation(rq) == OP_PUT_CONTAINER_ARCHIVE
+                   ? REQUEST_BODY_SNIFF
+                   : REQUEST_BODY_STREAM;
     case BODY_RAW:
         break;
     }
@@ -211,6 +214,11 @@ void request_add_body(struct request *rq, struct str bytes)
     } else if (strbuf_add(&rq->collected, bytes)) {
         refuse_length(&rq->verdict, LIMIT_JSON_BODY);
     }
+}
+
+bool request_has_enough(const struct request *rq)
+{
+    return rq->collected.len >= TAR_SNIFF;
 }
 
 /*

@@ -22,6 +22,8 @@ enum request_body {
     REQUEST_BODY_NONE,    /* there is none, or an empty one */
     REQUEST_BODY_COLLECT, /* wanted whole, for the verdict */
     REQUEST_BODY_DROP,    /* the engine would ignore it: read and dropped */
+    REQUEST_BODY_SNIFF,   /* the same as the next, once its first bytes, which
+                             are collected, have been judged */
     REQUEST_BODY_STREAM,  /* goes on as it comes, framed anew */
     REQUEST_BODY_TUNNEL,  /* belongs to the hijacked stream */
 };
@@ -66,7 +68,7 @@ struct request {
     json_t *answer;          /* or NULL: no body */
     struct strbuf sent;      /* the target as it goes; empty until judged */
     json_t *changes;         /* array: what berth changed in the body */
-    struct strbuf collected; /* the body as it came */
+    struct strbuf collected; /* the body as it came, or its beginning */
     size_t dropped;          /* bytes of one that nobody looks at */
     struct strbuf json;      /* the body as it goes */
     json_t *tree;            /* the same, for the audit */
@@ -79,13 +81,17 @@ void request_fini(struct request *rq);
 /*
  * All that the head alone can tell. The verdict is final when it is a refusal;
  * else rq->body says what to do with the body, and request_judge must follow
- * (after the whole body for REQUEST_BODY_COLLECT).
+ * (after the whole body for REQUEST_BODY_COLLECT, and for REQUEST_BODY_SNIFF
+ * when request_has_enough or that is all there is).
  */
 void request_read_head(struct request *rq, const struct policy *policy,
                        const struct http_head *head);
 
 /* Part of a body to collect. Over LIMIT_JSON_BODY the verdict is a 413. */
 void request_add_body(struct request *rq, struct str bytes);
+
+/* Have so many bytes of a body to sniff come that they tell what it is? */
+bool request_has_enough(const struct request *rq);
 
 /*
  * The verdict of the whole request, unless it hangs on what only the engine

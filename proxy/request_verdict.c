@@ -6,6 +6,7 @@
 #include "policy/json_strict.h"
 #include "policy/json_write.h"
 #include "policy/namespace.h"
+#include "policy/tar_sniff.h"
 
 /* The body as a tree, of which a new one is written. */
 static bool read_body(struct request *rq)
@@ -25,6 +26,20 @@ static bool read_body(struct request *rq)
         json_decref(rq->tree);
         rq->tree = NULL;
     }
+    return true;
+}
+
+/* An archive for a container: what has come of it decides. */
+static bool sniff_body(struct request *rq)
+{
+    if (tar_is_compressed(strbuf_str(&rq->collected))) {
+        verdict_deny(&rq->verdict, 415, "request.archive", "",
+                     "an archive for a container is refused when it is "
+                     "compressed, because an engine may unpack it with a "
+                     "program of the container's; send the plain tar");
+        return false;
+    }
+    rq->body = REQUEST_BODY_STREAM;
     return true;
 }
 
@@ -364,7 +379,7 @@ void request_judge(struct request *rq, const struct policy *policy,
     assert(rq->verdict.kind == VERDICT_ALLOW);
     rq->phase = PHASE_JUDGING;
     rq->rewrite.context = *context;
-    if (!read_body(rq)) {
+    if (rq->body == REQUEST_BODY_SNIFF ? !sniff_body(rq) : !read_body(rq)) {
         decide(rq);
         return;
     }
