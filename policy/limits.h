@@ -41,6 +41,8 @@
 #define LIMIT_ENQUIRY       (32 * MIB) /* the engine's reply to berth itself */
 #define LIMIT_LINK_OUTPUT   MIB        /* above it, clients are not read */
 #define LIMIT_CHANNEL_INPUT (2 * MIB)  /* the window of one channel */
+#define LIMIT_LONG_INPUT    (16 * MIB) /* of one that a long way slows down */
+#define LIMIT_LINK_LENT     (64 * MIB) /* of all, beyond LIMIT_CHANNEL_INPUT */
 #define LIMIT_BANNER        255        /* RFC 4253, 4.2 */
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)

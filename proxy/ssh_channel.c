@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proxy/log.h"
 #include "proxy/ssh_mux.h"
 #include "proxy/ssh_wire.h"
 
@@ -115,7 +116,7 @@ struct ssh_channel *ssh_channel_new(struct event_base *base,
         .mux = mux,
         .kind = kind,
  /* one more than the window, for the byte that libssh2 may grant */
-        .in = BYTES(LIMIT_CHANNEL_INPUT + 1),
+        .in = BYTES(LIMIT_LONG_INPUT + 1),
         .out = BYTES(OUT_MAX),
         .complaint = STRBUF(COMPLAINT),
     };
@@ -284,11 +285,36 @@ void ssh_channel_receive(struct ssh_channel *ch)
     settle(ch);
 }
 
+/* How much longer the window of a channel should get whose owner keeps up. */
+static size_t growth(const struct ssh_channel *ch)
+{
+    size_t wanted = ssh_mux_window(ch->mux);
+    size_t left = LIMIT_LINK_LENT - ch->mux->lent;
+    size_t more = wanted > ch->window ? wanted - ch->window : 0;
+
+    if (ch->in.len >= ch->window / 4)
+        return 0;
+    more = more < ch->window ? more : ch->window;
+    return more < left ? more : left;
+}
+
+static void lend(struct ssh_channel *ch, size_t more)
+{
+    ch->window += more;
+    ch->lent += more;
+    ch->mux->lent += more;
+    ch->crediting += more;
+    if (more)
+        log_debug("channel: %p: window of %zu", (void *)ch, ch->window);
+}
+
 bool ssh_channel_credit(struct ssh_channel *ch)
 {
     if (ch->crediting == 0 && owes_much(ch) && !ch->stream.eof) {
         ch->crediting = ch->owed;
         ch->owed = 0;
+        if (ch->spoke)
+            lend(ch, growth(ch));
     }
     /* interrupted by a key exchange, it must be repeated with its number */
     if (ch->crediting == 0 || libssh2_channel_receive_window_adjust2(

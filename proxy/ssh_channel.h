@@ -6,8 +6,9 @@
  * calls the functions here in its passes; the owner of the stream sees only
  * upstream.h.
  *
- * Windows are kept by hand: the server may send WINDOW bytes, at most
- * LIMIT_CHANNEL_INPUT, and gets credit for what the owner has consumed. All
+ * Windows are kept by hand: the server may send WINDOW bytes, at first at most
+ * LIMIT_CHANNEL_INPUT, and gets credit for what the owner has consumed; more
+ * than that while the owner is faster than a long way lets the bytes come. All
  * that arrives is moved at once from libssh2's common queue into the channel's
  * own buffer, so that a slow owner is in nobody's way.
  */
@@ -50,6 +51,7 @@ struct ssh_channel {
     struct bytes in;
     struct bytes out;
     size_t window;           /* what the server may send unconsumed */
+    size_t lent;             /* how much of it was added since the opening */
     unsigned long owed;      /* consumed, not yet credited to the server */
     unsigned long crediting; /* the credit that is being sent */
     bool spare;              /* opened ahead of demand, and still unclaimed */

@@ -131,6 +131,8 @@ void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
 void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     ch->wire = NULL;
+    mux->lent -= ch->lent;
+    ch->lent = 0;
     ssh_mux_enter(mux, ch, ch->given_up ? SSH_CHANNEL_DONE : SSH_CHANNEL_GONE);
 }
 

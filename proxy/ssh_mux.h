@@ -34,9 +34,9 @@ struct ssh_mux {
     LIBSSH2_SESSION *session;
     struct ssh_transport *transport;
     LIBSSH2_CHANNEL *pump;
-    bool forward_only;      /* the server grants no session channels */
-    uint64_t polled;        /* transport->taken when all were last asked */
-    bool probing;           /* a question to the server is open */
+    bool forward_only; /* the server grants no session channels */
+    uint64_t polled;   /* transport->taken when all were last asked */
+    bool probing;      /* a question to the server is open */
     enum ssh_mux_way way;
     char *forward_refusal; /* how the server said no to the socket */
     size_t commands;       /* running on session channels */
@@ -46,6 +46,7 @@ struct ssh_mux {
     uint64_t open_began;    /* microseconds, of the open on its way */
     uint64_t quickest_open; /* how long one took; 0: not known yet */
 
+    size_t lent;       /* beyond the first window of each channel */
     size_t spares;     /* unclaimed, in SSH_CHANNEL_SPARE */
     size_t demand;     /* how many streams began lately */
     size_t demand_now; /* and since the last tick */
@@ -128,5 +129,10 @@ void ssh_mux_spare_opened(struct ssh_mux *mux, struct ssh_channel *channel);
 void ssh_mux_tend(struct ssh_mux *mux);
 /* Now and then: how many spares were wanted lately; drop what is too much. */
 void ssh_mux_review_spares(struct ssh_mux *mux);
+/*
+ * The window that a channel needs so that the way to the server does not slow
+ * it down, at most LIMIT_LONG_INPUT.
+ */
+size_t ssh_mux_window(const struct ssh_mux *mux);
 /* The command of SSH_CHANNEL_EXEC. */
 const char *ssh_mux_command(struct ssh_mux *mux);

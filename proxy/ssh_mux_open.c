@@ -109,18 +109,25 @@ static void note_open(struct ssh_mux *mux)
 }
 
 /*
- * The window that a channel needs so that the way to the server does not slow
- * it down; more would only make queues longer. The kernel knows a round trip
- * too, but only to the next proxy.
+ * More would only make queues longer. The kernel knows a round trip too, but
+ * only to the next proxy.
  */
-static size_t window(const struct ssh_mux *mux)
+size_t ssh_mux_window(const struct ssh_mux *mux)
 {
     uint64_t bytes = mux->quickest_open < SLOW_US
                          ? FASTEST * mux->quickest_open / 1000000 * 2
-                         : LIMIT_CHANNEL_INPUT;
+                         : LIMIT_LONG_INPUT;
 
     if (bytes < SMALLEST_WINDOW)
         return SMALLEST_WINDOW;
+    return bytes < LIMIT_LONG_INPUT ? bytes : LIMIT_LONG_INPUT;
+}
+
+/* Of a channel that nobody knows yet. */
+static size_t first_window(const struct ssh_mux *mux)
+{
+    size_t bytes = ssh_mux_window(mux);
+
     return bytes < LIMIT_CHANNEL_INPUT ? bytes : LIMIT_CHANNEL_INPUT;
 }
 
@@ -129,7 +136,7 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
     note_open(mux);
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
-    ch->window = window(mux);
+    ch->window = first_window(mux);
     ch->owed = ch->window;
     ch->crediting = 0;
     if (ch->spare) {

@@ -180,6 +180,37 @@ def spare_channels_are_ready_for_the_next(bed):
 
 
 @test
+def a_long_way_gets_longer_windows(bed):
+    sshd = bed.sshd("RekeyLimit 4M")
+    relay = subprocess.Popen(
+        [bed.build + "/../bench/bench_delay", "127.0.0.1", str(sshd.port), "20000"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        port = int(relay.stdout.readline())
+        link = bed.link(Named(port=port), debug=1)
+        link.up(1)
+        # who reads nothing gets no more than the first window
+        link.say(f"lazy 1 down={12 * MIB}")
+        link.expect("^stream 1 open")
+        link.say(f"stream 2 up={MIB} down={12 * MIB}")
+        link.expect("^stream 2 ok ")
+        bed.wait_for_log("window of 16777216")
+        log = read(bed.path("driver.log"))[bed.log_from :]
+        grown = set(re.findall("(0x[0-9a-f]+): window of", log))
+        if len(grown) != 1:
+            raise Failure(f"windows of {grown} grew")
+        link.say("read 1")
+        link.expect("^stream 1 ok ")
+        link.quit()
+    finally:
+        relay.kill()
+        relay.wait()
+        relay.stdout.close()
+
+
+@test
 def more_streams_than_there_may_be_are_refused(bed):
     # nobody answers there: they all wait, and count
     with socket.socket() as s:
