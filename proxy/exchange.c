@@ -303,6 +303,12 @@ size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
     return used;
 }
 
+void exchange_look_again(struct exchange *ex)
+{
+    (void)exchange_feed_client(ex, S(""));
+    (void)exchange_feed_engine(ex, S(""));
+}
+
 void exchange_stream_gone(struct exchange *ex)
 {
     assert(ex->stream == STREAM_REUSABLE || ex->stream == STREAM_SPENT);
@@ -371,8 +377,8 @@ void exchange_timeout(struct exchange *ex)
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         break;
     case TIMER_LINK:
-        if (ex->rq.asks)
-            exchange_ask_failed(ex, "there is no way to the engine", 0);
+        if (exchange_asks(ex))
+            exchange_ask_failed(ex, NULL, 0);
         else
             exchange_stream_failed(ex, NULL, 0, true);
         break;
@@ -437,9 +443,10 @@ static uint64_t timer_turn_of(const struct exchange *ex,
     case TIMER_IDLE: /* it may still be at reading the last reply */
     case TIMER_FLUSH:
         return ex->given;
+    case TIMER_LINK:
+        return ex->number + ex->answers;
     case TIMER_NONE:
     case TIMER_HEAD:
-    case TIMER_LINK:
     case TIMER_DRAIN:
         break;
     }
@@ -468,7 +475,7 @@ struct exchange_wish exchange_wish(const struct exchange *ex)
         .shut = {[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
                  [ENGINE] = ex->request_state == RQ_SHUT                                                           },
         .stream = ex->stream,
-        .ask = ex->active && ex->rq.asks,
+        .ask = exchange_asks(ex),
         .timer = timer,
         .timer_turn = timer_turn_of(ex, timer),
         .watch = ex->active && awaits_engine(ex) && !ex->client_gone,

@@ -6,15 +6,16 @@
  * it feeds what came, carries out exchange_wish(), and tells what happened.
  *
  * An exchange has two halves that run and end apart. The request half goes
- * head -> (collect | drop) -> ready -> (stream | held) -> done, or into the
- * tunnel; the reply half none -> await -> body -> done, or into the tunnel.
- * When both are done the connection takes the next request or closes.
+ * head -> collect -> ask -> ready -> (stream | held) -> done, or into the
+ * tunnel; the reply half none -> await -> ask -> body -> done, or into the
+ * tunnel. When both are done the connection takes the next request or closes.
  *
  * What always holds: no byte for the engine before the verdict and its audit
- * record; after a hijack the connection never speaks HTTP again; bytes that a
- * client sends behind a request wait until the reply head says what they are;
- * a request whose bytes may have left is never sent again; a reply that cannot
- * be completed is never ended as if it were.
+ * record, and nothing of berth's own that changes something before that; after
+ * a hijack the connection never speaks HTTP again; bytes that a client sends
+ * behind a request wait until the reply head says what they are; a request
+ * whose bytes may have left is never sent again; a reply that cannot be
+ * completed is never ended as if it were.
  */
 
 #include "policy/audit.h"
@@ -82,7 +83,8 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
 
 /*
  * The engine's answer to exchange_question(): its STATUS, and its body as JSON
- * or NULL when it is none. Or it could not be asked, for the reason WHY.
+ * or NULL when it is none. Or it could not be asked, for the reason WHY. Only
+ * while exchange_wish() wishes to ask; then there may be another question.
  */
 void exchange_answered(struct exchange *ex, int status, json_t *reply);
 void exchange_ask_failed(struct exchange *ex, const char *why,

@@ -57,6 +57,7 @@ struct exchange {
     uint64_t number;  /* of exchanges up to now */
     uint64_t taken;   /* bytes from the client, all in all */
     uint64_t given;   /* bytes to the client */
+    uint64_t answers; /* to what berth itself asked */
 
     /* the exchange that runs; meaningful while ACTIVE */
     bool active;
@@ -102,6 +103,18 @@ static inline bool exchange_reply_is_over(const struct exchange *ex)
     return ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
 }
 
+/* Is there something that berth itself asks the engine? */
+static inline bool exchange_asks(const struct exchange *ex)
+{
+    return ex->request_state == RQ_ASK || ex->reply_state == RP_ASK;
+}
+
+/*
+ * Something else than bytes made a half go on. Its message may have come to its
+ * end before, and no byte is to follow that would tell.
+ */
+void exchange_look_again(struct exchange *ex);
+
 /* A request begins. */
 void exchange_begin(struct exchange *ex);
 
@@ -109,10 +122,10 @@ void exchange_begin(struct exchange *ex);
 void exchange_let_go(struct exchange *ex);
 
 /*
- * Answer in the engine's stead, then take the next request or close. Where the
- * reply has begun already, it is cut.
+ * Answer in the engine's stead, then take the next request or close. Where a
+ * reply's head has gone to the client already, it is cut.
  */
-bool exchange_head_is_out(const struct exchange *ex); /* to the client */
+bool exchange_head_is_out(const struct exchange *ex);
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close);
 
@@ -150,7 +163,8 @@ bool exchange_restore_end(struct exchange *ex);
 void exchange_put_body(struct exchange *ex, struct str data);
 
 /* exchange_reply.c */
-void exchange_pass_head(struct exchange *ex);
+/* All is asked that followed from the reply's head. */
+void exchange_reply_goes_on(struct exchange *ex);
 size_t exchange_feed_engine(struct exchange *ex, struct str bytes);
 bool exchange_reads_engine(const struct exchange *ex);
 void exchange_engine_eof(struct exchange *ex);

@@ -63,7 +63,7 @@ static enum reply_framing framing_of(const struct exchange *ex,
     return framing;
 }
 
-void exchange_pass_head(struct exchange *ex)
+static void pass_head(struct exchange *ex)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
     bool tunnel = opens_tunnel(ex, reply);
@@ -105,7 +105,7 @@ static void on_reply_head(struct exchange *ex)
     if (request_after(&ex->rq, reply->status))
         exchange_enter_reply(ex, RP_ASK);
     else
-        exchange_pass_head(ex);
+        pass_head(ex);
 }
 
 void exchange_put_body(struct exchange *ex, struct str data)
@@ -213,6 +213,11 @@ size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
     return bytes.len - in.len;
 }
 
+void exchange_reply_goes_on(struct exchange *ex)
+{
+    pass_head(ex);
+}
+
 /* ---- the stream ---- */
 
 /* The body goes through from here on, beginning with what was sniffed at. */
@@ -252,6 +257,7 @@ void exchange_stream_open(struct exchange *ex)
         exchange_enter(ex, ex->rq.match.route->reply == REPLY_TUNNEL ? RQ_HELD
                                                                      : RQ_DONE);
     }
+    exchange_look_again(ex);
 }
 
 /* Can the request be put on a fresh stream, with no byte missing? */
@@ -289,10 +295,6 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
 {
     const char *reason = why ? why : "there is no way to the engine";
 
-    if (ex->request_state == RQ_ASK) {
-        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
-        return;
-    }
     if (ex->stream != STREAM_WANTED)
         return; /* it was let go already */
     if (ex->request_state == RQ_READY) {
@@ -310,6 +312,7 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
     } else {
         exchange_cut(ex, AUDIT_CLOSE_LINK_LOST);
     }
+    exchange_look_again(ex);
 }
 
 void exchange_engine_eof(struct exchange *ex)

@@ -137,26 +137,32 @@ static void judge(struct exchange *ex)
 
 const struct question *exchange_question(const struct exchange *ex)
 {
-    assert(ex->rq.asks);
+    assert(exchange_asks(ex));
     return &ex->rq.question;
 }
 
 void exchange_answered(struct exchange *ex, int status, json_t *reply)
 {
+    assert(exchange_asks(ex));
+    ex->answers++;
     request_answered(&ex->rq, ex->policy, status, reply);
     if (ex->request_state == RQ_ASK)
         settle(ex);
     else if (!ex->rq.asks)
-        exchange_pass_head(ex);
+        exchange_reply_goes_on(ex);
+    exchange_look_again(ex);
 }
 
 void exchange_ask_failed(struct exchange *ex, const char *why,
                          unsigned retry_after)
 {
+    assert(exchange_asks(ex));
     if (ex->request_state == RQ_ASK)
-        exchange_answer(ex, 503, why, retry_after, AUDIT_CLOSE_LINK_DOWN);
+        exchange_answer(ex, 503, why ? why : "there is no way to the engine",
+                        retry_after, AUDIT_CLOSE_LINK_DOWN);
     else
         exchange_answered(ex, 0, NULL); /* the reply is there all the same */
+    exchange_look_again(ex);
 }
 
 void exchange_put_continue(struct exchange *ex)

@@ -145,14 +145,13 @@ static void ask_fact(struct request *rq, const struct policy *policy,
         refuse_to_ask(rq);
 }
 
-/* The first of the rewrite's questions that has no answer yet. */
+/* The first of the rewrite's questions that has no answer yet, if any. */
 static size_t open_ask(const struct rewrite *rw)
 {
     size_t at = 0;
 
     while (at < rw->ask_count && rw->asks[at].answered)
         at++;
-    assert(at < rw->ask_count);
     return at;
 }
 
@@ -362,9 +361,10 @@ void request_answered(struct request *rq, const struct policy *policy,
         compare(rq, policy, status, reply);
         break;
     case PHASE_AFTER:
+        /* what is done by now is not rewritten once more */
         rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
                        json_incref(reply));
-        if (rewrite_next(&rq->rewrite) == REWRITE_ASK)
+        if (open_ask(&rq->rewrite) < rq->rewrite.ask_count)
             ask_for_rewrite(rq);
         break;
     case PHASE_READING:

@@ -71,8 +71,9 @@ struct policy *driver_policy(const char *keys)
 
     strbuf_addf(&text,
                 "{\"version\": 1, \"namespace\": \"r1\", "
-                "\"isolation\": \"none\", "
-                "\"upstream\": {\"url\": \"unix:///engine.sock\"}%s%s}",
+                "\"upstream\": {\"url\": \"unix:///engine.sock\"}%s%s%s}",
+                strstr(keys, "\"isolation\"") ? ""
+                                              : ", \"isolation\": \"none\"",
                 *keys ? ", " : "", keys);
     source.text = strbuf_str(&text);
     if (policy_load(&source, &policy, &why)) {

@@ -40,7 +40,8 @@ struct exchange_driver {
     uint64_t now_ns;
 };
 
-/* KEYS: JSON members of a policy beside version, namespace and upstream. */
+/* KEYS: JSON members of a policy beside version, namespace and upstream;
+ * without "isolation" among them, there is none. */
 struct policy *driver_policy(const char *keys);
 
 /* Takes over the reference to POLICY. */

@@ -220,16 +220,24 @@ static bool expect_bytes(struct run *run, const struct step *step,
     return true;
 }
 
-/* TARGET: what the engine is asked now, by berth itself */
+/* METHOD TARGET BODY: what the engine is asked now, by berth itself */
 static bool expect_question(struct run *run, const struct step *step)
 {
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(FILE_MAX);
     const struct exchange *ex = run->driver.ex;
-    struct str question =
-        exchange_wish(ex).ask ? strbuf_str(&exchange_question(ex)->target)
-                              : S("nothing");
 
-    return str_eq(question, step->rest) ||
-           wrong(run, step, "it asks %.*s", STR_FMT(question));
+    if (exchange_wish(ex).ask) {
+        const struct question *question = exchange_question(ex);
+
+        strbuf_addf(&text, "%s %.*s", method_name(question->method),
+                    STR_FMT(strbuf_str(&question->target)));
+        if (question->body.len)
+            strbuf_addf(&text, " %.*s", STR_FMT(strbuf_str(&question->body)));
+    } else {
+        strbuf_addf(&text, "nothing");
+    }
+    return str_eq(strbuf_str(&text), step->rest) ||
+           wrong(run, step, "it asks %.*s", STR_FMT(strbuf_str(&text)));
 }
 
 /* One line of a head, up to its CRLF. */
