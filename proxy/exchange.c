@@ -268,7 +268,8 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
     ex->status = status;
     ex->close = close;
     reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
-                      retry_after, ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+                      ex->rq.engine_words, retry_after,
+                      ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_answered_alone(ex);
 }
 

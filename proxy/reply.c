@@ -131,13 +131,14 @@ static void put_own_head(struct strbuf *out, const struct http_head *request,
 }
 
 void reply_put_message(struct strbuf *out, const struct http_head *request,
-                       int status, const char *message, unsigned retry_after,
-                       enum reply_connection connection)
+                       int status, const char *message, bool engine,
+                       unsigned retry_after, enum reply_connection connection)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(3 * LIMIT_REASON);
     char *body;
 
-    must(strbuf_addf(&text, "berth: %.*s", 2 * LIMIT_REASON, message));
+    must(strbuf_addf(&text, "%s%.*s", engine ? "" : "berth: ", 2 * LIMIT_REASON,
+                     message));
     body = message_json(&text);
     put_own_head(out, request, status, strlen(body) + 1, retry_after,
                  connection);

@@ -28,13 +28,14 @@ enum reply_connection {
 };
 
 /*
- * berth's own answer: {"message": "..."} (or nothing, to a HEAD) with STATUS.
+ * An answer of berth's: {"message": "..."} (or nothing, to a HEAD) with STATUS.
+ * "berth: " stands in front, unless the words are the ENGINE's for such a case.
  * RETRY_AFTER seconds when it is not 0. MESSAGE is cut at twice LIMIT_REASON;
  * bytes in it that are not UTF-8 are shown as "?".
  */
 void reply_put_message(struct strbuf *out, const struct http_head *request,
-                       int status, const char *message, unsigned retry_after,
-                       enum reply_connection connection);
+                       int status, const char *message, bool engine,
+                       unsigned retry_after, enum reply_connection connection);
 
 /* The answer to GET or HEAD /_ping, from what is known of the engine. */
 void reply_put_ping(struct strbuf *out, const struct http_head *request,

@@ -230,7 +230,8 @@ static const struct passed_header {
     enum operation operation; /* OP_NONE: every one */
 } passed_headers[] = {
     {STR("User-Agent"),                          OP_NONE                      },
-    {STR("Accept"),                              OP_NONE                      },
+ /* of events it would change the framing, which berth has to read */
+    {STR("Accept"),                              OP_CONTAINER_LOGS            },
     {STR("X-Registry-Auth"),                     OP_NONE                      },
     {STR("X-Registry-Config"),                   OP_IMAGE_BUILD               },
     {STR("X-Docker-Expose-Session-Uuid"),        OP_SESSION                   },

@@ -62,8 +62,9 @@ struct request {
     bool asks;
     struct question question; /* while it ASKS */
     struct rewrite rewrite;
-    bool rewriting; /* REWRITE is in use */
-    bool answers;   /* the verdict is to answer with ANSWER, not to ask on */
+    bool rewriting;    /* REWRITE is in use */
+    bool engine_words; /* a refusal that an engine would give, in its words */
+    bool answers;      /* the verdict is to answer with ANSWER, not to ask on */
     int answer_status;
     json_t *answer;          /* or NULL: no body */
     struct strbuf sent;      /* the target as it goes; empty until judged */

@@ -145,7 +145,8 @@ static void ask_fact(struct request *rq, const struct policy *policy,
         refuse_to_ask(rq);
 }
 
-/* The first of the rewrite's questions that has no answer yet, if any. */
+/* The first of the rewrite's questions that has no answer yet, or their
+ * number. */
 static size_t open_ask(const struct rewrite *rw)
 {
     size_t at = 0;
@@ -155,11 +156,17 @@ static size_t open_ask(const struct rewrite *rw)
     return at;
 }
 
+static bool has_open_ask(const struct rewrite *rw)
+{
+    return open_ask(rw) < rw->ask_count;
+}
+
 static void ask_for_rewrite(struct request *rq)
 {
     const struct ask *ask = &rq->rewrite.asks[open_ask(&rq->rewrite)];
     struct strbuf *out = new_question(rq, ask->method);
 
+    assert(has_open_ask(&rq->rewrite));
     rq->question.changes = ask->changes;
     if (strbuf_add(out, str_from(ask->target)) ||
         (ask->body && json_write(&rq->question.body, ask->body)))
@@ -250,6 +257,7 @@ static void answer_with(struct request *rq, int status, json_t *answer)
     rq->answers = true;
     rq->answer_status = status;
     rq->answer = json_incref(answer);
+    request_after(rq, status);
 }
 
 static void go_on_rewriting(struct request *rq, const struct policy *policy,
@@ -261,7 +269,9 @@ static void go_on_rewriting(struct request *rq, const struct policy *policy,
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
+        rq->engine_words = true;
         decide(rq);
+        request_after(rq, rq->verdict.status);
         return;
     case REWRITE_ANSWER:
         answer_with(rq, rq->rewrite.answer_status, rq->rewrite.answer);
@@ -364,7 +374,7 @@ void request_answered(struct request *rq, const struct policy *policy,
         /* what is done by now is not rewritten once more */
         rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
                        json_incref(reply));
-        if (open_ask(&rq->rewrite) < rq->rewrite.ask_count)
+        if (has_open_ask(&rq->rewrite))
             ask_for_rewrite(rq);
         break;
     case PHASE_READING:

@@ -199,7 +199,8 @@ static void an_answer_is_docker_s_kind_of_json(void **state)
     const struct http_head request = {.method = METHOD_GET, .minor = 1};
 
     (void)state;
-    reply_put_message(&out, &request, 403, "no \"x\"", 0, REPLY_KEEP_ALIVE);
+    reply_put_message(&out, &request, 403, "no \"x\"", false, 0,
+                      REPLY_KEEP_ALIVE);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 403 Forbidden\r\n"
                         "Content-Type: application/json\r\n"
@@ -213,7 +214,7 @@ static void an_answer_says_when_to_try_again_and_that_it_closes(void **state)
     const struct http_head request = {.method = METHOD_HEAD, .minor = 1};
 
     (void)state;
-    reply_put_message(&out, &request, 503, "x", 7, REPLY_CLOSE);
+    reply_put_message(&out, &request, 503, "x", false, 7, REPLY_CLOSE);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 503 Service Unavailable\r\n"
                         "Content-Type: application/json\r\n"
@@ -230,7 +231,7 @@ static char *message_of(const char *message)
     json_t *reply;
     char *text;
 
-    reply_put_message(&out, &request, 502, message, 0, REPLY_CLOSE);
+    reply_put_message(&out, &request, 502, message, false, 0, REPLY_CLOSE);
     body = strstr(strbuf_cstr(&out), "\r\n\r\n");
     assert_non_null(body);
     reply = json_loads(body, 0, NULL);
