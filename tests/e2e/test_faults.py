@@ -69,7 +69,7 @@ class Faulty(Scenario):
 
     def another(self, clients=None, **changes):
         """One more berth, for this test alone."""
-        berth = self.make(namespace="t2", **changes)
+        berth = self.make(**changes)  # of the same namespace
         self.addCleanup(lambda: berth.process.poll() is None and berth.stop())
         if clients:
             policy = self.policy_of(berth)
