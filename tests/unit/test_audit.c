@@ -325,7 +325,7 @@ static void what_a_report_only_policy_lets_pass_is_told_apart(void **state)
 static void bytes_of_a_peer_cannot_leave_their_string(void **state)
 {
     struct all all;
-    json_t *record;
+    json_t *record, *query;
 
     (void)state;
     fill(&all, METHOD_GET,
@@ -334,9 +334,10 @@ static void bytes_of_a_peer_cannot_leave_their_string(void **state)
     record = read_record(audit_put_end, &all.facts);
     assert_string_equal(json_string_value(json_object_get(record, "path")),
                         "/a\"\n\x01");
-    record = json_object_get(record, "query");
-    assert_string_equal(json_string_value(json_object_get(record, "limit")),
+    query = json_object_get(record, "query");
+    assert_string_equal(json_string_value(json_object_get(query, "limit")),
                         "\",\n\"verdict\"");
+    json_decref(record);
     fini(&all);
 }
 
