@@ -252,9 +252,10 @@ static struct flow *flow_open(unsigned id)
     assert(id < STREAMS && !f->stream && upstream);
     *f = (struct flow){.id = id};
     f->stream = upstream_open(upstream, on_change, f);
-    if (!f->stream)
-        printf("stream %u full\n", id);
-    return f->stream ? f : NULL;
+    if (f->stream)
+        return f;
+    printf("stream %u full\n", id);
+    return NULL;
 }
 
 static void start_bench(const char *kind, unsigned count, unsigned long len)
@@ -271,6 +272,8 @@ static void start_bench(const char *kind, unsigned count, unsigned long len)
     for (unsigned i = 0; i < count; i++) {
         struct flow *f = flow_open(STREAMS - 1 - i);
 
+        if (!f)
+            return;
         f->silent = true;
         f->pings = pings ? len : 0;
         f->up = up ? len : 0;
@@ -446,6 +449,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
 
+        if (!value)
+            return 2;
         *value++ = '\0';
         configure(&config, argv[i], value);
     }

@@ -328,8 +328,8 @@ static void bytes_of_a_peer_cannot_leave_their_string(void **state)
     json_t *record, *query;
 
     (void)state;
-    fill(&all, METHOD_GET,
-         "/containers/json?limit=%22%2C%0A%22verdict%22", "{}");
+    fill(&all, METHOD_GET, "/containers/json?limit=%22%2C%0A%22verdict%22",
+         "{}");
     all.facts.path = S("/a\"\n\x01");
     record = read_record(audit_put_end, &all.facts);
     assert_string_equal(json_string_value(json_object_get(record, "path")),
