@@ -32,6 +32,13 @@
 #define OUTPUT_FULL MIB
 #define OUTPUT_MAX  (4 * MIB)
 
+/* what berth prefers */
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+#define CIPHER "chacha20-poly1305@openssh.com"
+#else
+#define CIPHER "aes128-ctr"
+#endif
+
 struct flow {
     LIBSSH2_CHANNEL *channel;
     char head[512]; /* what is sent first */
@@ -171,9 +178,8 @@ static void log_in(const char *user, const char *key)
     ssh.session = libssh2_session_init();
     libssh2_session_set_blocking(ssh.session, 0);
     set_callbacks();
-    /* what berth prefers with a libssh2 that has no better */
-    prefer(LIBSSH2_METHOD_CRYPT_CS, "aes128-ctr");
-    prefer(LIBSSH2_METHOD_CRYPT_SC, "aes128-ctr");
+    prefer(LIBSSH2_METHOD_CRYPT_CS, CIPHER);
+    prefer(LIBSSH2_METHOD_CRYPT_SC, CIPHER);
     prefer(LIBSSH2_METHOD_MAC_CS, "hmac-sha2-256");
     prefer(LIBSSH2_METHOD_MAC_SC, "hmac-sha2-256");
     while ((r = libssh2_session_handshake(ssh.session, ssh.fd)) ==
