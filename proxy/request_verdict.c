@@ -365,7 +365,10 @@ void request_answered(struct request *rq, const struct policy *policy,
     case PHASE_REWRITING:
         rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
                        json_incref(reply));
-        go_on_rewriting(rq, policy, rewrite_next(&rq->rewrite));
+        if (has_open_ask(&rq->rewrite)) /* all of them, before it goes on */
+            ask_for_rewrite(rq);
+        else
+            go_on_rewriting(rq, policy, rewrite_next(&rq->rewrite));
         break;
     case PHASE_COMPARING:
         compare(rq, policy, status, reply);
