@@ -15,6 +15,7 @@ struct enquiry {
     struct strbuf reply;
     enquiry_cb on_reply;
     void *arg;
+    struct strbuf unsent; /* of a GET: to be said once more, or empty */
 };
 
 static void enquiry_free(struct enquiry *e, bool reusable)
@@ -27,6 +28,7 @@ static void enquiry_free(struct enquiry *e, bool reusable)
     event_free(e->start);
     http_reader_free(e->reader);
     strbuf_fini(&e->request);
+    strbuf_fini(&e->unsent);
     strbuf_fini(&e->reply);
     free(e);
 }
@@ -104,6 +106,30 @@ static bool read_reply(struct enquiry *e)
     }
 }
 
+static void use_stream(struct enquiry *e, struct stream *stream);
+
+/*
+ * A stream that lay idle may have ended unnoticed. A question changes nothing,
+ * so it is asked once more.
+ */
+static bool ask_again(struct enquiry *e)
+{
+    struct stream *stream;
+
+    if (e->unsent.len == 0 || !http_reader_is_idle(e->reader))
+        return false;
+    strbuf_fini(&e->request);
+    e->request = e->unsent;
+    e->unsent = (struct strbuf)STRBUF(e->request.max);
+    stream = e->stream;
+    e->stream = NULL;
+    pool_discard(e->pool, stream);
+    stream = pool_take(e->pool, &e->waiter);
+    if (stream)
+        use_stream(e, stream);
+    return true;
+}
+
 static void on_change(struct stream *stream, void *arg)
 {
     struct enquiry *e = arg;
@@ -112,6 +138,8 @@ static void on_change(struct stream *stream, void *arg)
         strbuf_consume(&e->request,
                        stream_write(stream, strbuf_str(&e->request)));
     if (read_reply(e))
+        return;
+    if ((stream->state == STREAM_CLOSED || stream->eof) && ask_again(e))
         return;
     if (stream->state == STREAM_CLOSED)
         fail(e, stream->why ? stream->why : "the engine closed a connection");
@@ -185,6 +213,9 @@ struct enquiry *enquiry_new(struct event_base *base, struct pool *pool,
     e->reader = http_reader_new(HTTP_RESPONSES);
     http_reader_expect(e->reader, method);
     put_request(&e->request, method, target, body);
+    e->unsent.max = e->request.max;
+    if (method == METHOD_GET)
+        strbuf_add(&e->unsent, strbuf_str(&e->request));
     e->start = event_new(base, -1, 0, on_start, e);
     e->stream = pool_take(pool, &e->waiter);
     if (e->stream)

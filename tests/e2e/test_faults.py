@@ -192,8 +192,8 @@ class Link(Faulty):
         try:
             def refused():
                 status, reply = api(self.berth.socket, "GET", "/info")
-                return reply["message"] if status == 503 else None
-            self.assertIn("docker.sock", wait_for("503", refused))
+                return status == 503 and "docker.sock" in reply["message"]
+            wait_for("503 that names the engine's socket", refused)
         finally:
             self.bed.do("engine-start")
         wait_for("the engine", lambda: answers(self.berth.socket))

@@ -104,6 +104,25 @@ static void a_body_is_sent_with_its_length(void **state)
     assert_true(fake.streams[0].closed);
 }
 
+static void a_question_is_asked_again_on_a_fresh_stream(void **state)
+{
+    (void)state;
+    ask(METHOD_GET, "");
+    run_loop(base);
+    fake_eof(&fake, 0);
+    assert_int_equal(told, 0);
+    assert_true(fake.streams[0].closed);
+    fake_open(&fake, 1);
+    fake_feed(&fake, 1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    assert_int_equal(status, 200);
+    /* a change is not, and nothing is a third time */
+    told = 0;
+    ask(METHOD_POST, "{}");
+    run_loop(base);
+    fake_eof(&fake, 1);
+    assert_int_equal(told, 1);
+}
+
 static void an_end_in_the_middle_is_a_failure(void **state)
 {
     (void)state;
@@ -177,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_whole_reply_comes_at_once),
         TEST(a_body_is_sent_with_its_length),
+        TEST(a_question_is_asked_again_on_a_fresh_stream),
         TEST(an_end_in_the_middle_is_a_failure),
         TEST(nonsense_is_a_failure),
         TEST(one_that_is_cancelled_says_nothing),
