@@ -265,7 +265,9 @@ class Clients(Faulty):
             self.assertEqual(s.status, 200)
         each = (resident(berth.process.pid) - before) // 500
         print(f"     500 followed logs: {each >> 10} KiB each")
-        self.assertLess(each, 64 << 10)
+        # a sanitizer keeps shadows of its own
+        if b"__asan_init" not in Path(os.environ["BERTH_BINARY"]).read_bytes():
+            self.assertLess(each, 64 << 10)
         self.docker("exec", "talker", "touch", "/go")
         want = b"first\n" + b"".join(b"%d\n" % i for i in range(1, 201))
         for c, s in streams:
