@@ -59,7 +59,10 @@ def fast(step, build, *words, limit=300):
     return Step(step, work, ("build " + build,), limit)
 
 
+# Without the transcripts, whose thousands of runs would take half an hour; the
+# sanitizers see all of them.
 VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
+            "--no-suite", "transcripts",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
             "--trace-children=no --exit-on-first-error=no")
