@@ -55,6 +55,8 @@ static void on_reply(const struct http_head *head, struct str text,
     (void)arg;
     told++;
     status = head ? head->status : 0;
+    free(body);
+    free(why_not);
     body = xstr_dup(text);
     why_not = why ? xstrdup(why) : NULL;
 }
