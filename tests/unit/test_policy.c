@@ -337,6 +337,20 @@ static void tunnels_of_buildkit_are_allowed_by_name_with_a_warning(void **state)
     policy_unref(policy);
 }
 
+static void report_only_warns_that_nothing_keeps_runners_apart(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf warnings = STRBUF(4096);
+
+    (void)state;
+
+    struct policy *policy = load("{" MINIMAL ", \"mode\": \"report-only\" }");
+
+    assert_int_equal(policy_put_warnings(policy, &warnings), 0);
+    assert_non_null(strstr(strbuf_cstr(&warnings), "mode: report-only"));
+    assert_non_null(strstr(strbuf_cstr(&warnings), "leave its namespace"));
+    policy_unref(policy);
+}
+
 static void a_policy_may_be_as_long_as_the_limit(void **state)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_POLICY + 1);
@@ -478,6 +492,7 @@ int main(void)
         cmocka_unit_test(ping_and_version_are_always_there),
         cmocka_unit_test(
             tunnels_of_buildkit_are_allowed_by_name_with_a_warning),
+        cmocka_unit_test(report_only_warns_that_nothing_keeps_runners_apart),
         cmocka_unit_test(a_policy_may_be_as_long_as_the_limit),
         cmocka_unit_test(what_the_command_line_says_goes_first),
         cmocka_unit_test(the_url_is_taken_apart_for_the_link),
