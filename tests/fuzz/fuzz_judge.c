@@ -238,6 +238,21 @@ static void judge_again(const struct route_match *match, struct target *target,
     judgement_fini(&second);
 }
 
+/* What is read here, jansson reads alike; and what it refuses, is refused. */
+static void compare_reader(struct str bytes)
+{
+    json_auto_t *theirs =
+        json_loadb(bytes.ptr ? bytes.ptr : "", bytes.len,
+                   JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+    json_auto_t *ours = NULL;
+    struct verdict why = {0};
+
+    if (json_strict_parse(bytes, "", &ours, &why) == 0)
+        assert(theirs && json_equal(ours, theirs));
+    else
+        assert(!theirs || !strstr(why.reason, "well-formed"));
+}
+
 static void judge(enum method method, struct target *target, struct str bytes)
 {
     static struct judgement judgement;
@@ -272,9 +287,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct str line, body, method, raw;
     struct verdict why;
 
+    compare_reader(str_of((const char *)bytes, len));
     target_init(&target);
     str_cut(str_of((const char *)bytes, len), '\n', &line, &body);
     str_cut(line, ' ', &method, &raw);
+    compare_reader(body);
     if (target_parse(&target, raw, &why) == 0)
         judge(method_find(method), &target, body);
     return 0;
