@@ -1,0 +1,244 @@
+"""The Docker host as deploy/host-setup.sh leaves it: a key gets to the engine
+and nowhere else, and nothing is left when it goes."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import HERE, PATIENCE, Bed, Berth, api, wait_for
+
+SCRIPT = HERE.parents[1] / "deploy/host-setup.sh"
+USER = "ci"
+WORKING = ("passwd", "shadow", "group", "gshadow")  # of /etc, besides sshd's
+
+
+class Host:
+    """The bed's inside, and files of our own in its /srv."""
+
+    def __init__(self, bed):
+        self.bed, self.env = bed, bed.env
+        shutil.copy(SCRIPT, bed.dir / "srv/host-setup.sh")
+
+    def run(self, *argv):
+        return subprocess.run(
+            ["nsenter", "--all", "--target", self.env["BED_INIT_PID"], "--",
+             *map(str, argv)], stdin=subprocess.DEVNULL, timeout=PATIENCE,
+            capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+
+    def setup(self, *argv):
+        return self.run("sh", "/srv/host-setup.sh", "--user", USER, *argv)
+
+    def state(self):
+        """All that the script may change: file by file."""
+        etc = self.bed.dir / "etc"
+        files = [etc / name for name in WORKING]
+        files += [p for p in (etc / "ssh").rglob("*") if p.is_file()]
+        return {str(p.relative_to(etc)): p.read_bytes() for p in files}
+
+    def write(self, name, text):
+        path = self.bed.dir / name
+        path.write_text(text)
+        return path
+
+
+def keygen(path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+                    "runner 1", "-f", path], check=True)
+    return path
+
+
+class HostSetup(unittest.TestCase):
+    def setUp(self):
+        self.bed = Bed(os.environ["BERTH_E2E_BED"])
+        self.host = Host(self.bed)
+        self.env = self.bed.env
+        self.dir = Path(tempfile.mkdtemp(prefix="berth-e2e-test."))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.key = keygen(self.dir / "key")
+        self.public = self.host.write("srv/key.pub",
+                                      Path(f"{self.key}.pub").read_text())
+        self.before = self.host.state()
+        self.addCleanup(lambda: self.host.setup("--uninstall"))
+
+    def install(self, *more):
+        done = self.host.setup("--key-file", "/srv/key.pub", *more)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def refused(self, words, *argv):
+        """It says WORDS, and has changed nothing."""
+        done = self.host.setup(*argv)
+        self.assertNotEqual(done.returncode, 0, done.stdout)
+        self.assertIn(words, done.stderr)
+        self.assertEqual(self.host.state(), self.before)
+
+    def berth(self):
+        """A berth that has the key."""
+        address, port = self.env["BED_ADDRESS"], self.env["BED_SSH_PORT"]
+        berth = Berth(self.bed, "t2", upstream={
+            "url": f"ssh://{USER}@{address}:{port}",
+            "identity": str(self.key), "agent": False,
+            "known_hosts": self.env["BED_KNOWN_HOSTS"]})
+        self.addCleanup(berth.stop)
+        return berth
+
+    def ssh(self, *argv, key=None, **how):
+        return subprocess.Popen(
+            ["ssh", "-F", self.env["BED_SSH_CONFIG"], "-l", USER, "-o",
+             f"IdentityFile={key or self.key}", "-o", "ExitOnForwardFailure=yes",
+             "-i", key or self.key, "-o", "LogLevel=VERBOSE", *argv],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, **how)
+
+    def ssh_says(self, *argv, **how):
+        p = self.ssh(*argv, **how)
+        said = p.communicate(timeout=PATIENCE)[0]
+        return p.returncode, said
+
+    def test_a_key_gets_to_the_engine(self):
+        said = self.install()
+        self.assertIn(f"ssh://{USER}@", said)
+        for line in Path(self.env["BED_KNOWN_HOSTS"]).read_text().splitlines():
+            self.assertIn(line.split()[2], said, "the host's keys to trust")
+        berth = self.berth()
+        cli = f"{self.env['BED_BIN']}/docker-26.1"
+        done = subprocess.run(
+            [cli, "-H", f"unix://{berth.socket}", "run", "--rm", "busybox",
+             "echo", "hello"], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"), done)
+        self.assertNotIn("slower", berth.log())  # it is forwarded to
+
+    def test_a_key_gets_nowhere_else(self):
+        self.install()
+        host = self.env["BED_SSH_HOST"]
+        for what in ([host, "id"], [host, "docker", "system", "dial-stdio"],
+                     ["-s", host, "sftp"], ["-tt", host], [host]):
+            rc, said = self.ssh_says(*what)
+            self.assertNotEqual(rc, 0, what)
+            self.assertNotIn("uid=", said)
+        # other sockets, any port, and the way back
+        for what in (["-W", "127.0.0.1:5000"], ["-W", "[::1]:22"]):
+            rc, said = self.ssh_says(*what, host)
+            self.assertIn("open failed", said, what)
+        for what in (["-R", "127.0.0.1:0:127.0.0.1:1"],
+                     ["-R", f"/run/evil.sock:{self.dir}/none"]):
+            rc, said = self.ssh_says("-N", *what, host)
+            self.assertIn("remote port forwarding failed", said, what)
+        self.assert_forwards("/run/docker.sock", True)
+        self.assert_forwards("/run/docker/containerd/containerd.sock", False)
+
+    def assert_forwards(self, path, works):
+        here = self.dir / "forwarded.sock"
+        p = self.ssh("-N", "-L", f"{here}:{path}", self.env["BED_SSH_HOST"])
+        wait_for("ssh", here.exists)
+        try:
+            self.assertEqual(api(here, "GET", "/_ping")[0], 200)
+            reached = True
+        except OSError:
+            reached = False
+        p.terminate()
+        said = p.communicate()[0]
+        here.unlink()
+        self.assertEqual(reached, works, said)
+
+    def test_no_other_key_is_let_in(self):
+        self.install()
+        other = keygen(self.dir / "other")
+        rc, said = self.ssh_says(self.env["BED_SSH_HOST"], key=other)
+        self.assertIn("Permission denied", said)
+        # nor one that the account of another is let in with
+        rc, said = self.ssh_says(self.env["BED_SSH_HOST"],
+                                 key=self.env["BED_IDENTITY"])
+        self.assertIn("Permission denied", said)
+        said = self.host.run("/usr/sbin/sshd", "-T", "-C",
+                             f"user={USER},host=h,addr=127.0.0.1").stdout
+        for word in ("allowagentforwarding no", "permittty no",
+                     "x11forwarding no", "permittunnel no", "permituserrc no",
+                     "permitlisten none", "authenticationmethods publickey"):
+            self.assertIn(word + "\n", said)
+
+    def test_a_second_key_comes_to_the_first(self):
+        self.install()
+        second = keygen(self.dir / "second")
+        done = self.host.setup("--key", Path(f"{second}.pub").read_text().strip())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        again = self.install()
+        self.assertIn("is there already", again)
+        keys = (self.bed.dir / f"etc/ssh/berth/{USER}.keys").read_text()
+        self.assertEqual(keys.count("ssh-ed25519"), 2, keys)
+        self.berth()
+
+    def test_a_dry_run_does_nothing(self):
+        said = self.install("--dry-run")
+        self.assertIn(f"Match User {USER}", said)
+        self.assertIn("nothing was done", said)
+        self.assertEqual(self.host.state(), self.before)
+
+    def test_nothing_is_left(self):
+        self.install()
+        berth = self.berth()
+        self.assertIn("goes", self.host.setup("--uninstall", "--dry-run").stdout)
+        done = self.host.setup("--uninstall")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.host.state(), self.before)
+        # who was in is out, and does not come back
+        wait_for("the link to end",
+                 lambda: "link: lost" in berth.log()
+                 and "did not let ci in" in berth.log())
+        done = self.host.setup("--uninstall")
+        self.assertIn("there is nothing of the account", done.stderr)
+
+    def test_without_a_directory_of_configurations(self):
+        config = self.bed.dir / "etc/ssh/sshd_config"
+        whole = config.read_text()
+        self.addCleanup(config.write_text, whole)
+        config.write_text(whole.replace("Include", "# Include"))
+        self.before = self.host.state()
+        self.install()
+        self.assertIn(f"Match User {USER}", config.read_text())
+        self.berth()
+        self.assertEqual(self.host.setup("--uninstall").returncode, 0)
+        self.assertEqual(self.host.state(), self.before)
+
+    def test_it_stops_before_it_began(self):
+        key = ("--key-file", "/srv/key.pub")
+        public = self.public.read_text().strip()
+        for words, argv in (
+                ("which key?", []),
+                ("wants a value", ["--key"]),
+                ("cannot be read", ["--key-file", "/srv/none"]),
+                ("has no options", ["--key", f'command="id" {public}']),
+                ("makes no sense", ["--key", "ssh-ed25519 AAAA"]),
+                ("more than one line", ["--key", f"{public}\n{public}"]),
+                ("no name for an account", [*key, "--user", "a b"]),
+                ("of its own", [*key, "--user", "root"]),
+                ("did not make", [*key, "--user", "berth"]),
+                ("is no socket", [*key, "--socket", "/run/none.sock"]),
+                ("absolute path", [*key, "--socket", "docker.sock"]),
+                ("only letters", [*key, "--socket", "/run/a b"]),
+                ("there is no option", [*key, "--frob", "x"]),
+                ("does not exist", [*key, "--sshd-config", "/srv/none"])):
+            with self.subTest(words):
+                self.refused(words, *argv)
+
+    def test_what_sshd_says_otherwise_stops_it(self):
+        key = ("--key-file", "/srv/key.pub")
+        conf = self.bed.dir / "etc/ssh/bed.d/00-other.conf"
+        self.addCleanup(conf.unlink)
+        for words, text in (
+                ("wrong before anything", "NoSuchWord yes\n"),
+                ("leaves out", "AllowUsers somebody root\n"),
+                ("leaves out", "AllowGroups wheel\n"),
+                ("shuts out", "DenyGroups docker\n"),
+                ("goes before ours",
+                 f"Match User {USER}\n    ForceCommand /bin/sh\n")):
+            with self.subTest(text):
+                conf.write_text(text)
+                self.before = self.host.state()
+                self.refused(words, *key)
+
+
+if __name__ == "__main__":
+    unittest.main()
