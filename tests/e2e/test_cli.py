@@ -106,12 +106,15 @@ class Containers:
 
     def test_attach_sees_output_without_input(self):
         self.docker("run", "-d", "--name", "box", "busybox", "sh", "-c",
-                    "until [ -e /go ]; do usleep 9999; done; echo going")
+                    "until [ -e /go ]; do echo here; usleep 99999; done;"
+                    "echo going")
         p = self.docker_start("attach", "--no-stdin", "box")
-        wait_for("an attached client", lambda: self.docker(
-            "exec", "box", "sh", "-c", "sleep 0.2; touch /go; echo ok"))
+        self.assertEqual(p.stdout.readline(), b"here\n")
+        # The box may end, and this with it, before it can be told of.
+        self.docker_result("exec", "box", "touch", "/go")
         out, _ = p.communicate(timeout=60)
-        self.assertEqual((p.returncode, out), (0, b"going\n"))
+        self.assertEqual((p.returncode, out.replace(b"here\n", b"")),
+                         (0, b"going\n"))
 
     def test_logs_follow_until_the_end(self):
         self.docker("run", "-d", "--name", "box", "busybox", "sh", "-c",
@@ -119,7 +122,7 @@ class Containers:
                     "until [ -e /go ]; do usleep 9999; done; echo end")
         p = self.docker_start("logs", "-f", "box")
         self.assertEqual(p.stdout.readline(), b"1\n")
-        self.docker("exec", "box", "touch", "/go")
+        self.docker_result("exec", "box", "touch", "/go")
         out, err = p.communicate(timeout=60)
         self.assertEqual((out, err), (b"2\n3\nend\n", b"e1\ne2\ne3\n"))
         self.assertEqual(self.docker("logs", "--tail", "1", "box"), "end")
@@ -149,7 +152,7 @@ class Containers:
         self.docker("run", "-d", "--name", "box", "busybox", "sh", "-c",
                     "until [ -e /go ]; do usleep 9999; done; exit 33")
         p = self.docker_start("wait", "box")
-        self.docker("exec", "box", "touch", "/go")
+        self.docker_result("exec", "box", "touch", "/go")
         self.assertEqual(p.communicate(timeout=60)[0], b"33\n")
 
     def test_cp_carries_files_both_ways(self):
