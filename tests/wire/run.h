@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * One run of a transcript against an exchange: what happens in it (run.c), and
+ * what is expected of it (expect.c).
+ */
+
+#include "proxy/request.h"
+#include "tests/exchange_driver.h"
+#include "tests/wire/plain.h"
+#include "tests/wire/script.h"
+
+#define FILE_MAX   (4 * MIB)
+#define BULK_PIECE 16381
+
+enum cutting {
+    WHOLE,
+    BYTES,
+    AT,
+};
+
+struct run {
+    const char *path;
+    const struct script *script;
+    enum cutting cutting;
+    size_t cut; /* AT: before that byte */
+    size_t at;  /* bytes sent up to now, but for bulk */
+    struct exchange_driver driver;
+    struct plain plain[2];
+    size_t audited; /* bytes of the record that were expected */
+    bool failed;
+};
+
+/* Do one STEP, or see whether what it expects is so; false, and said on stderr,
+ * when it is not. */
+bool run_step(struct run *run, const struct step *step);
+
+/* Take what client and engine were sent; false when it is not valid HTTP. */
+bool take_output(struct run *run, const struct step *step);
+
+/* The part of run_step that expects. */
+bool run_expect(struct run *run, const struct step *step);
+
+/* The name of TIMER in a transcript. */
+const char *timer_name(enum exchange_timer timer);
+
+/* The run failed at STEP, and why; always false. */
+__attribute__((format(printf, 3, 4))) bool
+wrong(struct run *run, const struct step *step, const char *format, ...);
+
+/* Print BYTES under TITLE, as they would stand in a transcript. */
+void show(const char *title, struct str bytes);
