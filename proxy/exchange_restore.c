@@ -1,5 +1,7 @@
 #include "proxy/exchange_private.h"
 
+#include <string.h>
+
 /* ---- replies in the words of the runner ---- */
 
 enum restoring exchange_restoring(const struct exchange *ex,
@@ -108,17 +110,22 @@ static bool restore_line(struct exchange *ex, struct str line)
     return true;
 }
 
-/* All whole lines that are held; what is behind the last stays. */
-static bool restore_lines(struct exchange *ex)
+/* All whole lines that are held; what is behind the last stays. No line ends
+ * within the first SEARCHED bytes. */
+static bool restore_lines(struct exchange *ex, size_t searched)
 {
-    struct str rest = strbuf_str(&ex->held_reply), line, tail;
+    struct str all = strbuf_str(&ex->held_reply);
     size_t done = 0;
 
-    while (str_cut(rest, '\n', &line, &tail)) {
-        if (!restore_line(ex, line))
+    while (searched < all.len) {
+        const char *end = memchr(all.ptr + searched, '\n', all.len - searched);
+
+        if (!end)
+            break;
+        searched = (size_t)(end - all.ptr);
+        if (!restore_line(ex, str_of(all.ptr + done, searched - done)))
             return give_up(ex);
-        done += line.len + 1;
-        rest = tail;
+        done = ++searched;
     }
     strbuf_consume(&ex->held_reply, done);
     return ex->held_reply.len <= LIMIT_REPLY_LINE || give_up(ex);
@@ -126,9 +133,11 @@ static bool restore_lines(struct exchange *ex)
 
 bool exchange_restore(struct exchange *ex, struct str data)
 {
+    size_t searched = ex->held_reply.len;
+
     if (strbuf_add(&ex->held_reply, data))
         return give_up(ex);
-    return ex->restoring != RESTORE_LINES || restore_lines(ex);
+    return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }
 
 bool exchange_restore_end(struct exchange *ex)

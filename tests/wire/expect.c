@@ -3,8 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-static bool expect_bytes(struct run *run, const struct step *step,
-                         enum side side)
+bool expect_bytes(struct run *run, const struct step *step, enum side side)
 {
     struct str expected = strbuf_str(&step->text);
     struct str got = plain_look(&run->plain[side]);
@@ -21,7 +20,7 @@ static bool expect_bytes(struct run *run, const struct step *step,
 }
 
 /* METHOD TARGET BODY: what the engine is asked now, by berth itself */
-static bool expect_question(struct run *run, const struct step *step)
+bool expect_question(struct run *run, const struct step *step)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(FILE_MAX);
     const struct exchange *ex = run->driver.ex;
@@ -51,7 +50,7 @@ static bool cut_line(struct str *text, struct str *line)
 }
 
 /* STATUS keep|close [retry] (nothing | FRAGMENT): berth's own answer */
-static bool expect_answer(struct run *run, const struct step *step)
+bool expect_answer(struct run *run, const struct step *step)
 {
     struct str text = plain_look(&run->plain[CLIENT]), line, word, rest;
     bool closes = false, retries = false, json = false;
@@ -117,7 +116,7 @@ static bool expect_fate(struct run *run, const struct step *step,
     return true;
 }
 
-static bool expect(struct run *run, const struct step *step)
+bool expect(struct run *run, const struct step *step)
 {
     struct exchange_driver *d = &run->driver;
     const struct exchange_wish wish = exchange_wish(d->ex);
@@ -207,7 +206,7 @@ static void cut_claim(struct str *rest, struct strbuf *claim)
 }
 
 /* EVENT CLAIM...: the next record */
-static bool expect_audit(struct run *run, const struct step *step)
+bool expect_audit(struct run *run, const struct step *step)
 {
     struct str all = strbuf_str(&run->driver.audit), line, event, rest;
     struct str left = str_from_index(all, run->audited);
@@ -230,24 +229,4 @@ static bool expect_audit(struct run *run, const struct step *step)
     }
     json_decref(record);
     return !run->failed;
-}
-
-bool run_expect(struct run *run, const struct step *step)
-{
-    switch (step->word) {
-    case WORD_CLIENT_GETS:
-        return expect_bytes(run, step, CLIENT);
-    case WORD_ENGINE_GETS:
-        return expect_bytes(run, step, ENGINE);
-    case WORD_ASKS:
-        return expect_question(run, step);
-    case WORD_ANSWER:
-        return expect_answer(run, step);
-    case WORD_EXPECT:
-        return expect(run, step);
-    case WORD_AUDIT:
-        return expect_audit(run, step);
-    default:
-        return wrong(run, step, "this is no expectation");
-    }
 }

@@ -217,12 +217,17 @@ bool run_step(struct run *run, const struct step *step)
         d->audit_fails = step->word == WORD_AUDIT_FAILS;
         return true;
     case WORD_CLIENT_GETS:
+        return expect_bytes(run, step, CLIENT);
     case WORD_ENGINE_GETS:
+        return expect_bytes(run, step, ENGINE);
     case WORD_ASKS:
+        return expect_question(run, step);
     case WORD_ANSWER:
+        return expect_answer(run, step);
     case WORD_EXPECT:
+        return expect(run, step);
     case WORD_AUDIT:
-        return run_expect(run, step);
+        return expect_audit(run, step);
     case WORD_NEVER:
     case WORD_ALLOW:
     case WORD_DENY:

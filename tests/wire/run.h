@@ -38,8 +38,12 @@ bool run_step(struct run *run, const struct step *step);
 /* Take what client and engine were sent; false when it is not valid HTTP. */
 bool take_output(struct run *run, const struct step *step);
 
-/* The part of run_step that expects. */
-bool run_expect(struct run *run, const struct step *step);
+/* What the words expect: false, and said on stderr, when it is not so. */
+bool expect_bytes(struct run *run, const struct step *step, enum side side);
+bool expect_question(struct run *run, const struct step *step);
+bool expect_answer(struct run *run, const struct step *step);
+bool expect(struct run *run, const struct step *step);
+bool expect_audit(struct run *run, const struct step *step);
 
 /* The name of TIMER in a transcript. */
 const char *timer_name(enum exchange_timer timer);
