@@ -19,13 +19,21 @@ struct judge {
 };
 
 /*
- * Refuse, for the sake of RULE, what stands at PLACE; always returns false.
- * The sentence says what is wrong and what to do, and may hold names, paths and
- * numbers of the client, but never values that might be secret.
+ * Refuse, for the sake of RULE, what stands at PLACE. Returns false; or true,
+ * which is to go on with it as if it were allowed, where the policy only
+ * reports and STATUS is 403. The sentence says what is wrong and what to do,
+ * and may hold names, paths and numbers of the client, but never values that
+ * might be secret.
  */
 bool judge_refuse(struct judge *judge, int status, const char *rule,
                   const struct place *place, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* Refuse with a 403 in any case, as it cannot be told what it would lead to;
+ * always returns false. */
+bool judge_forbid(struct judge *judge, const char *rule,
+                  const struct place *place, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 void judge_note(struct judge *judge, enum change_kind kind,
                 const struct place *place);
@@ -68,10 +76,11 @@ bool each_text(struct judge *judge, const struct field *field,
                const struct place *place, json_t *value, text_function *each);
 
 /* Questions that several checks ask. The ones with a PLACE refuse. */
-bool label_is_reserved(const struct rules *rules, struct str key);
 bool object_name_is_good(struct str name);
 bool inner_path_is_good(struct judge *judge, const char *rule,
                         const struct place *place, struct str path);
+bool label_is_free(struct judge *judge, const struct place *place,
+                   struct str key);
 bool judge_image(struct judge *judge, const struct place *place,
                  struct str reference);
 bool judge_tmpfs_mount(struct judge *judge, const struct place *place,

@@ -70,7 +70,7 @@ static bool take_plain(struct str *text, bool is_key, struct str *word)
 static bool refuse_changes(struct judge *judge, const struct place *place,
                            const char *remedy)
 {
-    return judge_refuse(judge, 403, "labels.reserved", place,
+    return judge_forbid(judge, "labels.reserved", place,
                         "berth does not see for sure what this would do; %s",
                         remedy);
 }
@@ -94,11 +94,8 @@ static bool judge_label(struct judge *judge, const struct place *place,
                                   "write labels as KEY=VALUE or KEY=\"VALUE\", "
                                   "without escapes");
         text = skip_blanks(text);
-        if (label_is_reserved(judge->rules, key))
-            return judge_refuse(judge, 403, "labels.reserved", place,
-                                "the label \"%.*s\" is reserved; use another "
-                                "name",
-                                STR_FMT(str_head(key, 100)));
+        if (!label_is_free(judge, place, key))
+            return false;
     }
     return true;
 }

@@ -55,7 +55,7 @@ bool namespace_mode_is_good(struct judge *judge, const struct place *place,
         return true;
     if (namespaces[i].by_name && str_find(mode, ':') < 0)
         return true;
-    return judge_refuse(judge, 403, "container.host_namespaces", place,
+    return judge_forbid(judge, "container.host_namespaces", place,
                         "\"%.*s\" is no %.*s namespace that may be joined; "
                         "leave it out",
                         STR_FMT(str_head(mode, 100)), STR_FMT(which));

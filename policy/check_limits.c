@@ -94,10 +94,11 @@ bool check_container_create(struct judge *judge, const struct place *place,
     struct place user_at = place_field(place, object, "User");
     struct place host_at = place_field(place, object, "HostConfig");
 
-    if (!rules->root && member_text(object, "User").len == 0)
-        return judge_refuse(judge, 403, "container.root", &user_at,
-                            "root is not allowed here, and the image may ask "
-                            "for it; give the user as a number other than 0");
+    if (!rules->root && member_text(object, "User").len == 0 &&
+        !judge_refuse(judge, 403, "container.root", &user_at,
+                      "root is not allowed here, and the image may ask for it; "
+                      "give the user as a number other than 0"))
+        return false;
     if (rules->limits.count != UINT_MAX &&
         !judge_need(judge, NEED_COUNT, S(""), "container.limits.count", place,
                     "there are %u containers already, which is all that "
@@ -187,8 +188,9 @@ bool check_build_limits(struct judge *judge)
     if (over != AMOUNT_COUNT) {
         struct query_place at;
 
-        return refuse_amount(judge, query_place(&at, query_keys[over]), over,
-                             &given);
+        if (!refuse_amount(judge, query_place(&at, query_keys[over]), over,
+                           &given))
+            return false;
     }
     for (unsigned i = 0; i < AMOUNT_COUNT; i++) {
         if (given.of[i] != asked.of[i] &&

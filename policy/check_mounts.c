@@ -24,6 +24,12 @@ static void bind_wish_fini(struct bind_wish *wish)
     strbuf_fini(&wish->host);
 }
 
+/* Where the policy has no word for the source, it stays what it is. */
+static bool is_mapped(const struct bind_wish *wish)
+{
+    return wish->host.len && !str_eq(strbuf_str(&wish->host), wish->source);
+}
+
 static bool refuse_source(struct judge *judge, const struct place *place,
                           struct str source)
 {
@@ -68,11 +74,12 @@ static bool judge_source(struct judge *judge, const struct place *place,
         return refuse_source(judge, place, source);
     wish->shared_read_only = rule->mode == MOUNT_READ_ONLY;
     wish->force_read_only = wish->shared_read_only && !wish->read_only;
-    if (wish->shared_read_only && (wish->read_write || wish->relabel))
-        return judge_refuse(judge, 403, "container.mounts", place,
-                            "\"%.*s\" may be mounted read-only; ask for ro, "
-                            "and leave out z and Z",
-                            STR_FMT(str_head(source, 200)));
+    if (wish->shared_read_only && (wish->read_write || wish->relabel) &&
+        !judge_refuse(judge, 403, "container.mounts", place,
+                      "\"%.*s\" may be mounted read-only; ask for ro, and "
+                      "leave out z and Z",
+                      STR_FMT(str_head(source, 200))))
+        return false;
     if (mount_rule_map(rule, source, &wish->host) != 0)
         return judge_refuse(judge, 403, "container.mounts", place,
                             "the path is too long once it is mapped");
@@ -121,7 +128,7 @@ static bool rewrite_bind(struct judge *judge, const struct place *place,
                          const struct bind_wish *wish)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_JSON_BODY);
-    bool mapped = !str_eq(strbuf_str(&wish->host), spec->source);
+    bool mapped = is_mapped(wish);
 
     if (!mapped && !wish->force_read_only)
         return true;
@@ -197,17 +204,18 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
         judge_note(judge, CHANGE_INJECTED, &access_at);
     }
     if (wish.shared_read_only &&
-        json_is_true(json_object_get(options, "ReadOnlyNonRecursive")))
-        return judge_refuse(judge, 403, "container.mounts", &options_at,
-                            "ReadOnlyNonRecursive leaves what is mounted "
-                            "further down writable; leave it out");
+        json_is_true(json_object_get(options, "ReadOnlyNonRecursive")) &&
+        !judge_refuse(judge, 403, "container.mounts", &options_at,
+                      "ReadOnlyNonRecursive leaves what is mounted further "
+                      "down writable; leave it out"))
+        return false;
     /* what may only be read is not created either */
     if (wish.shared_read_only &&
         json_is_true(json_object_get(options, "CreateMountpoint"))) {
         json_object_set_new(options, "CreateMountpoint", json_false());
         judge_note(judge, CHANGE_INJECTED, &create_at);
     }
-    if (!str_eq(strbuf_str(&wish.host), wish.source)) {
+    if (is_mapped(&wish)) {
         json_object_set_new(mount, "Source",
                             json_stringn(wish.host.ptr, wish.host.len));
         judge_note(judge, CHANGE_MAPPED, &source_at);
@@ -255,7 +263,7 @@ bool check_mount(struct judge *judge, const struct field *field,
         if (str_eq(type, types[i].type))
             return types[i].judge(judge, place, mount);
     }
-    return judge_refuse(judge, 403, field->rule, &at,
+    return judge_forbid(judge, field->rule, &at,
                         "mounts of type \"%.*s\" are not allowed; use volume, "
                         "tmpfs, image or bind",
                         STR_FMT(str_head(type, 40)));

@@ -1,4 +1,5 @@
 #include "policy/check.h"
+#include "policy/namespace.h"
 #include "policy/pattern.h"
 
 bool each_text(struct judge *judge, const struct field *field,
@@ -142,16 +143,25 @@ bool check_keys(struct judge *judge, const struct field *field,
                                 "\"%s\" is no plain name; write it with single "
                                 "dots",
                                 key);
-        if (!strings_match(field_rule(judge, field), str_from(key)))
-            return refuse_unlisted(judge, field, &at, str_from(key));
+        if (!strings_match(field_rule(judge, field), str_from(key)) &&
+            !refuse_unlisted(judge, field, &at, str_from(key)))
+            return false;
     }
     return true;
 }
 
-bool label_is_reserved(const struct rules *rules, struct str key)
+bool label_is_free(struct judge *judge, const struct place *place,
+                   struct str key)
 {
-    return str_has_prefix(key, S("berth.")) ||
-           strings_match(&rules->labels.reserved, key);
+    if (label_is_ours(key))
+        return judge_forbid(judge, "labels.reserved", place,
+                            "the label \"%.*s\" is berth's own; use another "
+                            "name",
+                            STR_FMT(str_head(key, 100)));
+    return !strings_match(&judge->rules->labels.reserved, key) ||
+           judge_refuse(judge, 403, "labels.reserved", place,
+                        "the label \"%.*s\" is reserved; use another name",
+                        STR_FMT(str_head(key, 100)));
 }
 
 bool check_labels(struct judge *judge, const struct field *field,
@@ -160,15 +170,13 @@ bool check_labels(struct judge *judge, const struct field *field,
     const char *key;
     json_t *value;
 
+    (void)field;
     json_object_foreach(map, key, value)
     {
         struct place at = place_key(place, map, key);
 
-        if (label_is_reserved(judge->rules, str_from(key)))
-            return judge_refuse(judge, 403, field->rule, &at,
-                                "the label \"%s\" is reserved; use another "
-                                "name",
-                                key);
+        if (!label_is_free(judge, &at, str_from(key)))
+            return false;
     }
     return true;
 }

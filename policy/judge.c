@@ -74,17 +74,52 @@ json_int_t member_integer(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
+/* Keep WHY, unless another refusal has been passed over before. */
+static void report(struct judgement *out, const struct verdict *why)
+{
+    if (!out->would_deny)
+        out->reported = *why;
+    out->would_deny = true;
+}
+
+static struct verdict refusal(int status, const char *rule,
+                              const struct place *place, const char *format,
+                              va_list args)
+{
+    char text[LIMIT_REASON], where[PLACE_MAX];
+    struct verdict why;
+
+    vsnprintf(text, sizeof(text), format, args);
+    place_spell(place, where);
+    verdict_deny(&why, status, rule, where, "%s", text);
+    return why;
+}
+
 bool judge_refuse(struct judge *judge, int status, const char *rule,
                   const struct place *place, const char *format, ...)
 {
-    char text[LIMIT_REASON], where[PLACE_MAX];
+    struct verdict why;
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    why = refusal(status, rule, place, format, args);
     va_end(args);
-    place_spell(place, where);
-    verdict_deny(&judge->out->verdict, status, rule, where, "%s", text);
+    if (judge->out->reports && status == 403) {
+        report(judge->out, &why);
+        return true;
+    }
+    judge->out->verdict = why;
+    return false;
+}
+
+bool judge_forbid(struct judge *judge, const char *rule,
+                  const struct place *place, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    judge->out->verdict = refusal(403, rule, place, format, args);
+    va_end(args);
     return false;
 }
 
@@ -110,7 +145,6 @@ bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
 {
     struct judgement *out = judge->out;
     struct need *need;
-    char text[LIMIT_REASON], where[PLACE_MAX];
     va_list args;
 
     if (out->need_count == LIMIT_NEEDS)
@@ -121,10 +155,8 @@ bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
         out->needs = xcalloc(LIMIT_NEEDS, sizeof(*out->needs));
     need = &out->needs[out->need_count];
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    need->otherwise = refusal(403, rule, place, format, args);
     va_end(args);
-    place_spell(place, where);
-    verdict_deny(&need->otherwise, 403, rule, where, "%s", text);
     need->kind = kind;
     need->subject = subject.len ? xstr_dup(subject) : NULL;
     need->fact = (struct fact){0};
@@ -140,7 +172,7 @@ static bool judge_body(struct judge *judge, const struct route *route,
 
     if (!record)
         return (!body && route->body != BODY_JSON) ||
-               judge_refuse(judge, 403, "request.body", &top,
+               judge_forbid(judge, "request.body", &top,
                             "berth does not know what the body of %s may "
                             "hold, so it cannot judge it",
                             operation_name(route->operation));
@@ -155,8 +187,9 @@ static bool judge_body(struct judge *judge, const struct route *route,
     return judge_record(judge, record, &top, body);
 }
 
-void judge_request(const struct rules *rules, const struct route_match *match,
-                   struct target *target, json_t *body, struct judgement *out)
+static void judge_all(const struct rules *rules,
+                      const struct route_match *match, struct target *target,
+                      json_t *body, struct judgement *out)
 {
     struct judge judge = {
         .rules = rules,
@@ -166,7 +199,6 @@ void judge_request(const struct rules *rules, const struct route_match *match,
         .out = out,
     };
 
-    judgement_fini(out);
     if (!judge_query(&judge) || !judge_body(&judge, match->route, body)) {
         drop_needs(out); /* no answer would change it */
         return;
@@ -175,6 +207,21 @@ void judge_request(const struct rules *rules, const struct route_match *match,
         out->verdict = out->needs[0].otherwise;
     else
         verdict_allow(&out->verdict, "request");
+}
+
+void judge_request(const struct rules *rules, const struct route_match *match,
+                   struct target *target, json_t *body, struct judgement *out)
+{
+    judgement_fini(out);
+    judge_all(rules, match, target, body, out);
+}
+
+void judge_report(const struct rules *rules, const struct route_match *match,
+                  struct target *target, json_t *body, struct judgement *out)
+{
+    judgement_fini(out);
+    out->reports = true;
+    judge_all(rules, match, target, body, out);
 }
 
 static bool is_good(const struct rules *rules, const struct need *need,
@@ -202,10 +249,15 @@ void judge_settle(const struct rules *rules, const json_t *body,
                   struct judgement *judgement)
 {
     for (size_t i = 0; i < judgement->need_count; i++) {
-        if (!is_good(rules, &judgement->needs[i], body)) {
-            judgement->verdict = judgement->needs[i].otherwise;
+        const struct need *need = &judgement->needs[i];
+
+        if (is_good(rules, need, body))
+            continue;
+        if (!judgement->reports) {
+            judgement->verdict = need->otherwise;
             return;
         }
+        report(judgement, &need->otherwise);
     }
     if (judgement->need_count)
         verdict_allow(&judgement->verdict, "request");

@@ -63,10 +63,13 @@ struct need {
 
 struct judgement {
     struct verdict verdict;
-    struct change *changes; /* room for LIMIT_CHANGES, or NULL */
-    size_t change_count;    /* of those listed */
-    size_t changes_omitted; /* for lack of room */
-    struct need *needs;     /* room for LIMIT_NEEDS, or NULL */
+    bool reports;            /* judge_report made it */
+    bool would_deny;         /* and this is what it passed over first */
+    struct verdict reported; /* ... the refusal */
+    struct change *changes;  /* room for LIMIT_CHANGES, or NULL */
+    size_t change_count;     /* of those listed */
+    size_t changes_omitted;  /* for lack of room */
+    struct need *needs;      /* room for LIMIT_NEEDS, or NULL */
     size_t need_count;
 };
 
@@ -81,6 +84,15 @@ void judgement_fini(struct judgement *judgement);
  */
 void judge_request(const struct rules *rules, const struct route_match *match,
                    struct target *target, json_t *body, struct judgement *out);
+
+/*
+ * The same for a policy that only reports: what it would refuse (with a 403)
+ * is passed over, and the first such refusal is left in OUT->reported. A field
+ * that is not known is dropped. What is malformed stays refused, and so does
+ * what berth cannot see through, for it may lead out of its namespace.
+ */
+void judge_report(const struct rules *rules, const struct route_match *match,
+                  struct target *target, json_t *body, struct judgement *out);
 
 /*
  * Now that the facts are in the needs of JUDGEMENT: is all well? BODY is the

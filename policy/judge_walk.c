@@ -64,8 +64,9 @@ static bool settle_key(struct judge *judge, struct keys *keys,
         field = record_find_folded(record, key);
     if (!field) {
         if (!json_is_empty(value) &&
-            judge->rules->request.unknown_fields == UNKNOWN_REFUSE)
-            return refuse_unknown(judge, keys, &at, key);
+            judge->rules->request.unknown_fields == UNKNOWN_REFUSE &&
+            !refuse_unknown(judge, keys, &at, key))
+            return false;
         if (!json_is_null(value))
             judge_note(judge, CHANGE_DROPPED, &at);
         json_object_del(object, key);

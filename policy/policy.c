@@ -107,9 +107,8 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
     if (policy->mode == POLICY_REPORT_ONLY)
         r = strbuf_addf(out,
                         "mode: report-only lets pass what the rules about "
-                        "contents refuse, just as it came: a runner can take "
-                        "the host, and leave its namespace; use it for "
-                        "runners that you trust\n");
+                        "contents refuse: a runner can take the host; use it "
+                        "for runners that you trust\n");
     if (r == 0 && policy->upstream.kind == UPSTREAM_TCP &&
         !upstream_is_local(&policy->upstream))
         r = strbuf_addf(out,

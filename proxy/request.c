@@ -35,9 +35,8 @@ void request_fini(struct request *rq)
     for (size_t i = 0; i < LIMIT_NEEDS; i++)
         json_decref(rq->facts[i]);
     json_decref(rq->tree);
-    json_decref(rq->unjudged);
     json_decref(rq->changes);
-    rq->tree = rq->unjudged = rq->changes = NULL;
+    rq->tree = rq->changes = NULL;
 }
 
 bool request_has_body(const struct http_head *head)
@@ -184,7 +183,6 @@ void request_read_head(struct request *rq, const struct policy *policy,
 {
     struct verdict *verdict = &rq->verdict;
 
-    rq->raw_target = head->target;
     if (target_parse(&rq->target, head->target, verdict))
         return;
     if (route_find(head->method, &rq->target, &rq->match)) {

@@ -51,8 +51,7 @@ struct request {
     struct target target;
     struct route_match match; /* .route is NULL without one */
     enum request_body body;
-    bool upgrade;          /* asks for the one that its route knows */
-    struct str raw_target; /* as it stood in the head */
+    bool upgrade; /* asks for the one that its route knows */
     struct verdict verdict;
     bool would_deny; /* allowed, but only because the policy just reports */
     struct verdict reported; /* the refusal that would have been */
@@ -73,7 +72,6 @@ struct request {
     size_t dropped;          /* bytes of one that nobody looks at */
     struct strbuf json;      /* the body as it goes */
     json_t *tree;            /* the same, for the audit */
-    json_t *unjudged;        /* report-only: the tree as it came */
 };
 
 void request_init(struct request *rq);

@@ -200,39 +200,19 @@ static void take_fact(struct request *rq, const struct policy *policy,
     };
 }
 
-/*
- * The policy only reports: let pass what it refuses, as it was before the
- * judge laid hands on it. What is malformed stays refused, for it may mean
- * one thing here and another to the engine.
- */
-static void report_only(struct request *rq)
-{
-    struct verdict why;
-
-    if (rq->verdict.kind == VERDICT_ALLOW || rq->verdict.status != 403)
-        return;
-    rq->would_deny = true;
-    rq->reported = rq->verdict;
-    json_decref(rq->tree);
-    rq->tree = rq->unjudged;
-    rq->unjudged = NULL;
-    target_fini(&rq->target);
-    target_init(&rq->target);
-    if (target_parse(&rq->target, rq->raw_target, &why) ||
-        route_find(rq->match.route->method, &rq->target, &rq->match))
-        assert(!"it was parsed before");
-    verdict_allow(&rq->verdict, "mode.report-only");
-}
-
 /* What the judge says in the end. */
-static void take_judgement(struct request *rq, const struct policy *policy)
+static void take_judgement(struct request *rq)
 {
-    if (rq->judgement.verdict.kind == VERDICT_DENY)
-        rq->verdict = rq->judgement.verdict; /* else what allowed to call it */
-    if (policy->mode == POLICY_REPORT_ONLY)
-        report_only(rq);
-    if (!rq->would_deny)
-        rq->changes = changes_of(&rq->judgement);
+    const struct judgement *judgement = &rq->judgement;
+
+    if (judgement->verdict.kind == VERDICT_DENY) {
+        rq->verdict = judgement->verdict; /* else what allowed to call it */
+    } else if (judgement->would_deny) {
+        rq->would_deny = true;
+        rq->reported = judgement->reported;
+        verdict_allow(&rq->verdict, "mode.report-only");
+    }
+    rq->changes = changes_of(judgement);
 }
 
 /* Is there a need that can only be met once it is known what is named? */
@@ -315,7 +295,7 @@ static void go_on_judging(struct request *rq, const struct policy *policy)
         return;
     }
     judge_settle(&policy->rules, rq->tree, judgement);
-    take_judgement(rq, policy);
+    take_judgement(rq);
     if (rq->verdict.kind == VERDICT_ALLOW)
         begin_rewriting(rq, policy);
     else
@@ -338,14 +318,7 @@ static void compare(struct request *rq, const struct policy *policy, int status,
         return;
     }
     judge_settle(&policy->rules, rq->tree, &rq->judgement);
-    if (rq->judgement.verdict.kind == VERDICT_DENY)
-        rq->verdict = rq->judgement.verdict;
-    if (policy->mode == POLICY_REPORT_ONLY &&
-        rq->verdict.kind == VERDICT_DENY) {
-        rq->would_deny = true;
-        rq->reported = rq->verdict;
-        verdict_allow(&rq->verdict, "mode.report-only");
-    }
+    take_judgement(rq);
     if (rq->verdict.kind == VERDICT_ALLOW)
         write_it(rq);
     else
@@ -396,15 +369,13 @@ void request_judge(struct request *rq, const struct policy *policy,
         decide(rq);
         return;
     }
-    if (policy->mode == POLICY_REPORT_ONLY)
-        rq->unjudged = json_deep_copy(rq->tree);
-    judge_request(&policy->rules, &rq->match, &rq->target, rq->tree,
-                  &rq->judgement);
+    (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
+        &policy->rules, &rq->match, &rq->target, rq->tree, &rq->judgement);
     if (rq->judgement.need_count) {
         go_on_judging(rq, policy);
         return;
     }
-    take_judgement(rq, policy);
+    take_judgement(rq);
     if (rq->verdict.kind == VERDICT_ALLOW)
         begin_rewriting(rq, policy);
     else

@@ -18,12 +18,14 @@
  *      "body": {...} or "raw": "...", or "host": {...}, a create's HostConfig
  *      "rule": "container.mounts",    the refusal; left out: it is allowed
  *      "field": "HostConfig.Binds[0]", "status": 403,
+ *      "forbidden": true,             a policy that only reports refuses it too
  *      "sent": {...} or "sent_host": {...}, "sent_query": "a=b",
  *      "changes": ["dropped name"],   all of them, in this order
  *      "needs": ["image ghcr.io/x"],  "facts": [{...}], one each}
  *
  * What is allowed is judged a second time, which must change nothing, unless
- * a path was mapped.
+ * a path was mapped. What the policy refuses, passes where it only reports, and
+ * then comes out alike from a second time, too.
  */
 
 struct test_case {
@@ -223,6 +225,15 @@ static void answer_needs(const struct test_case *test,
     judge_settle(rules, body, judgement);
 }
 
+static bool is_mapped(const struct judgement *judgement)
+{
+    for (size_t i = 0; i < judgement->change_count; i++) {
+        if (judgement->changes[i].kind == CHANGE_MAPPED)
+            return true;
+    }
+    return false;
+}
+
 static void judge_again(const struct test_case *test, const struct rules *rules,
                         struct request *request, json_t *body,
                         struct judgement *judgement)
@@ -230,10 +241,8 @@ static void judge_again(const struct test_case *test, const struct rules *rules,
     json_auto_t *copy = json_deep_copy(body);
     bool settled = judgement->need_count > 0;
 
-    for (size_t i = 0; i < judgement->change_count; i++) {
-        if (judgement->changes[i].kind == CHANGE_MAPPED)
-            return;
-    }
+    if (is_mapped(judgement))
+        return;
     judge_request(rules, &request->match, &request->target, body, judgement);
     if (!settled && judgement->verdict.kind != VERDICT_ALLOW)
         wrong(test, "the second time", judgement->verdict.reason);
@@ -272,6 +281,55 @@ static void run_case(const struct test_case *test)
     settings_fini(&rules_shape, &rules);
 }
 
+static bool may_be_reported(const struct test_case *test)
+{
+    const json_t *status = json_object_get(test->json, "status");
+
+    return text(test, "rule") &&
+           (!status || json_integer_value(status) == 403) &&
+           !json_is_true(json_object_get(test->json, "forbidden"));
+}
+
+/* The same case under a policy that only reports. */
+static void report_case(const struct test_case *test)
+{
+    static struct judgement judgement;
+    struct rules rules;
+    struct request request;
+    json_auto_t *body = NULL, *first = NULL;
+    bool refused;
+
+    read_rules(test, &rules);
+    judgement_init(&judgement);
+    read_request(test, &request);
+    body = read_body(test, &judgement, &refused);
+    for (int time = 0; time < 2 && !refused; time++) {
+        judge_report(&rules, &request.match, &request.target, body, &judgement);
+        judge_settle(&rules, body, &judgement);
+        if (judgement.verdict.kind == VERDICT_DENY) {
+            if (may_be_reported(test) && judgement.verdict.status == 403)
+                wrong(test, "not only reported", judgement.verdict.reason);
+            assert_true(text(test, "rule") || time > 0);
+            break;
+        }
+        if (json_is_true(json_object_get(test->json, "forbidden")))
+            wrong(test, "reported only", judgement.reported.rule);
+        if (time == 0 && may_be_reported(test) &&
+            (!judgement.would_deny ||
+             strcmp(judgement.reported.rule, text(test, "rule")) != 0))
+            wrong(test, "reported", judgement.reported.rule);
+        if (is_mapped(&judgement))
+            break;
+        if (time == 0)
+            first = json_deep_copy(body);
+        else if (body && !json_equal(first, body))
+            wrong(test, "reported a second time", "another body");
+    }
+    judgement_fini(&judgement);
+    target_fini(&request.target);
+    settings_fini(&rules_shape, &rules);
+}
+
 static size_t run_file(const char *directory, const char *name)
 {
     char path[8192];
@@ -294,6 +352,7 @@ static size_t run_file(const char *directory, const char *name)
 
         assert_non_null(test.name);
         run_case(&test);
+        report_case(&test);
     }
     return json_array_size(cases);
 }

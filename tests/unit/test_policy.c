@@ -337,7 +337,7 @@ static void tunnels_of_buildkit_are_allowed_by_name_with_a_warning(void **state)
     policy_unref(policy);
 }
 
-static void report_only_warns_that_nothing_keeps_runners_apart(void **state)
+static void report_only_warns_that_a_runner_can_take_the_host(void **state)
 {
     AUTO(strbuf_fini) struct strbuf warnings = STRBUF(4096);
 
@@ -347,7 +347,7 @@ static void report_only_warns_that_nothing_keeps_runners_apart(void **state)
 
     assert_int_equal(policy_put_warnings(policy, &warnings), 0);
     assert_non_null(strstr(strbuf_cstr(&warnings), "mode: report-only"));
-    assert_non_null(strstr(strbuf_cstr(&warnings), "leave its namespace"));
+    assert_non_null(strstr(strbuf_cstr(&warnings), "can take the host"));
     policy_unref(policy);
 }
 
@@ -492,7 +492,7 @@ int main(void)
         cmocka_unit_test(ping_and_version_are_always_there),
         cmocka_unit_test(
             tunnels_of_buildkit_are_allowed_by_name_with_a_warning),
-        cmocka_unit_test(report_only_warns_that_nothing_keeps_runners_apart),
+        cmocka_unit_test(report_only_warns_that_a_runner_can_take_the_host),
         cmocka_unit_test(a_policy_may_be_as_long_as_the_limit),
         cmocka_unit_test(what_the_command_line_says_goes_first),
         cmocka_unit_test(the_url_is_taken_apart_for_the_link),
