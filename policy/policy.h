@@ -49,6 +49,7 @@ struct upstream_policy {
     char *url;
     bool plain_tcp; /* may leave this machine without ssh */
     struct strings identities;
+    bool generate_identity; /* make the first of them if it is missing */
     char *passphrase_file;
     bool agent;
     char *known_hosts;

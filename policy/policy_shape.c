@@ -68,6 +68,10 @@ static const struct setting upstream_rows[] = {
      .max = LIMIT_IDENTITIES, .check = check_absolute_path,
      .pattern = PATTERN_ABSOLUTE_PATH,
      .help = "private key files for ssh, tried in this order"},
+    {"generate_identity",
+     BOOL_AT(struct upstream_policy, generate_identity), "false",
+     .help = "make the first of these, an ed25519 key, if there is none, and "
+             "log what to install on the Docker host"},
     {"passphrase_file", STRING_AT(struct upstream_policy, passphrase_file),
      "null", .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
      .help = "holds the passphrase of encrypted private keys"},

@@ -14,3 +14,4 @@ enum {
 int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_keygen(int argc, char **argv);

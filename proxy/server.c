@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "proxy/berth.h"
+#include "proxy/key_pair.h"
 #include "proxy/log.h"
 #include "proxy/policy_file.h"
 #include "proxy/session.h"
@@ -63,6 +64,21 @@ static bool clash(const struct policies *all, const struct policy *policy,
     return false;
 }
 
+/* The keys that policies want to be made are there from now on. */
+static int ensure_keys(const struct policies *all, struct strbuf *why)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        AUTO(strbuf_fini) struct strbuf advice = STRBUF(16 * KIB);
+        int r = key_pair_ensure(all->items[i], &advice, why);
+
+        if (r < 0)
+            return r;
+        /* to be copied from here, so not in the log's quotes */
+        fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&advice)));
+    }
+    return 0;
+}
+
 /* All of them, or none. */
 static int load_policies(const struct server_config *config,
                          struct policies *all, struct strbuf *why)
@@ -87,7 +103,7 @@ static int load_policies(const struct server_config *config,
             return r;
         all->items[all->count++] = policy;
     }
-    return 0;
+    return ensure_keys(all, why);
 }
 
 static void log_lines(const char *what, struct str text)

@@ -1,6 +1,8 @@
 """The Docker host as deploy/host-setup.sh leaves it: a key gets to the engine
 and nowhere else, and nothing is left when it goes."""
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -44,8 +46,11 @@ class Host:
 
 
 def keygen(path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
-                    "runner 1", "-f", path], check=True)
+    """A key made by berth itself; all else here shows that it is one."""
+    said = subprocess.run([os.environ["BERTH_BINARY"], "keygen", path],
+                          check=True, capture_output=True, text=True).stdout
+    public = Path(f"{path}.pub").read_text().strip()
+    assert f"host-setup.sh --key '{public}'" in said, said
     return path
 
 
@@ -109,6 +114,37 @@ class HostSetup(unittest.TestCase):
              "echo", "hello"], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual((done.returncode, done.stdout), (0, "hello\n"), done)
         self.assertNotIn("slower", berth.log())  # it is forwarded to
+
+    def test_a_key_is_made_when_berth_starts(self):
+        self.key = self.dir / "own"
+        policy = self.dir / "policy.json"
+        policy.write_text(json.dumps({
+            "version": 1, "namespace": "t3",
+            "listen": {"path": str(self.dir / "docker.sock")},
+            "upstream": {
+                "url": f"ssh://{USER}@{self.env['BED_ADDRESS']}:1",
+                "identity": str(self.key), "generate_identity": True,
+                "known_hosts": self.env["BED_KNOWN_HOSTS"]}}))
+
+        def serve():
+            p = subprocess.Popen(
+                [os.environ["BERTH_BINARY"], "serve", "--policy", policy],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, text=True)
+            said = ""
+            while "serving" not in said:
+                said += p.stderr.readline()
+            p.terminate()
+            p.communicate(timeout=PATIENCE)
+            return said
+
+        line = re.search(r"--key '(.*)'", serve())[1]
+        self.assertTrue(line.endswith(" berth-t3"))
+        made = self.key.read_bytes()
+        self.assertNotIn("--key", serve())
+        self.assertEqual(self.key.read_bytes(), made)
+        self.assertEqual(self.host.setup("--key", line).returncode, 0)
+        self.berth()
 
     def test_a_key_gets_nowhere_else(self):
         self.install()
