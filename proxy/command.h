@@ -7,7 +7,8 @@
 
 enum {
     EXIT_OK = 0,
-    EXIT_DENIED = 1,  /* explain: the request would be refused */
+    EXIT_DENIED = 1,  /* explain: the request would be refused; ping: no
+                         engine answers */
     EXIT_TROUBLE = 2, /* wrong use, wrong policy, no such file */
 };
 
@@ -15,3 +16,7 @@ int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_keygen(int argc, char **argv);
+int command_ping(int argc, char **argv);
+
+/* The path in "unix:PATH", "unix:///PATH" or just the path. */
+const char *socket_path(const char *text);

@@ -27,8 +27,7 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* "unix:PATH", "unix:///PATH" or just the path. */
-static const char *socket_path(const char *text)
+const char *socket_path(const char *text)
 {
     if (strncmp(text, "unix:", 5) != 0)
         return text;
