@@ -1,0 +1,215 @@
+"""What deploy/ ships, put to work: the image is built and used on the bed's own
+engine, which stands for the runner's machine as well as for the Docker host."""
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import (HERE, PATIENCE, STAND_IN, Bed, Result, api, too_long,
+                     wait_for)
+
+TOP = HERE.parents[1]
+CACHE = Path(os.environ.get("BERTH_TEST_CACHE", "/var/cache/berth-test"))
+USER = 65532  # of the image
+IMAGE_MAX = 20 << 20  # compressed, all of it
+BUILD_LIMIT = 300  # seconds
+# What a runner has of Docker: its command and the libraries that this needs.
+RUNNER_IMAGE = "docker:cli"
+RUNNER_FILES = ["usr/bin/docker", "lib64/ld-linux-x86-64.so.2",
+                "lib/x86_64-linux-gnu/libc.so.6"]
+
+
+@unittest.skipIf(STAND_IN, "about berth itself")
+class Deployed(unittest.TestCase):
+    """Commands on the Docker host itself: `docker` is its administrator's."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bed = Bed(os.environ["BERTH_E2E_BED"])
+        cls.bed_env = cls.bed.env
+        if cls.bed_env["BED_ENGINE_VERSION"] != "26.1":
+            raise unittest.SkipTest("one engine builds the image")
+        cls.addClassCleanup(cls.clear)
+        cls.import_base()
+        cls.docker("build", "--quiet", "--tag", "berth", "--file",
+                   TOP / "deploy/Dockerfile", TOP)
+        cls.build_runner()
+
+    @classmethod
+    def import_base(cls):
+        """Debian 13 with what the Dockerfile installs, so that its apt-get,
+        which has nobody to ask, has nothing to do."""
+        tar = subprocess.Popen(
+            ["tar", "-c", "-C", CACHE / "trixie-build/", "--exclude=./usr/share/man",
+             "--exclude=./usr/share/locale", "--exclude=./etc/apt/sources.list",
+             "."], stdout=subprocess.PIPE)
+        cls.docker("import", "-", "debian:trixie-slim", stdin=tar.stdout)
+        tar.stdout.close()
+        assert tar.wait() == 0
+
+    @classmethod
+    def build_runner(cls):
+        with tempfile.TemporaryDirectory(prefix="berth-runner.") as tmp:
+            for name in RUNNER_FILES:
+                path = Path(tmp, "files", name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(CACHE / "trixie" / name, path)
+            Path(tmp, "Dockerfile").write_text("FROM busybox\nCOPY files /\n")
+            cls.docker("build", "--quiet", "--tag", RUNNER_IMAGE, tmp)
+
+    @classmethod
+    def clear(cls):
+        sock = cls.bed_env["BED_SOCKET"]
+        for c in api(sock, "GET", "/containers/json", all=1)[1]:
+            api(sock, "DELETE", f"/containers/{c['Id']}", force=1, v=1)
+        api(sock, "POST", "/volumes/prune", filters='{"all":["true"]}')
+        api(sock, "POST", "/networks/prune")
+        for image in "berth", RUNNER_IMAGE, "debian:trixie-slim":
+            api(sock, "DELETE", f"/images/{image}", force=1)
+        api(sock, "POST", "/images/prune", filters='{"dangling":["true"]}')
+        api(sock, "POST", "/build/prune", all=1)
+
+    @classmethod
+    def run_docker(cls, *words, stdin=subprocess.DEVNULL):
+        p = subprocess.run(
+            [cls.bed_env["BED_CLI"], "--host",
+             f"unix://{cls.bed_env['BED_SOCKET']}", *map(str, words)],
+            stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            timeout=BUILD_LIMIT)
+        return Result(p.returncode, p.stdout, p.stderr)
+
+    @classmethod
+    def docker(cls, *words, **how):
+        result = cls.run_docker(*words, **how)
+        assert result.rc == 0, f"docker {words[0]}: {result}"
+        return result.text
+
+    def setUp(self):
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(BUILD_LIMIT)
+        self.addCleanup(signal.alarm, 0)
+
+    def make_settings(self, **upstream):
+        """A directory of the host's with policy, key and known_hosts in it;
+        its name over there."""
+        name = f"settings-{self._testMethodName}"
+        here = self.bed.dir / "srv" / name
+        here.mkdir()
+        self.addCleanup(shutil.rmtree, here)
+        shutil.copy(self.bed_env["BED_IDENTITY"], here / "id_ed25519")
+        os.chown(here / "id_ed25519", USER, USER)
+        shutil.copy(self.bed_env["BED_KNOWN_HOSTS"], here / "known_hosts")
+        (here / "policy.json").write_text(json.dumps({
+            "version": 1,
+            "preset": "compose-tests",
+            "namespace": "sidecar",
+            "upstream": {
+                "url": self.bed_env["BED_SSH_URL"],
+                "identity": "/etc/berth/id_ed25519",
+                "known_hosts": "/etc/berth/known_hosts",
+                **upstream,
+            },
+        }))
+        return f"/srv/{name}"
+
+    def start_sidecar(self, settings):
+        """Nothing is given to it that it can do without."""
+        self.docker("run", "--detach", "--name", "berth", "--read-only",
+                    "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+                    "--health-interval", "1s", "--health-retries", "1",
+                    "--volume", f"{settings}:/etc/berth:ro",
+                    "--volume", "socket:/run/berth", "berth")
+        self.addCleanup(self.docker, "volume", "rm", "socket")
+        self.addCleanup(self.docker, "rm", "--force", "berth")
+
+    def await_health(self, status):
+        """Wait until the engine thinks so of the sidecar; what the last check
+        printed."""
+        def health():
+            found = json.loads(self.docker(
+                "inspect", "--format", "{{json .State.Health}}", "berth"))
+            return found if found["Status"] == status else None
+
+        return wait_for(status, health)["Log"][-1]["Output"]
+
+
+class Image(Deployed):
+    def test_it_is_small(self):
+        tar = subprocess.Popen(
+            [self.bed_env["BED_CLI"], "--host",
+             f"unix://{self.bed_env['BED_SOCKET']}", "save", "berth"],
+            stdout=subprocess.PIPE)
+        with tar.stdout:
+            packed = gzip.compress(tar.stdout.read(), 6)
+        self.assertEqual(tar.wait(PATIENCE), 0)
+        self.assertLess(len(packed), IMAGE_MAX)
+
+    def test_it_has_nothing_to_run_but_berth(self):
+        self.assertRegex(self.docker("run", "--rm", "berth", "--version"),
+                         r"^berth \d")
+        for other in "/bin/sh", "sh", "/usr/bin/apt-get", "perl":
+            result = self.run_docker("run", "--rm", "--entrypoint", other, "berth")
+            self.assertEqual(result.rc, 127, result)
+
+    def test_it_is_nobody_special(self):
+        user = self.docker("inspect", "--format", "{{.Config.User}}", "berth")
+        self.assertEqual(user, f"{USER}:123")
+
+    def test_a_scanner_finds_what_is_in_it(self):
+        """The libraries' packages and versions, as in Google's images."""
+        self.docker("create", "--name", "still", "berth")
+        self.addCleanup(self.docker, "rm", "still")
+        for package in "libc6", "libssh2-1t64", "libjansson4":
+            status = self.docker("cp", f"still:/var/lib/dpkg/status.d/{package}", "-")
+            self.assertIn(f"Package: {package}", status)
+
+    def test_a_runner_works_beside_it(self):
+        self.start_sidecar(self.make_settings())
+        self.await_health("healthy")
+        runner = ["run", "--rm", "--volume", "socket:/run/berth", "--env",
+                  "DOCKER_HOST=unix:///run/berth/docker.sock"]
+        self.assertEqual(
+            self.docker(*runner, RUNNER_IMAGE,
+                        "docker", "run", "--rm", "alpine", "echo", "hello"),
+            "hello")
+        # for a user who is not root, it takes the group
+        in_group = self.run_docker(*runner, "--user", "1001:1001", "--group-add",
+                                   "123", RUNNER_IMAGE, "docker", "ps")
+        self.assertEqual(in_group.rc, 0, in_group)
+        outside = self.run_docker(*runner, "--user", "1001:1001", RUNNER_IMAGE,
+                                  "docker", "ps")
+        self.assertIn(b"permission denied", outside.err)
+        # it is berth that answered: the policy holds, the key is not here
+        denied = self.run_docker(*runner, RUNNER_IMAGE, "docker", "run",
+                                 "--privileged", "alpine", "true")
+        self.assertIn(b"berth: ", denied.err)
+
+    def test_it_is_unhealthy_without_an_engine(self):
+        self.start_sidecar(self.make_settings(
+            url="ssh://berth@127.0.0.1:1", wait="100ms"))
+        self.assertIn("Connection refused", self.await_health("unhealthy"))
+
+
+class Ping(unittest.TestCase):
+    """`berth ping` by itself: what the image's health check runs."""
+
+    def ping(self, *words):
+        p = subprocess.run([os.environ["BERTH_BINARY"], "ping", *words],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           timeout=PATIENCE)
+        return Result(p.returncode, p.stdout, p.stderr)
+
+    def test_where_nobody_listens(self):
+        result = self.ping("unix:/nonexistent/docker.sock")
+        self.assertEqual(result.rc, 1)
+        self.assertIn(b"nobody serves /nonexistent/docker.sock", result.err)
+
+    def test_an_engine_answers(self):
+        bed = Bed(os.environ["BERTH_E2E_BED"])
+        result = self.ping("unix://" + bed.env["BED_SOCKET"])
+        self.assertEqual(result.rc, 0, result)
