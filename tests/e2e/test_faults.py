@@ -185,6 +185,10 @@ class Link(Faulty):
             self.bed.do("link-thaw")
         wait_for("the link", lambda: answers(berth.socket))
         self.assertEqual(berth.stop(), 0)
+        # The link of the berth beside it was frozen as well, and may be found
+        # dead at any moment until it has carried something.
+        wait_for("the other link", lambda: api(
+            self.berth.socket, "GET", "/containers/json")[0] == 200)
 
     def test_an_engine_that_dies_and_comes_back(self):
         self.docker("ps")
