@@ -82,9 +82,9 @@ static void report(struct judgement *out, const struct verdict *why)
     out->would_deny = true;
 }
 
-static struct verdict refusal(int status, const char *rule,
-                              const struct place *place, const char *format,
-                              va_list args)
+__attribute__((format(printf, 4, 0))) static struct verdict
+refusal(int status, const char *rule, const struct place *place,
+        const char *format, va_list args)
 {
     char text[LIMIT_REASON], where[PLACE_MAX];
     struct verdict why;
