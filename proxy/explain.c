@@ -5,21 +5,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/explain_show.h"
 #include "proxy/http_reader.h"
 #include "proxy/policy_file.h"
-#include "proxy/request.h"
 
 /* The longest request that can be explained: a head and a body to judge. */
 #define LIMIT_EXPLAINED (LIMIT_HEAD + LIMIT_JSON_BODY)
 
 static const char usage[] =
-    "usage: berth explain --policy FILE [--json] [METHOD PATH [BODY-FILE]]\n"
+    "usage: berth explain --policy FILE [--json] [--assume ANSWER]...\n"
+    "                     [METHOD PATH [BODY-FILE]]\n"
     "\n"
     "Judge one request as the proxy would: verdict, the rule and field that\n"
-    "decided, and the request as it would be sent to the engine. The request\n"
-    "is raw HTTP on standard input, or METHOD and PATH with the body in a "
-    "file\n"
-    "(\"-\": standard input). Exit code: 0 allowed, 1 denied, 2 trouble.\n";
+    "decided, what is changed, and the request as it would be sent. It is raw\n"
+    "HTTP on standard input, or METHOD and PATH with the body in a file "
+    "(\"-\":\n"
+    "standard input). Exit code: 0 allowed, 1 denied, 2 trouble.\n"
+    "\n"
+    "No engine is asked: what is named is taken to be there and the runner's\n"
+    "own, and it is shown. To see what becomes of it otherwise, say so:\n"
+    "    --assume 'GET /volumes/r1.data 404'\n"
+    "    --assume 'GET /images/app/json 200 {\"RepoTags\": "
+    "[\"app:latest\"]}'\n";
 
 /* A raw request made of a command line. */
 static int compose(char **words, int count, struct strbuf *out)
@@ -43,11 +50,14 @@ static int compose(char **words, int count, struct strbuf *out)
     return strbuf_add(out, strbuf_str(&body));
 }
 
-/* Feed RAW through the reader and the judge; the verdict is in *RQ. */
+/* Feed RAW through the reader and the judge; the verdict is in *RQ, unless it
+ * asks. BODY gets what it has of one. */
 static void judge_raw(struct request *rq, const struct policy *policy,
-                      struct http_reader *reader, struct str raw)
+                      struct http_reader *reader, struct str raw,
+                      struct strbuf *body)
 {
-    const struct rewrite_context context = {.ns = str_from(policy->namespace)};
+    const struct rewrite_context context = {.ns = str_from(policy->namespace),
+                                            .engine_minor = ASSUMED_API_MINOR};
     struct str data;
     size_t used;
 
@@ -59,6 +69,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                 return;
             break;
         case HTTP_DATA:
+            strbuf_add(body, data);
             if (rq->body == REQUEST_BODY_COLLECT ||
                 (rq->body == REQUEST_BODY_SNIFF && !request_has_enough(rq)))
                 request_add_body(rq, data);
@@ -91,75 +102,40 @@ static void judge_raw(struct request *rq, const struct policy *policy,
     }
 }
 
-static void print_text(const struct request *rq, struct str sent)
+/* Answer what berth would ask the engine, until there is a verdict. */
+static void settle(struct request *rq, const struct policy *policy,
+                   struct assumptions *assumptions)
 {
-    const struct verdict *verdict = &rq->verdict;
-    enum operation operation = request_operation(rq);
-    bool allowed = verdict->kind == VERDICT_ALLOW;
+    while (rq->asks) {
+        json_t *reply;
+        int status;
 
-    printf("%s", allowed ? "allow" : "deny");
-    if (operation)
-        printf("  %s", operation_name(operation));
-    printf("\nrule:   %s\n", verdict->rule);
-    if (verdict->field[0])
-        printf("field:  %s\n", verdict->field);
-    if (verdict->reason[0])
-        printf("reason: %s\n", verdict->reason);
-    if (!allowed) {
-        printf("status: %d\n", verdict->status);
-        return;
+        assume(assumptions, &rq->question, policy->namespace, &status, &reply);
+        request_answered(rq, policy, status, reply);
+        json_decref(reply);
     }
-    for (size_t i = 0; i < json_array_size(rq->changes); i++) {
-        char *change = json_dumps(json_array_get(rq->changes, i),
-                                  JSON_COMPACT | JSON_ENCODE_ANY);
-
-        printf("change: %s\n", change);
-        free(change);
-    }
-    printf("\n%.*s", STR_FMT(sent));
-    if (sent.len && sent.ptr[sent.len - 1] != '\n')
-        putchar('\n');
 }
 
-static void print_json(const struct request *rq, struct str sent)
+static int explain(const struct policy *policy, struct str raw,
+                   struct assumptions *assumptions, bool json)
 {
-    const struct verdict *verdict = &rq->verdict;
-    enum operation operation = request_operation(rq);
-    bool allowed = verdict->kind == VERDICT_ALLOW;
-    AUTO(json_decrefp) json_t *out = json_object();
-
-    json_object_set_new(out, "verdict",
-                        json_string(allowed ? "allow" : "deny"));
-    json_object_set_new(out, "operation",
-                        operation ? json_string(operation_name(operation))
-                                  : json_null());
-    json_object_set_new(out, "rule", json_string(verdict->rule));
-    json_object_set_new(out, "field", json_string(verdict->field));
-    json_object_set_new(out, "reason", json_string(verdict->reason));
-    if (!allowed)
-        json_object_set_new(out, "status", json_integer(verdict->status));
-    if (rq->changes)
-        json_object_set(out, "changes", rq->changes);
-    if (allowed)
-        json_object_set_new(out, "sent", json_stringn(sent.ptr, sent.len));
-    json_dumpf(out, stdout, JSON_INDENT(2));
-    putchar('\n');
-}
-
-static int explain(const struct policy *policy, struct str raw, bool json)
-{
-    AUTO(strbuf_fini)
-    struct strbuf sent = STRBUF(REQUEST_MAX);
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_EXPLAINED);
+    AUTO(strbuf_fini) struct strbuf sent = STRBUF(REQUEST_MAX);
     struct http_reader *reader = http_reader_new(HTTP_REQUESTS);
     struct request rq;
+    struct explanation explanation = {.rq = &rq, .assumptions = assumptions};
     bool allowed;
 
     request_init(&rq);
-    judge_raw(&rq, policy, reader, raw);
+    judge_raw(&rq, policy, reader, raw, &body);
+    settle(&rq, policy, assumptions);
     allowed = rq.verdict.kind == VERDICT_ALLOW;
-    if (allowed)
-        request_put(&sent, &rq, http_reader_head(reader));
-    (json ? print_json : print_text)(&rq, strbuf_str(&sent));
+    explanation.head = http_reader_head(reader);
+    if (allowed && !rq.answers)
+        request_put(&sent, &rq, explanation.head);
+    explanation.body = strbuf_str(&body);
+    explanation.sent = strbuf_str(&sent);
+    (json ? explain_show_json : explain_show_text)(&explanation);
     request_fini(&rq);
     http_reader_free(reader);
     return allowed ? EXIT_OK : EXIT_DENIED;
@@ -170,18 +146,29 @@ int command_explain(int argc, char **argv)
     static const struct option options[] = {
         {"policy", required_argument, NULL, 'p'},
         {"json",   no_argument,       NULL, 'j'},
+        {"assume", required_argument, NULL, 'a'},
         {"help",   no_argument,       NULL, 'h'},
         {NULL,     0,                 NULL, 0  },
     };
     AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
     AUTO(strbuf_fini) struct strbuf raw = STRBUF(LIMIT_EXPLAINED);
+    AUTO(assumptions_fini) struct assumptions assumptions;
     const char *path = NULL;
     struct policy *policy;
     bool json = false;
     int option, words, r;
 
+    assumptions_init(&assumptions);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
+        case 'a':
+            if (assumptions_add(&assumptions, optarg) == 0)
+                break;
+            fprintf(stderr,
+                    "berth: \"%s\" is no answer; write METHOD TARGET "
+                    "STATUS [JSON]\n",
+                    optarg);
+            return EXIT_TROUBLE;
         case 'p':
             path = optarg;
             break;
@@ -204,7 +191,7 @@ int command_explain(int argc, char **argv)
     }
     r = words ? compose(argv + optind, words, &raw) : file_read("-", &raw);
     if (r == 0)
-        r = explain(policy, strbuf_str(&raw), json);
+        r = explain(policy, strbuf_str(&raw), &assumptions, json);
     else
         fprintf(stderr, "berth: the request cannot be read: %s\n",
                 strerror(-r));
