@@ -18,6 +18,27 @@ const char *audit_close_name(enum audit_close close)
     return names[close];
 }
 
+const char *audit_verdict_name(enum audit_verdict verdict)
+{
+    static const char *const names[] = {
+#define X(id, word) [(id)] = (word),
+        AUDIT_VERDICTS(X)
+#undef X
+    };
+
+    return names[verdict];
+}
+
+enum audit_verdict audit_verdict(const struct audit_facts *facts)
+{
+    if (!facts->verdict)
+        return AUDIT_VERDICT_NONE;
+    if (facts->would_deny)
+        return AUDIT_VERDICT_WOULD_DENY;
+    return facts->verdict->kind == VERDICT_ALLOW ? AUDIT_VERDICT_ALLOW
+                                                 : AUDIT_VERDICT_DENY;
+}
+
 /* Query values that may hold secrets, or whole documents: recorded by name. */
 static const struct str hidden_query[] = {
     STR("buildargs"), STR("remote"), STR("changes"),
@@ -248,9 +269,7 @@ static void put_verdict(struct json_line *line, const struct audit_facts *facts)
     if (!verdict)
         return;
     json_line_text(line, "verdict",
-                   facts->would_deny                ? S("would-deny")
-                   : verdict->kind == VERDICT_ALLOW ? S("allow")
-                                                    : S("deny"));
+                   str_from(audit_verdict_name(audit_verdict(facts))));
     put_text(line, "rule", str_from(verdict->rule));
     put_text(line, "field", str_from(verdict->field));
     put_text(line, "reason", str_from(verdict->reason));

@@ -43,9 +43,27 @@ enum audit_close {
 #define X(id, word) id,
     AUDIT_CLOSES(X)
 #undef X
+        AUDIT_CLOSE_COUNT
 };
 
 const char *audit_close_name(enum audit_close close);
+
+/* What became of a request, in the record's word; none: it ended before there
+ * was a verdict. */
+#define AUDIT_VERDICTS(X)                                                      \
+    X(AUDIT_VERDICT_NONE, "none")                                              \
+    X(AUDIT_VERDICT_ALLOW, "allow")                                            \
+    X(AUDIT_VERDICT_DENY, "deny")                                              \
+    X(AUDIT_VERDICT_WOULD_DENY, "would-deny")
+
+enum audit_verdict {
+#define X(id, word) id,
+    AUDIT_VERDICTS(X)
+#undef X
+        AUDIT_VERDICT_COUNT
+};
+
+const char *audit_verdict_name(enum audit_verdict verdict);
 
 /* All that is known of one exchange; what is not known is left zero. */
 struct audit_facts {
@@ -73,6 +91,8 @@ struct audit_facts {
     struct str object;      /* end: the ID that a create was answered with */
     enum audit_close close; /* end */
 };
+
+enum audit_verdict audit_verdict(const struct audit_facts *facts);
 
 /*
  * Append the record as one line with its newline. 0, or -ENOBUFS when OUT is

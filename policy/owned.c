@@ -15,6 +15,7 @@ struct entry {
 struct owned {
     size_t max, count;
     size_t bucket_count;
+    struct owned_uses uses;
     struct entry **buckets;
     struct entry ring; /* .newer is the oldest, .older the newest */
 };
@@ -91,11 +92,23 @@ static void forget(struct owned *owned, struct entry **at)
     owned->count--;
 }
 
+/* Is it there? Then it was just heard of. */
+static bool heard(struct owned *owned, enum ref_kind kind, struct str word)
+{
+    struct entry *entry = *find(owned, kind, word);
+
+    if (!entry)
+        return false;
+    unlink_entry(entry);
+    make_newest(owned, entry);
+    return true;
+}
+
 void owned_add(struct owned *owned, enum ref_kind kind, struct str word)
 {
     struct entry *entry;
 
-    if (word.len == 0 || word.len > OWNED_WORD || owned_has(owned, kind, word))
+    if (word.len == 0 || word.len > OWNED_WORD || heard(owned, kind, word))
         return;
     if (owned->count == owned->max) {
         entry = owned->ring.newer;
@@ -122,13 +135,16 @@ void owned_drop(struct owned *owned, enum ref_kind kind, struct str word)
 
 bool owned_has(struct owned *owned, enum ref_kind kind, struct str word)
 {
-    struct entry *entry = *find(owned, kind, word);
+    bool known = heard(owned, kind, word);
 
-    if (!entry)
-        return false;
-    unlink_entry(entry);
-    make_newest(owned, entry);
-    return true;
+    owned->uses.asked++;
+    owned->uses.known += known;
+    return known;
+}
+
+struct owned_uses owned_uses(const struct owned *owned)
+{
+    return owned->uses;
 }
 
 size_t owned_count(const struct owned *owned)

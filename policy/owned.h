@@ -25,4 +25,10 @@ void owned_add(struct owned *owned, enum ref_kind kind, struct str word);
 void owned_drop(struct owned *owned, enum ref_kind kind, struct str word);
 bool owned_has(struct owned *owned, enum ref_kind kind, struct str word);
 
+/* How often owned_has was asked, and how often it knew. */
+struct owned_uses {
+    uint64_t asked, known;
+};
+struct owned_uses owned_uses(const struct owned *owned);
+
 size_t owned_count(const struct owned *owned);

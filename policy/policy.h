@@ -38,6 +38,12 @@ struct audit_policy {
     bool required; /* no record, no change */
 };
 
+struct metrics_policy {
+    char *listen; /* a socket's path, or a loopback address; or NULL */
+    unsigned mode;
+    char *group; /* of the socket, as in listen_policy */
+};
+
 struct timeouts_policy { /* milliseconds */
     unsigned head;       /* until a request's head is complete */
     unsigned body;       /* between two parts of a request's body */
@@ -73,6 +79,7 @@ struct policy {
     struct operations_policy operations;
     struct rules rules; /* the sections about what is in a request */
     struct audit_policy audit;
+    struct metrics_policy metrics;
     struct timeouts_policy timeouts;
 
     struct upstream_config upstream; /* made of upstream_keys */

@@ -131,6 +131,20 @@ static const struct setting audit_rows[] = {
 };
 static const struct shape audit_shape = SHAPE(struct audit_policy, audit_rows);
 
+static const struct setting metrics_rows[] = {
+    {"listen", STRING_AT(struct metrics_policy, listen), "null",
+     .check = check_local_listen, .pattern = PATTERN_LOCAL_LISTEN,
+     .help = "where Prometheus and \"berth status\" ask: a Unix socket, or a "
+             "loopback address like \"127.0.0.1:9323\""},
+    {"mode", FILE_MODE_AT(struct metrics_policy, mode), "\"0660\"",
+     .help = "the permissions of that socket, in octal"},
+    {"group", WORD_OR_NUMBER_AT(struct metrics_policy, group), "null",
+     .check = check_group, .pattern = PATTERN_GROUP,
+     .help = "the group of that socket, by name or number"},
+};
+static const struct shape metrics_shape =
+    SHAPE(struct metrics_policy, metrics_rows);
+
 static const struct setting timeouts_rows[] = {
     {"head", DURATION_AT(struct timeouts_policy, head), "\"30s\"",
      .min = 100, .max = HOUR,
@@ -191,6 +205,8 @@ static const struct setting policy_rows[] = {
      .of = &request_rules_shape, .help = "how requests are read"},
     {"audit", OBJECT_AT(struct policy, audit), .of = &audit_shape,
      .help = "the record of every call"},
+    {"metrics", OBJECT_AT(struct policy, metrics), .of = &metrics_shape,
+     .help = "numbers and health, for who runs berth"},
     {"timeouts", OBJECT_AT(struct policy, timeouts), .of = &timeouts_shape,
      .help = "how long berth waits for the runner"},
 };

@@ -4,6 +4,7 @@
 #include <sys/un.h>
 
 #include "policy/limits.h"
+#include "policy/loopback.h"
 #include "policy/url.h"
 
 static bool is_lower_or_digit(char c)
@@ -66,6 +67,20 @@ bool check_socket_path(struct str text, struct strbuf *why)
                 "is too long for a socket; write a path of %zu characters at "
                 "most",
                 sizeof(address.sun_path) - 1);
+    return false;
+}
+
+bool check_local_listen(struct str text, struct strbuf *why)
+{
+    struct loopback address;
+
+    if (str_has_prefix(text, S("/")))
+        return check_socket_path(text, why);
+    if (loopback_parse(text, &address))
+        return true;
+    strbuf_addf(why, "is no address that only this machine reaches; write the "
+                     "absolute path of a Unix socket, or a loopback address "
+                     "with a port, like \"127.0.0.1:9323\"");
     return false;
 }
 

@@ -18,6 +18,10 @@ bool check_absolute_path(struct str text, struct strbuf *why);
 #define PATTERN_SOCKET_PATH "^/.{0,106}$"
 bool check_socket_path(struct str text, struct strbuf *why);
 
+/* The same, or an address with a port that only this machine reaches. */
+#define PATTERN_LOCAL_LISTEN "^(/.{0,106}|127[0-9.]*:[0-9]+|\\[::1\\]:[0-9]+)$"
+bool check_local_listen(struct str text, struct strbuf *why);
+
 #define PATTERN_GROUP "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 bool check_group(struct str text, struct strbuf *why);
 

@@ -64,6 +64,20 @@ static void many_words_stay_within_the_limit(void **state)
     owned_free(owned);
 }
 
+static void what_was_asked_and_known_is_counted(void **state)
+{
+    struct owned *owned = owned_new(2);
+
+    (void)state;
+    owned_add(owned, REF_IMAGE, S("a"));
+    owned_add(owned, REF_IMAGE, S("a")); /* which asks nobody */
+    owned_has(owned, REF_IMAGE, S("a"));
+    owned_has(owned, REF_IMAGE, S("b"));
+    assert_int_equal(owned_uses(owned).asked, 2);
+    assert_int_equal(owned_uses(owned).known, 1);
+    owned_free(owned);
+}
+
 static void a_word_too_long_is_not_remembered(void **state)
 {
     struct owned *owned = owned_new(2);
@@ -86,6 +100,7 @@ int main(void)
         cmocka_unit_test(a_container_is_no_network_of_the_same_id),
         cmocka_unit_test(the_word_heard_of_longest_ago_makes_room),
         cmocka_unit_test(many_words_stay_within_the_limit),
+        cmocka_unit_test(what_was_asked_and_known_is_counted),
         cmocka_unit_test(a_word_too_long_is_not_remembered),
     };
 
