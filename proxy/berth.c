@@ -35,7 +35,7 @@ static int open_audit(const struct policy *policy, struct audit_sink **out,
     return r;
 }
 
-static void log_serving(const struct berth *berth)
+void berth_log(const struct berth *berth)
 {
     log_info("serving %s on %s, engine at %s", berth->policy->namespace,
              berth->path, berth->policy->upstream.url);
@@ -53,34 +53,56 @@ struct berth *berth_open(struct event_base *base, struct harbours *harbours,
     berth->policy = policy_ref(policy);
     berth->owned = owned_new(LIMIT_OWNED);
     if (open_audit(policy, &berth->audit, why) < 0 ||
-        listener_new(base, &policy->listen, activated, on_client, berth,
-                     &berth->listener, why) < 0) {
+        (activated != BERTH_INHERITS &&
+         listener_new(base, &policy->listen, activated, on_client, berth,
+                      &berth->listener, why) < 0)) {
         berth_free(berth);
         return NULL;
     }
     berth->harbour = harbour_get(harbours, policy);
-    log_serving(berth);
     return berth;
 }
 
-int berth_change(struct berth *berth, struct policy *policy, struct strbuf *why)
+void berth_inherit(struct berth *berth, struct berth *old)
+{
+    berth->listener = old->listener;
+    old->listener = NULL;
+    listener_serve(berth->listener, on_client, berth);
+    listener_set_access(berth->listener, &berth->policy->listen);
+}
+
+int berth_prepare(struct berth *berth, struct policy *policy,
+                  struct strbuf *why)
+{
+    int r = open_audit(policy, &berth->prepared.audit, why);
+
+    if (r == 0)
+        berth->prepared.policy = policy_ref(policy);
+    return r;
+}
+
+void berth_forget(struct berth *berth)
+{
+    berth->prepared.audit = audit_sink_free(berth->prepared.audit);
+    policy_unref(berth->prepared.policy);
+    berth->prepared.policy = NULL;
+}
+
+void berth_commit(struct berth *berth)
 {
     struct harbour *old_harbour = berth->harbour;
     struct policy *old_policy = berth->policy;
-    struct audit_sink *audit;
-    int r = open_audit(policy, &audit, why);
 
-    if (r < 0)
-        return r;
     audit_sink_free(berth->audit);
-    berth->audit = audit;
-    berth->policy = policy_ref(policy);
-    berth->harbour = harbour_get(berth->harbours, policy);
-    listener_set_access(berth->listener, &policy->listen);
+    berth->audit = berth->prepared.audit;
+    berth->prepared.audit = NULL;
+    berth->policy = berth->prepared.policy;
+    berth->prepared.policy = NULL;
+    berth->harbour = harbour_get(berth->harbours, berth->policy);
+    listener_set_access(berth->listener, &berth->policy->listen);
     harbour_unref(old_harbour);
     policy_unref(old_policy);
-    log_serving(berth);
-    return 0;
+    berth_log(berth);
 }
 
 void berth_stop(struct berth *berth, bool now)
@@ -99,6 +121,7 @@ void berth_free(struct berth *berth)
     if (!berth)
         return;
     listener_free(berth->listener);
+    berth_forget(berth);
     audit_sink_free(berth->audit);
     owned_free(berth->owned);
     harbour_unref(berth->harbour);

@@ -8,7 +8,7 @@
 enum {
     EXIT_OK = 0,
     EXIT_DENIED = 1,  /* explain: the request would be refused; ping: no
-                         engine answers */
+                         engine answers; status: not ready */
     EXIT_TROUBLE = 2, /* wrong use, wrong policy, no such file */
 };
 
@@ -17,6 +17,7 @@ int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_keygen(int argc, char **argv);
 int command_ping(int argc, char **argv);
+int command_status(int argc, char **argv);
 
 /* The path in "unix:PATH", "unix:///PATH" or just the path. */
 const char *socket_path(const char *text);

@@ -498,3 +498,14 @@ bool exchange_is_idle(const struct exchange *ex)
 {
     return !ex->active;
 }
+
+bool exchange_look(const struct exchange *ex, enum operation *operation,
+                   uint64_t *bytes_in, uint64_t *bytes_out)
+{
+    if (!ex->active || ex->recorded)
+        return false;
+    *operation = request_operation(&ex->rq);
+    *bytes_in = ex->bytes[CLIENT];
+    *bytes_out = ex->bytes[ENGINE];
+    return true;
+}

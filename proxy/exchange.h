@@ -39,6 +39,8 @@ struct exchange_host {
     uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */
     int (*audit)(void *arg, struct str line);
+    /* An exchange is over, and END is what is put on record about it. */
+    void (*ended)(void *arg, const struct audit_facts *end);
     /* A new exchange's ID, unique over processes, into ID. */
     void (*identify)(void *arg, char *id, size_t size);
     void *arg;
@@ -145,3 +147,10 @@ void exchange_stream_gone(struct exchange *ex);
 const char *exchange_state(const struct exchange *ex);
 const char *exchange_id(const struct exchange *ex);
 bool exchange_is_idle(const struct exchange *ex);
+
+/*
+ * What runs, for the numbers: false when nothing does, or its end has been told
+ * already.
+ */
+bool exchange_look(const struct exchange *ex, enum operation *operation,
+                   uint64_t *bytes_in, uint64_t *bytes_out);

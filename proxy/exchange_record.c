@@ -83,4 +83,5 @@ void exchange_record_end(struct exchange *ex)
     facts.object = str_from(json_string_value(object));
     facts.close = ex->close;
     (void)record(ex, audit_put_end, &facts); /* the sink reports its faults */
+    ex->host->ended(ex->host->arg, &facts);
 }

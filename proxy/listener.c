@@ -7,9 +7,9 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "proxy/local_address.h"
 #include "proxy/log.h"
 
 enum {
@@ -43,18 +43,6 @@ static int problem(struct strbuf *why, int error, const char *format, ...)
     return -error;
 }
 
-static int address_of(const char *path, struct sockaddr_un *address,
-                      struct strbuf *why)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address->sun_path))
-        return problem(why, ENAMETOOLONG,
-                       "%s is too long for a Unix socket: %zu bytes at most",
-                       path, sizeof(address->sun_path) - 1);
-    memcpy(address->sun_path, path, strlen(path));
-    return 0;
-}
-
 /*
  * Two berths that start at once must not both find a stale file and remove
  * what the other has just bound; so the path is theirs who holds the lock.
@@ -74,13 +62,13 @@ static int take_lock(struct listener *l, struct strbuf *why)
     if (flock(l->lock, LOCK_EX | LOCK_NB) < 0)
         return problem(why, EADDRINUSE,
                        "another berth listens on %s; stop it, or give this "
-                       "one another listen.path",
+                       "one another path",
                        l->path);
     return 0;
 }
 
 /* Out of the way with what a dead process left, and with nothing else. */
-static int remove_stale(const char *path, const struct sockaddr_un *address,
+static int remove_stale(const char *path, const struct local_address *address,
                         struct strbuf *why)
 {
     struct stat st;
@@ -93,19 +81,17 @@ static int remove_stale(const char *path, const struct sockaddr_un *address,
     if (!S_ISSOCK(st.st_mode))
         return problem(why, EEXIST,
                        "%s exists and is no socket; remove it, or choose "
-                       "another listen.path",
+                       "another path",
                        path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return problem(why, errno, "no socket: %s", strerror(errno));
-    r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0
-            ? errno
-            : 0;
+    r = connect(fd, &address->any, address->size) < 0 ? errno : 0;
     close(fd);
     if (r != ECONNREFUSED)
         return problem(why, EADDRINUSE,
                        "a process listens on %s; stop it, or choose another "
-                       "listen.path",
+                       "path",
                        path);
     log_info("removed the socket %s that nobody listens on", path);
     return unlink(path) < 0 ? problem(why, errno, "cannot remove %s: %s", path,
@@ -125,8 +111,7 @@ static int group_id(const char *group, gid_t *gid, struct strbuf *why)
     entry = getgrnam(group);
     if (!entry)
         return problem(why, ENOENT,
-                       "there is no group %s; make it, or write its number "
-                       "in listen.group",
+                       "there is no group %s; make it, or write its number",
                        group);
     *gid = entry->gr_gid;
     return 0;
@@ -157,14 +142,14 @@ static int open_up(struct listener *l, const struct listen_policy *config,
 
 /* Bind with no permissions at all, and open up once the group is right. */
 static int bind_socket(struct listener *l, const struct listen_policy *config,
-                       const struct sockaddr_un *address, struct strbuf *why)
+                       const struct local_address *address, struct strbuf *why)
 {
     mode_t umask_before;
     struct stat st;
     int r;
 
     umask_before = umask(0777);
-    r = bind(l->fd, (const struct sockaddr *)address, sizeof(*address));
+    r = bind(l->fd, &address->any, address->size);
     umask(umask_before);
     if (r < 0)
         return problem(why, errno, "cannot bind %s: %s", l->path,
@@ -177,22 +162,43 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
     return open_up(l, config, why);
 }
 
+static int bind_port(struct listener *l, const struct local_address *address,
+                     struct strbuf *why)
+{
+    int on = 1;
+
+    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return bind(l->fd, &address->any, address->size) < 0
+               ? problem(why, errno,
+                         "cannot listen on %s: %s; choose another "
+                         "port",
+                         l->path, strerror(errno))
+               : 0;
+}
+
 static int open_socket(struct listener *l, const struct listen_policy *config,
                        struct strbuf *why)
 {
-    struct sockaddr_un address;
-    int r = address_of(l->path, &address, why);
+    struct local_address address;
+    int r = local_address_of(l->path, &address);
+    bool is_file = address.any.sa_family == AF_UNIX;
 
-    if (r == 0)
+    if (r < 0)
+        return problem(why, ENAMETOOLONG,
+                       "%s is too long for a Unix socket: %zu bytes at most",
+                       l->path, sizeof(address.socket.sun_path) - 1);
+    if (is_file)
         r = take_lock(l, why);
-    if (r == 0)
+    if (r == 0 && is_file)
         r = remove_stale(l->path, &address, why);
     if (r < 0)
         return r;
-    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->fd = socket(address.any.sa_family,
+                   SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0)
         return problem(why, errno, "no socket: %s", strerror(errno));
-    r = bind_socket(l, config, &address, why);
+    r = is_file ? bind_socket(l, config, &address, why)
+                : bind_port(l, &address, why);
     if (r == 0 && listen(l->fd, BACKLOG) < 0)
         r = problem(why, errno, "cannot listen on %s: %s", l->path,
                     strerror(errno));
@@ -258,8 +264,7 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
     int r;
 
     *l = (struct listener){.fd = -1, .lock = -1, .path = xstrdup(config->path)};
-    l->on_client = on_client;
-    l->arg = arg;
+    listener_serve(l, on_client, arg);
     r = activated >= 0 ? adopt_socket(l, activated, why)
                        : open_socket(l, config, why);
     if (r < 0) {
@@ -279,6 +284,12 @@ void listener_set_access(struct listener *l, const struct listen_policy *config)
 
     if (l->ours && open_up(l, config, &why) < 0)
         log_error("%.*s", STR_FMT(strbuf_str(&why)));
+}
+
+void listener_serve(struct listener *l, listener_cb on_client, void *arg)
+{
+    l->on_client = on_client;
+    l->arg = arg;
 }
 
 struct listener *listener_free(struct listener *l)

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * A Unix socket that clients connect to. A path that another process listens
- * on is never taken over; one that a dead process left behind is replaced.
+ * A Unix socket (or a port of this machine's own) that clients connect to. A
+ * path that another process listens on is never taken over; one that a dead
+ * process left behind is replaced.
  */
 
 #include <event2/event.h>
@@ -15,9 +16,10 @@ struct listener;
 typedef void (*listener_cb)(int fd, void *arg);
 
 /*
- * Listen as CONFIG says; or on ACTIVATED, a socket that is bound already, when
- * that is not -1. Returns 0 and fills *OUT; or a negative errno with a line
- * for the operator in WHY.
+ * Listen as CONFIG says, whose path may also be a loopback address with a port
+ * (loopback.h), for which mode and group mean nothing; or on ACTIVATED, a
+ * socket that is bound already, when that is not -1. Returns 0 and fills *OUT;
+ * or a negative errno with a line for the operator in WHY.
  */
 int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
@@ -26,6 +28,10 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
 /* The mode and group of the socket file become CONFIG's. */
 void listener_set_access(struct listener *listener,
                          const struct listen_policy *config);
+
+/* Its clients go to another callback. */
+void listener_serve(struct listener *listener, listener_cb on_client,
+                    void *arg);
 
 /* Stop accepting; the socket file goes too, if it is still ours. */
 struct listener *listener_free(struct listener *listener);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "policy/str.h"
-
 #define LINE_MAX_LEN 4096
 
 static enum log_level most = LOG_LEVEL_INFO;
@@ -66,3 +64,14 @@ DEFINE_LOG(log_error, LOG_LEVEL_ERROR)
 DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
+
+void log_warn_lines(const char *what, struct str text)
+{
+    struct str line;
+
+    while (text.len) {
+        str_cut(text, '\n', &line, &text);
+        if (line.len)
+            log_warn("%s: %.*s", what, STR_FMT(line));
+    }
+}

@@ -15,6 +15,7 @@ static const struct command {
     {"explain", command_explain, "what a policy says to a request, and why"    },
     {"keygen",  command_keygen,  "make a key to log in to the Docker host with"},
     {"ping",    command_ping,    "does the engine answer through a berth?"     },
+    {"status",  command_status,  "how a running berth is"                      },
 };
 
 static int help(FILE *out)
@@ -23,8 +24,8 @@ static int help(FILE *out)
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
         fprintf(out, "  berth %-8s  %s\n", commands[i].name, commands[i].help);
     fputs("\nberth COMMAND --help tells more. Exit codes: 0 good (explain: "
-          "allowed), 1 denied\n(explain) or no engine (ping), 2 wrong use or "
-          "wrong policy.\n",
+          "allowed; status:\nready), 1 denied (explain), not ready (status) or "
+          "no engine (ping), 2 wrong\nuse or wrong policy.\n",
           out);
     return out == stdout ? EXIT_OK : EXIT_TROUBLE;
 }

@@ -4,14 +4,11 @@
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "proxy/http_reader.h"
+#include "policy/limits.h"
+#include "proxy/local_get.h"
 
 enum {
-    PATIENCE = 5, /* seconds, for each step */
     REPLY_MAX = 64 * KIB,
 };
 
@@ -22,77 +19,6 @@ static const char usage[] =
     "if not. PATH is /run/berth/docker.sock unless given. Exit code 0 when "
     "the\n"
     "engine answers, else 1: a health check that needs no shell.\n";
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-static void free_reader(struct http_reader **reader)
-{
-    http_reader_free(*reader);
-}
-
-static int connect_to(const char *path, int *out)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = PATIENCE};
-    AUTO(close_fd) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path));
-    if (fd < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
-        connect(fd, (const struct sockaddr *)&address, sizeof(address)))
-        return -errno;
-    *out = fd;
-    fd = -1; /* handed over */
-    return 0;
-}
-
-/* Reads BYTES, and says with HTTP_MORE that the reply goes on. */
-static enum http_event take(struct http_reader *reader, struct str bytes,
-                            int *status, struct strbuf *body)
-{
-    for (;;) {
-        struct str data = {0};
-        size_t used = 0;
-        enum http_event event = http_reader_next(reader, bytes, &used, &data);
-
-        bytes = str_from_index(bytes, used);
-        if (event == HTTP_HEAD)
-            *status = http_reader_head(reader)->status;
-        else if (event == HTTP_DATA)
-            strbuf_add(body, data);
-        else
-            return event;
-    }
-}
-
-static int ask(int fd, int *status, struct strbuf *body)
-{
-    static const char request[] =
-        "GET /_ping HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n";
-    AUTO(free_reader)
-    struct http_reader *reader = http_reader_new(HTTP_RESPONSES);
-    enum http_event event;
-    char bytes[4 * KIB];
-    ssize_t n;
-
-    if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
-        return -errno;
-    http_reader_expect(reader, METHOD_GET);
-    do {
-        n = recv(fd, bytes, sizeof(bytes), 0);
-        if (n <= 0)
-            return n < 0 ? -errno : -ECONNRESET;
-        event = take(reader, str_of(bytes, (size_t)n), status, body);
-    } while (event == HTTP_MORE);
-    return event == HTTP_END ? 0 : -EPROTO;
-}
 
 /* What berth's answer says, or all of it when it is no answer of berth's. */
 static void complain(const char *path, int status, struct strbuf *body)
@@ -107,22 +33,16 @@ static void complain(const char *path, int status, struct strbuf *body)
 static int ping(const char *path)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(REPLY_MAX);
-    AUTO(close_fd) int fd = -1;
     int status = 0;
-    int r = connect_to(path, &fd);
+    int r = local_get(path, S("/_ping"), &status, &body);
 
-    if (r < 0) {
-        fprintf(stderr, "berth: nobody serves %s: %s\n", path, strerror(-r));
-        return EXIT_DENIED;
-    }
-    r = ask(fd, &status, &body);
     if (r == -EAGAIN)
         fprintf(stderr,
-                "berth: no answer on %s within %d seconds; berth's log says "
-                "what it waits for\n",
-                path, PATIENCE);
+                "berth: no answer on %s in time; berth's log says what it "
+                "waits for\n",
+                path);
     else if (r < 0)
-        fprintf(stderr, "berth: no answer on %s: %s\n", path, strerror(-r));
+        fprintf(stderr, "berth: nobody serves %s: %s\n", path, strerror(-r));
     else if (status != 200)
         complain(path, status, &body);
     return r < 0 || status != 200 ? EXIT_DENIED : EXIT_OK;

@@ -6,13 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/berth.h"
 #include "proxy/key_pair.h"
 #include "proxy/log.h"
-#include "proxy/policy_file.h"
-#include "proxy/session.h"
-
-enum { POLICIES_MAX = 64 };
+#include "proxy/monitors.h"
 
 struct server {
     const struct server_config *config;
@@ -22,137 +18,41 @@ struct server {
     struct berth *leaving; /* without a listener, until their sessions end */
     struct event *signals[3];
     struct event *drain; /* the end of our patience */
+    struct monitors monitors;
     bool stopping;
 };
-
-/* ---- policies ---- */
-
-struct policies {
-    struct policy *items[POLICIES_MAX];
-    size_t count;
-};
-
-static void policies_fini(struct policies *all)
-{
-    for (size_t i = 0; i < all->count; i++)
-        policy_unref(all->items[i]);
-    all->count = 0;
-}
-
-/* Two listeners cannot share a path, nor two runners a namespace. */
-static bool clash(const struct policies *all, const struct policy *policy,
-                  struct strbuf *why)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        const struct policy *other = all->items[i];
-
-        if (!strcmp(other->listen.path, policy->listen.path))
-            strbuf_addf(why,
-                        "two policies have the same listen.path, %s; give "
-                        "each its own\n",
-                        policy->listen.path);
-        else if (!strcmp(other->namespace, policy->namespace) &&
-                 upstream_config_eq(&other->upstream, &policy->upstream))
-            strbuf_addf(why,
-                        "two policies have the same namespace, %s, on the "
-                        "same engine; give each its own\n",
-                        policy->namespace);
-        else
-            continue;
-        return true;
-    }
-    return false;
-}
-
-/* The keys that policies want to be made are there from now on. */
-static int ensure_keys(const struct policies *all, struct strbuf *why)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        AUTO(strbuf_fini) struct strbuf advice = STRBUF(16 * KIB);
-        int r = key_pair_ensure(all->items[i], &advice, why);
-
-        if (r < 0)
-            return r;
-        /* to be copied from here, so not in the log's quotes */
-        fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&advice)));
-    }
-    return 0;
-}
-
-/* All of them, or none. */
-static int load_policies(const struct server_config *config,
-                         struct policies *all, struct strbuf *why)
-{
-    size_t count = config->file_count ? config->file_count : 1;
-
-    if (count > POLICIES_MAX) {
-        strbuf_addf(why, "%d policies at most\n", POLICIES_MAX);
-        return -E2BIG;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct policy *policy;
-        int r = policy_file_load(config->file_count ? config->files[i] : NULL,
-                                 config->overrides, config->override_count,
-                                 &policy, why);
-
-        if (r == 0 && clash(all, policy, why)) {
-            policy_unref(policy);
-            r = -EEXIST;
-        }
-        if (r)
-            return r;
-        all->items[all->count++] = policy;
-    }
-    return ensure_keys(all, why);
-}
-
-static void log_lines(const char *what, struct str text)
-{
-    struct str line;
-
-    while (text.len) {
-        str_cut(text, '\n', &line, &text);
-        if (line.len)
-            log_warn("%s: %.*s", what, STR_FMT(line));
-    }
-}
-
-static void log_warnings(const struct policies *all)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        AUTO(strbuf_fini) struct strbuf text = STRBUF(64 * KIB);
-
-        policy_put_warnings(all->items[i], &text);
-        log_lines(all->items[i]->namespace, strbuf_str(&text));
-    }
-}
 
 /* ---- berths come and go ---- */
 
 static void on_empty(struct berth *berth, void *arg);
 
-static struct berth *find_berth(struct server *server, const char *path)
+static struct berth *find_berth(struct berth *berths, const char *path)
 {
-    for (struct berth *b = server->berths; b; b = b->next) {
+    for (struct berth *b = berths; b; b = b->next) {
         if (!strcmp(b->path, path))
             return b;
     }
     return NULL;
 }
 
-static int open_berth(struct server *server, struct policy *policy,
-                      int activated, struct strbuf *why)
+static void add_berth(struct server *server, struct berth *berth)
 {
-    struct berth *berth =
-        berth_open(server->base, &server->harbours, policy, activated, why);
-
-    if (!berth)
-        return -1;
     berth->on_empty = on_empty;
     berth->on_empty_arg = server;
     berth->next = server->berths;
     server->berths = berth;
-    return 0;
+    berth_log(berth);
+}
+
+/* Those of LIST that have no sessions, or had none yet. */
+static void free_berths(struct berth *list)
+{
+    struct berth *next;
+
+    for (struct berth *b = list; b; b = next) {
+        next = b->next;
+        berth_free(b);
+    }
 }
 
 static void unlink_berth(struct berth **list, struct berth *berth)
@@ -213,48 +113,103 @@ static void close_berth(struct server *server, struct berth *berth)
     berth_stop(berth, false);
 }
 
-/* ---- signals ---- */
+/* ---- reload: all of it, or nothing ---- */
 
-/* Another namespace on the same path is another berth. */
-static bool is_wanted(const struct policies *all, const struct berth *berth)
+/* The keys that policies want to be made are there from now on. */
+static int ensure_keys(const struct policies *all, struct strbuf *why)
 {
     for (size_t i = 0; i < all->count; i++) {
-        if (!strcmp(all->items[i]->listen.path, berth->path) &&
-            !strcmp(all->items[i]->namespace, berth->policy->namespace))
-            return true;
-    }
-    return false;
-}
-
-static void apply_policies(struct server *server, struct policies *all)
-{
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
-    struct berth *next;
-
-    for (struct berth *b = server->berths; b; b = next) {
-        next = b->next;
-        if (!is_wanted(all, b))
-            close_berth(server, b);
-    }
-    for (size_t i = 0; i < all->count; i++) {
-        struct policy *policy = all->items[i];
-        struct berth *berth = find_berth(server, policy->listen.path);
-        int r = berth ? berth_change(berth, policy, &why)
-                      : open_berth(server, policy, -1, &why);
+        AUTO(strbuf_fini) struct strbuf advice = STRBUF(16 * KIB);
+        int r = key_pair_ensure(all->items[i], &advice, why);
 
         if (r < 0)
-            log_error("reload of %s: %.*s", policy->namespace,
-                      STR_FMT(strbuf_str(&why)));
-        strbuf_clear(&why);
+            return r;
+        /* to be copied from here, so not in the log's quotes */
+        fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&advice)));
+    }
+    return 0;
+}
+
+static int load(const struct server *server, struct policies *all,
+                struct strbuf *why)
+{
+    const struct server_config *config = server->config;
+    int r = policies_load(config->files, config->file_count, config->overrides,
+                          config->override_count, all, why);
+
+    return r ? r : ensure_keys(all, why);
+}
+
+/* What POLICY needs: its berth made ready, or a new one on top of FRESH. (With
+ * another namespace on the same path it is another berth.) */
+static int prepare_berth(struct server *server, struct policy *policy,
+                         struct berth **fresh, struct strbuf *why)
+{
+    struct berth *old = find_berth(server->berths, policy->listen.path), *new;
+
+    if (old && !strcmp(old->policy->namespace, policy->namespace))
+        return berth_prepare(old, policy, why);
+    new = berth_open(server->base, &server->harbours, policy,
+                     old ? BERTH_INHERITS : BERTH_LISTENS, why);
+    if (!new)
+        return -ECANCELED;
+    new->next = *fresh;
+    *fresh = new;
+    return 0;
+}
+
+static void commit(struct server *server, struct berth *fresh)
+{
+    struct berth *next;
+
+    for (struct berth *b = fresh; b; b = b->next) {
+        struct berth *old = find_berth(server->berths, b->path);
+
+        if (old)
+            berth_inherit(b, old);
+    }
+    for (struct berth *b = server->berths; b; b = next) {
+        next = b->next;
+        if (b->prepared.policy)
+            berth_commit(b);
+        else
+            close_berth(server, b);
+    }
+    for (struct berth *b = fresh; b; b = next) {
+        next = b->next;
+        add_berth(server, b);
     }
 }
+
+static int reload(struct server *server, struct strbuf *why)
+{
+    AUTO(policies_fini) struct policies all = {.count = 0};
+    struct berth *fresh = NULL;
+    int r = load(server, &all, why);
+
+    for (size_t i = 0; r == 0 && i < all.count; i++)
+        r = prepare_berth(server, all.items[i], &fresh, why);
+    if (r == 0)
+        r = monitors_prepare(&server->monitors, &all, why);
+    if (r) {
+        for (struct berth *b = server->berths; b; b = b->next)
+            berth_forget(b);
+        free_berths(fresh);
+        return r;
+    }
+    policies_log_warnings(&all);
+    commit(server, fresh);
+    monitors_commit(&server->monitors, &all);
+    return 0;
+}
+
+/* ---- signals ---- */
 
 /* A bad file changes nothing; the audit files are opened anew all the same. */
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
     struct server *server = arg;
-    struct policies all = {.count = 0};
 
     (void)fd;
     (void)what;
@@ -262,15 +217,14 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         return;
     for (struct berth *b = server->berths; b; b = b->next)
         audit_sink_reopen(b->audit);
-    if (load_policies(server->config, &all, &why)) {
+    if (reload(server, &why)) {
         log_error("reload: the policies stay as they were, because:");
-        log_lines("reload", strbuf_str(&why));
+        log_warn_lines("reload", strbuf_str(&why));
+        server->monitors.reloads_refused++;
     } else {
-        log_warnings(&all);
-        apply_policies(server, &all);
         log_info("reload: done");
+        server->monitors.reloads++;
     }
-    policies_fini(&all);
 }
 
 static void stop_all(struct server *server, bool now)
@@ -331,19 +285,12 @@ static void watch_signals(struct server *server)
 
 static void server_fini(struct server *server)
 {
-    struct berth *next;
-
+    monitors_fini(&server->monitors);
     stop_all(server, true);
     /* sessions free themselves in a turn of the loop */
     event_base_loop(server->base, EVLOOP_NONBLOCK);
-    for (struct berth *b = server->berths; b; b = next) {
-        next = b->next;
-        berth_free(b);
-    }
-    for (struct berth *b = server->leaving; b; b = next) {
-        next = b->next;
-        berth_free(b);
-    }
+    free_berths(server->berths);
+    free_berths(server->leaving);
     event_base_loop(server->base, EVLOOP_NONBLOCK);
     for (size_t i = 0; i < 3; i++)
         event_free(server->signals[i]);
@@ -351,22 +298,40 @@ static void server_fini(struct server *server)
     event_base_free(server->base);
 }
 
+/* Open all that there is to serve. */
+static int open_all(struct server *server, struct strbuf *why)
+{
+    AUTO(policies_fini) struct policies all = {.count = 0};
+    int activated = listener_activated(), r = load(server, &all, why);
+
+    if (r)
+        return r;
+    policies_log_warnings(&all);
+    for (size_t i = 0; i < all.count; i++) {
+        struct berth *berth =
+            berth_open(server->base, &server->harbours, all.items[i],
+                       (int)i < activated ? 3 + (int)i : BERTH_LISTENS, why);
+
+        if (!berth)
+            return -ECANCELED;
+        add_berth(server, berth);
+    }
+    r = monitors_prepare(&server->monitors, &all, why);
+    if (r == 0)
+        monitors_commit(&server->monitors, &all);
+    return r;
+}
+
 int server_run(const struct server_config *config)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
     struct server server = {.config = config};
-    struct policies all = {.count = 0};
-    int r = load_policies(config, &all, &why), activated;
+    int r;
 
     server.base = server.harbours.base = event_base_new();
     watch_signals(&server);
-    activated = listener_activated();
-    if (r == 0)
-        log_warnings(&all);
-    for (size_t i = 0; r == 0 && i < all.count; i++)
-        r = open_berth(&server, all.items[i],
-                       (int)i < activated ? 3 + (int)i : -1, &why);
-    policies_fini(&all);
+    monitors_init(&server.monitors, server.base, &server.berths);
+    r = open_all(&server, &why);
     if (r == 0)
         event_base_dispatch(server.base);
     else

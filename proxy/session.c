@@ -207,3 +207,8 @@ struct session *session_next(const struct session *s)
 {
     return s->next;
 }
+
+const struct exchange *session_exchange(const struct session *s)
+{
+    return s->exchange;
+}

@@ -7,6 +7,7 @@
 
 #include "proxy/berth.h"
 
+struct exchange;
 struct session;
 
 /*
@@ -21,3 +22,6 @@ void session_shutdown(struct session *session, bool now);
 
 /* The next of its berth's sessions, or NULL. */
 struct session *session_next(const struct session *session);
+
+/* What goes on in it, to look at. */
+const struct exchange *session_exchange(const struct session *session);

@@ -102,6 +102,7 @@ bool session_settle_enquiry(struct session *s)
     if (!s->harbour)
         s->harbour = harbour_ref(s->berth->harbour);
     question = exchange_question(s->exchange);
+    s->berth->counters.lookups++;
     s->enquiry = enquiry_new(s->berth->base, s->harbour->pool, question->method,
                              strbuf_str(&question->target),
                              strbuf_str(&question->body), on_answer, s);

@@ -49,7 +49,18 @@ static int host_audit(void *arg, struct str line)
 {
     struct session *s = arg;
 
-    return audit_sink_write(s->berth->audit, line);
+    int r = audit_sink_write(s->berth->audit, line);
+
+    if (r < 0)
+        s->berth->counters.audit_failures++;
+    return r;
+}
+
+static void host_ended(void *arg, const struct audit_facts *end)
+{
+    struct session *s = arg;
+
+    counters_add(&s->berth->counters, end);
 }
 
 static void host_identify(void *arg, char *id, size_t size)
@@ -84,6 +95,7 @@ void session_host_init(struct session *s, bool busy)
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,
+        .ended = host_ended,
         .identify = host_identify,
         .arg = s,
         .listener = s->berth->path,

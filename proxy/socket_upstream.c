@@ -402,8 +402,10 @@ static struct stream *open_stream(struct upstream *upstream,
 static void status(const struct upstream *upstream,
                    struct upstream_status *status)
 {
-    (void)upstream;
-    *status = (struct upstream_status){.up = true, .generation = 1};
+    const struct socket_upstream *up = (const struct socket_upstream *)upstream;
+
+    *status = (struct upstream_status){
+        .up = true, .generation = 1, .channels = (unsigned)up->count};
 }
 
 static void free_upstream(struct upstream *upstream)

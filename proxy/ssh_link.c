@@ -391,6 +391,7 @@ static void status(const struct upstream *upstream,
     *status = (struct upstream_status){
         .up = l->state == LINK_UP,
         .generation = l->generation,
+        .channels = (unsigned)(l->mux.count + l->mux.spares),
     };
     if (status->up)
         return;

@@ -53,6 +53,13 @@ static int host_audit(void *arg, struct str line)
     return strbuf_add(&d->audit, line);
 }
 
+static void host_ended(void *arg, const struct audit_facts *end)
+{
+    struct exchange_driver *d = arg;
+
+    counters_add(&d->counters, end);
+}
+
 static void host_identify(void *arg, char *id, size_t size)
 {
     struct exchange_driver *d = arg;
@@ -116,6 +123,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
                    .clock_ns = host_clock,
                    .random = host_random,
                    .audit = host_audit,
+                   .ended = host_ended,
                    .identify = host_identify,
                    .arg = d,
                    .listener = "/run/berth.sock",

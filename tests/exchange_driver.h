@@ -7,6 +7,7 @@
  */
 
 #include "policy/policy.h"
+#include "proxy/counters.h"
 #include "proxy/exchange.h"
 
 /* One side, as the test plays it. */
@@ -36,6 +37,7 @@ struct exchange_driver {
     bool closed; /* the connection, as the exchange wished */
     bool audit_fails;
     struct strbuf audit; /* all records, a line each */
+    struct counters counters;
     unsigned exchanges;
     uint64_t now_ns;
 };

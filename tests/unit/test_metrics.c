@@ -1,0 +1,197 @@
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "proxy/metrics.h"
+
+static struct counters counters;
+static struct berth_view berth;
+static struct harbour_view harbours[2];
+static const char *const defences[] = {"nothing may be executed", NULL};
+static struct picture picture;
+
+static int setup(void **state)
+{
+    (void)state;
+    counters = (struct counters){.bytes_in = 100, .lookups = 8};
+    counters.operations[OP_SYSTEM_INFO].verdicts[AUDIT_VERDICT_ALLOW] = 3;
+    counters.operations[OP_SYSTEM_INFO].within[DURATION_COUNT - 1] = 2;
+    counters.operations[OP_SYSTEM_INFO].duration_ns = 1500000000;
+    counters.closes[AUDIT_CLOSE_DONE] = 3;
+    berth = (struct berth_view){
+        .namespace = "r1",
+        .listener = "/a\"b\\c\nd",
+        .counters = &counters,
+        .clients = 4,
+        .clients_max = 256,
+        .open = {[ACCESS_STREAM] = 2},
+        .bytes_in = 11,
+    };
+    harbours[0] = (struct harbour_view){.upstream = "ssh://a",
+                                        .link_up = true,
+                                        .engine_up = true,
+                                        .connects = 3,
+                                        .idle = 5};
+    harbours[1] = (struct harbour_view){.upstream = "ssh://a", .twin = 1};
+    picture = (struct picture){
+        .process = {.version = "1.2",
+                    .libssh2 = "1.10",
+                    .libevent = "2.1",
+                    .defences = defences,
+                    .memory = 4096},
+        .berths = &berth,
+        .berth_count = 1,
+        .harbours = harbours,
+        .harbour_count = 2,
+    };
+    return 0;
+}
+
+static void has(const struct strbuf *page, const char *line)
+{
+    AUTO(strbuf_fini) struct strbuf whole = STRBUF(4096);
+
+    strbuf_addf(&whole, "\n%s\n", line);
+    if (!memmem(page->ptr, page->len, whole.ptr, whole.len))
+        fail_msg("%s is missing in\n%.*s", line, STR_FMT(strbuf_str(page)));
+}
+
+#define OF_R1 "namespace=\"r1\",listener=\"/a\\\"b\\\\c\\nd\""
+
+static void prometheus_gets_a_line_for_each_number(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(MIB);
+
+    (void)state;
+    assert_int_equal(metrics_put(&page, &picture), 0);
+    has(&page, "# TYPE berth_requests_total counter");
+    has(&page, "berth_requests_total{" OF_R1
+               ",operation=\"SystemInfo\",verdict=\"allow\"} 3");
+    has(&page, "berth_request_duration_seconds_bucket{" OF_R1
+               ",operation=\"SystemInfo\",le=\"1\"} 0");
+    has(&page, "berth_request_duration_seconds_bucket{" OF_R1
+               ",operation=\"SystemInfo\",le=\"+Inf\"} 3");
+    has(&page, "berth_request_duration_seconds_sum{" OF_R1
+               ",operation=\"SystemInfo\"} 1.5");
+    has(&page, "berth_request_duration_seconds_count{" OF_R1
+               ",operation=\"SystemInfo\"} 3");
+    has(&page, "berth_requests_closed_total{" OF_R1 ",close=\"done\"} 3");
+    has(&page, "berth_requests_open{" OF_R1 ",kind=\"stream\"} 2");
+    has(&page, "berth_lookups_total{" OF_R1 "} 8");
+    has(&page, "berth_link_up{upstream=\"ssh://a\"} 1");
+    has(&page, "berth_link_reconnects_total{upstream=\"ssh://a\"} 2");
+    has(&page, "berth_streams{upstream=\"ssh://a\",state=\"idle\"} 5");
+    has(&page, "process_resident_memory_bytes 4096");
+}
+
+static void what_runs_is_among_the_bytes(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(MIB);
+
+    (void)state;
+    assert_int_equal(metrics_put(&page, &picture), 0);
+    has(&page, "berth_bytes_total{" OF_R1 ",direction=\"in\"} 111");
+}
+
+static void two_ways_to_one_url_are_told_apart(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(MIB);
+
+    (void)state;
+    assert_int_equal(metrics_put(&page, &picture), 0);
+    has(&page, "berth_link_up{upstream=\"ssh://a#2\"} 0");
+    has(&page, "berth_link_reconnects_total{upstream=\"ssh://a#2\"} 0");
+}
+
+static void operations_that_nobody_called_take_no_line(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(MIB);
+
+    (void)state;
+    assert_int_equal(metrics_put(&page, &picture), 0);
+    assert_null(memmem(page.ptr, page.len, "ContainerList", 13));
+}
+
+static void all_operations_of_64_policies_fit(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(32 * MIB);
+    static struct berth_view all[64];
+
+    (void)state;
+    for (unsigned op = 0; op < OP_COUNT; op++) {
+        for (unsigned v = 0; v < AUDIT_VERDICT_COUNT; v++)
+            counters.operations[op].verdicts[v] = UINT32_MAX;
+    }
+    for (size_t i = 0; i < 64; i++)
+        all[i] = berth;
+    picture.berths = all;
+    picture.berth_count = 64;
+    assert_int_equal(metrics_put(&page, &picture), 0);
+}
+
+static void a_page_too_long_is_an_error_and_not_half_a_page(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(2 * KIB);
+
+    (void)state;
+    assert_int_equal(metrics_put(&page, &picture), -ENOBUFS);
+}
+
+static void the_status_says_the_same_in_json(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(MIB);
+    json_auto_t *status = NULL;
+    const json_t *of;
+
+    (void)state;
+    assert_int_equal(metrics_put_status(&text, &picture), 0);
+    status = json_loadb(text.ptr, text.len, 0, NULL);
+    assert_non_null(status);
+    assert_true(json_is_false(json_object_get(status, "ready")));
+    of = json_array_get(json_object_get(status, "berths"), 0);
+    assert_int_equal(json_integer_value(json_object_get(of, "bytes_in")), 111);
+    of = json_object_get(of, "requests");
+    assert_int_equal(json_integer_value(json_object_get(of, "allow")), 3);
+    of = json_array_get(json_object_get(status, "engines"), 0);
+    assert_true(json_is_true(json_object_get(of, "link_up")));
+    of = json_object_get(json_object_get(status, "process"), "defences");
+    assert_string_equal(json_string_value(json_array_get(of, 0)), defences[0]);
+}
+
+static void ready_is_who_has_all_links_and_engines(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(KIB);
+
+    (void)state;
+    harbours[1].why = "no route";
+    assert_false(metrics_ready(&picture, &why));
+    assert_true(str_eq(strbuf_str(&why), S("ssh://a: no route\n")));
+    strbuf_clear(&why);
+    harbours[1].link_up = true;
+    assert_false(metrics_ready(&picture, &why));
+    assert_true(
+        str_eq(strbuf_str(&why), S("ssh://a: the engine has not answered\n")));
+    strbuf_clear(&why);
+    harbours[1].engine_up = true;
+    assert_true(metrics_ready(&picture, &why));
+    assert_int_equal(why.len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(prometheus_gets_a_line_for_each_number, setup),
+        cmocka_unit_test_setup(what_runs_is_among_the_bytes, setup),
+        cmocka_unit_test_setup(two_ways_to_one_url_are_told_apart, setup),
+        cmocka_unit_test_setup(operations_that_nobody_called_take_no_line,
+                               setup),
+        cmocka_unit_test_setup(all_operations_of_64_policies_fit, setup),
+        cmocka_unit_test_setup(a_page_too_long_is_an_error_and_not_half_a_page,
+                               setup),
+        cmocka_unit_test_setup(the_status_says_the_same_in_json, setup),
+        cmocka_unit_test_setup(ready_is_who_has_all_links_and_engines, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
