@@ -7,8 +7,8 @@
 
 enum {
     EXIT_OK = 0,
-    EXIT_DENIED = 1,  /* explain: the request would be refused; ping: no
-                         engine answers; status: not ready */
+    EXIT_DENIED = 1,  /* explain: the request would be refused; ping and check
+                         --connect: no engine answers; status: not ready */
     EXIT_TROUBLE = 2, /* wrong use, wrong policy, no such file */
 };
 

@@ -25,7 +25,7 @@ static int help(FILE *out)
         fprintf(out, "  berth %-8s  %s\n", commands[i].name, commands[i].help);
     fputs("\nberth COMMAND --help tells more. Exit codes: 0 good (explain: "
           "allowed; status:\nready), 1 denied (explain), not ready (status) or "
-          "no engine (ping), 2 wrong\nuse or wrong policy.\n",
+          "no engine (ping,\ncheck --connect), 2 wrong use or wrong policy.\n",
           out);
     return out == stdout ? EXIT_OK : EXIT_TROUBLE;
 }

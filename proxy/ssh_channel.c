@@ -266,6 +266,8 @@ static void settle(struct ssh_channel *ch)
 
 void ssh_channel_receive(struct ssh_channel *ch)
 {
+    bool ended;
+
     if (ch->phase == SSH_CHANNEL_CLOSING) {
         discard(ch, 0);
         discard(ch, SSH_EXTENDED_DATA_STDERR);
@@ -274,14 +276,17 @@ void ssh_channel_receive(struct ssh_channel *ch)
     receive_data(ch);
     if (ch->kind != SSH_CHANNEL_STREAMLOCAL)
         receive_complaint(ch);
-    if (!ch->stream.eof && libssh2_channel_eof(ch->wire) == 1) {
+    ended = libssh2_channel_eof(ch->wire) == 1;
+    /* libssh2 tells of the server's close in no other way */
+    if (ended && !ch->closed_by_server &&
+        libssh2_channel_wait_closed(ch->wire) == 0)
+        ch->closed_by_server = true;
+    /* a command that ends without a word has an exit code that says more */
+    if (ended && !ch->stream.eof &&
+        (ch->kind != SSH_CHANNEL_EXEC || ch->spoke || ch->closed_by_server)) {
         ch->stream.eof = true;
         ssh_mux_news(ch->mux, ch);
     }
-    /* libssh2 tells of the server's close in no other way */
-    if (ch->stream.eof && !ch->closed_by_server &&
-        libssh2_channel_wait_closed(ch->wire) == 0)
-        ch->closed_by_server = true;
     settle(ch);
 }
 

@@ -42,6 +42,7 @@ struct ssh_link {
     struct event *timer; /* the next try, the time limit, or the next tick */
     struct backoff backoff;
     struct strbuf why; /* the last failure, until it is up again */
+    enum upstream_stage failed_at;
     uint64_t retry_at; /* milliseconds, LINK_DOWN */
     uint64_t began_at; /* dialing; then: up */
     uint64_t alive_at; /* when bytes were last seen to have come */
@@ -125,6 +126,29 @@ static void drop_event(struct event **event)
     *event = NULL;
 }
 
+static enum upstream_stage stage_of(const struct ssh_link *l)
+{
+    static const enum upstream_stage of_login[] = {
+        [SSH_LOGIN_HANDSHAKE] = UPSTREAM_HANDSHAKE,
+        [SSH_LOGIN_HOST_KEY] = UPSTREAM_HOST_KEY,
+        [SSH_LOGIN_AUTH] = UPSTREAM_LOGIN,
+        [SSH_LOGIN_DONE] = UPSTREAM_CHANNEL,
+    };
+
+    switch (l->state) {
+    case LINK_DOWN:
+        return l->failed_at;
+    case LINK_DIALING:
+        return UPSTREAM_CONNECT;
+    case LINK_LOGIN:
+        return of_login[l->login.state];
+    case LINK_STARTING:
+    case LINK_UP:
+        break;
+    }
+    return UPSTREAM_CHANNEL;
+}
+
 /* Back to nothing: whatever stage the connection was in. */
 static void disconnect(struct ssh_link *l, const char *why)
 {
@@ -152,6 +176,7 @@ static void fail(struct ssh_link *l, bool stubborn, const struct strbuf *reason)
     pause = backoff_next(&l->backoff, stubborn);
     log_warn("link: %s to %s: %s; next try in %u ms",
              was_up ? "lost" : "not made", l->config->url, why, pause);
+    l->failed_at = stage_of(l);
     disconnect(l, why);
     link_enter(l, LINK_DOWN);
     l->retry_at = now_ms() + pause;
@@ -390,6 +415,7 @@ static void status(const struct upstream *upstream,
 
     *status = (struct upstream_status){
         .up = l->state == LINK_UP,
+        .stage = stage_of(l),
         .generation = l->generation,
         .channels = (unsigned)(l->mux.count + l->mux.spares),
     };

@@ -107,8 +107,10 @@ int ssh_login_init(struct ssh_login *login,
     set_callbacks(login);
     prefer_algorithms(login->session);
     ssh_auth_init(&login->auth, config, login->session, waker);
-    if (ssh_host_key_prefer(login->session, config, why))
+    if (ssh_host_key_prefer(login->session, config, why)) {
+        login->state = SSH_LOGIN_HOST_KEY;
         return SSH_LOGIN_E_REFUSED;
+    }
     return 0;
 }
 
@@ -171,6 +173,12 @@ static int shake_hands(struct ssh_login *login, struct strbuf *why)
         return -EAGAIN;
     if (r != 0)
         return fail(login, why);
+    login->state = SSH_LOGIN_HOST_KEY;
+    return 0;
+}
+
+static int check_host_key(struct ssh_login *login, struct strbuf *why)
+{
     if (ssh_host_key_check(login->session, login->config, why))
         return SSH_LOGIN_E_REFUSED;
     login->state = SSH_LOGIN_AUTH;
@@ -200,6 +208,9 @@ int ssh_login_step(struct ssh_login *login, struct strbuf *why)
         switch (login->state) {
         case SSH_LOGIN_HANDSHAKE:
             r = shake_hands(login, why);
+            break;
+        case SSH_LOGIN_HOST_KEY:
+            r = check_host_key(login, why);
             break;
         case SSH_LOGIN_AUTH:
             r = authenticate(login, why);

@@ -14,6 +14,7 @@
 
 enum ssh_login_state {
     SSH_LOGIN_HANDSHAKE,
+    SSH_LOGIN_HOST_KEY,
     SSH_LOGIN_AUTH,
     SSH_LOGIN_DONE,
 };

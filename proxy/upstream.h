@@ -91,8 +91,18 @@ static inline void stream_close(struct stream *s)
         s->ops->close(s);
 }
 
+/* The steps of making a link, in their order. */
+enum upstream_stage {
+    UPSTREAM_CONNECT, /* a name and a port */
+    UPSTREAM_HANDSHAKE,
+    UPSTREAM_HOST_KEY,
+    UPSTREAM_LOGIN,
+    UPSTREAM_CHANNEL, /* what streams are made of */
+};
+
 struct upstream_status {
-    bool up;         /* an open now would begin at once */
+    bool up;                   /* an open now would begin at once */
+    enum upstream_stage stage; /* !up: where it is, or failed */
     const char *why; /* !up: one sentence for the client: what and what next */
     unsigned retry_ms;   /* !up: when the next try comes, or 0 if unknown */
     uint64_t generation; /* grows with every new connection (ssh: login) */
