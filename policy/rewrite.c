@@ -94,7 +94,7 @@ static const struct {
     {OP_IMAGE_LIST,                 rewrite_image_list},
     {OP_IMAGE_SEARCH,               no_objects}, /* asks a registry */
     {OP_IMAGE_GET_ALL,              rewrite_image_get_all},
-    {OP_IMAGE_GET,                  by_tables},
+    {OP_IMAGE_GET,                  rewrite_image_get},
     {OP_IMAGE_HISTORY,              by_tables},
     {OP_IMAGE_INSPECT,              by_tables},
     {OP_IMAGE_ATTESTATIONS,         by_tables},
@@ -246,10 +246,8 @@ static void discard(struct rewrite *rw)
     rw->wanted = NULL;
     json_decref(rw->renamed);
     rw->renamed = NULL;
-    free(rw->stand_in);
-    free(rw->stands_for);
-    free(rw->stands_for_full);
-    rw->stand_in = rw->stands_for = rw->stands_for_full = NULL;
+    json_decref(rw->stand_ins);
+    rw->stand_ins = NULL;
     rewrite_answer_with(rw, 0, NULL);
     filters_forget(rw);
     rw->edit_count = 0;

@@ -82,9 +82,8 @@ struct rewrite {
     size_t filter_count;
     bool has_limit;
     uint64_t limit;
-    /* what was sent in place of something that is not the runner's; what it
-     * wrote; and how an engine would spell that out */
-    char *stand_in, *stands_for, *stands_for_full;
+    /* what was sent in place of what is not the runner's: {sent: written} */
+    json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
 
     char **kept; /* strings that live as long as this does */

@@ -184,10 +184,10 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
  * is a mount with labels in it; so that is what it becomes, whether the
  * client asked for it or the image does.
  */
-static void label_anonymous_volumes(struct rewrite *rw, json_t *host)
+static void label_anonymous_volumes(struct rewrite *rw, json_t *host,
+                                    const json_t *image)
 {
     json_t *binds = json_object_get(host, "Binds");
-    const json_t *image = image_inspected(rw, text_at(rw->draft, "Image"));
     json_auto_t *taken = json_object();
     const char *path;
     json_t *value;
@@ -316,6 +316,7 @@ static void add_aliases(struct rewrite *rw, json_t *host, struct str name)
 void rewrite_container_create(struct rewrite *rw)
 {
     struct str name, given;
+    const json_t *image;
     bool is_default;
     json_t *host;
 
@@ -330,16 +331,17 @@ void rewrite_container_create(struct rewrite *rw)
     is_default = given.len == 0 || str_eq(given, S("default"));
     if (is_default)
         json_object_set_new(host, "NetworkMode", json_string("default"));
+    image = image_for_use(rw, text_at(rw->draft, "Image"));
     rewrite_body(rw);
     if (rewrite_is_refused(rw))
         return;
-    label_anonymous_volumes(rw, host);
+    label_anonymous_volumes(rw, host, image);
     if (is_default)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_NETWORK,
                             json_string("default"));
     if (!rw->missing) /* else names of networks may still be missing */
         add_aliases(rw, host, name);
-    if (!rw->missing && !image_inspected(rw, text_at(rw->draft, "Image")))
+    if (!rw->missing && !image)
         json_array_clear(rw->wanted); /* it will fail: prepare nothing */
 }
 

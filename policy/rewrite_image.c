@@ -27,15 +27,17 @@ static struct str with_tag(struct rewrite *rw, struct str repo, struct str tag)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
+static bool image_is_another_s(struct rewrite *rw, struct str ref)
+{
+    const json_t *image = image_inspected(rw, ref);
+
+    return image && image_owner(rw, image) == IMAGE_FOREIGN;
+}
+
 /* A tag is about to be put on something: not if it is on another's image. */
 static void keep_off_tag(struct rewrite *rw, struct str ref)
 {
-    const json_t *image;
-
-    if (ref.len == 0)
-        return;
-    image = image_inspected(rw, ref);
-    if (image && image_owner(rw, image) == IMAGE_FOREIGN)
+    if (ref.len && image_is_another_s(rw, ref))
         rewrite_refuse(rw, 409,
                        "the tag %.*s is in use by another runner of this "
                        "engine; take another one",
@@ -59,17 +61,63 @@ void rewrite_image_tag(struct rewrite *rw)
     note_name(rw, tag);
 }
 
+/* Without a tag, all that the repository has are pushed. */
 void rewrite_image_push(struct rewrite *rw)
 {
     struct str name = rw->match->params[0].value;
-    const json_t *image =
-        image_inspected(rw, with_tag(rw, name, rewrite_query(rw, S("tag"))));
+    struct str tag = rewrite_query(rw, S("tag"));
+    json_auto_t *tags = json_array();
 
-    if (!image || image_owner(rw, image) != IMAGE_FOREIGN)
+    if (tag.len) {
+        if (image_is_another_s(rw, with_tag(rw, name, tag)))
+            rewrite_set_param(rw, 0, no_such_image(rw, name));
         return;
-    /* an ID is no name to push: it takes one that nobody has */
-    stand_in_for(rw, rewrite_prefix(rw, name), name);
-    rewrite_set_param(rw, 0, rewrite_prefix(rw, name));
+    }
+    switch (resolve_repository(rw, name, tags)) {
+    case IMAGE_TAGS_ALL:
+        break;
+    case IMAGE_TAGS_SOME:
+        rewrite_refuse(rw, 409,
+                       "other runners of this engine have tags of %.*s, too; "
+                       "push one tag at a time",
+                       STR_FMT(name));
+        break;
+    case IMAGE_TAGS_NONE:
+        rewrite_set_param(rw, 0, no_such_image(rw, name));
+        break;
+    }
+}
+
+/* The images that NAME means to a save, added to OUT. */
+static void resolve_saved(struct rewrite *rw, struct str name, json_t *out)
+{
+    switch (resolve_repository(rw, name, out)) {
+    case IMAGE_TAGS_SOME:
+        return;
+    case IMAGE_TAGS_NONE:
+        name = no_such_image(rw, name);
+        break;
+    case IMAGE_TAGS_ALL:
+        name = resolve_image(rw, name);
+        break;
+    }
+    json_array_clear(out);
+    json_array_append_new(out, json_of_str(name));
+}
+
+void rewrite_image_get(struct rewrite *rw)
+{
+    struct str name = rw->match->params[0].value;
+    json_auto_t *names = json_array();
+
+    resolve_saved(rw, name, names);
+    if (json_array_size(names) > 1)
+        rewrite_refuse(rw, 409,
+                       "other runners of this engine have tags of %.*s, too; "
+                       "save one tag at a time",
+                       STR_FMT(name));
+    rewrite_set_param(rw, 0,
+                      rewrite_keep(rw, str_of_json(json_array_get(names, 0))));
 }
 
 void rewrite_image_get_all(struct rewrite *rw)
@@ -79,16 +127,23 @@ void rewrite_image_get_all(struct rewrite *rw)
 
     for (size_t i = 0; i < rw->target->query_count; i++) {
         const struct query_pair *pair = &rw->target->query[i];
-        struct str image;
+        json_auto_t *names = json_array();
+        const json_t *name;
+        size_t n;
 
         if (!str_eq(pair->key, key) || pair->value.len == 0)
             continue;
-        image = resolve_image(rw, pair->value);
-        if (first)
-            rewrite_set_query(rw, key, image);
-        else
-            rewrite_add_query(rw, key, image);
-        first = false;
+        resolve_saved(rw, pair->value, names);
+        json_array_foreach(names, n, name)
+        {
+            struct str image = rewrite_keep(rw, str_of_json(name));
+
+            if (first)
+                rewrite_set_query(rw, key, image);
+            else
+                rewrite_add_query(rw, key, image);
+            first = false;
+        }
     }
 }
 

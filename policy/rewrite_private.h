@@ -98,12 +98,7 @@ struct str resolve_container(struct rewrite *rw, struct str ref);
 struct str resolve_exec(struct rewrite *rw, struct str id);
 struct str resolve_network(struct rewrite *rw, struct str ref);
 struct str resolve_volume(struct rewrite *rw, struct str name);
-/* Made by the namespace, or shared: REF itself; of another: what cannot be. */
-struct str resolve_image(struct rewrite *rw, struct str ref);
 struct str resolve(struct rewrite *rw, enum ref_kind kind, struct str ref);
-
-/* SENT goes in place of REF, which is not the runner's: errors will say REF. */
-void stand_in_for(struct rewrite *rw, struct str sent, struct str ref);
 
 /* "container:REF" with its REF resolved; what is no such thing stays. */
 struct str resolve_mode(struct rewrite *rw, enum ref_kind kind,
@@ -115,14 +110,29 @@ const json_t *own_container_list(struct rewrite *rw);
 /* The plain name of the container that REF means; empty: missing, or none. */
 struct str container_plain_name(struct rewrite *rw, struct str ref);
 
-/* What GET /images/REF/json said; NULL: missing or no such image. */
-const json_t *image_inspected(struct rewrite *rw, struct str ref);
-enum image_owner { IMAGE_SHARED, IMAGE_OWN, IMAGE_FOREIGN };
-enum image_owner image_owner(struct rewrite *rw, const json_t *image);
-
 /* The namespace's own bridge, made if there is none; empty: missing. */
 struct str own_bridge(struct rewrite *rw);
 bool is_own_bridge(const struct rewrite *rw, struct str name);
+
+/* ---- rewrite_image_ref.c ---- */
+
+/* What GET /images/REF/json said; NULL: missing or no such image. */
+const json_t *image_inspected(struct rewrite *rw, struct str ref);
+/* The same; NULL also when it is another's. */
+const json_t *image_for_use(struct rewrite *rw, struct str ref);
+enum image_owner { IMAGE_SHARED, IMAGE_OWN, IMAGE_FOREIGN };
+enum image_owner image_owner(struct rewrite *rw, const json_t *image);
+
+/* Made by the namespace, or shared: REF itself; of another: what cannot be. */
+struct str resolve_image(struct rewrite *rw, struct str ref);
+/* What is sent for REF, which is another's: errors will say REF. */
+struct str no_such_image(struct rewrite *rw, struct str ref);
+
+/* A name without tag that means all tags of its repository: are all of them to
+ * be seen, or only those that are added to TAGS? */
+enum image_tags { IMAGE_TAGS_ALL, IMAGE_TAGS_SOME, IMAGE_TAGS_NONE };
+enum image_tags resolve_repository(struct rewrite *rw, struct str repository,
+                                   json_t *tags);
 
 /* ---- rewrite_create.c, rewrite_network.c, ...: one operation each ---- */
 
@@ -145,6 +155,7 @@ void rewrite_image_delete(struct rewrite *rw);
 void rewrite_image_prune(struct rewrite *rw);
 void rewrite_image_tag(struct rewrite *rw);
 void rewrite_image_push(struct rewrite *rw);
+void rewrite_image_get(struct rewrite *rw);
 void rewrite_image_get_all(struct rewrite *rw);
 void rewrite_image_create(struct rewrite *rw);
 void rewrite_image_commit(struct rewrite *rw);

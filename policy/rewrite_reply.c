@@ -331,16 +331,19 @@ static int replace(struct strbuf *out, struct str text, struct str from,
 }
 
 /* What is sent in another's place never shows. */
-static int restore_words(const struct rewrite *rw, struct str text,
-                         struct strbuf *out)
+static void restore_words(const struct rewrite *rw, struct strbuf *text)
 {
-    AUTO(strbuf_fini) struct strbuf full = STRBUF(LIMIT_REPLY);
-    AUTO(strbuf_fini) struct strbuf spelled = STRBUF(LIMIT_REPLY);
+    const char *sent;
+    json_t *written;
 
-    strbuf_addf(&spelled, "sha256:%s", rw->stand_in);
-    replace(&full, text, strbuf_str(&spelled), str_from(rw->stands_for_full));
-    return replace(out, strbuf_str(&full), str_from(rw->stand_in),
-                   str_from(rw->stands_for));
+    json_object_foreach(rw->stand_ins, sent, written)
+    {
+        AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+
+        replace(&out, strbuf_str(text), str_from(sent), str_of_json(written));
+        strbuf_clear(text);
+        strbuf_add(text, strbuf_str(&out));
+    }
 }
 
 /* A network that cannot be made may clash with another's, whose ID is told. */
@@ -362,10 +365,8 @@ int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)
     enum operation operation = rw->match->route->operation;
     AUTO(strbuf_fini) struct strbuf words = STRBUF(LIMIT_REPLY);
 
-    if (rw->stand_in)
-        restore_words(rw, text, &words);
-    else
-        strbuf_add(&words, text);
+    strbuf_add(&words, text);
+    restore_words(rw, &words);
     if (operation == OP_NETWORK_CREATE)
         hide_ids(&words);
     /* names of images have no namespace in front, but may look like it */

@@ -250,8 +250,9 @@ static struct str find_network_id(struct rewrite *rw, struct str ref)
         is_own_bridge(rw, str_of_json(json_object_get(found.object, "Name"))))
         return rewrite_keep(rw,
                             str_of_json(json_object_get(found.object, "Name")));
+    ref = str_of_json(json_object_get(found.object, "Id"));
     owned_note(rw, REF_NETWORK, ref);
-    return rewrite_keep(rw, str_of_json(json_object_get(found.object, "Id")));
+    return rewrite_keep(rw, ref);
 }
 
 struct str resolve_network(struct rewrite *rw, struct str ref)
@@ -346,95 +347,6 @@ struct str resolve_volume(struct rewrite *rw, struct str name)
         }
     }
     return rewrite_prefix(rw, name);
-}
-
-/* ---- images ---- */
-
-/*
- * An image of another's: it carries their label, and has never been to a
- * registry. One that has was pulled, or can be; anyone may use it, also on the
- * engine where it was built. One without label or name is somebody's
- * half-built image, unless it was loaded here.
- */
-/* How many names are in LIST; old engines write "<none>" for none. */
-static size_t count_names(const json_t *list)
-{
-    size_t i, count = 0;
-    const json_t *name;
-
-    json_array_foreach(list, i, name)
-    {
-        if (json_is_string(name) && !strstr(json_string_value(name), "<none>"))
-            count++;
-    }
-    return count;
-}
-
-enum image_owner image_owner(struct rewrite *rw, const json_t *image)
-{
-    const json_t *labels = json_object_get(image, "Labels");
-    struct str id = str_of_json(json_object_get(image, "Id"));
-
-    if (!labels)
-        labels = json_object_get(json_object_get(image, "Config"), "Labels");
-    if (labels_are_own(rw, labels))
-        return IMAGE_OWN;
-    if (count_names(json_object_get(image, "RepoDigests")) ||
-        owned_known(rw, REF_IMAGE, id))
-        return IMAGE_SHARED;
-    if (labels_are_foreign(rw, labels) ||
-        count_names(json_object_get(image, "RepoTags")) == 0)
-        return IMAGE_FOREIGN;
-    return IMAGE_SHARED;
-}
-
-const json_t *image_inspected(struct rewrite *rw, struct str ref)
-{
-    const struct ask *ask =
-        rewrite_get(rw, path_to(rw, "/images/", ref, "/json"));
-
-    return ask && ask->status == 200 ? ask->reply : NULL;
-}
-
-/* REF as an engine shows it when there is no such image. */
-static char *familiar(struct str ref)
-{
-    struct str hub = S("docker.io/library/"), last = ref;
-    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
-
-    if (str_has_prefix(ref, hub))
-        ref = str_from_index(ref, hub.len);
-    for (ssize_t slash; (slash = str_find(last, '/')) >= 0;)
-        last = str_from_index(last, (size_t)slash + 1);
-    if (is_full_id(ref))
-        strbuf_add(&out, S("sha256:"));
-    strbuf_add(&out, ref);
-    if (!is_full_id(ref) && str_find(last, ':') < 0)
-        strbuf_add(&out, S(":latest"));
-    return xstrdup(strbuf_cstr(&out));
-}
-
-void stand_in_for(struct rewrite *rw, struct str sent, struct str ref)
-{
-    free(rw->stand_in);
-    free(rw->stands_for);
-    free(rw->stands_for_full);
-    rw->stand_in = xstr_dup(sent);
-    rw->stands_for = xstr_dup(ref);
-    rw->stands_for_full = familiar(ref);
-}
-
-struct str resolve_image(struct rewrite *rw, struct str ref)
-{
-    /* an ID that no image has */
-    struct str nobody = S("00000000000000000000000000000000"
-                          "00000000000000000000000000000000");
-    const json_t *image = image_inspected(rw, ref);
-
-    if (!image || image_owner(rw, image) != IMAGE_FOREIGN)
-        return ref;
-    stand_in_for(rw, nobody, ref);
-    return nobody;
 }
 
 struct str resolve(struct rewrite *rw, enum ref_kind kind, struct str ref)
