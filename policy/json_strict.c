@@ -1,284 +1,48 @@
 #include "policy/json_strict.h"
 
-#include <stdio.h>
-
 #include "policy/json_locate.h"
+#include "policy/json_reader.h"
 
-/*
- * One pass over the bytes, straight into the tree, because most of what a
- * create costs is the reading of it: the structure, plain words and short
- * numbers are read here, and every token that takes more understanding
- * (escapes, UTF-8, fractions) is jansson's.
- */
-
-struct reader {
-    struct str text;
-    size_t at;
-    size_t depth, values;
-    const char *field;
-    struct verdict *why;
-};
-
-static bool __attribute__((format(printf, 3, 4)))
-refuse(struct reader *r, int status, const char *format, ...)
+static int refuse(struct str bytes, const char *field,
+                  const struct json_fault *fault, struct verdict *why)
 {
-    struct json_position at = json_position_of(r->text, r->at);
+    struct json_position at = json_position_of(bytes, fault->at);
     char what[LIMIT_REASON];
-    va_list args;
+    int status = 413;
 
-    va_start(args, format);
-    vsnprintf(what, sizeof(what), format, args);
-    va_end(args);
-    verdict_deny(r->why, status, "request.body", r->field,
+    switch (fault->kind) {
+    case JSON_FAULT_MALFORMED:
+        status = 400;
+        snprintf(what, sizeof(what), "is not well-formed: %s", fault->what);
+        break;
+    case JSON_FAULT_DEEP:
+        status = 400;
+        snprintf(what, sizeof(what), "is nested deeper than %d levels",
+                 LIMIT_JSON_DEPTH);
+        break;
+    case JSON_FAULT_MANY:
+        snprintf(what, sizeof(what), "has more than %d values",
+                 LIMIT_JSON_VALUES);
+        break;
+    case JSON_FAULT_MEMORY:
+        snprintf(what, sizeof(what), "does not fit into memory");
+        break;
+    }
+    verdict_deny(why, status, "request.body", field,
                  "the JSON %s (line %u, column %u)", what, at.line, at.column);
-    return false;
-}
-
-static bool malformed(struct reader *r, const char *what)
-{
-    return refuse(r, 400, "is not well-formed: %s", what);
-}
-
-static bool too_large(struct reader *r)
-{
-    return refuse(r, 413, "does not fit into memory");
-}
-
-/* Is the next byte one of SET? */
-static bool at_one_of(const struct reader *r, struct str set)
-{
-    return r->at < r->text.len && str_find(set, r->text.ptr[r->at]) >= 0;
-}
-
-static bool at_digit(const struct reader *r)
-{
-    return r->at < r->text.len && r->text.ptr[r->at] >= '0' &&
-           r->text.ptr[r->at] <= '9';
-}
-
-static void skip_blanks(struct reader *r)
-{
-    while (at_one_of(r, S(" \t\r\n")))
-        r->at++;
-}
-
-/* Is MARK the next thing? Then step over it. */
-static bool take(struct reader *r, char mark)
-{
-    skip_blanks(r);
-    if (r->at == r->text.len || r->text.ptr[r->at] != mark)
-        return false;
-    r->at++;
-    return true;
-}
-
-/* The token from START to here, as jansson reads it; or NULL. */
-static json_t *decode(struct reader *r, size_t start)
-{
-    struct str token = str_head(str_from_index(r->text, start), r->at - start);
-    char what[JSON_ERROR_TEXT_LENGTH];
-    json_error_t error;
-    json_t *value = json_loadb(token.ptr, token.len, JSON_DECODE_ANY, &error);
-
-    if (!value) {
-        /* without the " near '...'", which quotes the body */
-        char *near = strstr(error.text, " near ");
-
-        snprintf(what, sizeof(what), "%.*s",
-                 near ? (int)(near - error.text) : -1, error.text);
-        r->at = start;
-        malformed(r, what);
-    }
-    return value;
-}
-
-/* A string, whose words stand in the body unless they were DECODED. */
-struct text {
-    struct str words;
-    json_t *decoded;
-};
-
-static bool is_plain(char c)
-{
-    return c >= 0x20 && c != '"' && c != '\\' && (unsigned char)c < 0x80;
-}
-
-static bool read_text(struct reader *r, struct text *out)
-{
-    size_t start = r->at++;
-
-    while (r->at < r->text.len && is_plain(r->text.ptr[r->at]))
-        r->at++;
-    if (r->at < r->text.len && r->text.ptr[r->at] == '"') {
-        *out = (struct text){
-            .words = str_of(r->text.ptr + start + 1, r->at++ - start - 1)};
-        return true;
-    }
-    for (; r->at < r->text.len && r->text.ptr[r->at] != '"'; r->at++)
-        r->at += r->text.ptr[r->at] == '\\';
-    if (r->at >= r->text.len) {
-        r->at = start;
-        return malformed(r, "a string does not end");
-    }
-    r->at++;
-    out->decoded = decode(r, start);
-    out->words = str_of(json_string_value(out->decoded),
-                        json_string_length(out->decoded));
-    return out->decoded != NULL;
-}
-
-static json_t *read_string(struct reader *r)
-{
-    struct text text;
-    json_t *value;
-
-    if (!read_text(r, &text))
-        return NULL;
-    if (text.decoded)
-        return text.decoded;
-    value = json_stringn_nocheck(text.words.ptr, text.words.len);
-    if (!value)
-        too_large(r);
-    return value;
-}
-
-static json_t *read_number(struct reader *r)
-{
-    enum { SAFE_DIGITS = 18 }; /* any number of so many fits */
-    size_t start = r->at, first;
-    json_int_t n = 0;
-
-    r->at += r->text.ptr[start] == '-';
-    for (first = r->at; at_digit(r) && r->at - first < SAFE_DIGITS; r->at++)
-        n = n * 10 + (r->text.ptr[r->at] - '0');
-    if (r->at > first && !at_one_of(r, S("0123456789.eE+-")) &&
-        (r->text.ptr[first] != '0' || r->at == first + 1))
-        return json_integer(start < first ? -n : n);
-    while (at_one_of(r, S("0123456789.eE+-")))
-        r->at++;
-    return decode(r, start);
-}
-
-static json_t *read_value(struct reader *r);
-
-static bool read_list(struct reader *r, json_t *list)
-{
-    if (take(r, ']'))
-        return true;
-    do {
-        json_t *value = read_value(r);
-
-        if (!value)
-            return false;
-        if (json_array_append_new(list, value))
-            return too_large(r);
-    } while (take(r, ','));
-    return take(r, ']') || malformed(r, "expected ',' or ']'");
-}
-
-static bool read_member(struct reader *r, json_t *object)
-{
-    size_t before = json_object_size(object), start;
-    struct text key;
-    json_t *value = NULL;
-    bool good;
-
-    skip_blanks(r);
-    start = r->at;
-    if (start == r->text.len || r->text.ptr[start] != '"')
-        return malformed(r, "expected a key");
-    if (!read_text(r, &key))
-        return false;
-    good = take(r, ':') ? (value = read_value(r)) != NULL
-                        : malformed(r, "expected ':'");
-    if (good && json_object_setn_new_nocheck(object, key.words.ptr,
-                                             key.words.len, value))
-        good = too_large(r);
-    json_decref(key.decoded);
-    if (good && json_object_size(object) == before) {
-        r->at = start;
-        return malformed(r, "the same key twice in one object");
-    }
-    return good;
-}
-
-static bool read_object(struct reader *r, json_t *object)
-{
-    if (take(r, '}'))
-        return true;
-    do {
-        if (!read_member(r, object))
-            return false;
-    } while (take(r, ','));
-    return take(r, '}') || malformed(r, "expected ',' or '}'");
-}
-
-static json_t *read_nested(struct reader *r, json_t *tree)
-{
-    bool good;
-
-    if (!tree)
-        good = too_large(r);
-    else if (r->depth == LIMIT_JSON_DEPTH)
-        good =
-            refuse(r, 400, "is nested deeper than %d levels", LIMIT_JSON_DEPTH);
-    else {
-        r->depth++;
-        r->at++;
-        good = json_is_object(tree) ? read_object(r, tree) : read_list(r, tree);
-        r->depth--;
-    }
-    if (good)
-        return tree;
-    json_decref(tree);
-    return NULL;
-}
-
-static json_t *read_word(struct reader *r)
-{
-    static const struct str words[] = {STR("null"), STR("false"), STR("true")};
-    struct str rest = str_from_index(r->text, r->at);
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (str_has_prefix(rest, words[i])) {
-            r->at += words[i].len;
-            return i == 0 ? json_null() : json_boolean(i == 2);
-        }
-    }
-    malformed(r, "expected a value");
-    return NULL;
-}
-
-static json_t *read_value(struct reader *r)
-{
-    skip_blanks(r);
-    if (r->at == r->text.len) {
-        malformed(r, "it ends where a value is expected");
-        return NULL;
-    }
-    if (r->values++ == LIMIT_JSON_VALUES) {
-        refuse(r, 413, "has more than %d values", LIMIT_JSON_VALUES);
-        return NULL;
-    }
-    switch (r->text.ptr[r->at]) {
-    case '{':
-        return read_nested(r, json_object());
-    case '[':
-        return read_nested(r, json_array());
-    case '"':
-        return read_string(r);
-    case '-':
-        return read_number(r);
-    default:
-        return at_digit(r) ? read_number(r) : read_word(r);
-    }
+    return JSON_E_REFUSED;
 }
 
 int json_strict_parse(struct str bytes, const char *field, json_t **tree,
                       struct verdict *why)
 {
-    struct reader r = {.text = bytes, .field = field, .why = why};
-    json_t *parsed;
+    static const struct json_rules rules = {
+        .depth = LIMIT_JSON_DEPTH,
+        .values = LIMIT_JSON_VALUES,
+        .decode = JSON_DECODE_ANY,
+    };
+    struct json_fault fault;
+    json_t *read;
 
     if (bytes.len > LIMIT_JSON_BODY) {
         verdict_deny(why, 413, "request.body", field,
@@ -286,15 +50,9 @@ int json_strict_parse(struct str bytes, const char *field, json_t **tree,
                      LIMIT_JSON_BODY);
         return JSON_E_REFUSED;
     }
-    parsed = read_value(&r);
-    if (!parsed)
-        return JSON_E_REFUSED;
-    skip_blanks(&r);
-    if (r.at < bytes.len) {
-        malformed(&r, "something stands behind the value");
-        json_decref(parsed);
-        return JSON_E_REFUSED;
-    }
-    *tree = parsed;
+    read = json_read(bytes, &rules, &fault);
+    if (!read)
+        return refuse(bytes, field, &fault, why);
+    *tree = read;
     return 0;
 }

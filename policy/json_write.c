@@ -1,5 +1,7 @@
 #include "policy/json_write.h"
 
+#include "policy/json_reader.h"
+
 static int put_escape(struct strbuf *out, unsigned char c)
 {
     switch (c) {
@@ -81,6 +83,16 @@ static int put_real(struct strbuf *out, const json_t *real)
     return strbuf_add(out, str_of(text, len));
 }
 
+static int put_string(struct strbuf *out, const json_t *value)
+{
+    struct str number;
+
+    return json_kept_number(value, &number)
+               ? strbuf_add(out, number)
+               : json_write_text(out, str_of(json_string_value(value),
+                                             json_string_length(value)));
+}
+
 int json_write(struct strbuf *out, const json_t *tree)
 {
     switch (json_typeof(tree)) {
@@ -90,8 +102,7 @@ int json_write(struct strbuf *out, const json_t *tree)
     case JSON_ARRAY:
         return put_list(out, tree);
     case JSON_STRING:
-        return json_write_text(
-            out, str_of(json_string_value(tree), json_string_length(tree)));
+        return put_string(out, tree);
     case JSON_INTEGER:
         return strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
                            json_integer_value(tree));

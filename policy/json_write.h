@@ -9,8 +9,8 @@
 
 #include <jansson.h>
 
-/* Append TREE, whose strings are UTF-8 as jansson keeps them. 0 or -ENOBUFS,
- * OUT then holding part of it. */
+/* Append TREE, whose strings are UTF-8 as jansson keeps them, or numbers that
+ * json_read kept. 0 or -ENOBUFS, OUT then holding part of it. */
 int json_write(struct strbuf *out, const json_t *tree);
 
 /* Append TEXT, which is UTF-8, as a JSON string. As above. */

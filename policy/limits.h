@@ -67,6 +67,7 @@
 #define LIMIT_OWNED       4096          /* IDs known to be a namespace's own */
 #define LIMIT_ASKS        512        /* questions to the engine, per request */
 #define LIMIT_REPLY_LINE  MIB        /* one line of a stream of JSON */
+#define LIMIT_REPLY_DEPTH 512        /* levels of its JSON */
 #define LIMIT_REPLY       (64 * MIB) /* a reply that is rewritten as a whole */
 #define LIMIT_LINE        (16 * MIB) /* one line of a stream that is rewritten */
 #define LIMIT_PATTERN     KIB        /* a pattern in a name filter */

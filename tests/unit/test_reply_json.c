@@ -33,6 +33,46 @@ static void text_stays_as_it_is(void **state)
     assert_same("\"text\"");
 }
 
+/* A number is kept as a string of another kind, which no text can be. */
+static void no_text_becomes_a_number(void **state)
+{
+    (void)state;
+    assert_same("[\"\\u001a\\u0002123\",\"\xc3\xbf"
+                "123\",\"-0\",-0]");
+    assert_null(reply_json_parse(S("\"\xff"
+                                   "123\"")));
+}
+
+static void equal_keys_leave_the_last(void **state)
+{
+    json_t *json = reply_json_parse(S("{\"a\":1,\"a\":{\"b\":2}}"));
+
+    (void)state;
+    assert_int_equal(json_object_size(json), 1);
+    assert_true(json_is_object(json_object_get(json, "a")));
+    json_decref(json);
+}
+
+static void depth_is_bounded(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(4 * LIMIT_REPLY_DEPTH);
+
+    (void)state;
+    for (size_t depth = LIMIT_REPLY_DEPTH; depth <= LIMIT_REPLY_DEPTH + 1;
+         depth++) {
+        json_t *json;
+
+        strbuf_clear(&text);
+        for (size_t i = 0; i < depth; i++)
+            strbuf_add_char(&text, '[');
+        for (size_t i = 0; i < depth; i++)
+            strbuf_add_char(&text, ']');
+        json = reply_json_parse(strbuf_str(&text));
+        assert_int_equal(json != NULL, depth <= LIMIT_REPLY_DEPTH);
+        json_decref(json);
+    }
+}
+
 static void what_is_no_json_is_not_read(void **state)
 {
     static const char *const bad[] = {
@@ -66,6 +106,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_keep_every_digit),
         cmocka_unit_test(text_stays_as_it_is),
+        cmocka_unit_test(no_text_becomes_a_number),
+        cmocka_unit_test(equal_keys_leave_the_last),
+        cmocka_unit_test(depth_is_bounded),
         cmocka_unit_test(what_is_no_json_is_not_read),
         cmocka_unit_test(a_full_buffer_stays_as_it_was),
     };
