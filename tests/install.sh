@@ -25,7 +25,7 @@ check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     python3-jsonschema)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
-clients=(docker-compose python3-docker socat)
+clients=(docker-compose python3-docker socat prometheus)
 trees=(debootstrap debian-archive-keyring)
 
 # What is in the Debian 13 trees.
