@@ -6,6 +6,9 @@ static const uint64_t bounds_ms[] = {
 #undef X
 };
 
+_Static_assert(sizeof(bounds_ms) / sizeof(*bounds_ms) == DURATION_COUNT,
+               "as many as there is room for");
+
 const char *duration_bound(size_t index)
 {
     static const char *const words[] = {

@@ -45,14 +45,15 @@ static json_t *open_of(const struct berth_view *berth)
 static json_t *berth_status(const struct berth_view *berth)
 {
     const struct counters *c = berth->counters;
+    uint64_t bytes_in = c->bytes_in + berth->bytes_in;
+    uint64_t bytes_out = c->bytes_out + berth->bytes_out;
 
     return json_pack("{ss ss si si so so sI sI sI sI sI sI}", "namespace",
                      berth->namespace, "listener", berth->listener, "clients",
                      (int)berth->clients, "clients_limit",
                      (int)berth->clients_max, "requests", requests_of(berth),
-                     "open", open_of(berth), "bytes_in",
-                     (json_int_t)(c->bytes_in + berth->bytes_in), "bytes_out",
-                     (json_int_t)(c->bytes_out + berth->bytes_out), "lookups",
+                     "open", open_of(berth), "bytes_in", (json_int_t)bytes_in,
+                     "bytes_out", (json_int_t)bytes_out, "lookups",
                      (json_int_t)c->lookups, "cache_requests",
                      (json_int_t)berth->cache_asked, "cache_hits",
                      (json_int_t)berth->cache_known, "audit_failures",

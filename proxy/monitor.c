@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,13 +18,12 @@ enum {
 /* One connection and its one request. */
 struct visit {
     struct monitor *monitor;
-    int fd;
+    int fd; /* -1: there is none */
     struct event *io;
     struct event *timer;
     struct http_reader *reader;
     struct strbuf out; /* the answer, once there is one */
     size_t sent;
-    TAILQ_ENTRY(visit) link;
 };
 
 struct monitor {
@@ -34,8 +32,7 @@ struct monitor {
     struct listener *listener;
     monitor_look look;
     void *arg;
-    unsigned visit_count;
-    TAILQ_HEAD(, visit) visits;
+    struct visit visits[VISITS_MAX];
 };
 
 /* ---- what can be asked ---- */
@@ -136,14 +133,12 @@ static void answer_request(struct visit *v, const struct http_head *head)
 
 static void visit_end(struct visit *v)
 {
-    TAILQ_REMOVE(&v->monitor->visits, v, link);
-    v->monitor->visit_count--;
     event_free(v->io);
     event_free(v->timer);
     http_reader_free(v->reader);
     strbuf_fini(&v->out);
     close(v->fd);
-    free(v);
+    v->fd = -1;
 }
 
 static void on_visit_time(evutil_socket_t fd, short what, void *arg)
@@ -214,26 +209,31 @@ static void on_visit_io(evutil_socket_t fd, short what, void *arg)
         visit_end(v);
 }
 
+static void visit_begin(struct visit *v, struct monitor *m, int fd)
+{
+    *v = (struct visit){
+        .monitor = m,
+        .fd = fd,
+        .reader = http_reader_new(HTTP_REQUESTS),
+        .out = STRBUF(PAGE_MAX + 4 * KIB),
+        .io = event_new(m->base, fd, EV_READ, on_visit_io, v),
+        .timer = event_new(m->base, -1, 0, on_visit_time, v),
+    };
+    event_add(v->io, NULL);
+    event_add(v->timer, &(struct timeval){VISIT_S, 0});
+}
+
 static void on_visitor(int fd, void *arg)
 {
     struct monitor *m = arg;
-    struct visit *v;
 
-    if (m->visit_count == VISITS_MAX) {
-        close(fd);
-        return;
+    for (size_t i = 0; i < VISITS_MAX; i++) {
+        if (m->visits[i].fd < 0) {
+            visit_begin(&m->visits[i], m, fd);
+            return;
+        }
     }
-    v = xcalloc(1, sizeof(*v));
-    v->monitor = m;
-    v->fd = fd;
-    v->reader = http_reader_new(HTTP_REQUESTS);
-    v->out = (struct strbuf)STRBUF(PAGE_MAX + 4 * KIB);
-    v->io = event_new(m->base, fd, EV_READ, on_visit_io, v);
-    v->timer = event_new(m->base, -1, 0, on_visit_time, v);
-    event_add(v->io, NULL);
-    event_add(v->timer, &(struct timeval){VISIT_S, 0});
-    TAILQ_INSERT_TAIL(&m->visits, v, link);
-    m->visit_count++;
+    close(fd);
 }
 
 /* ---- its life ---- */
@@ -256,7 +256,8 @@ int monitor_new(struct event_base *base, const struct metrics_policy *config,
     m->place = xstrdup(config->listen);
     m->look = look;
     m->arg = arg;
-    TAILQ_INIT(&m->visits);
+    for (size_t i = 0; i < VISITS_MAX; i++)
+        m->visits[i].fd = -1;
     r = listener_new(base, &place, -1, on_visitor, m, &m->listener, why);
     if (r < 0) {
         monitor_free(m);
@@ -268,12 +269,12 @@ int monitor_new(struct event_base *base, const struct metrics_policy *config,
 
 struct monitor *monitor_free(struct monitor *m)
 {
-    struct visit *v;
-
     if (!m)
         return NULL;
-    while ((v = TAILQ_FIRST(&m->visits)))
-        visit_end(v);
+    for (size_t i = 0; i < VISITS_MAX; i++) {
+        if (m->visits[i].fd >= 0)
+            visit_end(&m->visits[i]);
+    }
     listener_free(m->listener);
     free(m->place);
     free(m);

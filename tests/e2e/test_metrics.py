@@ -116,7 +116,7 @@ class Metrics(Faulty):
         self.assertEqual(Numbers(place).of("berth_clients"), 1)
         before = Numbers(place).of("berth_bytes_total", direction="out")
         self.docker("run", "--rm", "busybox", "true")
-        self.assertIn(b"busybox", events.readline())
+        self.assertIn("Action", json.loads(events.readline()))
         self.assertGreater(
             Numbers(place).of("berth_bytes_total", direction="out"), before)
         c.close()
