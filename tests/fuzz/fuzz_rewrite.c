@@ -3,9 +3,10 @@
  * namespace "r1", and what an engine answers, one JSON value a line, to each
  * question in turn and then to the request.
  *
- * Properties: it comes to an end; what is sent names nothing of another
- * namespace in the places where names stand; and no reply shows a thing that is
- * labelled as another's, a label of ours, or the namespace in front of a name.
+ * Properties: it comes to an end; what is sent, and what is asked for before,
+ * names nothing of another namespace (tests/kept.h); and no reply shows a thing
+ * that is labelled as another's, a label of ours, or the namespace in front of
+ * a name.
  */
 
 #include <assert.h>
@@ -15,6 +16,7 @@
 #include "policy/reference.h"
 #include "policy/rewrite.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/kept.h"
 
 enum { ROUNDS = 16 };
 
@@ -26,6 +28,24 @@ static json_t *next_answer(struct str *answers)
     return reply_json_parse(line);
 }
 
+/* What is changed ahead of a request is the namespace's own, too. */
+static void check_change(const struct rewrite_context *context,
+                         const struct ask *ask)
+{
+    AUTO(target_fini) struct target target;
+    struct route_match match;
+    struct verdict why;
+    int r;
+
+    target_init(&target);
+    r = target_parse(&target, str_from(ask->target), &why);
+    assert(r == 0);
+    r = route_find(ask->method, &target, &match);
+    assert(r == 0);
+    assert(
+        !kept_wrong(context->ns, context->owned, &match, &target, ask->body));
+}
+
 static enum rewrite_step converse(struct rewrite *rw, enum rewrite_step step,
                                   struct str *answers)
 {
@@ -35,6 +55,8 @@ static enum rewrite_step converse(struct rewrite *rw, enum rewrite_step step,
             if (!rw->asks[i].answered) {
                 json_t *reply = next_answer(answers);
 
+                if (rw->asks[i].changes)
+                    check_change(&rw->context, &rw->asks[i]);
                 rewrite_answer(rw, i, reply ? 200 : 404, reply);
             }
         }
@@ -96,7 +118,7 @@ static void check(struct target *target, struct route_match *match,
                   struct str body_text, struct str answers)
 {
     const struct rewrite_context context = {
-        .ns = S("r1"), .engine_minor = 45, .owned = owned_new(16)};
+        .ns = S("r1"), .engine_minor = 45, .owned = owned_new(LIMIT_OWNED)};
     AUTO(strbuf_fini) struct strbuf out = STRBUF(64 * LIMIT_HEAD);
     json_t *body = NULL;
     struct verdict why;
@@ -112,6 +134,7 @@ static void check(struct target *target, struct route_match *match,
     step = converse(&rw, step, &answers);
     if (step == REWRITE_DONE) {
         route_put_target(&out, match, target);
+        assert(!kept_wrong(context.ns, context.owned, match, target, body));
         check_reply(&rw, &answers);
     } else if (step == REWRITE_REFUSED) {
         assert(rw.verdict.status >= 400 && rw.verdict.reason[0]);

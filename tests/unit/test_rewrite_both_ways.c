@@ -8,43 +8,12 @@
 #include "tests/unit/unit.h"
 
 #include "policy/rewrite.h"
+#include "tests/obliging_engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char *const namespaces[] = {"r1", "a", "runner-12", "0"};
-
-static struct rewrite_context context_of(const char *ns)
-{
-    struct rewrite_context context = {
-        .ns = str_from(ns), .engine_minor = 45, .owned = owned_new(16)};
-    AUTO(strbuf_fini) struct strbuf bridge = STRBUF(256);
-
-    namespace_put(&bridge, context.ns, S(BRIDGE_NAME));
-    owned_add(context.owned, REF_NETWORK, strbuf_str(&bridge));
-    return context;
-}
-
-/* An engine on which every image and container is there, and no volume. */
-static enum rewrite_step converse(struct rewrite *rw, enum rewrite_step step)
-{
-    while (step == REWRITE_ASK) {
-        for (size_t i = 0; i < rw->ask_count; i++) {
-            const struct ask *ask = &rw->asks[i];
-            bool volume = str_has_prefix(str_from(ask->target), S("/volumes/"));
-
-            if (ask->answered)
-                continue;
-            rewrite_answer(rw, i,
-                           ask->changes ? 201
-                           : volume     ? 404
-                                        : 200,
-                           json_object());
-        }
-        step = rewrite_next(rw);
-    }
-    return step;
-}
 
 /* ---- paths ---- */
 
@@ -65,7 +34,7 @@ static void put_path(struct strbuf *out, const struct route *route,
 static void check_path(const struct route *route, const char *ns,
                        const char *name)
 {
-    const struct rewrite_context context = context_of(ns);
+    const struct rewrite_context context = obliging_context(ns);
     AUTO(strbuf_fini) struct strbuf path = STRBUF(KIB);
     AUTO(strbuf_fini) struct strbuf sentence = STRBUF(KIB);
     AUTO(strbuf_fini) struct strbuf shown = STRBUF(KIB);
@@ -83,7 +52,7 @@ static void check_path(const struct route *route, const char *ns,
     assert_int_equal(route_find(route->method, &target, &match), 0);
     if (match.route == route) {
         step = rewrite_begin(&rw, &context, &match, &target, &body);
-        if (converse(&rw, step) != REWRITE_DONE)
+        if (obliging_answers(&rw, step) != REWRITE_DONE)
             fail_msg("%s is not sent: %s", route->path, rw.verdict.reason);
         sent = match.params[0].value;
         assert_true(namespace_has(context.ns, sent));
@@ -219,7 +188,7 @@ static json_t *inspect(const json_t *body, struct str name)
 
 static void check_container(const char *ns)
 {
-    const struct rewrite_context context = context_of(ns);
+    const struct rewrite_context context = obliging_context(ns);
     json_t *asked = random_container(), *body = json_deep_copy(asked);
     json_t *should = inspect(asked, S("/me")), *is;
     AUTO(strbuf_fini) struct strbuf name = STRBUF(256);
@@ -232,8 +201,8 @@ static void check_container(const char *ns)
     target_init(&target);
     target_parse(&target, S("/v1.45/containers/create?name=me"), &why);
     assert_int_equal(route_find(METHOD_POST, &target, &match), 0);
-    if (converse(&rw, rewrite_begin(&rw, &context, &match, &target, &body)) !=
-        REWRITE_DONE)
+    if (obliging_answers(&rw, rewrite_begin(&rw, &context, &match, &target,
+                                            &body)) != REWRITE_DONE)
         fail_msg("%s", rw.verdict.reason);
     rewrite_fini(&rw);
 
