@@ -8,6 +8,9 @@
 #   --dry-run            say what would be done, and do nothing
 #   --user NAME          the account to make (berth)
 #   --socket PATH        the engine's socket (/var/run/docker.sock)
+#   --policy FILE        the key may do no more than this policy says: each of
+#                        its connections runs "berth stdio --policy FILE" here
+#   --berth PATH         that program, if it is not in the PATH
 #   --sshd-config FILE   the configuration of sshd (/etc/ssh/sshd_config)
 #
 # Run as root. It makes an account without password and shell that may use the
@@ -21,7 +24,7 @@ set -eu
 umask 022
 
 user=berth socket=/var/run/docker.sock sshd_config=/etc/ssh/sshd_config
-key='' dry_run=no action=install
+key='' policy='' berth='' dry_run=no action=install
 comment='berth, made by host-setup.sh'
 begin='# begin berth' end='# end berth'
 
@@ -38,7 +41,7 @@ say()
 
 usage()
 {
-    sed -n '2,15s/^# \{0,1\}//p' "$0"
+    sed -n '2,18s/^# \{0,1\}//p' "$0"
 }
 
 read_key_file()
@@ -59,6 +62,8 @@ while [ $# -gt 0 ]; do
     --key-file) key=$(read_key_file "$2") ;;
     --user) user=$2 ;;
     --socket) socket=$2 ;;
+    --policy) policy=$2 ;;
+    --berth) berth=$2 ;;
     --sshd-config) sshd_config=$2 ;;
     --uninstall) action=uninstall ;;
     --dry-run) dry_run=yes ;;
@@ -88,9 +93,10 @@ root) die "--user root: berth wants an account of its own" ;;
 esac
 plain_path --socket "$socket"
 plain_path --sshd-config "$sshd_config"
+[ -z "$policy" ] || plain_path --policy "$policy"
 [ "$(id -u)" = 0 ] || die "run it as root"
 PATH=$PATH:/usr/sbin:/sbin
-for tool in sshd ssh-keygen useradd userdel getent stat; do
+for tool in sshd ssh-keygen useradd userdel getent stat runuser; do
     command -v $tool >/dev/null || die "there is no $tool on this machine"
 done
 sshd=$(command -v sshd)
@@ -234,7 +240,7 @@ end_sessions()
 
 uninstall()
 {
-    [ -z "$key" ] || die "--uninstall takes all keys away; it wants none"
+    [ -z "$key$policy" ] || die "--uninstall takes all keys away; it wants none, and no policy"
     ! has_account || account_is_ours ||
         die "the account $user was not made by this script, so it is not removed; see --user"
     without_block "$block" >"$work/block"
@@ -324,6 +330,22 @@ for list in allowusers denyusers allowgroups denygroups; do
 done
 set +f
 
+# A policy that protects from whoever has the key is out of his reach.
+check_policy()
+{
+    [ -n "$berth" ] || berth=$(command -v berth) || die "there is no berth in the PATH; name it with --berth"
+    plain_path --berth "$berth"
+    for file in "$policy" "$berth"; do
+        [ -f "$file" ] || die "$file does not exist"
+        case $(stat -L -c '%u %A' "$file") in
+        '0 '?????-?r-*) ;;
+        *) die "$file must belong to root, be written to by nobody else, and be read by all (chown root, chmod go=rX)" ;;
+        esac
+    done
+    "$berth" check "$policy" >/dev/null || die "the policy $policy is wrong"
+}
+[ -z "$policy" ] || check_policy
+
 # ---- what to write ----
 
 # The socket under both of its names: /var/run is /run on most machines.
@@ -335,14 +357,25 @@ esac
 [ "$(stat -L -c %d:%i "$other" 2>/dev/null)" != "$(stat -L -c %d:%i "$socket")" ] ||
     names="$socket $other"
 
+if [ -n "$policy" ]; then
+    shell=/bin/sh forced=none forwarding=no
+    options="restrict,command=\"$berth stdio --policy $policy\""
+else
+    shell=$(command -v nologin || echo /bin/false)
+    forced=$shell forwarding=local
+    options="restrict,port-forwarding,command=\"$shell\""
+fi
 # sshd's words for a socket to forward to: a "host" in brackets, any "port".
-options=restrict,port-forwarding permitted=''
+permitted=''
 for path in $names; do
-    options="$options,permitopen=\"[$path]:*\""
     permitted="$permitted [$path]:*"
+    [ -n "$policy" ] || options="$options,permitopen=\"[$path]:*\""
 done
-shell=$(command -v nologin || echo /bin/false)
-line="$options,command=\"$shell\" $kind $blob${name:+ $name}"
+line="$options $kind $blob${name:+ $name}"
+
+# The Match block is for one way only.
+! has_account || [ "$(getent passwd "$user" | cut -d: -f7)" = "$shell" ] ||
+    die "the keys of $user are let in in the other way (with or without --policy); take another --user for this one"
 
 if [ -f "$keys" ]; then
     grep -vF " $blob" "$keys" >"$work/keys" || true
@@ -356,9 +389,9 @@ Match User $user
     PubkeyAuthentication yes
     AuthorizedKeysFile $keys
     AuthorizedKeysCommand none
-    AllowStreamLocalForwarding local
-    AllowTcpForwarding local
-    PermitOpen$permitted
+    AllowStreamLocalForwarding $forwarding
+    AllowTcpForwarding $forwarding
+    PermitOpen$([ -z "$policy" ] && echo "$permitted" || echo " none")
     PermitListen none
     AllowAgentForwarding no
     GatewayPorts no
@@ -366,7 +399,8 @@ Match User $user
     PermitTunnel no
     PermitUserRC no
     X11Forwarding no
-    ForceCommand $shell
+    ForceCommand $forced
+    MaxSessions 256
 $end $user
 END
 {
@@ -407,10 +441,21 @@ mkdir -p "$(dirname "$keys")"
 replace "$work/keys" "$keys"
 replace "$work/block" "$block"
 "$sshd" -t -f "$sshd_config"
-case $(setting authorizedkeysfile),$(setting forcecommand),$(setting permitopen) in
-"$keys,$shell,${permitted# }") ;;
+case $(setting authorizedkeysfile),$(setting forcecommand),$(setting allowstreamlocalforwarding) in
+"$keys,$forced,$forwarding") ;;
 *) die "another Match block of $sshd_config goes before ours; make it leave out $user" ;;
 esac
+
+# Does it work for the account, with what little sshd gives it?
+as_account()
+{
+    said=$(runuser -u "$user" -- env -i PATH=/usr/bin:/bin HOME=/ USER="$user" LOGNAME="$user" \
+        "$berth" "$@" </dev/null 2>&1) || die "as $user, \"berth $*\" says: $said"
+}
+if [ -n "$policy" ]; then
+    as_account stdio --policy "$policy"
+    as_account check --connect "$policy"
+fi
 reload_sshd
 backup=''
 
@@ -420,7 +465,8 @@ path=$([ "$socket" = /var/run/docker.sock ] || echo "$socket")
 cat <<END
 done. In the policy of the berth that has the key:
 
-    "upstream": {
+${policy:+    "isolation": "none",
+}    "upstream": {
       "url": "ssh://$user@$host${port:+:$port}$path",
       "identity": "/etc/berth/id_ed25519",
       "known_hosts": "/etc/berth/known_hosts"

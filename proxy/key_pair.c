@@ -186,7 +186,7 @@ int key_pair_make(const char *path, const char *comment, struct strbuf *public,
         unlink(path);
         return trouble(why, strbuf_cstr(&name), r);
     }
-    strbuf_add(public, str_trim(strbuf_str(&line)));
+    strbuf_add(public, str_head(strbuf_str(&line), line.len - 1));
     return 0;
 }
 

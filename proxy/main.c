@@ -16,6 +16,8 @@ static const struct command {
     {"keygen",  command_keygen,  "make a key to log in to the Docker host with"},
     {"ping",    command_ping,    "does the engine answer through a berth?"     },
     {"status",  command_status,  "how a running berth is"                      },
+    {"stdio",   command_stdio,
+     "serve a client on standard input and output: for an SSH key"             },
 };
 
 static int help(FILE *out)

@@ -3,105 +3,15 @@ and nowhere else, and nothing is left when it goes."""
 import json
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 
-from harness import HERE, PATIENCE, Bed, Berth, api, wait_for
-
-SCRIPT = HERE.parents[1] / "deploy/host-setup.sh"
-USER = "ci"
-WORKING = ("passwd", "shadow", "group", "gshadow")  # of /etc, besides sshd's
+from harness import PATIENCE, api, wait_for
+from host import USER, HostScenario, keygen
 
 
-class Host:
-    """The bed's inside, and files of our own in its /srv."""
-
-    def __init__(self, bed):
-        self.bed, self.env = bed, bed.env
-        shutil.copy(SCRIPT, bed.dir / "srv/host-setup.sh")
-
-    def run(self, *argv):
-        return subprocess.run(
-            ["nsenter", "--all", "--target", self.env["BED_INIT_PID"], "--",
-             *map(str, argv)], stdin=subprocess.DEVNULL, timeout=PATIENCE,
-            capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
-
-    def setup(self, *argv):
-        return self.run("sh", "/srv/host-setup.sh", "--user", USER, *argv)
-
-    def state(self):
-        """All that the script may change: file by file."""
-        etc = self.bed.dir / "etc"
-        files = [etc / name for name in WORKING]
-        files += [p for p in (etc / "ssh").rglob("*") if p.is_file()]
-        return {str(p.relative_to(etc)): p.read_bytes() for p in files}
-
-    def write(self, name, text):
-        path = self.bed.dir / name
-        path.write_text(text)
-        return path
-
-
-def keygen(path):
-    """A key made by berth itself; all else here shows that it is one."""
-    said = subprocess.run([os.environ["BERTH_BINARY"], "keygen", path],
-                          check=True, capture_output=True, text=True).stdout
-    public = Path(f"{path}.pub").read_text().strip()
-    assert f"host-setup.sh --key '{public}'" in said, said
-    return path
-
-
-class HostSetup(unittest.TestCase):
-    def setUp(self):
-        self.bed = Bed(os.environ["BERTH_E2E_BED"])
-        self.host = Host(self.bed)
-        self.env = self.bed.env
-        self.dir = Path(tempfile.mkdtemp(prefix="berth-e2e-test."))
-        self.addCleanup(shutil.rmtree, self.dir)
-        self.key = keygen(self.dir / "key")
-        self.public = self.host.write("srv/key.pub",
-                                      Path(f"{self.key}.pub").read_text())
-        self.before = self.host.state()
-        self.addCleanup(lambda: self.host.setup("--uninstall"))
-
-    def install(self, *more):
-        done = self.host.setup("--key-file", "/srv/key.pub", *more)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
-
-    def refused(self, words, *argv):
-        """It says WORDS, and has changed nothing."""
-        done = self.host.setup(*argv)
-        self.assertNotEqual(done.returncode, 0, done.stdout)
-        self.assertIn(words, done.stderr)
-        self.assertEqual(self.host.state(), self.before)
-
-    def berth(self):
-        """A berth that has the key."""
-        address, port = self.env["BED_ADDRESS"], self.env["BED_SSH_PORT"]
-        berth = Berth(self.bed, "t2", upstream={
-            "url": f"ssh://{USER}@{address}:{port}",
-            "identity": str(self.key), "agent": False,
-            "known_hosts": self.env["BED_KNOWN_HOSTS"]})
-        self.addCleanup(berth.stop)
-        return berth
-
-    def ssh(self, *argv, key=None, **how):
-        return subprocess.Popen(
-            ["ssh", "-F", self.env["BED_SSH_CONFIG"], "-l", USER, "-o",
-             f"IdentityFile={key or self.key}", "-o", "ExitOnForwardFailure=yes",
-             "-i", key or self.key, "-o", "LogLevel=VERBOSE", *argv],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, **how)
-
-    def ssh_says(self, *argv, **how):
-        p = self.ssh(*argv, **how)
-        said = p.communicate(timeout=PATIENCE)[0]
-        return p.returncode, said
-
+class HostSetup(HostScenario):
     def test_a_key_gets_to_the_engine(self):
         said = self.install()
         self.assertIn(f"ssh://{USER}@", said)

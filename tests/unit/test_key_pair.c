@@ -77,6 +77,7 @@ static void a_key_has_a_private_and_a_public_half(void **state)
     make(&public);
     assert_true(str_has_prefix(strbuf_str(&public), S("ssh-ed25519 AAAA")));
     assert_non_null(strstr(strbuf_cstr(&public), " a comment"));
+    assert_null(strchr(strbuf_cstr(&public), '\n'));
     assert_int_equal(key_file_read(path, 4096, KEY_FILE_PRIVATE, &file, &why),
                      0);
     read_armor(file.data, &bytes);
