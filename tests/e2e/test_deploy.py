@@ -1,8 +1,10 @@
 """What deploy/ ships, put to work: the image is built and used on the bed's own
 engine, which stands for the runner's machine as well as for the Docker host."""
+import functools
 import gzip
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from harness import (HERE, PATIENCE, STAND_IN, Bed, Result, api, too_long,
                      wait_for)
+from test_host_setup import Host
 
 TOP = HERE.parents[1]
 CACHE = Path(os.environ.get("BERTH_TEST_CACHE", "/var/cache/berth-test"))
@@ -24,55 +27,59 @@ RUNNER_FILES = ["usr/bin/docker", "lib64/ld-linux-x86-64.so.2",
                 "lib/x86_64-linux-gnu/libc.so.6"]
 
 
+@functools.cache
+def make_images():
+    """Once for all of the classes here."""
+    unittest.addModuleCleanup(remove_all)
+    import_base()
+    Deployed.docker("build", "--quiet", "--tag", "berth", "--file",
+                    TOP / "deploy/Dockerfile", TOP)
+    with tempfile.TemporaryDirectory(prefix="berth-runner.") as tmp:
+        for name in RUNNER_FILES:
+            path = Path(tmp, "files", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(CACHE / "trixie" / name, path)
+        Path(tmp, "Dockerfile").write_text("FROM busybox\nCOPY files /\n")
+        Deployed.docker("build", "--quiet", "--tag", RUNNER_IMAGE, tmp)
+
+
+def import_base():
+    """Debian 13 with what the Dockerfile installs, so that its apt-get, which
+    has nobody to ask, has nothing to do."""
+    tar = subprocess.Popen(
+        ["tar", "-c", "-C", CACHE / "trixie-build/", "--exclude=./usr/share/man",
+         "--exclude=./usr/share/locale", "--exclude=./etc/apt/sources.list",
+         "."], stdout=subprocess.PIPE)
+    with tar.stdout:
+        Deployed.docker("import", "-", "debian:trixie-slim", stdin=tar.stdout)
+    if tar.wait(PATIENCE) != 0:
+        raise RuntimeError("tar of the build tree failed")
+
+
+def remove_all():
+    """The engine is as empty as before."""
+    sock = Deployed.bed_env["BED_SOCKET"]
+    for c in api(sock, "GET", "/containers/json", all=1)[1]:
+        api(sock, "DELETE", f"/containers/{c['Id']}", force=1, v=1)
+    api(sock, "POST", "/volumes/prune", filters='{"all":["true"]}')
+    api(sock, "POST", "/networks/prune")
+    for image in "berth", RUNNER_IMAGE, "debian:trixie-slim":
+        api(sock, "DELETE", f"/images/{image}", force=1)
+    api(sock, "POST", "/images/prune", filters='{"dangling":["true"]}')
+    api(sock, "POST", "/build/prune", all=1)
+
+
 @unittest.skipIf(STAND_IN, "about berth itself")
 class Deployed(unittest.TestCase):
     """Commands on the Docker host itself: `docker` is its administrator's."""
 
     @classmethod
     def setUpClass(cls):
-        cls.bed = Bed(os.environ["BERTH_E2E_BED"])
-        cls.bed_env = cls.bed.env
+        Deployed.bed = Bed(os.environ["BERTH_E2E_BED"])
+        Deployed.bed_env = cls.bed.env
         if cls.bed_env["BED_ENGINE_VERSION"] != "26.1":
             raise unittest.SkipTest("one engine builds the image")
-        cls.addClassCleanup(cls.clear)
-        cls.import_base()
-        cls.docker("build", "--quiet", "--tag", "berth", "--file",
-                   TOP / "deploy/Dockerfile", TOP)
-        cls.build_runner()
-
-    @classmethod
-    def import_base(cls):
-        """Debian 13 with what the Dockerfile installs, so that its apt-get,
-        which has nobody to ask, has nothing to do."""
-        tar = subprocess.Popen(
-            ["tar", "-c", "-C", CACHE / "trixie-build/", "--exclude=./usr/share/man",
-             "--exclude=./usr/share/locale", "--exclude=./etc/apt/sources.list",
-             "."], stdout=subprocess.PIPE)
-        cls.docker("import", "-", "debian:trixie-slim", stdin=tar.stdout)
-        tar.stdout.close()
-        assert tar.wait() == 0
-
-    @classmethod
-    def build_runner(cls):
-        with tempfile.TemporaryDirectory(prefix="berth-runner.") as tmp:
-            for name in RUNNER_FILES:
-                path = Path(tmp, "files", name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(CACHE / "trixie" / name, path)
-            Path(tmp, "Dockerfile").write_text("FROM busybox\nCOPY files /\n")
-            cls.docker("build", "--quiet", "--tag", RUNNER_IMAGE, tmp)
-
-    @classmethod
-    def clear(cls):
-        sock = cls.bed_env["BED_SOCKET"]
-        for c in api(sock, "GET", "/containers/json", all=1)[1]:
-            api(sock, "DELETE", f"/containers/{c['Id']}", force=1, v=1)
-        api(sock, "POST", "/volumes/prune", filters='{"all":["true"]}')
-        api(sock, "POST", "/networks/prune")
-        for image in "berth", RUNNER_IMAGE, "debian:trixie-slim":
-            api(sock, "DELETE", f"/images/{image}", force=1)
-        api(sock, "POST", "/images/prune", filters='{"dangling":["true"]}')
-        api(sock, "POST", "/build/prune", all=1)
+        make_images()
 
     @classmethod
     def run_docker(cls, *words, stdin=subprocess.DEVNULL):
@@ -193,6 +200,163 @@ class Image(Deployed):
         self.start_sidecar(self.make_settings(
             url="ssh://berth@127.0.0.1:1", wait="100ms"))
         self.assertIn("Connection refused", self.await_health("unhealthy"))
+
+
+class Compose(Deployed):
+    """From a checkout to a first container, as the README has it."""
+
+    def setUp(self):
+        super().setUp()
+        self.host = Host(self.bed)
+        self.app = self.bed.dir / "srv/compose"
+        shutil.copytree(TOP / "deploy/compose", self.app)
+        self.addCleanup(shutil.rmtree, self.app)
+        shutil.copy(self.bed_env["BED_KNOWN_HOSTS"], self.app / "known_hosts")
+        address, port = self.bed_env["BED_ADDRESS"], self.bed_env["BED_SSH_PORT"]
+        (self.app / ".env").write_text(
+            f"BERTH_UPSTREAM=ssh://ci@{address}:{port}\n")
+
+    def compose(self, *words):
+        done = self.host.run("docker", "compose", "--project-directory",
+                             "/srv/compose", *words)
+        self.assertEqual(done.returncode, 0, f"{words}: {done.stderr}")
+        return done.stdout.strip()
+
+    def works(self, *files):
+        self.addCleanup(self.compose, "down", "--volumes", "--timeout", "0")
+        said = self.compose("run", "--rm", "berth", "keygen",
+                            "/var/lib/berth/id_ed25519")
+        key = re.search(r"host-setup.sh --key '(.*)'", said)[1]
+        self.addCleanup(self.host.setup, "--uninstall")
+        done = self.host.setup("--key", key)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.compose(*files, "up", "--detach", "--wait")
+        self.assertEqual(
+            self.compose("exec", "-T", "runner", "docker", "run", "--rm",
+                         "alpine", "echo", "hello"), "hello")
+
+    def test_a_runner_and_its_berth_share_a_volume(self):
+        self.works()
+
+    def test_they_share_a_network_namespace_too(self):
+        files = [f"--file=/srv/compose/{name}" for name in
+                 ("compose.yaml", "compose.network.yaml")]
+        self.works(*files)
+        addresses = {self.compose("exec", "-T", "runner", "hostname", "-i"),
+                     self.docker("inspect", "--format", "{{range "
+                                 ".NetworkSettings.Networks}}{{.IPAddress}}"
+                                 "{{end}}", "berth-berth-1")}
+        self.assertEqual(len(addresses), 1, addresses)
+
+
+class Pod(Deployed):
+    """The pod of deploy/kubernetes/values.yaml, played on a plain engine."""
+
+    def setUp(self):
+        super().setUp()
+        self.pod = pod_template(self.bed_env)["spec"]
+        self.sidecar, = self.pod["initContainers"]
+        self.runner, = self.pod["containers"]
+        self.dir = self.bed.dir / "srv/pod"
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.make_volumes()
+
+    def make_volumes(self):
+        """Group and modes as Kubernetes makes them for such a fsGroup."""
+        group = self.pod["securityContext"]["fsGroup"]
+        (self.dir / "docker-socket").mkdir(parents=True)
+        os.chown(self.dir / "docker-socket", 0, group)
+        (self.dir / "docker-socket").chmod(0o2777)
+        policy = json.loads((TOP / "deploy/kubernetes/policy.json").read_text())
+        policy["upstream"]["url"] = self.bed_env["BED_SSH_URL"]
+        settings = self.dir / "berth"
+        settings.mkdir()
+        (settings / "policy.json").write_text(json.dumps(policy))
+        shutil.copy(self.bed_env["BED_IDENTITY"], settings / "id_ed25519")
+        shutil.copy(self.bed_env["BED_KNOWN_HOSTS"], settings / "known_hosts")
+        projected = next(v["projected"] for v in self.pod["volumes"]
+                         if v["name"] == "berth")
+        for path in settings.iterdir():
+            os.chown(path, 0, group)
+            path.chmod(projected["defaultMode"])
+
+    def start(self, name, container, image, *words, **env):
+        mounts = [w for m in container["volumeMounts"] for w in (
+            "--volume", f"/srv/pod/{m['name']}:{m['mountPath']}"
+            + (":ro" if m.get("readOnly") else ""))]
+        variables = [w for k, v in env.items() for w in ("--env", f"{k}={v}")]
+        self.docker("run", "--detach", "--name", name, "--network", "bridge",
+                    *mounts, *variables, *words, image,
+                    *container.get("args", ["sleep", "600"]))
+        self.addCleanup(self.docker, "rm", "--force", name)
+
+    def test_the_runner_has_an_engine(self):
+        rights = self.sidecar["securityContext"]
+        self.assertTrue(rights["readOnlyRootFilesystem"])
+        self.start("sidecar", self.sidecar, "berth", "--read-only",
+                   "--user", f"{rights['runAsUser']}:{rights['runAsGroup']}",
+                   "--cap-drop", *rights["capabilities"]["drop"],
+                   "--security-opt", "no-new-privileges",
+                   RUNNER_NAME="berth-x7k2p-runner-9tq4w")
+        probe = self.sidecar["startupProbe"]["exec"]["command"]
+        wait_for("the pod's start", lambda: self.run_docker(
+            "exec", "sidecar", *probe).rc == 0)
+        # GitHub's image runs as this user, who is in the group docker
+        self.start("runner", self.runner, RUNNER_IMAGE, "--user", "1001:1001",
+                   "--group-add", "123",
+                   **{e["name"]: e["value"] for e in self.runner["env"]})
+        self.assertEqual(
+            self.docker("exec", "runner", "docker", "run", "--rm", "alpine",
+                        "echo", "hello"), "hello")
+
+
+def pod_template(env):
+    """What values.yaml makes of a runner's pod; Kubernetes must know it all."""
+    p = subprocess.run(
+        [env["BED_BIN"] + "/node", HERE / "clients/pod.js",
+         TOP / "deploy/kubernetes/values.yaml"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+    assert p.returncode == 0, p.stderr.decode()
+    return json.loads(p.stdout)
+
+
+@unittest.skipIf(STAND_IN, "about berth itself")
+class Files(unittest.TestCase):
+    """What can be said of a file without using it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = Bed(os.environ["BERTH_E2E_BED"]).env
+
+    def good(self, *argv, **env):
+        p = subprocess.run([str(a) for a in argv], env={
+            "PATH": "/usr/bin:/bin", **env}, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=PATIENCE)
+        self.assertEqual(p.returncode, 0, p.stdout.decode())
+
+    def test_the_dockerfile_has_good_manners(self):
+        self.good(self.env["BED_BIN"] + "/node",
+                  CACHE / "node/node_modules/.bin/dockerfilelint",
+                  TOP / "deploy/Dockerfile")
+
+    def test_the_compose_files_make_sense(self):
+        compose = [self.env["BED_BIN"] + "/docker-compose-2.26", "--file",
+                   TOP / "deploy/compose/compose.yaml"]
+        more = ["--file", TOP / "deploy/compose/compose.network.yaml"]
+        for files in compose, compose + more:
+            self.good(*files, "config", "--quiet",
+                      BERTH_UPSTREAM="ssh://berth@docker-host")
+
+    def test_the_pod_makes_sense(self):
+        volumes = {v["name"] for v in pod_template(self.env)["spec"]["volumes"]}
+        self.assertEqual(volumes, {"docker-socket", "berth"})
+
+    def test_the_policies_are_good(self):
+        for path in (TOP / "deploy").glob("*/policy.json"):
+            self.good(os.environ["BERTH_BINARY"], "check", path,
+                      RUNNER_NAME="r1", BERTH_UPSTREAM="ssh://berth@host",
+                      STATE_DIRECTORY="/var/lib/berth/r1",
+                      LOGS_DIRECTORY="/var/log/berth/r1")
 
 
 class Ping(unittest.TestCase):
