@@ -22,7 +22,7 @@ libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
 build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc openssh-client openssh-server procps
-    python3-jsonschema)
+    python3-jsonschema systemd)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(docker-compose python3-docker socat prometheus)

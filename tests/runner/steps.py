@@ -15,13 +15,15 @@ BUILDS = {  # name: compiler, options of meson
                           "-Db_lundef=false"]),
     "clang": ("clang", ["-Dbuildtype=release"]),
     "analyzer": ("gcc", ["-Dc_args=-fanalyzer"]),
-    "release": ("gcc", ["-Dbuildtype=release", "-Db_lto=true"]),
+    "release": ("gcc", ["-Dbuildtype=release", "-Db_lto=true",
+                        "-Dsystemd_unit_dir=/usr/local/lib/systemd/system"]),
 }
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
 }
 FUZZ_SECONDS = 20  # for each fuzzer
+EXPOSURE_MAX = 15  # of a service, in the tenths of systemd-analyze
 
 
 def dir_of(build):
@@ -168,6 +170,18 @@ def install(run):
              root / "share/man/man1/berth.1"],
         "the schema is there":
             ["grep", "-q", "berth", root / "share/berth/berth-policy.schema.json"],
+    }
+    units = root / "lib/systemd/system"
+    service, socket = units / "berth@.service", units / "berth@.socket"
+    # as if it were installed for good
+    service.write_text(service.read_text().replace(
+        "/usr/local/bin/berth", str(program)))
+    checks |= {
+        "systemd understands its units":
+            ["systemd-analyze", "verify", "--man=no", service, socket],
+        "a service is shut in":
+            ["systemd-analyze", "security", "--offline=yes", "--no-pager",
+             f"--threshold={EXPOSURE_MAX}", service],
     }
     cases = []
     for what, argv in checks.items():
