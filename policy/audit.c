@@ -165,14 +165,17 @@ static void put_beginning(struct json_line *line, const char *key,
 static void put_bounded(struct json_line *line, const char *key,
                         const json_t *value)
 {
-    AUTO(strbuf_fini) struct strbuf part = STRBUF(LIMIT_AUDIT_PART);
+    struct strbuf *out = line->out;
+    size_t before = out->len, start;
 
     if (is_empty(value))
         return;
-    if (json_write(&part, value) < 0)
-        put_beginning(line, key, value);
-    else
-        json_line_json(line, key, strbuf_str(&part));
+    json_line_json(line, key, S(""));
+    start = out->len;
+    if (json_write(out, value) == 0 && out->len - start <= LIMIT_AUDIT_PART)
+        return;
+    out->len = before;
+    put_beginning(line, key, value);
 }
 
 static bool is_hidden(struct str key)

@@ -21,13 +21,17 @@ const struct record *body_record(enum operation operation)
     return bodies[operation];
 }
 
-const struct field *record_find(const struct record *record, const char *key)
+const struct field *record_find(const struct record *record, const char *key,
+                                size_t hint)
 {
-    for (size_t i = 0; i < record->count; i++) {
-        const char *name = record->fields[i].name;
+    for (size_t i = 0, at = hint; i < record->count; i++, at++) {
+        const struct field *field;
 
-        if (name[0] == key[0] && strcmp(name, key) == 0)
-            return &record->fields[i];
+        if (at >= record->count)
+            at = 0;
+        field = &record->fields[at];
+        if (field->name[0] == key[0] && strcmp(field->name, key) == 0)
+            return field;
     }
     return NULL;
 }

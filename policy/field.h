@@ -71,9 +71,11 @@ enum { RECORD_FIELDS_MAX = 128 };
     .name = (struct_name), .fields = (table),                                  \
     .count = sizeof(table) / sizeof((table)[0])
 
-/* The field of exactly that key; or the one Docker would take KEY for, reading
+/* The field of exactly that key, looked for from the one at HINT on, as clients
+ * write them in Docker's order; or the one Docker would take KEY for, reading
  * ASCII letters in either case (non-ASCII keys have been refused). Or NULL. */
-const struct field *record_find(const struct record *record, const char *key);
+const struct field *record_find(const struct record *record, const char *key,
+                                size_t hint);
 const struct field *record_find_folded(const struct record *record,
                                        const char *key);
 

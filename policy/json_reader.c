@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "policy/json_plain.h"
 #include "policy/limits.h"
 
 struct reader {
@@ -42,9 +43,14 @@ static bool at_digit(const struct reader *r)
            r->text.ptr[r->at] <= '9';
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
 static void skip_blanks(struct reader *r)
 {
-    while (at_one_of(r, S(" \t\r\n")))
+    while (r->at < r->text.len && is_blank(r->text.ptr[r->at]))
         r->at++;
 }
 
@@ -84,17 +90,11 @@ struct text {
     json_t *decoded;
 };
 
-static bool is_plain(char c)
-{
-    return c >= 0x20 && c != '"' && c != '\\' && (unsigned char)c < 0x80;
-}
-
 static bool read_text(struct reader *r, struct text *out)
 {
     size_t start = r->at++;
 
-    while (r->at < r->text.len && is_plain(r->text.ptr[r->at]))
-        r->at++;
+    r->at += json_plain_length(str_from_index(r->text, r->at));
     if (r->at < r->text.len && r->text.ptr[r->at] == '"') {
         *out = (struct text){
             .words = str_of(r->text.ptr + start + 1, r->at++ - start - 1)};
@@ -173,7 +173,7 @@ static json_t *read_number(struct reader *r)
     r->at += negative;
     for (first = r->at; at_digit(r) && r->at - first < SAFE_DIGITS; r->at++)
         n = n * 10 + (r->text.ptr[r->at] - '0');
-    if (r->at > first && !at_one_of(r, S("0123456789.eE+-")) &&
+    if (r->at > first && !at_digit(r) && !at_one_of(r, S(".eE+-")) &&
         (r->text.ptr[first] != '0' || (r->at == first + 1 && !negative)))
         return json_integer(negative ? -n : n);
     while (at_one_of(r, S("0123456789.eE+-")))

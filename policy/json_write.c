@@ -1,5 +1,8 @@
 #include "policy/json_write.h"
 
+#include <errno.h>
+
+#include "policy/json_plain.h"
 #include "policy/json_reader.h"
 
 static int put_escape(struct strbuf *out, unsigned char c)
@@ -18,24 +21,54 @@ static int put_escape(struct strbuf *out, unsigned char c)
     }
 }
 
-int json_write_text(struct strbuf *out, struct str text)
+/* TEXT, of which the byte at PLAIN is the first that might need an escape. */
+static int put_escaped(struct strbuf *out, struct str text, size_t plain)
 {
-    size_t plain = 0;
     int r = strbuf_add_char(out, '"');
 
-    for (size_t i = 0; r == 0 && i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
+    while (r == 0 && text.len) {
+        r = strbuf_add(out, str_head(text, plain));
+        text = str_from_index(text, plain);
+        if (r == 0 && text.len) {
+            unsigned char c = (unsigned char)text.ptr[0];
 
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        r = strbuf_add(out, str_of(text.ptr + plain, i - plain));
-        if (r == 0)
-            r = put_escape(out, c);
-        plain = i + 1;
+            r = c >= 0x80 ? strbuf_add_char(out, (char)c) : put_escape(out, c);
+            text = str_from_index(text, 1);
+        }
+        plain = json_plain_length(text);
     }
-    if (r == 0)
-        r = strbuf_add(out, str_from_index(text, plain));
     return r == 0 ? strbuf_add_char(out, '"') : r;
+}
+
+int json_write_text(struct strbuf *out, struct str text)
+{
+    size_t plain = json_plain_length(text);
+    char *to;
+
+    if (plain < text.len)
+        return put_escaped(out, text, plain);
+    to = strbuf_reserve(out, text.len + 2);
+    if (!to)
+        return -ENOBUFS;
+    to[0] = '"';
+    if (text.len)
+        memcpy(to + 1, text.ptr, text.len);
+    to[text.len + 1] = '"';
+    strbuf_commit(out, text.len + 2);
+    return 0;
+}
+
+static int put_integer(struct strbuf *out, json_int_t n)
+{
+    char text[24], *at = text + sizeof(text);
+    uint64_t rest = n < 0 ? -(uint64_t)n : (uint64_t)n;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (n < 0)
+        *--at = '-';
+    return strbuf_add(out, str_of(at, (size_t)(text + sizeof(text) - at)));
 }
 
 static int put_list(struct strbuf *out, const json_t *list)
@@ -104,8 +137,7 @@ int json_write(struct strbuf *out, const json_t *tree)
     case JSON_STRING:
         return put_string(out, tree);
     case JSON_INTEGER:
-        return strbuf_addf(out, "%" JSON_INTEGER_FORMAT,
-                           json_integer_value(tree));
+        return put_integer(out, json_integer_value(tree));
     case JSON_REAL:
         return put_real(out, tree);
     case JSON_TRUE:

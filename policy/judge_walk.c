@@ -20,6 +20,7 @@ static bool is_ascii(const char *text)
 /* What is to be done with the keys of one object, once all have been seen. */
 struct keys {
     const struct record *record;
+    size_t next; /* the field behind the last one */
     bool seen[RECORD_FIELDS_MAX];
     const char *spelled[RECORD_FIELDS_MAX]; /* by the client, if otherwise */
 };
@@ -51,7 +52,7 @@ static bool settle_key(struct judge *judge, struct keys *keys,
                        const char *key, json_t *value)
 {
     const struct record *record = keys->record;
-    const struct field *field = record_find(record, key);
+    const struct field *field = record_find(record, key, keys->next);
     struct place at = place_field(place, object, key);
     size_t i;
 
@@ -73,6 +74,7 @@ static bool settle_key(struct judge *judge, struct keys *keys,
         return true;
     }
     i = (size_t)(field - record->fields);
+    keys->next = i + 1;
     if (keys->seen[i])
         return judge_refuse(judge, 400, "request.body", &at,
                             "%s is given twice, in different spellings; give "

@@ -200,21 +200,21 @@ int strbuf_add(struct strbuf *buf, struct str s)
     return 0;
 }
 
-int strbuf_add_char(struct strbuf *buf, char c)
-{
-    return strbuf_add(buf, str_of(&c, 1));
-}
-
 int strbuf_addv(struct strbuf *buf, const char *format, va_list args)
 {
+    size_t room = buf->cap - buf->len;
     va_list again;
     char *to;
     int len;
 
     va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
+    len = vsnprintf(room ? buf->ptr + buf->len : NULL, room, format, again);
     va_end(again);
     assert(len >= 0);
+    if ((size_t)len < room && buf->len + (size_t)len <= buf->max) {
+        buf->len += (size_t)len;
+        return 0;
+    }
     /* vsnprintf wants a byte for its NUL, which then is cut off again; it is
      * allowed one byte over MAX rather than making every caller add one */
     buf->max++;

@@ -107,7 +107,13 @@ void strbuf_fini(struct strbuf *buf);
  * buffer then is as it was.
  */
 int strbuf_add(struct strbuf *buf, struct str s);
-int strbuf_add_char(struct strbuf *buf, char c);
+static inline int strbuf_add_char(struct strbuf *buf, char c)
+{
+    if (buf->len == buf->cap || buf->len >= buf->max)
+        return strbuf_add(buf, str_of(&c, 1));
+    buf->ptr[buf->len++] = c;
+    return 0;
+}
 int strbuf_addf(struct strbuf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int strbuf_addv(struct strbuf *buf, const char *format, va_list args)

@@ -44,8 +44,10 @@ static int record(const struct exchange *ex,
                   const struct audit_facts *facts)
 {
     AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
-    int r = put(&line, facts);
+    int r;
 
+    strbuf_reserve(&line, 2 * KIB); /* which most fit into */
+    r = put(&line, facts);
     return r < 0 ? r : ex->host->audit(ex->host->arg, strbuf_str(&line));
 }
 

@@ -18,6 +18,8 @@ static bool read_body(struct request *rq)
         return true;
     r = json_strict_parse(strbuf_str(&rq->collected), "", &rq->tree,
                           &rq->verdict);
+    /* what is written anew is about as long as what came */
+    strbuf_reserve(&rq->json, rq->collected.len);
     strbuf_fini(&rq->collected);
     if (r)
         return false;

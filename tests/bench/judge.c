@@ -1,7 +1,7 @@
 /*
  * How much CPU it takes to read, judge and write one ordinary create of some
- * 6 KiB:
- *     build/tests/bench/bench_judge [ROUNDS]
+ * 6 KiB, what the CLI sends for a job container with a usual environment:
+ *     build/tests/bench/bench_judge tests/bench/create.json [ROUNDS]
  */
 
 #include <stdio.h>
@@ -17,59 +17,6 @@ static const char policy[] =
     " \"host\": \"/srv/runners/r1/_work\", \"mode\": \"rw\"}],"
     " \"limits\": {\"memory\": \"4g\", \"cpus\": 2, \"pids\": 1024}},"
     " \"images\": {\"registries\": [\"docker.io\", \"ghcr.io/acme\"]}}";
-
-/* What the CLI sends for a job container, with a usual environment. */
-static void put_create(struct strbuf *out)
-{
-    strbuf_addf(
-        out,
-        "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"\","
-        "\"AttachStdin\":false,\"AttachStdout\":true,\"AttachStderr\":true,"
-        "\"ExposedPorts\":{\"5432/tcp\":{}},\"Tty\":false,\"OpenStdin\":false,"
-        "\"StdinOnce\":false,\"Cmd\":[\"sh\",\"-c\",\"make check\"],"
-        "\"Image\":\"ghcr.io/acme/build:v7\",\"Volumes\":{},\"WorkingDir\":"
-        "\"/__w\",\"Entrypoint\":null,\"OnBuild\":null,\"Env\":[");
-    for (int i = 0; i < 60; i++)
-        strbuf_addf(out, "%s\"CI_VARIABLE_NUMBER_%d=some value of it %d\"",
-                    i ? "," : "", i, i * i);
-    strbuf_addf(out, "],\"Labels\":{");
-    for (int i = 0; i < 15; i++)
-        strbuf_addf(out, "%s\"com.docker.compose.label-%d\":\"value %d\"",
-                    i ? "," : "", i, i);
-    strbuf_addf(
-        out,
-        "},\"HostConfig\":{\"Binds\":[\"/home/runner/_work:/__w\","
-        "\"/home/runner/_work/_temp:/__t:rw\",\"cache:/cache\"],"
-        "\"ContainerIDFile\":\"\",\"LogConfig\":{\"Type\":\"\",\"Config\":{}},"
-        "\"NetworkMode\":\"job_default\",\"PortBindings\":{\"5432/tcp\":"
-        "[{\"HostIp\":\"\",\"HostPort\":\"15432\"}]},\"RestartPolicy\":"
-        "{\"Name\":\"no\",\"MaximumRetryCount\":0},\"AutoRemove\":false,"
-        "\"VolumeDriver\":\"\",\"VolumesFrom\":null,\"ConsoleSize\":[24,80],"
-        "\"CapAdd\":null,\"CapDrop\":null,\"CgroupnsMode\":\"\",\"Dns\":[],"
-        "\"DnsOptions\":[],\"DnsSearch\":[],\"ExtraHosts\":"
-        "[\"host.docker.internal:host-gateway\"],\"GroupAdd\":null,"
-        "\"IpcMode\":\"\",\"Cgroup\":\"\",\"Links\":null,\"OomScoreAdj\":0,"
-        "\"PidMode\":\"\",\"Privileged\":false,\"PublishAllPorts\":false,"
-        "\"ReadonlyRootfs\":false,\"SecurityOpt\":null,\"UTSMode\":\"\","
-        "\"UsernsMode\":\"\",\"ShmSize\":0,\"Isolation\":\"\",\"CpuShares\":0,"
-        "\"Memory\":0,\"NanoCpus\":0,\"CgroupParent\":\"\",\"BlkioWeight\":0,"
-        "\"BlkioWeightDevice\":[],\"BlkioDeviceReadBps\":[],"
-        "\"BlkioDeviceWriteBps\":[],\"BlkioDeviceReadIOps\":[],"
-        "\"BlkioDeviceWriteIOps\":[],\"CpuPeriod\":0,\"CpuQuota\":0,"
-        "\"CpuRealtimePeriod\":0,\"CpuRealtimeRuntime\":0,\"CpusetCpus\":\"\","
-        "\"CpusetMems\":\"\",\"Devices\":[],\"DeviceCgroupRules\":null,"
-        "\"DeviceRequests\":null,\"MemoryReservation\":0,\"MemorySwap\":0,"
-        "\"MemorySwappiness\":-1,\"OomKillDisable\":false,\"PidsLimit\":0,"
-        "\"Ulimits\":[],\"CpuCount\":0,\"CpuPercent\":0,\"IOMaximumIOps\":0,"
-        "\"IOMaximumBandwidth\":0,\"Mounts\":[{\"Type\":\"volume\",\"Source\":"
-        "\"data\",\"Target\":\"/data\"}],\"MaskedPaths\":null,"
-        "\"ReadonlyPaths\":null},\"NetworkingConfig\":{\"EndpointsConfig\":"
-        "{\"job_default\":{\"IPAMConfig\":null,\"Links\":null,\"Aliases\":"
-        "[\"db\"],\"NetworkID\":\"\",\"EndpointID\":\"\",\"Gateway\":\"\","
-        "\"IPAddress\":\"\",\"IPPrefixLen\":0,\"IPv6Gateway\":\"\","
-        "\"GlobalIPv6Address\":\"\",\"GlobalIPv6PrefixLen\":0,\"MacAddress\":"
-        "\"\",\"DriverOpts\":null}}}}");
-}
 
 static double now(void)
 {
@@ -124,9 +71,22 @@ static void once(const struct rules *rules, struct str body,
     judgement_fini(&judgement);
 }
 
+static void read_file(const char *path, struct strbuf *out)
+{
+    FILE *file = fopen(path, "r");
+    size_t room = out->max;
+
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    strbuf_commit(out, fread(strbuf_reserve(out, room), 1, room, file));
+    fclose(file);
+}
+
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 20000;
+    int rounds = argc > 2 ? atoi(argv[2]) : 20000;
     AUTO(strbuf_fini) struct strbuf body = STRBUF(MIB);
     struct environment environment = {0};
     struct problems problems = {0};
@@ -135,13 +95,17 @@ int main(int argc, char **argv)
     struct layer layer = {.name = "policy", .root = root};
     double *all, *judged, *written;
 
+    if (argc < 2) {
+        fprintf(stderr, "usage: bench_judge FILE [ROUNDS]\n");
+        return 1;
+    }
     if (rounds < 1)
         rounds = 1;
     all = xcalloc((size_t)rounds, sizeof(*all));
     judged = xcalloc((size_t)rounds, sizeof(*judged));
     written = xcalloc((size_t)rounds, sizeof(*written));
     settings_read(&rules_shape, &rules, &layer, 1, &environment, &problems);
-    put_create(&body);
+    read_file(argv[1], &body);
     for (int i = 0; i < rounds; i++) {
         struct times times;
 

@@ -1,8 +1,9 @@
 /*
  * Asks an engine's socket the same thing over and over, on many connections
  * at once, and tells how long the answers took.
- * Usage: load SOCKET TARGET CONNECTIONS MILLISECONDS keep|fresh
+ * Usage: load SOCKET TARGET CONNECTIONS MILLISECONDS keep|fresh [BODY]
  *
+ * With the file BODY, it is a POST of what is in there, as JSON.
  * keep: a connection takes its next request as soon as it was answered;
  * fresh: it is closed, and a new one takes its place. 0 milliseconds: one
  * request on each connection, all at once.
@@ -27,6 +28,7 @@
 #define SAMPLES_MAX     ((size_t)1 << 22)
 #define REPLY_MAX       ((size_t)64 * 1024)
 #define PATIENCE_MS     20000
+#define BODY_MAX        ((size_t)64 * 1024)
 
 struct connection {
     int fd;
@@ -38,7 +40,7 @@ struct connection {
 
 static struct {
     const char *path;
-    char request[4096];
+    char request[4096 + BODY_MAX];
     size_t request_len;
     bool fresh;
     bool once;
@@ -106,7 +108,7 @@ static bool is_whole(struct connection *c)
 
 static void note(struct connection *c)
 {
-    if (strncmp(c->reply, "HTTP/1.1 200", 12) != 0) {
+    if (strncmp(c->reply, "HTTP/1.1 20", 11) != 0) {
         if (load.errors++ == 0)
             fprintf(stderr, "load: %.400s\n", c->reply);
     } else if (load.start && c->asked >= load.start &&
@@ -193,13 +195,41 @@ static void run(struct connection *connections, size_t count)
            percentile(100));
 }
 
+static void compose(const char *target, const char *body)
+{
+    static char text[BODY_MAX];
+    size_t room = sizeof(load.request), len = 0;
+    FILE *file = body ? fopen(body, "r") : NULL;
+
+    if (file)
+        len = fread(text, 1, sizeof(text), file);
+    if (body && (!file || !feof(file)))
+        die("%s: no body, or a long one", body);
+    if (file)
+        fclose(file);
+    load.request_len = (size_t)snprintf(load.request, room,
+                                        "%s %s HTTP/1.1\r\nHost: docker\r\n",
+                                        body ? "POST" : "GET", target);
+    if (body)
+        load.request_len += (size_t)snprintf(
+            load.request + load.request_len, room - load.request_len,
+            "Content-Type: application/json\r\nContent-Length: %zu\r\n", len);
+    if (load.request_len + 2 + len > room)
+        die("the request is too long");
+    memcpy(load.request + load.request_len, "\r\n", 2);
+    memcpy(load.request + load.request_len + 2, text, len);
+    load.request_len += 2 + len;
+}
+
 int main(int argc, char **argv)
 {
     struct connection *connections;
     unsigned long count, milliseconds;
 
-    if (argc != 6 || (strcmp(argv[5], "keep") && strcmp(argv[5], "fresh")))
-        die("usage: load SOCKET TARGET CONNECTIONS MILLISECONDS keep|fresh");
+    if (argc < 6 || argc > 7 ||
+        (strcmp(argv[5], "keep") && strcmp(argv[5], "fresh")))
+        die("usage: load SOCKET TARGET CONNECTIONS MILLISECONDS keep|fresh "
+            "[BODY]");
     raise_descriptor_limit();
     count = number(argv[3], 1, CONNECTIONS_MAX);
     milliseconds = number(argv[4], 0, 600000);
@@ -207,9 +237,7 @@ int main(int argc, char **argv)
     load.once = milliseconds == 0;
     load.length = (uint64_t)milliseconds * 1000000;
     load.fresh = load.once || strcmp(argv[5], "fresh") == 0;
-    load.request_len =
-        (size_t)snprintf(load.request, sizeof(load.request),
-                         "GET %s HTTP/1.1\r\nHost: docker\r\n\r\n", argv[2]);
+    compose(argv[2], argv[6]);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     load.samples = malloc(SAMPLES_MAX * sizeof(*load.samples));
     connections = calloc(count, sizeof(*connections));

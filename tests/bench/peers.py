@@ -17,6 +17,34 @@ from harness import OPERATIONS, answers, wait_for  # noqa: E402
 ONE_WAY_US = 10000  # of the long way
 ENGINE, STAND_IN = "docker.sock", "bench.sock"  # as the bed's /run knows them
 NEAR, FAR = "near", "far"
+# what create.json needs: its paths, and limits to fill in
+RULES = {"container": {
+    "mounts": [{"source": "/home/runner/_work", "host": "/srv/r1/_work",
+                "mode": "rw"}],
+    "limits": {"memory": "4g", "cpus": 2, "pids": 1024}}}
+# a log line for each request, and regular expressions on paths, as the images
+# that put HAProxy before docker.sock have it; but with connections kept
+HAPROXY_PATHS = ("_ping", "version", "events", "auth", "build", "containers",
+                 "exec", "images", "networks", "volumes")
+HAPROXY_CFG = r"""
+global
+    maxconn 4000
+    log stdout format raw daemon info
+defaults
+    mode http
+    log global
+    option httplog
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+frontend runner
+    bind unix@{socket} mode 666
+{allowed}
+    http-request deny
+    default_backend engine
+backend engine
+    server engine {engine}
+"""
 CLI = "docker-26.1"
 
 
@@ -268,22 +296,61 @@ class Berth(Process):
         super().__init__(ground, name, place, target)
 
     def argv(self, target):
-        host, port = self.ground.address[self.place]
-        user = self.ground.env["BED_SSH_USER"]
-        policy = {
+        (self.where / "policy").write_text(json.dumps(self.policy(target)))
+        return [self.binary, "serve", "--policy", self.where / "policy"]
+
+    def policy(self, target):
+        return {
             "version": 1,
             "namespace": "bench",
             "listen": {"path": str(self.socket), "clients": 4096},
-            "upstream": {
-                "url": f"ssh://{user}@{host}:{port}/run/{target}",
-                "identity": self.ground.env["BED_IDENTITY"],
-                "known_hosts": str(self.ground.known_hosts),
-            },
+            "upstream": self.upstream(target),
             "operations": {"allow": OPERATIONS},
             "audit": {"to": str(self.where / "audit")},
         }
-        (self.where / "policy").write_text(json.dumps(policy))
-        return [self.binary, "serve", "--policy", self.where / "policy"]
+
+    def upstream(self, target):
+        host, port = self.ground.address[self.place]
+        user = self.ground.env["BED_SSH_USER"]
+        return {
+            "url": f"ssh://{user}@{host}:{port}/run/{target}",
+            "identity": self.ground.env["BED_IDENTITY"],
+            "known_hosts": str(self.ground.known_hosts),
+        }
+
+
+class PlainBerth(Berth):
+    """berth without a way: its upstream is a socket on this machine. With
+    NAMESPACED, the runner's words are rewritten, too; without, requests are
+    only judged."""
+
+    def __init__(self, ground, target, namespaced):
+        self.isolation = "namespace" if namespaced else "none"
+        super().__init__(ground, NEAR, target,
+                         "berth, namespaced" if namespaced else "berth")
+
+    def upstream(self, target):
+        return {"url": f"unix://{self.ground.run_dir / target}"}
+
+    def policy(self, target):
+        return {**super().policy(target), "isolation": self.isolation,
+                **RULES}
+
+
+class HaProxy(Process):
+    """The usual proxy before an engine's socket: a list of paths."""
+
+    def __init__(self, ground, target):
+        super().__init__(ground, "HAProxy", NEAR, target)
+
+    def argv(self, target):
+        allowed = "\n".join(
+            "    http-request allow if { path,url_dec -m reg -i "
+            rf"^(/v[\d\.]+)?/{path} }}" for path in HAPROXY_PATHS)
+        (self.where / "cfg").write_text(HAPROXY_CFG.format(
+            socket=self.socket, allowed=allowed,
+            engine=self.ground.run_dir / target))
+        return ["/usr/sbin/haproxy", "-db", "-f", self.where / "cfg"]
 
 
 class BareLoop(Peer):

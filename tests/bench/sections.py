@@ -1,24 +1,29 @@
 """What is measured: rows, each for some peers, in sections. A row runs once a
 round for each of its peers and gives numbers by name."""
+import json
 import subprocess
 import tempfile
 import time
+from pathlib import Path
 
 from peers import (FAR, NEAR, STAND_IN, ENGINE, BareLoop, Berth, Direct,
-                   DockerOverSsh, Ssh, rss_kib)
+                   DockerOverSsh, HaProxy, PlainBerth, Ssh, rss_kib)
 
 MIB = 1 << 20
 GIB = 1 << 30
 CONNECTIONS = (1, 10, 100)
 SAME_CIPHER = "aes128-ctr"  # as berth takes with libssh2 1.10
 BOX = "box"
+CREATE = Path(__file__).resolve().parent / "create.json"
 HELD = 500
 
 
 class Row:
-    """NAME under TITLE, for PEERS; run(peer) gives a dict of COLUMNS."""
+    """NAME under TITLE, for PEERS, to be held AGAINST one of them; run(peer)
+    gives a dict of COLUMNS."""
 
-    def __init__(self, title, name, columns, peers, run):
+    def __init__(self, title, name, columns, peers, run, against="ssh -L"):
+        self.against = against
         self.title, self.name, self.columns = title, name, columns
         self.peers, self.run = peers, run
         self.samples = {p.name: [] for p in peers}
@@ -64,18 +69,21 @@ def commands(peers, size):
                       lambda p, t=times, w=words: run(p, t, w))
 
 
+def load(peer, size, *args):
+    """Requests in a closed loop, ARGS being what bench_load is told of them."""
+    before = peer.cpu()
+    target, connections, how, *body = args
+    r = peer.tool("load", target, connections, size.load_ms, how, *body)
+    if r["errors"] or not r["requests"]:
+        raise RuntimeError(f"{peer.name}: {r['errors']} bad answers, "
+                           f"{r['requests']} good ones")
+    return {"rate": r["requests"] / r["seconds"], "p50": r["p50"],
+            "p99": r["p99"],
+            "cpu": (peer.cpu() - before) * 1e6 / r["requests"]}
+
+
 def requests(peers, size):
     """One kind of request over and over, from a closed loop of connections."""
-
-    def run(peer, target, connections, how):
-        before = peer.cpu()
-        r = peer.tool("load", target, connections, size.load_ms, how)
-        if r["errors"] or not r["requests"]:
-            raise RuntimeError(f"{peer.name}: {r['errors']} bad answers, "
-                               f"{r['requests']} good ones")
-        return {"rate": r["requests"] / r["seconds"], "p50": r["p50"],
-                "p99": r["p99"],
-                "cpu": (peer.cpu() - before) * 1e6 / r["requests"]}
 
     def rows(title, place, target_of, target, hows, counts):
         for how in hows:
@@ -83,7 +91,7 @@ def requests(peers, size):
                 word = {"keep": "kept", "fresh": "new"}[how]
                 yield Row(f"GET {target}, {title}, {WHERE[place]}",
                           f"{word} x {n}", REQUESTS, target_of(place),
-                          lambda p, n=n, how=how: run(p, target, n, how))
+                          lambda p, n=n, how=how: load(p, size, target, n, how))
 
     both = ("keep", "fresh")
     inspect = f"/containers/{BOX}/json"
@@ -95,6 +103,25 @@ def requests(peers, size):
         yield from rows("real engine", place, peers.engine, inspect,
                         both if size.full else ["keep"],
                         CONNECTIONS if size.full else (1,))
+
+
+def creates(peers, size):
+    """POST /containers/create with 6 KiB, which berth reads, judges, records
+    and writes anew; HAProxy looks at its path. On plain sockets, since HAProxy
+    knows no other way."""
+    target = "/v1.45/containers/create"
+    real = peers.ground.dir / "create.json"
+    real.write_text(json.dumps({**json.loads(CREATE.read_text()),
+                                "Image": "busybox"}))
+    for what, engine, body, counts in (
+            ("stand-in engine", STAND_IN, CREATE, CONNECTIONS),
+            ("real engine", ENGINE, real, (1, 10))):
+        everyone = peers.creates(engine)
+        for n in counts:
+            yield Row(f"Creates of 6 KiB, {what}, plain sockets", f"x {n}",
+                      REQUESTS, everyone,
+                      lambda p, n=n, body=body:
+                          load(p, size, target, n, "keep", body), "HAProxy")
 
 
 def bursts(peers, size):
@@ -207,6 +234,11 @@ class Peers:
         self.over_ssh = {p: DockerOverSsh(ground, p) for p in (NEAR, FAR)}
         self.same_cipher = [Ssh(ground, NEAR, STAND_IN, SAME_CIPHER)]
         self.bare = BareLoop(ground)
+
+    def creates(self, target):
+        berths = [PlainBerth(self.ground, target, namespaced)
+                  for namespaced in (False, True) if Berth.binary]
+        return [self.direct[target], HaProxy(self.ground, target), *berths]
 
     def behind(self, place, target):
         direct = [self.direct[target]] if place == NEAR else []

@@ -4,6 +4,7 @@
  * Usage: stand_in SOCKET. Says "ready" on standard output.
  *
  *   GET  /_ping, /version, .../json       what an engine says, about 1 KiB
+ *   POST /containers/create               201, and an ID
  *   GET  /containers/source-N/archive     N bytes
  *   PUT  /containers/NAME/archive         swallows the body
  *   GET  /containers/NAME/logs            a head, then silence until EOF
@@ -30,7 +31,9 @@
 #define HEADERS                                                                \
     "Api-Version: 1.45\r\nDocker-Experimental: false\r\nOstype: linux\r\n"     \
     "Server: Docker/26.1.5 (linux)\r\n"
-#define OK         "HTTP/1.1 200 OK\r\n" HEADERS
+#define OK "HTTP/1.1 200 OK\r\n" HEADERS
+#define CREATED                                                                \
+    "HTTP/1.1 201 Created\r\n" HEADERS "Content-Type: application/json\r\n"
 #define JSON       OK "Content-Type: application/json\r\n"
 #define CHUNKED    "Transfer-Encoding: chunked\r\n\r\n"
 #define LAST_CHUNK "0\r\n\r\n"
@@ -54,6 +57,8 @@ static const char container[] =
     "\"Config\":{\"Image\":\"busybox\",\"Labels\":{\"berth.namespace\":"
     "\"bench\"},\"Env\":[\"PAD=" PADDING PADDING PADDING PADDING PADDING PADDING
         PADDING "\"]},\"NetworkSettings\":{\"Networks\":{}}}\n";
+
+static const char created[] = "{\"Id\":\"" ID "\",\"Warnings\":[]}\n";
 
 /* What N is in source-N and sink-N. */
 static unsigned long size_in(const char *name)
@@ -110,6 +115,9 @@ static bool answer(struct wire *wire, const struct head *head)
     if (strstr(path, "/_ping"))
         return wire_say(wire, OK "Content-Type: text/plain; charset=utf-8\r\n"
                                  "Content-Length: 2\r\n\r\nOK");
+    if (strstr(path, "/containers/create"))
+        return wire_say(wire, CREATED "Content-Length: %zu\r\n\r\n%s",
+                        sizeof(created) - 1, created);
     if (strstr(path, "/attach"))
         return attach(wire, path);
     if (strncmp(head->line, "PUT", 3) == 0)

@@ -84,7 +84,7 @@ static void assert_known(const struct record *record, const json_t *object)
     assert(json_is_object(object));
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
-        const struct field *field = record_find(record, key);
+        const struct field *field = record_find(record, key, 0);
 
         assert(field && field->type != FIELD_IGNORED);
         assert(!json_is_null(value));

@@ -134,7 +134,7 @@ static const struct field *walk(const struct record *record, struct str path,
         str_cut(rest, '.', &step, &rest);
         plain = cut_marks(step, marks);
         snprintf(name, sizeof(name), "%.*s", STR_FMT(plain));
-        field = record_find(record, name);
+        field = record_find(record, name, 0);
         if (!field)
             return NULL;
         if (!marks_fit(field->type, marks))
@@ -355,8 +355,8 @@ static void keys_are_found_in_any_case_of_ascii(void **state)
     const struct record *record = &host_config_record;
 
     (void)state;
-    assert_string_equal(record_find(record, "Privileged")->name, "Privileged");
-    assert_null(record_find(record, "privileged"));
+    assert_string_equal(record_find(record, "Privileged", 5)->name, "Privileged");
+    assert_null(record_find(record, "privileged", 0));
     assert_string_equal(record_find_folded(record, "pRIVILEGED")->name,
                         "Privileged");
     assert_null(record_find_folded(record, "Privilege"));
