@@ -289,7 +289,7 @@ struct str own_bridge(struct rewrite *rw)
         if (!ask)
             return name;
         /* 409: another exchange of the same runner was faster */
-        if (ask->status != 201 && ask->status != 409) {
+        if (ask->status >= 400 && ask->status != 409) {
             rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
             return name;
         }

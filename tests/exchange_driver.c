@@ -25,8 +25,9 @@ static const struct engine_facts *host_engine(void *arg)
 
 static struct owned *host_owned(void *arg)
 {
-    (void)arg;
-    return NULL;
+    struct exchange_driver *d = arg;
+
+    return d->owned;
 }
 
 static uint64_t host_random(void *arg)
