@@ -1,11 +1,11 @@
 /*
- * What the tables of settings say, for people (a table in docs/policy.md) and
- * for editors (policy/berth-policy.schema.json):
+ * What the tables of settings say, for people (tables in docs/policy.md, lists
+ * in berth-policy(5)) and for editors (policy/berth-policy.schema.json):
  *
- *     settings_reference check|write schema|table FILE
+ *     settings_reference check|write schema|table|man FILE
  *
- * "check" fails when the file says anything else; "write" puts it there. In
- * Markdown, the part between the two "settings" comments counts.
+ * "check" fails when the file says anything else; "write" puts it there. Where
+ * a person wrote the rest, the part between the two "settings" comments counts.
  */
 
 #include <stdio.h>
@@ -15,9 +15,19 @@
 #include "policy/limits.h"
 #include "tests/reference/reference.h"
 
-#define OPENING                                                                \
-    "<!-- settings: made from the tables, see \"meson compile\" -->\n"
-#define CLOSING "<!-- end of settings -->\n"
+#define OPENING "settings: made from the tables, see \"meson compile\""
+#define CLOSING "end of settings"
+
+static const struct document {
+    const char *name;
+    void (*put)(struct strbuf *out);
+    const char *opening, *closing; /* NULL: it is the whole file */
+} documents[] = {
+    {"schema", put_settings_schema, NULL,                       NULL                 },
+    {"table",  put_settings_table,  "<!-- " OPENING " -->\n\n",
+     "<!-- " CLOSING " -->\n"                                                        },
+    {"man",    put_settings_man,    ".\\\" " OPENING "\n",      ".\\\" " CLOSING "\n"},
+};
 
 static int read_file(const char *path, struct strbuf *out)
 {
@@ -42,18 +52,28 @@ static int write_file(const char *path, struct str text)
     return good ? 0 : -1;
 }
 
-/* OLD with NEW between its comments. */
-static int put_between(struct strbuf *out, struct strbuf *old, struct str new)
+/* OLD with NEW between the document's comments. */
+static int put_between(const struct document *document, struct strbuf *out,
+                       struct strbuf *old, struct str new)
 {
     const char *text = strbuf_cstr(old);
-    const char *start = strstr(text, OPENING), *end = strstr(text, CLOSING);
+    const char *start = strstr(text, document->opening);
+    const char *end = strstr(text, document->closing);
 
     if (start == NULL || end == NULL)
         return -1;
     strbuf_add(out, str_of(text, (size_t)(start - text)));
-    strbuf_addf(out, "%s\n", OPENING);
+    strbuf_addf(out, "%s", document->opening);
     strbuf_add(out, new);
     return strbuf_add(out, str_from(end));
+}
+
+static const struct document *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(documents) / sizeof(*documents); i++)
+        if (strcmp(documents[i].name, name) == 0)
+            return &documents[i];
+    return NULL;
 }
 
 int main(int argc, char **argv)
@@ -61,26 +81,24 @@ int main(int argc, char **argv)
     AUTO(strbuf_fini) struct strbuf made = STRBUF(MIB);
     AUTO(strbuf_fini) struct strbuf old = STRBUF(MIB);
     AUTO(strbuf_fini) struct strbuf whole = STRBUF(2 * MIB);
+    const struct document *document = argc == 4 ? find(argv[2]) : NULL;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: %s check|write schema|table FILE\n", argv[0]);
+    if (document == NULL) {
+        fprintf(stderr, "usage: %s check|write schema|table|man FILE\n",
+                argv[0]);
         return 2;
     }
     bool write = strcmp(argv[1], "write") == 0;
-    bool schema = strcmp(argv[2], "schema") == 0;
     const char *path = argv[3];
 
-    if (schema)
-        put_settings_schema(&made);
-    else
-        put_settings_table(&made);
-    if (read_file(path, &old) < 0 && !(write && schema)) {
+    document->put(&made);
+    if (read_file(path, &old) < 0 && !(write && document->opening == NULL)) {
         perror(path);
         return 1;
     }
-    if (schema) {
+    if (document->opening == NULL) {
         strbuf_add(&whole, strbuf_str(&made));
-    } else if (put_between(&whole, &old, strbuf_str(&made)) < 0) {
+    } else if (put_between(document, &whole, &old, strbuf_str(&made)) < 0) {
         fprintf(stderr, "%s: has no place for the settings\n", path);
         return 1;
     }

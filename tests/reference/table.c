@@ -1,16 +1,7 @@
 #include "tests/reference/reference.h"
 
-#include <assert.h>
-
 #include "policy/policy.h"
 #include "policy/setting_types.h"
-
-static void put(struct strbuf *out, struct str text)
-{
-    int r = strbuf_add(out, text);
-
-    assert(r == 0);
-}
 
 /* TEXT inside a cell, where "|" would end it. */
 static void put_cell(struct strbuf *out, struct str text)
@@ -22,29 +13,11 @@ static void put_cell(struct strbuf *out, struct str text)
     }
 }
 
-static bool has_range(const struct setting *setting)
-{
-    return setting->type == SETTING_INTEGER ||
-           setting->type == SETTING_NUMBER ||
-           setting->type == SETTING_DURATION ||
-           (setting->type == SETTING_SIZE && setting->max > 0);
-}
-
 static void put_type(struct strbuf *out, const struct setting *setting)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(1024);
 
-    if (setting->type == SETTING_ENUM) {
-        for (size_t i = 0; setting->words[i] != NULL; i++)
-            strbuf_addf(&text, "%s`\"%s\"`", i > 0 ? ", " : "",
-                        setting->words[i]);
-    } else {
-        put(&text, str_from(setting_noun(setting->type)));
-        if (has_range(setting)) {
-            put(&text, S(", "));
-            setting_put_range(setting, &text);
-        }
-    }
+    put_setting_type(&text, setting, "`");
     put_cell(out, strbuf_str(&text));
 }
 

@@ -165,9 +165,10 @@ def install(run):
     checks = {
         "the program says its version": [program, "--version"],
         "it likes the example": [program, "check", policy],
-        "the man page is in order":
+        "the man pages are in order":
             ["mandoc", "-T", "lint", "-W", "warning",
-             root / "share/man/man1/berth.1"],
+             root / "share/man/man1/berth.1",
+             root / "share/man/man5/berth-policy.5"],
         "the schema is there":
             ["grep", "-q", "berth", root / "share/berth/berth-policy.schema.json"],
     }

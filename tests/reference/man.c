@@ -1,0 +1,84 @@
+#include "tests/reference/reference.h"
+
+#include "policy/policy.h"
+#include "policy/setting_types.h"
+
+/* TEXT as roff takes it literally, in a line that begins with something else.
+ */
+static void put_literal(struct strbuf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        struct str c = str_of(&text.ptr[i], 1);
+
+        put(out, c.ptr[0] == '\\' ? S("\\e") : c);
+    }
+}
+
+/* A line of its own: a dot or a quote in front would make it a request. */
+static void put_line(struct strbuf *out, struct str text)
+{
+    put(out, S("\\&"));
+    put_literal(out, text);
+    put(out, S("\n"));
+}
+
+/* "duration, 1s to 1h; default: "30s"" */
+static void put_type(struct strbuf *out, const struct setting *setting)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(8 * KIB);
+
+    put_setting_type(&text, setting, "");
+    if (setting->fallback == NULL)
+        put(&text, S("; must be given"));
+    else
+        strbuf_addf(&text, "; default: %s", setting->fallback);
+    put_line(out, strbuf_str(&text));
+}
+
+static void put_rows(struct strbuf *out, const struct shape *shape,
+                     const char *prefix);
+
+static void put_row(struct strbuf *out, const struct setting *setting,
+                    const char *prefix)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(256);
+
+    strbuf_addf(&path, "%s%s", prefix, setting->key);
+    if (setting->type != SETTING_OBJECT) {
+        strbuf_addf(out, ".It Cm %s\n", strbuf_cstr(&path));
+        put_type(out, setting);
+        put(out, S(".br\n"));
+        put_line(out, str_from(setting->help));
+    }
+    if (setting->of == NULL)
+        return;
+    put(&path, setting->type == SETTING_OBJECTS ? S("[].") : S("."));
+    put_rows(out, setting->of, strbuf_cstr(&path));
+}
+
+static void put_rows(struct strbuf *out, const struct shape *shape,
+                     const char *prefix)
+{
+    for (size_t i = 0; i < shape->count; i++)
+        put_row(out, &shape->rows[i], prefix);
+}
+
+static void put_section(struct strbuf *out, const struct setting *section)
+{
+    strbuf_addf(out, ".Ss %s: %s\n.Bl -tag -width Ds\n", section->key,
+                section->help);
+    put_row(out, section, "");
+    put(out, S(".El\n"));
+}
+
+void put_settings_man(struct strbuf *out)
+{
+    put(out, S(".Bl -tag -width Ds\n"));
+    for (size_t i = 0; i < policy_shape.count; i++)
+        if (policy_shape.rows[i].of == NULL)
+            put_row(out, &policy_shape.rows[i], "");
+    put(out, S(".El\n"));
+    for (size_t i = 0; i < policy_shape.count; i++)
+        if (policy_shape.rows[i].of != NULL)
+            put_section(out, &policy_shape.rows[i]);
+}
