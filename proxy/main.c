@@ -13,6 +13,7 @@ static const struct command {
      "serve a policy's listener (what plain berth does)"                       },
     {"check",   command_check,   "say what is wrong with a policy, or print it"},
     {"explain", command_explain, "what a policy says to a request, and why"    },
+    {"audit",   command_audit,   "print the record of calls, for people"       },
     {"keygen",  command_keygen,  "make a key to log in to the Docker host with"},
     {"ping",    command_ping,    "does the engine answer through a berth?"     },
     {"status",  command_status,  "how a running berth is"                      },

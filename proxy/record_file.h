@@ -1,0 +1,20 @@
+#pragma once
+
+/*
+ * The audit's file, record by record, from its beginning to its end or for as
+ * long as it grows. One that was rotated away is read to its end, and then the
+ * new one from its beginning.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A record of the file; false to read no further. */
+typedef bool (*record_cb)(const json_t *record, void *arg);
+
+/*
+ * Read PATH ("-": standard input), and go on for ever if FOLLOW. Returns the
+ * number of lines that are no records; or a negative errno.
+ */
+long record_file_read(const char *path, bool follow, record_cb each, void *arg);
