@@ -1,6 +1,8 @@
 #include "proxy/policies.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #include "proxy/log.h"
 #include "proxy/policy_file.h"
@@ -37,34 +39,86 @@ static bool clash(const struct policies *all, const struct policy *policy,
     return false;
 }
 
+/* Who is reading, and what. */
+struct loading {
+    const struct policy_override *overrides;
+    size_t override_count;
+    struct policies all;
+    struct strbuf *why;
+};
+
+static int load_file(struct loading *loading, const char *path)
+{
+    struct policies *all = &loading->all;
+    struct policy *policy;
+    int r;
+
+    if (all->count == POLICIES_MAX) {
+        strbuf_addf(loading->why, "%d policies at most\n", POLICIES_MAX);
+        return -E2BIG;
+    }
+    r = policy_file_load(path, loading->overrides, loading->override_count,
+                         &policy, loading->why);
+    if (r)
+        return r;
+    if (clash(all, policy, loading->why)) {
+        policy_unref(policy);
+        return -EEXIST;
+    }
+    all->items[all->count++] = policy;
+    return 0;
+}
+
+static int is_policy(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.' &&
+           str_has_suffix(str_from(entry->d_name), S(".json"));
+}
+
+static int load_directory(struct loading *loading, const char *directory)
+{
+    struct dirent **entries;
+    int count = scandir(directory, &entries, is_policy, alphasort), r = 0;
+
+    if (count < 0) {
+        strbuf_addf(loading->why, "%s: %s\n", directory, strerror(errno));
+        return -errno;
+    }
+    if (count == 0) {
+        strbuf_addf(loading->why,
+                    "%s: there is no policy in this directory; put one there, "
+                    "with a name that ends in .json\n",
+                    directory);
+        r = -ENOENT;
+    }
+    for (int i = 0; i < count; i++) {
+        AUTO(strbuf_fini) struct strbuf path = STRBUF(8 * KIB);
+
+        strbuf_addf(&path, "%s/%s", directory, entries[i]->d_name);
+        if (r == 0)
+            r = load_file(loading, strbuf_cstr(&path));
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
 int policies_load(const char *const *files, size_t file_count,
                   const struct policy_override *overrides,
                   size_t override_count, struct policies *out,
                   struct strbuf *why)
 {
-    AUTO(policies_fini) struct policies all = {.count = 0};
-    size_t count = file_count ? file_count : 1;
+    struct loading loading = {overrides, override_count, {.count = 0}, why};
+    int r = file_count ? 0 : load_file(&loading, NULL);
 
-    if (count > POLICIES_MAX) {
-        strbuf_addf(why, "%d policies at most\n", POLICIES_MAX);
-        return -E2BIG;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct policy *policy;
-        int r = policy_file_load(file_count ? files[i] : NULL, overrides,
-                                 override_count, &policy, why);
-
-        if (r)
-            return r;
-        if (clash(&all, policy, why)) {
-            policy_unref(policy);
-            return -EEXIST;
-        }
-        all.items[all.count++] = policy;
-    }
-    *out = all;
-    all.count = 0; /* handed over */
-    return 0;
+    for (size_t i = 0; r == 0 && i < file_count; i++)
+        r = is_directory(files[i]) ? load_directory(&loading, files[i])
+                                   : load_file(&loading, files[i]);
+    if (r)
+        policies_fini(&loading.all);
+    else
+        *out = loading.all;
+    return r;
 }
 
 void policies_log_warnings(const struct policies *all)

@@ -12,9 +12,10 @@ struct policies {
 };
 
 /*
- * Read FILES, or the policy for no file at all when FILE_COUNT is 0. All of
- * them: returns 0; or, with a policy that is wrong or in another's way, a
- * number that is not 0, nothing in OUT, and lines for the operator in WHY.
+ * Read FILES, or the policy for no file at all when FILE_COUNT is 0. One that
+ * is a directory stands for all in it that end in ".json". All of them: returns
+ * 0; or, with a policy that is wrong or in another's way, a number that is not
+ * 0, nothing in OUT, and lines for the operator in WHY.
  */
 int policies_load(const char *const *files, size_t file_count,
                   const struct policy_override *overrides,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int file_read(const char *path, struct strbuf *out)
@@ -29,6 +30,13 @@ int file_read(const char *path, struct strbuf *out)
     }
     close(fd);
     return r;
+}
+
+bool is_directory(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static const char *get_variable(void *arg, const char *name)

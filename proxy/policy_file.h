@@ -14,6 +14,8 @@ int policy_file_load(const char *path, const struct policy_override *overrides,
                      size_t override_count, struct policy **out,
                      struct strbuf *why);
 
+bool is_directory(const char *path);
+
 /* The whole of PATH ("-": standard input) into OUT: 0 or a negative errno,
  * -EFBIG when it is longer than OUT may be. */
 int file_read(const char *path, struct strbuf *out);
