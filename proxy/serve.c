@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "proxy/log.h"
 #include "proxy/server.h"
@@ -11,21 +10,13 @@
 static const char usage[] =
     "usage: berth serve [--policy FILE]... [--listen unix:PATH]\n"
     "                   [--upstream URL] [--namespace NAME] [--verbose]\n"
+    "                   [--no-sandbox]\n"
     "\n"
-    "Serve each policy's listener until SIGTERM. Without --policy: the preset\n"
+    "Serve each policy's listener until SIGTERM. A FILE that is a directory\n"
+    "stands for all in it that end in .json. Without --policy: the preset\n"
     "compose-tests, the host name as namespace, and $BERTH_UPSTREAM or\n"
-    "$DOCKER_HOST or the local engine as upstream.\n";
-
-/* Every client and every stream of a socket upstream is a descriptor. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
+    "$DOCKER_HOST or the local engine as upstream. --no-sandbox is for\n"
+    "debugging: the process then keeps what it does not need.\n";
 
 const char *socket_path(const char *text)
 {
@@ -38,13 +29,14 @@ const char *socket_path(const char *text)
 int command_serve(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"policy",    required_argument, NULL, 'p'},
-        {"listen",    required_argument, NULL, 'l'},
-        {"upstream",  required_argument, NULL, 'u'},
-        {"namespace", required_argument, NULL, 'n'},
-        {"verbose",   no_argument,       NULL, 'v'},
-        {"help",      no_argument,       NULL, 'h'},
-        {NULL,        0,                 NULL, 0  },
+        {"policy",     required_argument, NULL, 'p'},
+        {"listen",     required_argument, NULL, 'l'},
+        {"upstream",   required_argument, NULL, 'u'},
+        {"namespace",  required_argument, NULL, 'n'},
+        {"verbose",    no_argument,       NULL, 'v'},
+        {"no-sandbox", no_argument,       NULL, 's'},
+        {"help",       no_argument,       NULL, 'h'},
+        {NULL,         0,                 NULL, 0  },
     };
     /* no more of either than there are arguments */
     struct policy_override *overrides =
@@ -77,6 +69,9 @@ int command_serve(int argc, char **argv)
         case 'v':
             log_set_level(LOG_LEVEL_DEBUG);
             break;
+        case 's':
+            config.unconfined = true;
+            break;
         case 'h':
             fputs(usage, stdout);
             code = EXIT_OK;
@@ -96,7 +91,6 @@ int command_serve(int argc, char **argv)
         code = EXIT_TROUBLE;
     }
     if (code < 0) {
-        raise_descriptor_limit();
         code = server_run(&config) ? EXIT_TROUBLE : EXIT_OK;
     }
     free(overrides);

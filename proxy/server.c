@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/descriptors.h"
 #include "proxy/key_pair.h"
 #include "proxy/log.h"
 #include "proxy/monitors.h"
+#include "proxy/sandbox.h"
 
 struct server {
     const struct server_config *config;
@@ -19,6 +21,7 @@ struct server {
     struct event *signals[3];
     struct event *drain; /* the end of our patience */
     struct monitors monitors;
+    struct sandbox sandbox;
     bool stopping;
 };
 
@@ -137,6 +140,8 @@ static int load(const struct server *server, struct policies *all,
     int r = policies_load(config->files, config->file_count, config->overrides,
                           config->override_count, all, why);
 
+    if (r == 0 && !sandbox_admits(&server->sandbox, all, why))
+        r = -EACCES;
     return r ? r : ensure_keys(all, why);
 }
 
@@ -198,6 +203,7 @@ static int reload(struct server *server, struct strbuf *why)
         return r;
     }
     policies_log_warnings(&all);
+    descriptors_allow(&all);
     commit(server, fresh);
     monitors_commit(&server->monitors, &all);
     return 0;
@@ -286,6 +292,7 @@ static void watch_signals(struct server *server)
 static void server_fini(struct server *server)
 {
     monitors_fini(&server->monitors);
+    sandbox_fini(&server->sandbox);
     stop_all(server, true);
     /* sessions free themselves in a turn of the loop */
     event_base_loop(server->base, EVLOOP_NONBLOCK);
@@ -298,6 +305,20 @@ static void server_fini(struct server *server)
     event_base_free(server->base);
 }
 
+/* Before the first client is served. */
+static void confine(struct server *server, const struct policies *all)
+{
+    const struct server_config *config = server->config;
+    const char *why_not =
+        config->unconfined ? "--no-sandbox says so" : sandbox_impossible();
+
+    if (why_not)
+        sandbox_leave_out(&server->sandbox, why_not);
+    else
+        sandbox_enter(&server->sandbox, config->files, config->file_count, all);
+    server->monitors.defences = (const char *const *)server->sandbox.defences;
+}
+
 /* Open all that there is to serve. */
 static int open_all(struct server *server, struct strbuf *why)
 {
@@ -307,6 +328,7 @@ static int open_all(struct server *server, struct strbuf *why)
     if (r)
         return r;
     policies_log_warnings(&all);
+    descriptors_allow(&all);
     for (size_t i = 0; i < all.count; i++) {
         struct berth *berth =
             berth_open(server->base, &server->harbours, all.items[i],
@@ -317,9 +339,11 @@ static int open_all(struct server *server, struct strbuf *why)
         add_berth(server, berth);
     }
     r = monitors_prepare(&server->monitors, &all, why);
-    if (r == 0)
-        monitors_commit(&server->monitors, &all);
-    return r;
+    if (r)
+        return r;
+    monitors_commit(&server->monitors, &all);
+    confine(server, &all);
+    return 0;
 }
 
 int server_run(const struct server_config *config)

@@ -14,6 +14,7 @@ struct server_config {
     size_t file_count;
     const struct policy_override *overrides;
     size_t override_count;
+    bool unconfined; /* without a sandbox */
 };
 
 /* Serve until told to stop. CONFIG must outlive the call. Returns 0; or a

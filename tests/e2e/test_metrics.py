@@ -60,7 +60,9 @@ class Metrics(Faulty):
     def watched(self, **changes):
         """A berth of this test's own, and where it shows its numbers."""
         place = self.dir / "metrics.sock"
-        return self.another(metrics={"listen": str(place)}, **changes), place
+        berth = self.another(metrics={"listen": str(place)}, **changes)
+        wait_for("ready", lambda: api(place, "GET", "/readyz")[0] == 200)
+        return berth, place
 
     def status(self, *words):
         return self.run_client(os.environ["BERTH_BINARY"], "status", *words)

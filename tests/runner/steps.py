@@ -64,7 +64,7 @@ def fast(step, build, *words, limit=300):
 # Without the transcripts, whose thousands of runs would take half an hour; the
 # sanitizers see all of them.
 VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
-            "--no-suite", "transcripts",
+            "--no-suite", "transcripts", "--no-suite", "confined",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
             "--trace-children=no --exit-on-first-error=no")
