@@ -82,6 +82,11 @@ static bool is_blank(struct str name)
     return true;
 }
 
+bool name_is_too_long(struct str ns, struct str name)
+{
+    return name.len + ns.len + 1 > LIMIT_NAME;
+}
+
 static int too_long(struct str ns, struct verdict *why)
 {
     verdict_deny(why, 400, "namespace.name", "",
@@ -94,7 +99,7 @@ static int too_long(struct str ns, struct verdict *why)
 static int check_container(struct str ns, struct str name, struct verdict *why)
 {
     if (is_plain_name(name))
-        return name.len + ns.len + 1 > LIMIT_NAME ? too_long(ns, why) : 0;
+        return name_is_too_long(ns, name) ? too_long(ns, why) : 0;
     verdict_deny(why, 400, "namespace.name", "",
                  "Invalid container name (%.*s), only "
                  "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
@@ -105,7 +110,7 @@ static int check_container(struct str ns, struct str name, struct verdict *why)
 static int check_volume(struct str ns, struct str name, struct verdict *why)
 {
     if (is_plain_name(name))
-        return name.len + ns.len + 1 > LIMIT_NAME ? too_long(ns, why) : 0;
+        return name_is_too_long(ns, name) ? too_long(ns, why) : 0;
     if (name.len == 1)
         verdict_deny(why, 400, "namespace.name", "",
                      "create %.*s: volume name is too short, names should be "
@@ -135,7 +140,7 @@ static int check_network(struct str ns, struct str name, struct verdict *why)
                      STR_FMT(name));
         return NAME_E_BAD;
     }
-    return name.len + ns.len + 1 > LIMIT_NAME ? too_long(ns, why) : 0;
+    return name_is_too_long(ns, name) ? too_long(ns, why) : 0;
 }
 
 int name_check(enum ref_kind kind, struct str ns, struct str name,

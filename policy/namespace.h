@@ -54,6 +54,9 @@ enum { NAME_E_BAD = 1 };
 int name_check(enum ref_kind kind, struct str ns, struct str name,
                struct verdict *why);
 
+/* Is that what is wrong with it: together with its namespace it is too long? */
+bool name_is_too_long(struct str ns, struct str name);
+
 /* A label key that is ours ("berth.", as a client could write it)? */
 bool label_is_ours(struct str key);
 

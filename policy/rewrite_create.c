@@ -34,6 +34,30 @@ static struct str text_at(const json_t *object, const char *key)
     return str_of_json(json_object_get(object, key));
 }
 
+/* One slash in front of a name is none of it. */
+static struct str without_slash(struct str name)
+{
+    return name.len > 1 && name.ptr[0] == '/' ? str_from_index(name, 1) : name;
+}
+
+/* Refuse a NAME that no container can have, in the engine's words: INTRO, and
+ * the name as it is SHOWN there. */
+static bool is_good_name(struct rewrite *rw, struct str name, const char *intro,
+                         struct str shown)
+{
+    struct verdict why;
+
+    if (name_check(REF_CONTAINER, rw->context.ns, name, &why) == 0)
+        return true;
+    if (name_is_too_long(rw->context.ns, name))
+        rewrite_refuse(rw, why.status, "%s", why.reason);
+    else
+        rewrite_refuse(rw, why.status,
+                       "%s%.*s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+                       intro, STR_FMT(shown));
+    return false;
+}
+
 /* The name that the runner gives, or one that is invented; or nothing. */
 static struct str plain_name(struct rewrite *rw)
 {
@@ -44,11 +68,10 @@ static struct str plain_name(struct rewrite *rw)
         name_invent(&out, rw->context.random);
         return rewrite_keep(rw, strbuf_str(&out));
     }
-    if (name.ptr[0] == '/' && name.len > 1)
-        name = str_from_index(name, 1);
-    if (name_check(REF_CONTAINER, rw->context.ns, name, &rw->verdict))
+    if (!is_good_name(rw, without_slash(name), "Invalid container name (",
+                      name))
         return S("");
-    return name;
+    return without_slash(name);
 }
 
 /* ---- anonymous volumes ---- */
@@ -437,21 +460,16 @@ void rewrite_container_rename(struct rewrite *rw)
 {
     struct str ref = resolve_container(rw, rw->match->params[0].value);
     struct str name = rewrite_query(rw, S("name"));
-    struct verdict why = {0};
 
     rewrite_set_param(rw, 0, ref);
-    if (name.len && name.ptr[0] == '/')
-        name = str_from_index(name, 1);
+    name = without_slash(name);
     if (name.len == 0)
         return; /* the engine has words for that */
-    if (name_check(REF_CONTAINER, rw->context.ns, name, &why)) {
-        rewrite_refuse(rw, 400,
-                       "Error when allocating new name: Invalid container "
-                       "name (/%.*s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are "
-                       "allowed",
-                       STR_FMT(name));
+    if (!is_good_name(rw, name,
+                      "Error when allocating new name: "
+                      "Invalid container name (/",
+                      name))
         return;
-    }
     rewrite_set_query(rw, S("name"), rewrite_prefix(rw, name));
     plan_rename(rw, ref, name);
 }

@@ -4,6 +4,10 @@
 
 void rewrite_network_create(struct rewrite *rw)
 {
+    bool old = rw->context.engine_minor && rw->context.engine_minor < 44;
+
+    if (str_of_json(json_object_get(rw->draft, "Name")).len == 0)
+        rewrite_refuse(rw, old ? 500 : 400, "invalid name: ");
     rewrite_body(rw);
 }
 
