@@ -122,6 +122,7 @@ check_function check_on_build;
 /* check_mounts.c */
 check_function check_binds;
 check_function check_mount;
+check_function check_mounts; /* all of them, afterwards */
 check_function check_propagation;
 check_function check_tmpfs;
 check_function check_tmpfs_options;

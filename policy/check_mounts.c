@@ -16,6 +16,7 @@ struct bind_wish {
     bool relabel;
     bool shared_read_only; /* the policy says so */
     bool force_read_only;  /* and the client did not */
+    bool left_out;         /* it is not mounted at all */
     struct strbuf host;    /* the path on the host */
 };
 
@@ -55,6 +56,42 @@ static bool refuse_socket(struct judge *judge, const struct place *place)
                         "runner instead");
 }
 
+/* The policy may have something else for docker.sock, and nothing for the
+ * sockets of other engines. */
+static bool judge_socket(struct judge *judge, const struct place *place,
+                         struct bind_wish *wish)
+{
+    struct str instead = str_from(judge->rules->container.engine_socket);
+
+    if (!str_has_suffix(path_trim(wish->source), S("/docker.sock")))
+        return refuse_socket(judge, place);
+    if (instead.len == 0)
+        return judge_refuse(
+            judge, 403, "container.engine_socket", place,
+            "docker.sock is the whole host, so it is not mounted; leave it out "
+            "(for Testcontainers: TESTCONTAINERS_RYUK_DISABLED=true), or have "
+            "the policy say in container.engine_socket what takes its place");
+    wish->left_out = str_eq(instead, S(MOUNT_NOTHING));
+    return wish->left_out || strbuf_add(&wish->host, instead) == 0;
+}
+
+/* What is left out is taken from its list when all have been judged, and is
+ * null until then. */
+static bool leave_out(struct judge *judge, const struct place *place)
+{
+    judge_note(judge, CHANGE_DROPPED, place);
+    place_set(place, json_null());
+    return true;
+}
+
+static void remove_left_out(json_t *list)
+{
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        if (json_is_null(json_array_get(list, i)))
+            json_array_remove(list, i);
+    }
+}
+
 static bool judge_source(struct judge *judge, const struct place *place,
                          struct bind_wish *wish)
 {
@@ -68,7 +105,7 @@ static bool judge_source(struct judge *judge, const struct place *place,
                             "without detours",
                             STR_FMT(str_head(source, 200)), fault);
     if (path_is_engine_socket(source))
-        return refuse_socket(judge, place);
+        return judge_socket(judge, place, wish);
     rule = mount_rule_find(&judge->rules->container.mounts, source);
     if (!rule)
         return refuse_source(judge, place, source);
@@ -171,14 +208,19 @@ static bool check_bind(struct judge *judge, const struct field *field,
     wish.read_only = spec.read_only;
     wish.read_write = spec.read_write;
     wish.relabel = spec.relabel;
-    return judge_source(judge, place, &wish) &&
-           rewrite_bind(judge, place, &spec, &wish);
+    if (!judge_source(judge, place, &wish))
+        return false;
+    return wish.left_out ? leave_out(judge, place)
+                         : rewrite_bind(judge, place, &spec, &wish);
 }
 
 bool check_binds(struct judge *judge, const struct field *field,
                  const struct place *place, json_t *list)
 {
-    return each_text(judge, field, place, list, check_bind);
+    if (!each_text(judge, field, place, list, check_bind))
+        return false;
+    remove_left_out(list);
+    return true;
 }
 
 static bool judge_bind_mount(struct judge *judge, const struct place *place,
@@ -199,6 +241,8 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
 
     if (!judge_source(judge, &source_at, &wish))
         return false;
+    if (wish.left_out)
+        return leave_out(judge, place);
     if (wish.force_read_only) {
         json_object_set_new(mount, "ReadOnly", json_true());
         judge_note(judge, CHANGE_INJECTED, &access_at);
@@ -267,6 +311,16 @@ bool check_mount(struct judge *judge, const struct field *field,
                         "mounts of type \"%.*s\" are not allowed; use volume, "
                         "tmpfs, image or bind",
                         STR_FMT(str_head(type, 40)));
+}
+
+bool check_mounts(struct judge *judge, const struct field *field,
+                  const struct place *place, json_t *list)
+{
+    (void)judge;
+    (void)field;
+    (void)place;
+    remove_left_out(list);
+    return true;
 }
 
 static bool check_volume_source(struct judge *judge, const struct field *field,

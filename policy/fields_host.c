@@ -134,7 +134,7 @@ static const struct field host_config_fields[] = {
     {"CgroupParent",         FIELD_STRING,     GOVERNED(check_cgroup_parent, container.cgroup_parent)},
     /* files */
     {"Binds",                FIELD_STRINGS,    GOVERNED(check_binds, container.mounts)},
-    {"Mounts",               FIELD_STRUCTS,    .of = &mount_record, .each = check_mount, RULE(container.mounts, struct objects)},
+    {"Mounts",               FIELD_STRUCTS,    .of = &mount_record, .each = check_mount, GOVERNED(check_mounts, container.mounts)},
     {"Tmpfs",                FIELD_STRING_MAP, GOVERNED(check_tmpfs, container.tmpfs_options)},
     {"VolumesFrom",          FIELD_STRINGS,    GOVERNED(check_volumes_from, container.mounts)},
     {"VolumeDriver",         FIELD_STRING,     LISTED(volume.drivers)},

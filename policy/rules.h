@@ -10,6 +10,9 @@
 
 #include "policy/settings.h"
 
+/* What stands for docker.sock when it is left out. */
+#define MOUNT_NOTHING "nothing"
+
 enum mount_mode { MOUNT_READ_ONLY, MOUNT_READ_WRITE };
 
 /* A place on the host that containers may bind, and what the runner calls it.
@@ -51,6 +54,7 @@ struct container_rules {
     bool oom_protected;
     bool cpuset, blkio, realtime;
     struct objects mounts; /* struct mount_rule */
+    char *engine_socket;   /* a path, MOUNT_NOTHING, or NULL to refuse it */
     struct strings propagation;
     struct strings tmpfs_options, storage_options;
     struct strings extra_hosts, dns;

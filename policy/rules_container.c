@@ -89,6 +89,11 @@ static bool check_limits(const void *object, const char **key,
 }
 
 // clang-format off
+static bool check_engine_socket(struct str text, struct strbuf *why)
+{
+    return str_eq(text, S(MOUNT_NOTHING)) || check_mount_path(text, why);
+}
+
 static const struct setting mount_rows[] = {
     {"source", STRING_AT(struct mount_rule, source), NULL,
      .check = check_mount_path, .pattern = "^/[^:]*$",
@@ -198,6 +203,10 @@ static const struct setting container_rows[] = {
      .help = "containers with real-time scheduling"},
     {"mounts", OBJECTS_AT(struct container_rules, mounts), "[]", .of = &mount_shape,
      .help = "paths of the host that containers may mount"},
+    {"engine_socket", STRING_AT(struct container_rules, engine_socket), "null",
+     .check = check_engine_socket, .pattern = "^(" MOUNT_NOTHING "|/[^:]*)$",
+     .help = "what is mounted where a container asks for docker.sock: the socket of a berth on the engine's host, by "
+             "its path there; or \"nothing\", which leaves the mount out; null: it is refused"},
     {"propagation", STRINGS_AT(struct container_rules, propagation),
      "[\"private\", \"rprivate\"]",
      .help = "how mounts may propagate between host and container"},
