@@ -18,7 +18,8 @@
 #define LABEL_PREFIX    "berth."
 #define LABEL_NAMESPACE "berth.namespace" /* whose it is */
 #define LABEL_ADDED     "berth.added"     /* berth added it, for WHICH reason */
-#define LABEL_NETWORK   "berth.network"   /* how its client wrote the network */
+#define LABEL_VOLUMES   "berth.volumes" /* where berth mounted some, by lines */
+#define LABEL_NETWORK   "berth.network" /* how its client wrote the network */
 
 /*
  * The runner's own network in place of the engine's "bridge", which all would

@@ -58,6 +58,13 @@ enum rewrite_step {
                             rw->answer (or nothing, when that is NULL) */
 };
 
+/* How far a classic build has told of its steps; one of them is ours. */
+struct build_output {
+    uint64_t steps, total;
+    uint64_t hidden; /* of those steps: 0 or 1 */
+    bool hiding;     /* what is told is of the hidden one */
+};
+
 struct rewrite {
     struct rewrite_context context;
     struct route_match *match;
@@ -85,6 +92,7 @@ struct rewrite {
     /* what was sent in place of what is not the runner's: {sent: written} */
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
+    struct build_output build_output;
 
     char **kept; /* strings that live as long as this does */
     size_t kept_count;

@@ -173,6 +173,18 @@ static void take_volumes_from(struct rewrite *rw, json_t *taken,
     }
 }
 
+/* Remember in a label that what is mounted at PATH was no mount: lists show
+ * that. */
+static void note_volume(struct rewrite *rw, const char *path)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+    json_t *labels = object_at(rw->draft, "Labels");
+
+    strbuf_add(&out, text_at(labels, LABEL_VOLUMES));
+    strbuf_addf(&out, "%s\n", path);
+    json_object_set_new(labels, LABEL_VOLUMES, json_of_str(strbuf_str(&out)));
+}
+
 /* An anonymous volume at PATH, with our label and a note WHY it is here. */
 static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
                        const char *path, const char *why)
@@ -183,6 +195,8 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
 
     if (path[0] == '/' && !json_object_get(taken, clean)) {
         json_object_set_new(taken, clean, json_true());
+        if (strcmp(why, "volume") == 0)
+            note_volume(rw, clean);
         options =
             json_pack("{s:{s:s%, s:s}}", "Labels", LABEL_NAMESPACE,
                       rw->context.ns.ptr, rw->context.ns.len, LABEL_ADDED, why);

@@ -222,12 +222,11 @@ static void claim_build(struct rewrite *rw)
  * The steps of a classic build run in containers on a network: the runner's
  * own. BuildKit (version 2) knows only "default", "host" and "none".
  */
-static void place_build(struct rewrite *rw)
+static void place_build(struct rewrite *rw, bool is_classic)
 {
     struct str mode = rewrite_query(rw, S("networkmode"));
 
-    if (str_eq(rewrite_query(rw, S("version")), S("2")) &&
-        (mode.len == 0 || str_eq(mode, S("default"))))
+    if (!is_classic && (mode.len == 0 || str_eq(mode, S("default"))))
         return;
     rewrite_set_query(rw, S("networkmode"),
                       resolve_mode(rw, REF_NETWORK, mode));
@@ -235,10 +234,16 @@ static void place_build(struct rewrite *rw)
 
 void rewrite_image_build(struct rewrite *rw)
 {
+    bool is_classic = !str_eq(rewrite_query(rw, S("version")), S("2"));
+
     for (size_t i = 0; i < rw->target->query_count; i++) {
         if (str_eq(rw->target->query[i].key, S("t")))
             keep_off_tag(rw, rw->target->query[i].value);
     }
     claim_build(rw);
-    place_build(rw);
+    place_build(rw, is_classic);
+    /* the container of a step that fails has no label: nobody could see it,
+     * and nobody would remove it */
+    if (is_classic)
+        rewrite_set_query(rw, S("forcerm"), S("1"));
 }

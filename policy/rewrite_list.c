@@ -12,9 +12,14 @@ static void add_value(json_t *values, struct str value)
         json_object_setn_new(values, value.ptr, value.len, json_true());
 }
 
+/* Full IDs and names alone: here, an engine takes no short ones. */
 static void map_container(struct rewrite *rw, struct str value, json_t *values)
 {
-    add_value(values, resolve_container(rw, value));
+    if (is_full_id(value))
+        value = resolve_container(rw, value);
+    else if (value.len)
+        value = rewrite_prefix(rw, str_from_index(value, value.ptr[0] == '/'));
+    add_value(values, value);
 }
 
 /* A network's name, or the start of its ID: both are tried. */
@@ -133,10 +138,21 @@ void rewrite_network_prune(struct rewrite *rw)
     if (!json_object_get(filters, "label!"))
         json_object_set_new(filters, "label!",
                             json_pack("{s:b}", LABEL_ADDED, 1));
-    else if (rw->context.owned)
-        owned_drop(rw->context.owned, REF_NETWORK,
-                   rewrite_prefix(rw, S(BRIDGE_NAME)));
     filters_write(rw, filters);
+}
+
+static bool has_value(json_t *filters, const char *key, const char *value)
+{
+    return json_object_get(json_object_get(filters, key), value) != NULL;
+}
+
+/* The engine has words for other types than these. */
+static bool types_are_known(json_t *filters)
+{
+    size_t known = (size_t)has_value(filters, "type", "builtin") +
+                   (size_t)has_value(filters, "type", "custom");
+
+    return json_object_size(json_object_get(filters, "type")) == known;
 }
 
 /*
@@ -153,7 +169,14 @@ void rewrite_network_list(struct rewrite *rw)
     filters_keep(rw, filters, "name", FILTER_NAME);
     filters_keep(rw, filters, "idOrName", FILTER_NAME);
     filters_keep(rw, filters, "id", FILTER_ID);
-    filters_keep(rw, filters, "type", FILTER_TYPE);
+    if (types_are_known(filters))
+        filters_keep(rw, filters, "type", FILTER_TYPE);
+    /* the bridge is never one that could go */
+    if (has_value(filters, "dangling", "true") ||
+        has_value(filters, "dangling", "1")) {
+        json_object_set_new(filters, "custom", json_pack("{s:b}", "custom", 1));
+        filters_keep(rw, filters, "custom", FILTER_TYPE);
+    }
     filters_write(rw, filters);
 }
 

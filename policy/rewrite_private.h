@@ -195,6 +195,11 @@ bool filters_match(const struct rewrite *rw, enum filter_field field,
 bool event_is_own(struct rewrite *rw, const json_t *event);
 bool event_is_wanted(const struct rewrite *rw, const json_t *event);
 
+/* ---- rewrite_build.c: without the label that we build in ---- */
+bool build_line_restore(struct rewrite *rw, json_t *line); /* show it? */
+void history_restore(json_t *history);
+void container_config_restore(json_t *image);
+
 /* ---- rewrite_restore.c: what an object looks like to its runner ---- */
 void container_restore(struct rewrite *rw, json_t *container, bool inspected);
 void network_restore(struct rewrite *rw, json_t *network);

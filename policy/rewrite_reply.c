@@ -417,6 +417,20 @@ static bool is_of_type(enum operation operation, const json_t *reply)
     return true;
 }
 
+/* What no table can say of single places. */
+static void restore_operation(struct rewrite *rw, enum operation operation,
+                              json_t *reply)
+{
+    if (operation == OP_SYSTEM_INFO)
+        info_restore(rw, reply);
+    else if (operation == OP_SYSTEM_DISK_USAGE)
+        disk_usage_restore(reply);
+    else if (operation == OP_IMAGE_HISTORY)
+        history_restore(reply);
+    else if (operation == OP_IMAGE_INSPECT)
+        container_config_restore(reply);
+}
+
 int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
 {
     enum operation operation = rw->match->route->operation;
@@ -428,10 +442,7 @@ int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
     note_created(rw, reply);
     if (!walk_reply(rw, reply))
         return REWRITE_E_REPLY;
-    if (operation == OP_SYSTEM_INFO)
-        info_restore(rw, reply);
-    if (operation == OP_SYSTEM_DISK_USAGE)
-        disk_usage_restore(reply);
+    restore_operation(rw, operation, reply);
     if (rw->has_limit && operation == OP_CONTAINER_LIST) {
         while (json_array_size(reply) > rw->limit)
             json_array_remove(reply, json_array_size(reply) - 1);
@@ -470,6 +481,8 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
     walk_reply(rw, line);
     if (operation == OP_SYSTEM_EVENTS)
         *show = event_is_wanted(rw, line);
+    else if (operation == OP_IMAGE_BUILD)
+        *show = build_line_restore(rw, line);
     return 0;
 }
 

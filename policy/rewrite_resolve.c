@@ -273,8 +273,8 @@ struct str own_bridge(struct rewrite *rw)
     struct str name = rewrite_prefix(rw, S(BRIDGE_NAME));
     const struct ask *ask;
 
-    if (owned_known(rw, REF_NETWORK, name))
-        return name;
+    /* a name tells nothing of what is there now: somebody may have removed it
+     */
     ask = rewrite_get(rw, path_to(rw, "/networks/", name, ""));
     if (!ask)
         return S("");
@@ -300,7 +300,6 @@ struct str own_bridge(struct rewrite *rw)
                        STR_FMT(name), LABEL_NAMESPACE);
         return S("");
     }
-    owned_note(rw, REF_NETWORK, name);
     return name;
 }
 

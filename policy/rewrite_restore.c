@@ -142,6 +142,36 @@ static void drop_if_empty(json_t *object, const char *key)
         json_object_del(object, key);
 }
 
+static bool has_line(struct str text, struct str wanted)
+{
+    struct str line;
+
+    while (str_cut(text, '\n', &line, &text)) {
+        if (str_eq(line, wanted))
+            return true;
+    }
+    return false;
+}
+
+/* An engine that makes an anonymous volume by itself notes neither mode nor,
+ * in a list, where it is. */
+static void restore_anonymous(json_t *container, const json_t *labels,
+                              bool inspected)
+{
+    struct str volumes = text_at(labels, LABEL_VOLUMES);
+    json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(container, "Mounts"), i, mount)
+    {
+        if (!has_line(volumes, text_at(mount, "Destination")))
+            continue;
+        json_object_set_new(mount, "Mode", json_string(""));
+        if (!inspected)
+            json_object_set_new(mount, "Source", json_string(""));
+    }
+}
+
 /* Volumes that berth mounted so that they have a label go; those that were
  * binds become binds again. */
 static void restore_mounts(json_t *host)
@@ -186,6 +216,7 @@ void container_restore(struct rewrite *rw, json_t *container, bool inspected)
 
     restore_networks(rw, container, inspected);
     restore_mode(rw, host, labels);
+    restore_anonymous(container, labels, inspected);
     if (inspected)
         restore_mounts(host);
 }

@@ -1,12 +1,12 @@
 #pragma once
 
-/* An engine for tests of rewrites by themselves: it has every image, container
- * and network that it is asked for, no volume, and makes whatever it is told.
- */
+/* An engine for tests of rewrites by themselves: it has every image and
+ * container that it is asked for, no volume or network, and makes whatever it
+ * is told. */
 
 #include "policy/rewrite.h"
 
-/* Of the namespace NS, which has its bridge. owned_free(context.owned). */
+/* Of the namespace NS. owned_free(context.owned). */
 struct rewrite_context obliging_context(const char *ns);
 
 /* Answer all that RW asks, beginning with STEP. */
