@@ -8,8 +8,9 @@
  * Images. What was pulled is shared and only read; what a runner builds,
  * commits or imports carries its label and is its own. Tags are still the
  * engine's: a runner's tag is seen by all, but none can move or remove one that
- * stands on another's image. (Tags of a namespace's own will be made here and
- * by the REF_IMAGE rows of references.c.)
+ * stands on another's image, nor by pulling. (docs/isolation.md says what that
+ * does not keep apart. Tags of a namespace's own will be made here and by the
+ * REF_IMAGE rows of references.c.)
  */
 
 /* REPO with TAG, if it has one. */
@@ -175,6 +176,8 @@ void rewrite_image_create(struct rewrite *rw)
                                 rewrite_query(rw, S("tag")));
 
     if (image.len) {
+        if (str_find(image, '@') < 0)
+            keep_off_tag(rw, image);
         note_name(rw, image);
         return;
     }

@@ -273,6 +273,7 @@ class Isolation(Scenario):
             name = f"repo={repo}&tag={tag}"
             for target in (f"/images/mine:1/tag?{name}",
                            f"/images/busybox/tag?{name}",
+                           f"/images/create?fromImage={repo}&tag={tag}",
                            f"/commit?container=done&{name}"):
                 reply = self.crawler.ask("POST", target)
                 self.assertEqual(reply.status, 409, f"{target} {reply.text}")
