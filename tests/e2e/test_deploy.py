@@ -14,7 +14,8 @@ from pathlib import Path
 
 from harness import (HERE, PATIENCE, STAND_IN, Bed, Result, api, too_long,
                      wait_for)
-from test_host_setup import Host
+from host import USER as ACCOUNT
+from host import Host
 
 TOP = HERE.parents[1]
 CACHE = Path(os.environ.get("BERTH_TEST_CACHE", "/var/cache/berth-test"))
@@ -79,6 +80,8 @@ class Deployed(unittest.TestCase):
         Deployed.bed_env = cls.bed.env
         if cls.bed_env["BED_ENGINE_VERSION"] != "26.1":
             raise unittest.SkipTest("one engine builds the image")
+        if os.environ.get("BERTH_E2E_IMAGE") == "no":
+            raise unittest.SkipTest("another run builds the image")
         make_images()
 
     @classmethod
@@ -214,7 +217,7 @@ class Compose(Deployed):
         shutil.copy(self.bed_env["BED_KNOWN_HOSTS"], self.app / "known_hosts")
         address, port = self.bed_env["BED_ADDRESS"], self.bed_env["BED_SSH_PORT"]
         (self.app / ".env").write_text(
-            f"BERTH_UPSTREAM=ssh://ci@{address}:{port}\n")
+            f"BERTH_UPSTREAM=ssh://{ACCOUNT}@{address}:{port}\n")
 
     def compose(self, *words):
         done = self.host.run("docker", "compose", "--project-directory",
@@ -357,6 +360,33 @@ class Files(unittest.TestCase):
                       RUNNER_NAME="r1", BERTH_UPSTREAM="ssh://berth@host",
                       STATE_DIRECTORY="/var/lib/berth/r1",
                       LOGS_DIRECTORY="/var/log/berth/r1")
+
+
+@unittest.skipIf(STAND_IN, "about berth itself")
+class Activated(unittest.TestCase):
+    """As systemd starts it: by the first who comes to its socket."""
+
+    def test_the_first_client_starts_it(self):
+        env = Bed(os.environ["BERTH_E2E_BED"]).env
+        with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
+            sock, policy = Path(tmp, "docker.sock"), Path(tmp, "policy.json")
+            policy.write_text(json.dumps({
+                "version": 1, "preset": "read-only", "namespace": "r1",
+                "listen": {"path": str(sock)},
+                "upstream": {"url": "unix://" + env["BED_SOCKET"]},
+                "audit": {"to": str(Path(tmp, "audit.jsonl"))}}))
+            server = subprocess.Popen(
+                ["systemd-socket-activate", "--listen", sock,
+                 os.environ["BERTH_BINARY"], "serve", "--policy", policy],
+                stderr=subprocess.PIPE)
+            try:
+                wait_for("the socket", sock.exists)
+                self.assertFalse(Path(tmp, "audit.jsonl").exists())
+                self.assertEqual(api(sock, "GET", "/containers/json"), (200, []))
+            finally:
+                server.terminate()
+                log = server.communicate(timeout=PATIENCE)[1].decode()
+            self.assertEqual(server.returncode, 0, log)
 
 
 class Ping(unittest.TestCase):
