@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/exposure.h"
 #include "policy/operation_word.h"
 #include "policy/url.h"
 
@@ -116,6 +117,11 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
                         "clear, and whoever reaches that port owns the "
                         "engine; write an ssh:// URL\n",
                         policy->upstream.url);
+    if (r == 0 && policy->isolation == POLICY_NO_ISOLATION)
+        r = strbuf_addf(out, "isolation: none lets the runner see and change "
+                             "what all others have on the engine\n");
+    if (r == 0)
+        r = exposure_put(&policy->rules, out);
     for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {
         enum operation operation = (enum operation)i;
 
