@@ -23,6 +23,8 @@
 #define SANITIZED
 #endif
 
+#define MISSING "missing: "
+
 static void note(struct sandbox *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -35,7 +37,6 @@ static void note(struct sandbox *s, const char *format, ...)
     va_start(args, format);
     strbuf_addv(&text, format, args);
     va_end(args);
-    log_info("sandbox: %.*s", STR_FMT(strbuf_str(&text)));
     s->defences[s->count++] = xstr_dup(strbuf_str(&text));
 }
 
@@ -45,7 +46,7 @@ static void expect(struct sandbox *s, int r, const char *sentence)
     if (r == 0)
         note(s, "%s", sentence);
     else
-        log_warn("sandbox: not so: %s: %s", sentence, strerror(errno));
+        note(s, MISSING "%s: %s", sentence, strerror(errno));
 }
 
 static int drop_capabilities(void)
@@ -89,9 +90,8 @@ static void close_files(struct sandbox *s)
     if (s->closed)
         note(s, "no files but those that policies name (Landlock %d)", r);
     else
-        log_warn("sandbox: files are not confined, for this kernel's Landlock "
-                 "says: %s",
-                 strerror(-r));
+        note(s, MISSING "a limit to files, for this kernel's Landlock says: %s",
+             strerror(-r));
 }
 
 static void close_calls(struct sandbox *s)
@@ -103,9 +103,10 @@ static void close_calls(struct sandbox *s)
         note(s, "no system calls but %zu, none that executes (seccomp)",
              allowed);
     else
-        log_warn("sandbox: system calls are not confined, for this kernel's "
-                 "seccomp says: %s",
-                 strerror(-r));
+        note(s,
+             MISSING "a limit to system calls, for this kernel's seccomp says: "
+                     "%s",
+             strerror(-r));
 }
 
 void sandbox_enter(struct sandbox *s, const char *const *files,
@@ -125,8 +126,17 @@ void sandbox_enter(struct sandbox *s, const char *const *files,
 
 void sandbox_leave_out(struct sandbox *s, const char *why)
 {
-    log_warn("sandbox: the process is not confined: %s", why);
-    s->defences[s->count++] = xstrdup("none: the process is not confined");
+    note(s, MISSING "all of it: %s", why);
+}
+
+void sandbox_log(const struct sandbox *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (str_has_prefix(str_from(s->defences[i]), S(MISSING)))
+            log_warn("sandbox: %s", s->defences[i]);
+        else
+            log_info("sandbox: %s", s->defences[i]);
+    }
 }
 
 void sandbox_fini(struct sandbox *s)

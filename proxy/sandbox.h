@@ -5,7 +5,7 @@
  * that a fault in it is not a way into its machine: privileges for good,
  * capabilities (but the one to give a socket a group, for root), core dumps
  * and being traced, files that no policy names, and system calls that it does
- * not make. What a kernel lacks is left out, and said.
+ * not make. What a kernel lacks is left out.
  */
 
 #include "proxy/sandbox_paths.h"
@@ -13,9 +13,10 @@
 enum { SANDBOX_DEFENCES = 8 };
 
 struct sandbox {
-    struct sandbox_paths paths;           /* what is left, with Landlock */
-    bool closed;                          /* Landlock is in force */
-    char *defences[SANDBOX_DEFENCES + 1]; /* sentences; NULL at the end */
+    struct sandbox_paths paths; /* what is left, with Landlock */
+    bool closed;                /* Landlock is in force */
+    /* sentences, "missing: ..." for what is not in force; NULL at the end */
+    char *defences[SANDBOX_DEFENCES + 1];
     size_t count;
 };
 
@@ -26,8 +27,11 @@ struct sandbox {
 void sandbox_enter(struct sandbox *sandbox, const char *const *files,
                    size_t file_count, const struct policies *policies);
 
-/* It stays as it is: just say so, in the log and in DEFENCES. */
+/* It stays as it is, for the reason WHY: that stands in DEFENCES. */
 void sandbox_leave_out(struct sandbox *sandbox, const char *why);
+
+/* Tell the operator what is in force, and what is missing. */
+void sandbox_log(const struct sandbox *sandbox);
 
 void sandbox_fini(struct sandbox *sandbox);
 

@@ -316,6 +316,7 @@ static void confine(struct server *server, const struct policies *all)
         sandbox_leave_out(&server->sandbox, why_not);
     else
         sandbox_enter(&server->sandbox, config->files, config->file_count, all);
+    sandbox_log(&server->sandbox);
     server->monitors.defences = (const char *const *)server->sandbox.defences;
 }
 

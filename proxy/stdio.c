@@ -12,6 +12,7 @@
 #include "proxy/log.h"
 #include "proxy/policy_file.h"
 #include "proxy/relay.h"
+#include "proxy/sandbox.h"
 #include "proxy/session.h"
 
 static const char usage[] =
@@ -32,6 +33,7 @@ struct stdio {
     struct berth *berth;
     struct relay *relay;
     struct event *stop;
+    struct sandbox sandbox;
     bool idle; /* no session */
     bool told; /* and no more output */
 };
@@ -100,7 +102,17 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     berth_stop(s->berth, true);
 }
 
-static int serve(struct stdio *s, struct policy *policy, struct strbuf *why)
+/* Nothing of it is for the client's eyes. */
+static void confine(struct stdio *s, const char *path, struct policy *policy)
+{
+    const struct policies all = {.items = {policy}, .count = 1};
+
+    if (!sandbox_impossible())
+        sandbox_enter(&s->sandbox, &path, 1, &all);
+}
+
+static int serve(struct stdio *s, const char *path, struct policy *policy,
+                 struct strbuf *why)
 {
     int pair[2];
 
@@ -123,12 +135,14 @@ static int serve(struct stdio *s, struct policy *policy, struct strbuf *why)
     session_new(s->berth, pair[0], false);
     s->relay =
         relay_new(s->base, STDIN_FILENO, STDOUT_FILENO, pair[1], on_told, s);
+    confine(s, path, policy);
     event_base_dispatch(s->base);
     return 0;
 }
 
 static void stdio_fini(struct stdio *s)
 {
+    sandbox_fini(&s->sandbox);
     relay_free(s->relay);
     berth_free(s->berth);
     if (s->stop)
@@ -162,7 +176,7 @@ static int run(const char *path)
     if (r == 0 && !is_usable(policy, &why))
         r = -EINVAL;
     if (r == 0) {
-        r = serve(&s, policy, &why);
+        r = serve(&s, path, policy, &why);
         stdio_fini(&s);
     }
     if (r)

@@ -145,6 +145,8 @@ class Metrics(Faulty):
         wait_for("ready", lambda: api(place, "GET", "/readyz")[0] == 200)
         self.assertEqual(Numbers(place).of("berth_link_reconnects_total"), 1)
         self.assertEqual(berth.stop(), 0)
+        wait_for("the other link", lambda: api(
+            self.berth.socket, "GET", "/containers/json")[0] == 200)
 
     def test_records_that_cannot_be_written_are_counted(self):
         berth, place = self.watched(audit={"to": "/dev/full"})
