@@ -368,21 +368,27 @@ class Activated(unittest.TestCase):
 
     def test_the_first_client_starts_it(self):
         env = Bed(os.environ["BERTH_E2E_BED"]).env
+        policy = (TOP / "deploy/systemd/policy.json").read_text()
+        for said, meant in (
+                ("ssh://berth@docker-host", env["BED_SSH_URL"]),
+                ("/etc/berth/known_hosts", env["BED_KNOWN_HOSTS"])):
+            self.assertIn(said, policy)
+            policy = policy.replace(said, meant)
         with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
-            sock, policy = Path(tmp, "docker.sock"), Path(tmp, "policy.json")
-            policy.write_text(json.dumps({
-                "version": 1, "preset": "read-only", "namespace": "r1",
-                "listen": {"path": str(sock)},
-                "upstream": {"url": "unix://" + env["BED_SOCKET"]},
-                "audit": {"to": str(Path(tmp, "audit.jsonl"))}}))
+            sock, audit = Path(tmp, "docker.sock"), Path(tmp, "audit.jsonl")
+            Path(tmp, "policy.json").write_text(policy)
+            shutil.copy(env["BED_IDENTITY"], tmp)
             server = subprocess.Popen(
                 ["systemd-socket-activate", "--listen", sock,
-                 os.environ["BERTH_BINARY"], "serve", "--policy", policy],
-                stderr=subprocess.PIPE)
+                 "--setenv=RUNNER_NAME=r1", f"--setenv=STATE_DIRECTORY={tmp}",
+                 f"--setenv=LOGS_DIRECTORY={tmp}",
+                 os.environ["BERTH_BINARY"], "serve", "--policy",
+                 Path(tmp, "policy.json")], stderr=subprocess.PIPE)
             try:
                 wait_for("the socket", sock.exists)
-                self.assertFalse(Path(tmp, "audit.jsonl").exists())
+                self.assertFalse(audit.exists())
                 self.assertEqual(api(sock, "GET", "/containers/json"), (200, []))
+                self.assertTrue(audit.exists())
             finally:
                 server.terminate()
                 log = server.communicate(timeout=PATIENCE)[1].decode()
