@@ -203,9 +203,18 @@ void rewrite_image_list(struct rewrite *rw)
     filters_write(rw, filters);
 }
 
+/* Does the client want events of containers alone? */
+static bool is_about_containers(const json_t *filters)
+{
+    const json_t *types = json_object_get(filters, "type");
+
+    return json_object_size(types) == 1 && json_object_get(types, "container");
+}
+
 /*
  * Events of networks and volumes carry no label, so these are sieved as well;
- * what names something is compared with the names that the runner knows.
+ * what names something is compared with the names that the runner knows. Those
+ * of containers do, so that the engine need not send others'.
  */
 void rewrite_events(struct rewrite *rw)
 {
@@ -213,6 +222,8 @@ void rewrite_events(struct rewrite *rw)
 
     if (!filters)
         return;
+    if (is_about_containers(filters))
+        filters_claim(rw, filters);
     filters_keep(rw, filters, "container", FILTER_ACTOR);
     filters_keep(rw, filters, "network", FILTER_ACTOR);
     filters_keep(rw, filters, "volume", FILTER_ACTOR);

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import OPERATIONS, answers, wait_for  # noqa: E402
+from harness import OPERATIONS, answers, api, wait_for  # noqa: E402, F401
 
 ONE_WAY_US = 10000  # of the long way
 ENGINE, STAND_IN = "docker.sock", "bench.sock"  # as the bed's /run knows them

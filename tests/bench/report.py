@@ -124,6 +124,15 @@ def targets(rows, memory):
             yield from below(
                 rows, f"{target}, {name}: p99 below 2 ms",
                 f"GET {target}, stand-in engine, no delay", name, "p99", 2)
+    for what in "ps", "inspect", "events":
+        yield from at_least(
+            rows, f"30 of 330 containers, docker {what}: at most 1.3 times "
+            "ssh -L's time", "docker's command, 30", f"docker {what}", AGAINST,
+            1 / 1.3)
+    for name in "list x 1", "list x 10":
+        yield from at_least(
+            rows, f"30 of 330 containers, {name}: no slower than a Go proxy",
+            "Lists against a proxy", name, "Go proxy", 1)
     for line in memory:
         if line["peer"] == "berth":
             yield ("idle below 16 MiB", f"{line['idle'] / 1024:.1f} MiB",
