@@ -355,7 +355,8 @@ static void keys_are_found_in_any_case_of_ascii(void **state)
     const struct record *record = &host_config_record;
 
     (void)state;
-    assert_string_equal(record_find(record, "Privileged", 5)->name, "Privileged");
+    assert_string_equal(record_find(record, "Privileged", 5)->name,
+                        "Privileged");
     assert_null(record_find(record, "privileged", 0));
     assert_string_equal(record_find_folded(record, "pRIVILEGED")->name,
                         "Privileged");

@@ -109,8 +109,7 @@ static void what_is_below_is_covered_and_nothing_else(void **state)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
     AUTO(sandbox_paths_fini)
-    struct sandbox_paths allowed = {0},
-                         same = {0}, other = {0};
+    struct sandbox_paths allowed = {0}, same = {0}, other = {0};
 
     (void)state;
     use(EVERYTHING);
