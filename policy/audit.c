@@ -83,7 +83,7 @@ static json_t *mounts_of(const json_t *mounts)
 static const struct body_fact {
     enum operation operation;
     const char *label;
-    const char *path[3];
+    const char *path[4]; /* NULL behind the last */
     json_t *(*reduce)(const json_t *value);
 } body_facts[] = {
     {OP_CONTAINER_CREATE,    "image",        {"Image"},                                 NULL     },
@@ -114,6 +114,56 @@ static const struct body_fact {
     {OP_VOLUME_CREATE,       "driver",       {"Driver"},                                NULL     },
 };
 // clang-format on
+
+/* {"a": {}, "b": {}}, of which keys_of has kept the keys. */
+static json_t *object_of(const json_t *names)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+
+        if (name)
+            json_object_set_new(object, name, json_object());
+    }
+    return object;
+}
+
+/* Put VALUE to where FACT found it in BODY. */
+static void put_back(const struct body_fact *fact, json_t *body, json_t *value)
+{
+    json_t *at = body;
+    size_t p = 0;
+
+    for (; fact->path[p + 1]; p++) {
+        json_t *inner = json_object_get(at, fact->path[p]);
+
+        if (!inner)
+            json_object_set_new(at, fact->path[p], inner = json_object());
+        at = inner;
+    }
+    json_object_set_new(at, fact->path[p], value);
+}
+
+json_t *audit_body(enum operation operation, const json_t *request)
+{
+    json_t *body = NULL;
+
+    for (size_t i = 0; i < sizeof(body_facts) / sizeof(*body_facts); i++) {
+        const struct body_fact *fact = &body_facts[i];
+        json_t *value = json_object_get(request, fact->label);
+
+        if (fact->operation != operation)
+            continue;
+        if (!body)
+            body = json_object();
+        if (value)
+            put_back(fact, body,
+                     fact->reduce == keys_of ? object_of(value)
+                                             : json_deep_copy(value));
+    }
+    return body;
+}
 
 static void put_text(struct json_line *line, const char *key, struct str value)
 {
@@ -276,6 +326,7 @@ static void put_verdict(struct json_line *line, const struct audit_facts *facts)
     put_text(line, "rule", str_from(verdict->rule));
     put_text(line, "field", str_from(verdict->field));
     put_text(line, "reason", str_from(verdict->reason));
+    put_bounded(line, "lacks", facts->lacks);
 }
 
 /* The part that both kinds of record share, in its documented order. */

@@ -81,6 +81,7 @@ struct audit_facts {
     const struct target *target; /* for the query, or NULL */
     const struct route_match *match; /* or NULL: no route */
     const json_t *body;              /* as sent, for what it names; or NULL */
+    const json_t *lacks;   /* what the policy lacks to allow it, or NULL */
     const json_t *changes; /* array of what was changed in it, or NULL */
     const struct verdict *verdict; /* or NULL: none was reached */
     bool would_deny; /* report-only let pass what VERDICT refuses */
@@ -100,3 +101,9 @@ enum audit_verdict audit_verdict(const struct audit_facts *facts);
  */
 int audit_put_decision(struct strbuf *out, const struct audit_facts *facts);
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts);
+
+/*
+ * Of a request's body, what the member "request" of its record still tells: a
+ * new reference, or NULL for an operation of whose bodies nothing is recorded.
+ */
+json_t *audit_body(enum operation operation, const json_t *request);

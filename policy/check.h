@@ -29,6 +29,18 @@ bool judge_refuse(struct judge *judge, int status, const char *rule,
                   const struct place *place, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/*
+ * The same with a 403, where RULE would have allowed it if it held WORD, which
+ * is noted: one more entry of its list, a number, or "true". Goes into the
+ * audit, so it must be no secret.
+ */
+bool judge_lack(struct judge *judge, const char *rule, struct str word,
+                const struct place *place, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Just note that RULE does not hold WORD. */
+void judge_note_lack(struct judge *judge, const char *rule, struct str word);
+
 /* Refuse with a 403 in any case, as it cannot be told what it would lead to;
  * always returns false. */
 bool judge_forbid(struct judge *judge, const char *rule,

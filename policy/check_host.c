@@ -42,11 +42,11 @@ bool namespace_mode_is_good(struct judge *judge, const struct place *place,
         return true;
     if (str_eq(mode, S("host")))
         return strings_have(&judge->rules->container.host_namespaces, which) ||
-               judge_refuse(judge, 403, "container.host_namespaces", place,
-                            "the %.*s namespace of the host is not for "
-                            "containers here; to allow it, add \"%.*s\" to "
-                            "container.host_namespaces in the policy",
-                            STR_FMT(which), STR_FMT(which));
+               judge_lack(judge, "container.host_namespaces", which, place,
+                          "the %.*s namespace of the host is not for "
+                          "containers here; to allow it, add \"%.*s\" to "
+                          "container.host_namespaces in the policy",
+                          STR_FMT(which), STR_FMT(which));
     for (size_t w = 0; w < 4; w++) {
         if (str_eq(mode, namespaces[i].words[w]))
             return true;
@@ -103,10 +103,10 @@ static bool check_capability(struct judge *judge, const struct field *field,
                             STR_FMT(name));
     return have_capability(&rules->capabilities, name) ||
            have_capability(&rules->capabilities, S("ALL")) ||
-           judge_refuse(judge, 403, field->rule, place,
-                        "the capability %.*s is not allowed here; to allow it, "
-                        "add \"%.*s\" to %s in the policy",
-                        STR_FMT(name), STR_FMT(name), field->rule);
+           judge_lack(judge, field->rule, name, place,
+                      "the capability %.*s is not allowed here; to allow it, "
+                      "add \"%.*s\" to %s in the policy",
+                      STR_FMT(name), STR_FMT(name), field->rule);
 }
 
 bool check_capabilities(struct judge *judge, const struct field *field,
@@ -164,6 +164,7 @@ bool check_device(struct judge *judge, const struct field *field,
     struct str path = member_text(device, "PathOnHost");
     struct str inside = member_text(device, "PathInContainer");
     struct str wanted = member_text(device, "CgroupPermissions");
+    AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
 
     for (size_t i = 0; i < list->count; i++) {
         struct str entry, allowed;
@@ -175,12 +176,14 @@ bool check_device(struct judge *judge, const struct field *field,
             return inside.len == 0 ||
                    inner_path_is_good(judge, field->rule, place, inside);
     }
-    return judge_refuse(judge, 403, field->rule, place,
-                        "the device \"%.*s\" (%.*s) is not allowed here; to "
-                        "allow it, add it to %s in the policy",
-                        STR_FMT(str_head(path, 100)),
-                        STR_FMT(str_head(wanted.len ? wanted : S("rwm"), 8)),
-                        field->rule);
+    strbuf_addf(&word, "%.*s:%.*s", STR_FMT(path),
+                STR_FMT(wanted.len ? wanted : S("rwm")));
+    return judge_lack(judge, field->rule, strbuf_str(&word), place,
+                      "the device \"%.*s\" (%.*s) is not allowed here; to "
+                      "allow it, add it to %s in the policy",
+                      STR_FMT(str_head(path, 100)),
+                      STR_FMT(str_head(wanted.len ? wanted : S("rwm"), 8)),
+                      field->rule);
 }
 
 static bool device_word_is_listed(const struct strings *list, struct str driver,
@@ -215,12 +218,12 @@ bool check_device_request(struct judge *judge, const struct field *field,
                           device_word_is_listed(list, driver, S("")));
     json_array_foreach(ids, i, id) good =
         good && device_word_is_listed(list, driver, json_text(id));
-    return good || judge_refuse(judge, 403, field->rule, place,
-                                "these devices of \"%.*s\" are not allowed "
-                                "here; to allow them, add \"%.*s\" to %s in "
-                                "the policy",
-                                STR_FMT(str_head(driver, 60)),
-                                STR_FMT(str_head(driver, 60)), field->rule);
+    return good || judge_lack(judge, field->rule, driver, place,
+                              "these devices of \"%.*s\" are not allowed "
+                              "here; to allow them, add \"%.*s\" to %s in "
+                              "the policy",
+                              STR_FMT(str_head(driver, 60)),
+                              STR_FMT(str_head(driver, 60)), field->rule);
 }
 
 bool check_cgroup_parent(struct judge *judge, const struct field *field,
@@ -261,15 +264,16 @@ bool check_ulimit(struct judge *judge, const struct field *field,
     uint64_t soft = (uint64_t)member_integer(ulimit, "Soft");
     uint64_t hard = (uint64_t)member_integer(ulimit, "Hard");
     uint64_t max = 0;
+    AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
 
+    strbuf_addf(&word, "%.*s=%lld", STR_FMT(name), (long long)hard);
     return (find_ulimit(field_rule(judge, field), name, &max) && soft <= max &&
             hard <= max) ||
-           judge_refuse(judge, 403, field->rule, place,
-                        "this limit for \"%.*s\" is not allowed here; to allow "
-                        "it, add \"%.*s=%lld\" to %s in the policy",
-                        STR_FMT(str_head(name, 40)),
-                        STR_FMT(str_head(name, 40)), (long long)hard,
-                        field->rule);
+           judge_lack(judge, field->rule, strbuf_str(&word), place,
+                      "this limit for \"%.*s\" is not allowed here; to allow "
+                      "it, add \"%.*s=%lld\" to %s in the policy",
+                      STR_FMT(str_head(name, 40)), STR_FMT(str_head(name, 40)),
+                      (long long)hard, field->rule);
 }
 
 bool check_oom_score(struct judge *judge, const struct field *field,

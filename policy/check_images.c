@@ -103,10 +103,10 @@ bool judge_registry(struct judge *judge, const struct place *place,
         host = S("docker.io");
     return some_registry_is(&rules->registries, host) ||
            (push && some_registry_is(&rules->push, host)) ||
-           judge_refuse(judge, 403, "images.registries", place,
-                        "the registry %.*s is not allowed here; to allow it, "
-                        "add it to images.registries in the policy",
-                        STR_FMT(str_head(host, 150)));
+           judge_lack(judge, "images.registries", host, place,
+                      "the registry %.*s is not allowed here; to allow it, "
+                      "add it to images.registries in the policy",
+                      STR_FMT(str_head(host, 150)));
 }
 
 /* "https://index.docker.io/v1/", "ghcr.io" */
@@ -131,12 +131,12 @@ static bool is_listed_or_refused(struct judge *judge, const struct place *place,
                                  const struct image_ref *ref)
 {
     return image_is_in(patterns, ref) ||
-           judge_refuse(judge, 403, rule, place,
-                        "the image \"%.*s%s%.*s\" is not allowed here; to "
-                        "allow it, add its registry or repository to %s in the "
-                        "policy",
-                        STR_FMT(ref->name), ref->tag.len ? ":" : "",
-                        STR_FMT(ref->tag), rule);
+           judge_lack(judge, rule, ref->name, place,
+                      "the image \"%.*s%s%.*s\" is not allowed here; to "
+                      "allow it, add its registry or repository to %s in the "
+                      "policy",
+                      STR_FMT(ref->name), ref->tag.len ? ":" : "",
+                      STR_FMT(ref->tag), rule);
 }
 
 static bool parse_or_refuse(struct judge *judge, const struct place *place,
@@ -176,10 +176,10 @@ static bool judge_import(struct judge *judge, struct str source)
     struct query_place at;
 
     return str_eq(source, S("-")) || judge->rules->images.import_urls ||
-           judge_refuse(judge, 403, "images.import_urls",
-                        query_place(&at, S("fromSrc")),
-                        "the engine may not fetch an image from a URL here; "
-                        "send the archive itself (fromSrc=-)");
+           judge_lack(judge, "images.import_urls", S("true"),
+                      query_place(&at, S("fromSrc")),
+                      "the engine may not fetch an image from a URL here; "
+                      "send the archive itself (fromSrc=-)");
 }
 
 bool judge_new_name(struct judge *judge, const struct place *place,
@@ -242,10 +242,10 @@ bool judge_image_create(struct judge *judge)
         !apply_tag(judge, "images.registries", true, &ref))
         return false;
     if (ref.tag.len == 0 && ref.digest.len == 0 && !rules->all_tags)
-        return judge_refuse(judge, 403, "images.all_tags", &at.place,
-                            "without a tag this pulls every tag there is; name "
-                            "one, or have the policy set images.all_tags to "
-                            "true");
+        return judge_lack(judge, "images.all_tags", S("true"), &at.place,
+                          "without a tag this pulls every tag there is; name "
+                          "one, or have the policy set images.all_tags to "
+                          "true");
     if (rules->digests_only && ref.digest.len == 0)
         return judge_refuse(judge, 403, "images.digests_only", &at.place,
                             "images are pulled by digest here; ask for "

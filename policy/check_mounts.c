@@ -32,20 +32,23 @@ static bool is_mapped(const struct bind_wish *wish)
 }
 
 static bool refuse_source(struct judge *judge, const struct place *place,
-                          struct str source)
+                          struct str source, bool read_only)
 {
+    AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
+
+    strbuf_addf(&word, "%.*s:%s", STR_FMT(source), read_only ? "ro" : "rw");
     if (judge->rules->container.mounts.count == 0)
-        return judge_refuse(judge, 403, "container.mounts", place,
-                            "no path of the host may be mounted here, and "
-                            "\"%.*s\" is one; use a named volume, or have the "
-                            "policy list it in container.mounts",
-                            STR_FMT(str_head(source, 200)));
-    return judge_refuse(judge, 403, "container.mounts", place,
-                        "\"%.*s\" is not within a path that may be mounted "
-                        "here; to allow it, add {\"source\": \"%.*s\", "
-                        "\"mode\": \"ro\"} to container.mounts in the policy",
-                        STR_FMT(str_head(source, 150)),
-                        STR_FMT(str_head(source, 150)));
+        return judge_lack(judge, "container.mounts", strbuf_str(&word), place,
+                          "no path of the host may be mounted here, and "
+                          "\"%.*s\" is one; use a named volume, or have the "
+                          "policy list it in container.mounts",
+                          STR_FMT(str_head(source, 200)));
+    return judge_lack(judge, "container.mounts", strbuf_str(&word), place,
+                      "\"%.*s\" is not within a path that may be mounted "
+                      "here; to allow it, add {\"source\": \"%.*s\", "
+                      "\"mode\": \"ro\"} to container.mounts in the policy",
+                      STR_FMT(str_head(source, 150)),
+                      STR_FMT(str_head(source, 150)));
 }
 
 static bool refuse_socket(struct judge *judge, const struct place *place)
@@ -108,7 +111,7 @@ static bool judge_source(struct judge *judge, const struct place *place,
         return judge_socket(judge, place, wish);
     rule = mount_rule_find(&judge->rules->container.mounts, source);
     if (!rule)
-        return refuse_source(judge, place, source);
+        return refuse_source(judge, place, source, wish->read_only);
     wish->shared_read_only = rule->mode == MOUNT_READ_ONLY;
     wish->force_read_only = wish->shared_read_only && !wish->read_only;
     if (wish->shared_read_only && (wish->read_write || wish->relabel) &&
@@ -129,11 +132,11 @@ static bool propagation_is_good(struct judge *judge, const struct place *place,
 {
     return mode.len == 0 ||
            strings_match(&judge->rules->container.propagation, mode) ||
-           judge_refuse(judge, 403, "container.propagation", place,
-                        "mounts that propagate as \"%.*s\" are not allowed "
-                        "here; leave it out, or have the policy add it to "
-                        "container.propagation",
-                        STR_FMT(str_head(mode, 40)));
+           judge_lack(judge, "container.propagation", mode, place,
+                      "mounts that propagate as \"%.*s\" are not allowed "
+                      "here; leave it out, or have the policy add it to "
+                      "container.propagation",
+                      STR_FMT(str_head(mode, 40)));
 }
 
 bool check_propagation(struct judge *judge, const struct field *field,

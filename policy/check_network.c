@@ -6,10 +6,10 @@
 
 static bool refuse_publishing(struct judge *judge, const struct place *place)
 {
-    return judge_refuse(judge, 403, "ports.publish", place,
-                        "no port may be published on the host here; reach the "
-                        "container over a network instead, or have the policy "
-                        "set ports.publish to true");
+    return judge_lack(judge, "ports.publish", S("true"), place,
+                      "no port may be published on the host here; reach the "
+                      "container over a network instead, or have the policy "
+                      "set ports.publish to true");
 }
 
 /* "80", "80-90", "80/tcp" */
@@ -45,12 +45,13 @@ static bool host_port_is_good(struct judge *judge, const struct place *place,
         return judge_refuse(judge, 400, "ports.lowest", place,
                             "\"%.*s\" is no port", STR_FMT(str_head(text, 40)));
     return (low >= rules->lowest && high <= rules->highest) ||
-           judge_refuse(judge, 403, "ports.lowest", place,
-                        "the port %.*s of the host is not for containers here; "
-                        "take one from %u to %u, or leave it to the engine to "
-                        "find one that is free",
-                        STR_FMT(str_head(text, 40)), rules->lowest,
-                        rules->highest);
+           judge_lack(
+               judge, low < rules->lowest ? "ports.lowest" : "ports.highest",
+               low < rules->lowest ? from : to, place,
+               "the port %.*s of the host is not for containers here; "
+               "take one from %u to %u, or leave it to the engine to "
+               "find one that is free",
+               STR_FMT(str_head(text, 40)), rules->lowest, rules->highest);
 }
 
 static bool is_any_address(struct str text)
@@ -76,11 +77,11 @@ bool check_port_binding(struct judge *judge, const struct field *field,
     }
     return ip.len == 0 || strings_match(&rules->addresses, ip) ||
            (rules->bind && str_eq(ip, str_from(rules->bind))) ||
-           judge_refuse(judge, 403, "ports.addresses", &ip_at,
-                        "ports may not be published on the address %.*s here; "
-                        "leave it out, or have the policy add it to "
-                        "ports.addresses",
-                        STR_FMT(str_head(ip, 60)));
+           judge_lack(judge, "ports.addresses", ip, &ip_at,
+                      "ports may not be published on the address %.*s here; "
+                      "leave it out, or have the policy add it to "
+                      "ports.addresses",
+                      STR_FMT(str_head(ip, 60)));
 }
 
 bool check_port_bindings(struct judge *judge, const struct field *field,
@@ -160,11 +161,11 @@ static bool check_range(struct judge *judge, const struct field *field,
             subnet_is_within(&wanted, &allowed))
             return true;
     }
-    return judge_refuse(judge, 403, field->rule, place,
-                        "networks may not choose the addresses %.*s here, "
-                        "where others may live; leave it to the engine, or "
-                        "have the policy add them to %s",
-                        STR_FMT(str_head(text, 60)), field->rule);
+    return judge_lack(judge, field->rule, text, place,
+                      "networks may not choose the addresses %.*s here, "
+                      "where others may live; leave it to the engine, or "
+                      "have the policy add them to %s",
+                      STR_FMT(str_head(text, 60)), field->rule);
 }
 
 bool check_subnet(struct judge *judge, const struct field *field,

@@ -103,20 +103,20 @@ bool query_set(struct judge *judge, const struct query_field *field,
     const bool *allowed = rule_of(judge, field);
 
     return value.len == 0 || *allowed ||
-           judge_refuse(judge, 403, field->rule, place,
-                        "%s is not allowed here; to allow it, set %s to true "
-                        "in the policy",
-                        field->key, field->rule);
+           judge_lack(judge, field->rule, S("true"), place,
+                      "%s is not allowed here; to allow it, set %s to true "
+                      "in the policy",
+                      field->key, field->rule);
 }
 
 bool query_listed(struct judge *judge, const struct query_field *field,
                   const struct place *place, struct str value)
 {
     return value.len == 0 || strings_match(rule_of(judge, field), value) ||
-           judge_refuse(judge, 403, field->rule, place,
-                        "\"%.*s\" is not allowed here; to allow it, add it to "
-                        "%s in the policy",
-                        STR_FMT(str_head(value, 150)), field->rule);
+           judge_lack(judge, field->rule, value, place,
+                      "\"%.*s\" is not allowed here; to allow it, add it to "
+                      "%s in the policy",
+                      STR_FMT(str_head(value, 150)), field->rule);
 }
 
 bool query_choice(struct judge *judge, const struct query_field *field,
@@ -135,11 +135,11 @@ bool query_network(struct judge *judge, const struct query_field *field,
 
     if (!str_eq(value, S("host")))
         return namespace_mode_is_good(judge, place, S("network"), value);
-    return *host || judge_refuse(judge, 403, field->rule, place,
-                                 "builds may not use the network of the host "
-                                 "here; to allow it, set %s to true in the "
-                                 "policy",
-                                 field->rule);
+    return *host || judge_lack(judge, field->rule, S("true"), place,
+                               "builds may not use the network of the host "
+                               "here; to allow it, set %s to true in the "
+                               "policy",
+                               field->rule);
 }
 
 bool query_cgroup(struct judge *judge, const struct query_field *field,
@@ -178,11 +178,11 @@ bool query_version(struct judge *judge, const struct query_field *field,
     if (!str_eq(value, S("2")))
         return judge_refuse(judge, 400, field->rule, place,
                             "a builder is of version 1 or 2");
-    return *buildkit || judge_refuse(judge, 403, field->rule, place,
-                                     "BuildKit is not allowed here; build with "
-                                     "DOCKER_BUILDKIT=0, or have the policy "
-                                     "set %s to true",
-                                     field->rule);
+    return *buildkit || judge_lack(judge, field->rule, S("true"), place,
+                                   "BuildKit is not allowed here; build with "
+                                   "DOCKER_BUILDKIT=0, or have the policy "
+                                   "set %s to true",
+                                   field->rule);
 }
 
 bool query_relative(struct judge *judge, const struct query_field *field,
@@ -289,11 +289,11 @@ bool check_output(struct judge *judge, const struct field *field,
     struct str type = member_text(output, "Type");
 
     return strings_match(field_rule(judge, field), type) ||
-           judge_refuse(judge, 403, field->rule, &at,
-                        "builds may not put out \"%.*s\" here; tag the image "
-                        "with -t and push it afterwards, or have the policy "
-                        "add it to %s",
-                        STR_FMT(str_head(type, 40)), field->rule);
+           judge_lack(judge, field->rule, type, &at,
+                      "builds may not put out \"%.*s\" here; tag the image "
+                      "with -t and push it afterwards, or have the policy "
+                      "add it to %s",
+                      STR_FMT(str_head(type, 40)), field->rule);
 }
 
 static bool run_fields(struct judge *judge, const struct str *key,

@@ -46,11 +46,11 @@ static bool option_is_good(struct judge *judge, const struct place *place,
                            struct str name)
 {
     return strings_match(&judge->rules->container.tmpfs_options, name) ||
-           judge_refuse(judge, 403, "container.tmpfs_options", place,
-                        "the mount option \"%.*s\" is not allowed here; to "
-                        "allow it, add it to container.tmpfs_options in the "
-                        "policy",
-                        STR_FMT(str_head(name, 40)));
+           judge_lack(judge, "container.tmpfs_options", name, place,
+                      "the mount option \"%.*s\" is not allowed here; to "
+                      "allow it, add it to container.tmpfs_options in the "
+                      "policy",
+                      STR_FMT(str_head(name, 40)));
 }
 
 /* "rw,noexec,size=64m"; *SIZED: is there a size? */

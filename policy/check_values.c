@@ -34,10 +34,10 @@ bool check_given(struct judge *judge, const struct field *field,
     const bool *allowed = field_rule(judge, field);
 
     (void)value;
-    return *allowed || judge_refuse(judge, 403, field->rule, place,
-                                    "%s is not allowed here; to allow it, set "
-                                    "%s to true in the policy",
-                                    field->name, field->rule);
+    return *allowed || judge_lack(judge, field->rule, S("true"), place,
+                                  "%s is not allowed here; to allow it, set "
+                                  "%s to true in the policy",
+                                  field->name, field->rule);
 }
 
 bool check_flag(struct judge *judge, const struct field *field,
@@ -75,10 +75,10 @@ bool check_choice(struct judge *judge, const struct field *field,
 static bool refuse_unlisted(struct judge *judge, const struct field *field,
                             const struct place *place, struct str text)
 {
-    return judge_refuse(judge, 403, field->rule, place,
-                        "\"%.*s\" is not allowed here; to allow it, add it to "
-                        "%s in the policy",
-                        STR_FMT(str_head(text, 200)), field->rule);
+    return judge_lack(judge, field->rule, text, place,
+                      "\"%.*s\" is not allowed here; to allow it, add it to "
+                      "%s in the policy",
+                      STR_FMT(str_head(text, 200)), field->rule);
 }
 
 static bool check_listed_text(struct judge *judge, const struct field *field,
@@ -86,6 +86,18 @@ static bool check_listed_text(struct judge *judge, const struct field *field,
 {
     return strings_match(field_rule(judge, field), text) ||
            refuse_unlisted(judge, field, place, text);
+}
+
+/* What a policy would need for LINE, "KEY=value": with any value, except where
+ * that gives too much away, and none is a secret. */
+static struct str word_for(struct str key, struct str line,
+                           struct strbuf *buffer)
+{
+    if (str_eq(key, S("type")) || str_eq(key, S("device")) ||
+        str_has_prefix(key, S("com.docker.network.")))
+        return line;
+    strbuf_addf(buffer, "%.*s=*", STR_FMT(key));
+    return strbuf_str(buffer);
 }
 
 /* A map is judged by its "key=value" lines; a refusal names the key only, as
@@ -99,6 +111,7 @@ static bool check_listed_map(struct judge *judge, const struct field *field,
 
     json_object_foreach(map, key, value)
     {
+        AUTO(strbuf_fini) struct strbuf any = STRBUF(LIMIT_JSON_BODY);
         AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_JSON_BODY);
         struct place at = place_key(place, map, key);
 
@@ -106,12 +119,14 @@ static bool check_listed_map(struct judge *judge, const struct field *field,
             strbuf_add_char(&line, '=') != 0 ||
             strbuf_add(&line, json_text(value)) != 0)
             return judge_refuse(judge, 413, field->rule, &at, "too long");
-        if (!strings_match(list, strbuf_str(&line)))
-            return judge_refuse(judge, 403, field->rule, &at,
-                                "\"%s\" with this value is not allowed here; "
-                                "to allow it, add \"%s=...\" to %s in the "
-                                "policy",
-                                key, key, field->rule);
+        if (!strings_match(list, strbuf_str(&line)) &&
+            !judge_lack(judge, field->rule,
+                        word_for(str_from(key), strbuf_str(&line), &any), &at,
+                        "\"%s\" with this value is not allowed here; "
+                        "to allow it, add \"%s=...\" to %s in the "
+                        "policy",
+                        key, key, field->rule))
+            return false;
     }
     return true;
 }

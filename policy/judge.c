@@ -30,6 +30,9 @@ static void drop_needs(struct judgement *judgement)
 void judgement_fini(struct judgement *judgement)
 {
     drop_needs(judgement);
+    while (judgement->lack_count)
+        free(judgement->lacks[--judgement->lack_count].word);
+    free(judgement->lacks);
     free(judgement->needs);
     free(judgement->changes);
     judgement_init(judgement);
@@ -95,6 +98,27 @@ refusal(int status, const char *rule, const struct place *place,
     return why;
 }
 
+/* More of them, or longer ones, are left out: they are there to help. */
+static void note_lack(struct judgement *out, const char *rule, struct str word)
+{
+    if (out->lack_count == LIMIT_LACKS || word.len > LIMIT_LACK_WORD)
+        return;
+    if (!out->lacks)
+        out->lacks = xcalloc(LIMIT_LACKS, sizeof(*out->lacks));
+    out->lacks[out->lack_count++] = (struct lack){rule, xstr_dup(word)};
+}
+
+/* Refuse for WHY, or pass it over. */
+static bool settle(struct judgement *out, const struct verdict *why)
+{
+    if (out->reports && why->status == 403) {
+        report(out, why);
+        return true;
+    }
+    out->verdict = *why;
+    return false;
+}
+
 bool judge_refuse(struct judge *judge, int status, const char *rule,
                   const struct place *place, const char *format, ...)
 {
@@ -104,12 +128,20 @@ bool judge_refuse(struct judge *judge, int status, const char *rule,
     va_start(args, format);
     why = refusal(status, rule, place, format, args);
     va_end(args);
-    if (judge->out->reports && status == 403) {
-        report(judge->out, &why);
-        return true;
-    }
-    judge->out->verdict = why;
-    return false;
+    return settle(judge->out, &why);
+}
+
+bool judge_lack(struct judge *judge, const char *rule, struct str word,
+                const struct place *place, const char *format, ...)
+{
+    struct verdict why;
+    va_list args;
+
+    va_start(args, format);
+    why = refusal(403, rule, place, format, args);
+    va_end(args);
+    note_lack(judge->out, rule, word);
+    return settle(judge->out, &why);
 }
 
 bool judge_forbid(struct judge *judge, const char *rule,
@@ -121,6 +153,11 @@ bool judge_forbid(struct judge *judge, const char *rule,
     judge->out->verdict = refusal(403, rule, place, format, args);
     va_end(args);
     return false;
+}
+
+void judge_note_lack(struct judge *judge, const char *rule, struct str word)
+{
+    note_lack(judge->out, rule, word);
 }
 
 void judge_note(struct judge *judge, enum change_kind kind,
@@ -258,6 +295,8 @@ void judge_settle(const struct rules *rules, const json_t *body,
             return;
         }
         report(judgement, &need->otherwise);
+        if (need->kind == NEED_IMAGE)
+            note_lack(judgement, need->otherwise.rule, str_from(need->subject));
     }
     if (judgement->need_count)
         verdict_allow(&judgement->verdict, "request");

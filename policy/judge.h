@@ -61,6 +61,12 @@ struct need {
     struct fact fact;
 };
 
+/* What a policy would need besides to allow a request. */
+struct lack {
+    const char *rule; /* "container.capabilities" */
+    char *word;       /* "SYS_PTRACE"; of a flag "true" */
+};
+
 struct judgement {
     struct verdict verdict;
     bool reports;            /* judge_report made it */
@@ -69,7 +75,10 @@ struct judgement {
     struct change *changes;  /* room for LIMIT_CHANGES, or NULL */
     size_t change_count;     /* of those listed */
     size_t changes_omitted;  /* for lack of room */
-    struct need *needs;      /* room for LIMIT_NEEDS, or NULL */
+    struct lack *lacks;      /* room for LIMIT_LACKS, or NULL: of all that was
+                                refused or passed over, what could be helped */
+    size_t lack_count;
+    struct need *needs; /* room for LIMIT_NEEDS, or NULL */
     size_t need_count;
 };
 

@@ -35,6 +35,7 @@ static bool refuse_unknown(struct judge *judge, const struct keys *keys,
                             "%s is read here by some old engines only; put it "
                             "into %s",
                             key, keys->record->belongs);
+    judge_note_lack(judge, "request.unknown_fields", S("drop"));
     return judge_refuse(
         judge, 403, "request.body", at,
         "%s has no field of this name that berth knows, so it cannot judge it; "

@@ -60,6 +60,8 @@
 
 /* what is written */
 #define LIMIT_AUDIT_LINE MIB
+#define LIMIT_LACKS      16         /* what a policy lacks for one request */
+#define LIMIT_LACK_WORD  256        /* bytes of each */
 #define LIMIT_AUDIT_PART (16 * KIB) /* of what a client can make long */
 
 /* the namespace */

@@ -16,6 +16,7 @@ int command_serve(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_audit(int argc, char **argv);
+int command_learn(int argc, char **argv);
 int command_keygen(int argc, char **argv);
 int command_ping(int argc, char **argv);
 int command_status(int argc, char **argv);

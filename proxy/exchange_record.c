@@ -30,6 +30,7 @@ static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
         .match = ex->rq.match.route ? &ex->rq.match : NULL,
         .body = ex->rq.tree,
         .changes = ex->rq.changes,
+        .lacks = ex->rq.lacks,
         .verdict = !judged             ? NULL
                    : ex->rq.would_deny ? &ex->rq.reported
                                        : &ex->rq.verdict,

@@ -14,6 +14,7 @@ static const struct command {
     {"check",   command_check,   "say what is wrong with a policy, or print it"},
     {"explain", command_explain, "what a policy says to a request, and why"    },
     {"audit",   command_audit,   "print the record of calls, for people"       },
+    {"learn",   command_learn,   "the smallest policy that allows a record"    },
     {"keygen",  command_keygen,  "make a key to log in to the Docker host with"},
     {"ping",    command_ping,    "does the engine answer through a berth?"     },
     {"status",  command_status,  "how a running berth is"                      },

@@ -36,7 +36,8 @@ void request_fini(struct request *rq)
         json_decref(rq->facts[i]);
     json_decref(rq->tree);
     json_decref(rq->changes);
-    rq->tree = rq->changes = NULL;
+    json_decref(rq->lacks);
+    rq->tree = rq->changes = rq->lacks = NULL;
 }
 
 bool request_has_body(const struct http_head *head)

@@ -68,6 +68,7 @@ struct request {
     json_t *answer;          /* or NULL: no body */
     struct strbuf sent;      /* the target as it goes; empty until judged */
     json_t *changes;         /* array: what berth changed in the body */
+    json_t *lacks;           /* object: what the policy lacks to allow it */
     struct strbuf collected; /* the body as it came, or its beginning */
     size_t dropped;          /* bytes of one that nobody looks at */
     struct strbuf json;      /* the body as it goes */

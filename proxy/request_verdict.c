@@ -84,6 +84,22 @@ static json_t *changes_of(const struct judgement *judgement)
     return all;
 }
 
+/* For the record, too: what the policy would need, rule by rule. */
+static json_t *lacks_of(const struct judgement *judgement)
+{
+    json_t *all = json_object();
+
+    for (size_t i = 0; i < judgement->lack_count; i++) {
+        const struct lack *lack = &judgement->lacks[i];
+        json_t *words = json_object_get(all, lack->rule);
+
+        if (!words)
+            json_object_set_new(all, lack->rule, words = json_array());
+        json_array_append_new(words, json_string(lack->word));
+    }
+    return all;
+}
+
 /* ---- questions ---- */
 
 static void decide(struct request *rq)
@@ -215,6 +231,7 @@ static void take_judgement(struct request *rq)
         verdict_allow(&rq->verdict, "mode.report-only");
     }
     rq->changes = changes_of(judgement);
+    rq->lacks = lacks_of(judgement);
 }
 
 /* Is there a need that can only be met once it is known what is named? */

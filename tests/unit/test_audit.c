@@ -13,7 +13,7 @@ struct all {
     struct route_match match;
     struct verdict verdict;
     json_t *body;
-    json_t *changes;
+    json_t *changes, *lacks;
     struct audit_facts facts;
 };
 
@@ -30,6 +30,7 @@ static void fill(struct all *all, enum method method, const char *target,
     all->body = json_loads(body, 0, NULL);
     assert_non_null(all->body);
     all->changes = json_pack("[s]", "dropped HostConfig.X");
+    all->lacks = json_pack("{s:[s]}", "container.privileged", "true");
     all->facts = (struct audit_facts){
         .id = "p-1",
         .namespace_ = "r1",
@@ -45,6 +46,7 @@ static void fill(struct all *all, enum method method, const char *target,
         .match = &all->match,
         .body = all->body,
         .changes = all->changes,
+        .lacks = all->lacks,
         .verdict = &all->verdict,
         .status = 403,
         .bytes_in = 1,
@@ -59,6 +61,7 @@ static void fini(struct all *all)
     target_fini(&all->target);
     json_decref(all->body);
     json_decref(all->changes);
+    json_decref(all->lacks);
 }
 
 static json_t *read_record(int (*put)(struct strbuf *,
@@ -288,6 +291,7 @@ static void a_record_is_one_line_that_never_changes_its_form(void **state)
     fill(&all, METHOD_POST, "/v1.45/containers/a/kill?signal=TERM&x=1", "{}");
     verdict_allow(&all.verdict, "operations.allow");
     all.facts.changes = NULL;
+    all.facts.lacks = NULL;
     all.facts.object = S("");
     all.facts.status = 204;
     all.facts.close = AUDIT_CLOSE_DONE;
