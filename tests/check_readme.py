@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Every error text that README.md explains is one that the program still has:
-in one string of the sources, "..." standing for what is filled in."""
+"""README.md is true: every error text that it explains is one that the program
+still has, in one string of the sources, "..." standing for what is filled in;
+and what it links to is there, as it is in docs/."""
 import re
 import sys
 from pathlib import Path
@@ -24,17 +25,33 @@ def explained(readme):
             yield from re.findall(r"`([^`]+)`", row.split(" | ")[0])
 
 
+def broken_links(path):
+    """The links of a document that lead nowhere."""
+    text = path.read_text()
+    titles = {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-")
+              for t in re.findall(r"^#+ (.*)$", text, re.M)}
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if link.startswith("#"):
+            good = link[1:] in titles
+        else:
+            good = "://" in link or (path.parent / link.split("#")[0]).exists()
+        if not good:
+            yield link
+
+
 def main(top):
     known = [s for name in ("policy", "proxy")
              for path in (top / name).glob("*.c") for s in strings(path)]
     texts = list(explained((top / "README.md").read_text()))
     gone = [t for t in texts if t not in FOREIGN and not any(
         re.search(".*".join(map(re.escape, t.split("..."))), s) for s in known)]
-    for text in gone:
-        print(f"README.md explains what nothing says: {text}")
-    if not texts:
-        print("README.md explains nothing")
-    return 1 if gone or not texts else 0
+    wrong = [f"README.md explains what nothing says: {t}" for t in gone]
+    wrong += [] if texts else ["README.md explains nothing"]
+    for path in [top / "README.md", *(top / "docs").glob("*.md")]:
+        wrong += [f"{path.name}: nothing is at {link}"
+                  for link in broken_links(path)]
+    print("\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
