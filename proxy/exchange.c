@@ -14,18 +14,18 @@ struct state {
 /* From any state, the end of an exchange leads back to RQ_HEAD and RP_NONE. */
 static const struct state request_states[] = {
     [RQ_HEAD] = {"head",
-                 BIT(RQ_COLLECT) | BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)},
-    [RQ_COLLECT] = {"collect", BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)       },
-    [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                     },
-    [RQ_READY] = {"ready",
-                 BIT(RQ_STREAM) | BIT(RQ_HELD) | BIT(RQ_DONE) | BIT(RQ_DRAIN) },
-    [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                      },
+                 BIT(RQ_COLLECT) | BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)      },
+    [RQ_COLLECT] = {"collect", BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)             },
+    [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                           },
+    [RQ_READY] = {"ready",   BIT(RQ_ASK) | BIT(RQ_STREAM) | BIT(RQ_HELD) |
+                               BIT(RQ_DONE) | BIT(RQ_DRAIN)},
+    [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
     [RQ_HELD] = {"held",
-                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_TUNNEL) | BIT(RQ_DRAIN)},
-    [RQ_DONE] = {"done",    BIT(RQ_READY)                                     },
-    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT)                                      },
-    [RQ_SHUT] = {"shut",    0                                                 },
-    [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                      },
+                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_TUNNEL) | BIT(RQ_DRAIN)      },
+    [RQ_DONE] = {"done",    BIT(RQ_READY)                                           },
+    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT)                                            },
+    [RQ_SHUT] = {"shut",    0                                                       },
+    [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
 };
 
 static const struct state reply_states[] = {
@@ -173,6 +173,8 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
     request_fini(&ex->rq);
     strbuf_fini(&ex->created);
     strbuf_fini(&ex->held_reply);
+    free(ex->failure);
+    ex->failure = NULL;
     policy_unref(ex->policy);
     ex->policy = NULL;
     ex->head = NULL;

@@ -76,7 +76,9 @@ struct exchange {
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
     int status;
-    bool decided; /* its decision is on record */
+    bool decided;  /* its decision is on record */
+    char *failure; /* why it gets a 503 once what was prepared is undone */
+    unsigned failure_retry;
     enum restoring {
         RESTORE_NOTHING, /* the reply passes as it is */
         RESTORE_WHOLE,   /* it is put into the runner's words as a whole */

@@ -290,6 +290,21 @@ static void answer_lost(struct exchange *ex, const char *why,
                     AUDIT_CLOSE_LINK_LOST);
 }
 
+/* There is no way for it. What was prepared for it goes before its client hears
+ * of that. */
+static void answer_no_way(struct exchange *ex, const char *reason,
+                          unsigned retry_after)
+{
+    if (!request_after(&ex->rq, 503)) {
+        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
+        return;
+    }
+    ex->failure = xstrdup(reason);
+    ex->failure_retry = retry_after;
+    exchange_let_go(ex);
+    exchange_enter(ex, RQ_ASK);
+}
+
 void exchange_stream_failed(struct exchange *ex, const char *why,
                             unsigned retry_after, bool pristine)
 {
@@ -298,7 +313,7 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
     if (ex->stream != STREAM_WANTED)
         return; /* it was let go already */
     if (ex->request_state == RQ_READY) {
-        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
+        answer_no_way(ex, reason, retry_after);
     } else if (ex->reply_state == RP_AWAIT && pristine) {
         if (can_retry(ex))
             retry(ex, reason);

@@ -112,6 +112,9 @@ static void settle(struct exchange *ex)
             return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
+    } else if (ex->failure) {
+        exchange_answer(ex, 503, ex->failure, ex->failure_retry,
+                        AUDIT_CLOSE_LINK_DOWN);
     } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
         go(ex);
     } else {
