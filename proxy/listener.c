@@ -278,6 +278,13 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
     return 0;
 }
 
+int listener_check_group(const struct listen_policy *config, struct strbuf *why)
+{
+    gid_t gid;
+
+    return config->group ? group_id(config->group, &gid, why) : 0;
+}
+
 void listener_set_access(struct listener *l, const struct listen_policy *config)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);

@@ -213,6 +213,14 @@ class Reload(Faulty):
         self.assertIn("is no socket", self.log_path.read_text())
         self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 200)
         blocker.unlink()
+        self.write("b", listen={"path": str(self.socket("b")),
+                                "group": "no-such-group"})
+        self.reload("the policies stay as they were")
+        self.assertIn("there is no group no-such-group",
+                      self.log_path.read_text())
+        self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 200)
+        self.assertFalse(self.socket("c").exists())
+        self.write("b")
         self.reload()
         self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 403)
         self.assertTrue(answers(self.socket("c")))

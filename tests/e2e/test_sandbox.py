@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -84,6 +85,23 @@ class Sandbox(Faulty):
             wait_for("the reason", lambda: berth.log().count(reason) == n)
             self.assertTrue(answers(berth.socket))
             self.assertEqual(os.listdir(self.dir), [])
+
+    def test_it_says_when_it_may_not_open_enough_files(self):
+        berth = self.another()
+        policy = self.policy_of(berth)
+        policy["listen"] = {"path": str(self.dir / "few.sock"), "clients": 999}
+        policy["namespace"] = "few"
+        (self.dir / "policy.json").write_text(json.dumps(policy))
+        p = subprocess.Popen(
+            [os.environ["BERTH_BINARY"], "serve", "--policy",
+             self.dir / "policy.json"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (300, 300)))
+        self.addCleanup(self.end, p)
+        while b"may open 300 files" not in (line := p.stderr.readline()):
+            self.assertTrue(line)
+        wait_for("it all the same", lambda: answers(self.dir / "few.sock"))
 
     def test_no_root_is_needed(self):
         env = self.bed.env
