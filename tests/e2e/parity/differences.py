@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""What differs between an engine and a berth in front of it, on purpose: all
+of it. The parity tests allow these differences and no other, and want each to
+be there; docs/differences.md is this table for users.
+
+usage: differences.py           write the document
+       differences.py --check   is it the one that the table makes?
+"""
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs/differences.md"
+INTRO = """\
+# Where berth differs from an engine of your own
+
+Clients that have a namespace of berth's are to find what they would find on an
+engine that nobody else uses. The parity tests run the same commands straight on
+an engine and in four namespaces of one engine at the same time, and compare
+what comes back: output, errors, exit codes, JSON; all but IDs, times and
+addresses. What is below is all that may differ in them. (This page is made from
+the tests' own table; `tests/e2e/parity/differences.py` writes it.)
+"""
+
+
+@dataclass
+class Difference:
+    """WHAT differs and WHY, for users. In SCENARIOS (none: they are made so
+    that it does not show), what is like DIRECT on an
+    engine is like THROUGH in a namespace of berth's, as often and at the same
+    place; ENGINE, if it is given, is the only one where it is so. Of both
+    patterns, the first group is no part of the difference."""
+    what: str
+    why: str
+    scenarios: tuple = ()
+    direct: str = ""
+    through: str = ""
+    engine: str = ""
+
+
+def error(words):
+    """An error that says WORDS, as the docker command and as the api show it;
+    docker-py shows it as one line."""
+    return (r'^(?:[45]\d\d .*\n(?:\{\n "message": ")?|! Error response from '
+            rf'daemon: | "[45]\d\d .*\(\\"){words}(?:\n\}}$)?')
+
+
+UNKNOWN = "|".join([
+    r"invalid JSON: .*", r"json: cannot .*", r"invalid character .*", r"EOF\"?",
+    r"unsupported Content-Type .*", r"Content-Type specified .*",
+    r"page not found\"?", r"client version 1\.0 is too old.*",
+    r"invalid restart policy:? (?:unknown policy )?'nonsense'.*", r"invalid volume specification: .*",
+    r"invalid mount config for type .*", r"invalid port specification: .*",
+    r"create [^:]*: .* includes invalid characters .*",
+    r"create other: invalid option: .*", r"[Ii]nvalid subnet nonsense.*",
+    r"invalid network config:\n! .*"])
+OWN_WORDS = (
+    "Requests that no engine carries out",
+    """\
+What is malformed, or no part of the Docker API, or a value that no policy lists
+and no engine takes, is refused by berth before an engine sees it: in berth's
+words, which begin with `berth:`, and with status 400 or 403 where engines have
+other words and may say 404 or 500. Characters of the request that are no ASCII
+are shown as their bytes.""")
+NETWORK = (
+    "The default network",
+    """\
+A runner's default network, `bridge`, is one of its own: otherwise its
+containers could reach those of all other runners. To the engine it is a network
+that somebody made. So containers on it ask the engine's name server, which
+knows nobody there by name either; `docker network inspect bridge` shows no
+options of `docker0`; and a link on it (`--link`) is a name in that name server,
+not a line in `/etc/hosts`, and sets no variables like `DB_NAME`.""")
+BUILDS = (
+    "Images of the classic builder",
+    """\
+An image that a runner builds carries a label with the runner's namespace, by
+which it is known to be the runner's own. It is hidden, but the classic builder
+adds it in a step of its own, so the ID behind `Successfully built` is not that
+of the last step shown. A step that fails leaves no container behind, because
+its runner could neither see nor remove it.""")
+SHARED = (
+    "Images that nobody's label is on",
+    """\
+Images that were pulled are shared by all runners of an engine, and so are those
+that BuildKit built (through its own tunnel, which berth does not read) and tags
+put on a shared image. To remove one of them is a success that changes
+nothing.""")
+
+DIFFERENCES = [
+    Difference(*OWN_WORDS, (
+        "a container made of nonsense", "values that cannot be",
+        "values that cannot be, as the API says it",
+        "volumes that are not there", "volumes that cannot be",
+        "networks that cannot be", "networks that cannot be, as the API says it",
+        "docker-py is refused", "API versions", "pages that are not there"),
+        error(f"(?:{UNKNOWN})"), error(r"berth: .*")),
+    Difference(*OWN_WORDS, ("the list as the API refuses it",),
+               error("(?:invalid character .*|json: .*)"),
+               error("invalid filter.*"), "20.10"),
+    Difference(*OWN_WORDS, ("a container made of nonsense",),
+               r"(create '\{\}'\n400 .*\n\{\n \"message\": )\"[Cc]onfig cannot be .*",
+               r"(create '\{\}'\n400 .*\n\{\n \"message\": )\"[Nn]o command .*"),
+    Difference(*OWN_WORDS, ("networks that cannot be",),
+               r"(create ''\n)! .* network with name  already exists",
+               r"(create ''\n)! .* invalid name: ?", "20.10"),
+    Difference(*OWN_WORDS, ("names that cannot be",),
+               r"\(ü\)", r"\(\\xc3\\xbc\)"),
+    Difference(
+        "What the policy denies",
+        """\
+A container that would reach past itself (privileged, the host's namespaces,
+paths, devices, most capabilities) is made by an engine, and refused by berth
+unless the policy allows it; [policy.md](policy.md) says how.""",
+        ("what reaches past the container",),
+        r"^<id\d+>$", error(r"berth: .*\n= 1$")),
+    Difference(*NETWORK, ("what a container sees of itself",
+                          "names on the default network"),
+               r"(?:^# nobody to ask\n\n)?^nameserver <[\s\S]*?(?=^\$|\Z)",
+               r"^nameserver 127\.0\.0\.11\n[\s\S]*?(?=^\$|\Z)"),
+    Difference(*NETWORK, ("the networks that are always there",
+                          "networks as the API has them"),
+               r'("Name": "bridge"[\s\S]*?"Options": )\{[^}]+\}',
+               r'("Name": "bridge"[\s\S]*?"Options": )\{\}'),
+    Difference(*NETWORK, ("what a link leaves in the container",),
+               r"^<address1>\tdb <short1> first\n<address2>\t<short2>\n"
+               r"DB_NAME=/linked/db$",
+               r"^<address1>\t<short1>\n= 1$"),
+    Difference(
+        "Names of addresses",
+        """\
+A name server finds the address of every name that a runner gave. The other way
+round, from an address to a name, it tells the engine's name for the container,
+which has the runner's namespace in front.""",
+        ("names the other way round",),
+        r"name = web\.app", r"name = (?:\w+)\.web\.(?:\w+)\.app"),
+    Difference(*BUILDS, ("a build without labels", "builds in stages",
+                         "a build of the last stage", "docker-py builds",
+                         "dockerode builds"),
+               r"Successfully built <short\d+>",
+               r"Successfully built <short\d+>"),
+    Difference(*BUILDS, ("builds that fail",),
+               r"^going\n",
+               r"^going\n(?: ---> Removed|Removing) intermediate container .*\n"),
+    Difference(*BUILDS, ("builds that fail",),
+               r"(wc -l\n)1$", r"(wc -l\n)0$"),
+    Difference(*SHARED, ("what BuildKit builds",), r"^Untagged: acme/kit:v1$",
+               r"^= 1$", "26.1"),
+    Difference(*SHARED, ("a tag on an image that is nobody's own",),
+               r"^Untagged: acme/shared:v1\n([^\0]*shared\n)",
+               r"([^\0]*shared\n)v1\n\Z"),
+    Difference(
+        "The cache of builds",
+        """\
+What the steps of builds left in the engine's cache is nobody's in particular:
+a build takes what another runner's left there. It is neither counted nor pruned
+through berth.""",
+        ("pruning the build cache",), r"^Total reclaimed space:\s+[1-9].*",
+        r"^Total reclaimed space:\s+0B"),
+    Difference(
+        "What runners of one engine notice of each other",
+        """\
+Some things an engine has only once. A tag on an image that a runner built keeps
+others from using the same tag: their `docker build -t` or `docker tag` fails
+with a conflict, so tags should have something of the job in them. A port of the host
+(`-p 8080:80`) and a subnet (`--subnet`) are taken by whoever comes first; `-p
+80` and networks without a subnet always work. And an engine prunes one kind of
+thing at a time: a prune during another's fails with `a prune operation is
+already running`, and works when it is repeated."""),
+]
+
+
+def mask(text, pattern, word):
+    """TEXT with WORD where it is like PATTERN, and how often that is."""
+    return re.subn(
+        pattern, lambda m: (m.group(1) if m.re.groups else "") + word, text,
+        flags=re.M)
+
+
+def allow(title, engine, direct, through):
+    """Both texts without the differences that are allowed in the scenario of
+    this TITLE; and the rows that are of no use here."""
+    unused = []
+    for number, d in enumerate(DIFFERENCES):
+        if title not in d.scenarios or d.engine not in ("", engine):
+            continue
+        word = f"<allowed {number}>"
+        direct, there = mask(direct, d.direct, word)
+        through, here = mask(through, d.through, word)
+        if not there or not here:
+            unused.append(d)
+    return direct, through, unused
+
+
+def document():
+    told = {}
+    for d in DIFFERENCES:
+        told.setdefault((d.what, d.why), d)
+    return INTRO + "".join(f"\n## {what}\n\n{why}\n" for what, why in told)
+
+
+def main(args):
+    if args == ["--check"]:
+        if DOCUMENT.read_text() == document():
+            return 0
+        print(f"{DOCUMENT} is not what {__file__} makes: run it",
+              file=sys.stderr)
+        return 1
+    DOCUMENT.write_text(document())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
