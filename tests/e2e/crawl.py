@@ -67,6 +67,23 @@ def filters(key, value):
     yield json.dumps({key: {value: True}})
 
 
+def ordered(x):
+    """X with its lists in order, which engines shuffle."""
+    if isinstance(x, dict):
+        return {k: ordered(v) for k, v in x.items()}
+    if isinstance(x, list):
+        return sorted((ordered(v) for v in x), key=json.dumps)
+    return x
+
+
+def in_order(body):
+    """BODY, with its lists in order if it is JSON."""
+    try:
+        return json.dumps(ordered(json.loads(body)), ensure_ascii=False)
+    except ValueError:
+        return body.decode("latin-1")
+
+
 class Reply:
     """All that a client can see of an answer."""
 
@@ -75,13 +92,13 @@ class Reply:
         self.lines = [f"{status} {reason}",
                       *(f"{k}: {v}" for k, v in headers
                         if k not in ("Date", "Content-Length"))]
-        self.text = "\n".join(self.lines) + "\n" + body.decode("latin-1")
+        self.text = "\n".join(self.lines) + "\n" + in_order(body)
 
     def about(self, ref):
         """The same, with REF taken out wherever it is echoed."""
         # one's own things have other IDs each; another's are looked for
         text = re.sub("[0-9a-f]{64}", "ID", self.text)
-        text = re.sub(r"\d+ seconds ago", "just now", text)
+        text = re.sub(r'"Status": "[^"]*"', "", text)  # "Up 2 seconds"
         for word in (ref, ref.lstrip("/"), ref.rpartition(":")[0]):
             text = text.replace(word, "REF") if word else text
         return text

@@ -8,6 +8,7 @@ import json
 import re
 import tarfile
 
+from crawl import ordered
 from harness import Connection, api
 
 MARK = "zzq"
@@ -42,15 +43,6 @@ def send(path, method, target, body, kind="application/x-tar"):
         return reply.status, reply.read()
     finally:
         c.close()
-
-
-def ordered(x):
-    """X with its lists in order, which engines shuffle."""
-    if isinstance(x, dict):
-        return {k: ordered(v) for k, v in x.items()}
-    if isinstance(x, list):
-        return sorted((ordered(v) for v in x), key=json.dumps)
-    return x
 
 
 class Neighbour:
