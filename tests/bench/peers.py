@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from harness import OPERATIONS, answers, api, wait_for  # noqa: E402, F401
+from harness import answers, api, wait_for  # noqa: E402, F401
 
 ONE_WAY_US = 10000  # of the long way
 ENGINE, STAND_IN = "docker.sock", "bench.sock"  # as the bed's /run knows them
@@ -302,10 +302,10 @@ class Berth(Process):
     def policy(self, target):
         return {
             "version": 1,
+            "preset": "compose-tests",
             "namespace": "bench",
             "listen": {"path": str(self.socket), "clients": 4096},
             "upstream": self.upstream(target),
-            "operations": {"allow": OPERATIONS},
             "audit": {"to": str(self.where / "audit")},
         }
 

@@ -34,8 +34,9 @@ PATIENCE = 60  # seconds; only a fault makes anybody wait so long
 MORE_PATIENCE = 600  # the same, for big contents and whole scenarios
 BIG = int(os.environ.get("BERTH_E2E_MIB", "64")) << 20
 STAND_IN = os.environ.get("BERTH_STAND_IN", "")
-OPERATIONS = ["container", "exec", "network", "volume", "image", "build",
-              "system", "distribution", "Session", "Grpc"]
+# for scenarios that choose addresses, which no preset allows
+ADDRESSES = {"network": {"subnets": ["10.99.0.0/16"],
+                         "static_addresses": True}}
 
 
 def wait_for(what, question):
@@ -144,6 +145,7 @@ class Berth:
         env = bed.env
         self.policy = {
             "version": 1,
+            "preset": "compose-tests",
             "namespace": namespace,
             "listen": {"path": str(self.socket), "mode": "0660"},
             "upstream": {
@@ -151,9 +153,6 @@ class Berth:
                 "identity": env["BED_IDENTITY"],
                 "known_hosts": env["BED_KNOWN_HOSTS"],
             },
-            "operations": {"allow": OPERATIONS},
-            "network": {"subnets": ["10.99.0.0/16"],
-                        "static_addresses": True},
             "audit": {"to": str(self.audit_path)},
             **changes,
         }

@@ -52,7 +52,6 @@ def is_dangerous(host):
 class Attacks(Scenario):
     """Nothing but a container, `victim`, is there when an attack is made."""
 
-    policy = {"preset": "compose-tests", "operations": {}, "network": {}}
 
     def setUp(self):
         super().setUp()

@@ -4,7 +4,8 @@ import select
 import signal
 import tarfile
 
-from harness import BIG, Scenario, noise, noise_file, sha256, wait_for
+from harness import (ADDRESSES, BIG, Scenario, noise, noise_file, sha256,
+                     wait_for)
 
 
 class Containers:
@@ -280,6 +281,8 @@ class Containers:
 
 
 class Networks:
+    policy = ADDRESSES
+
     def test_names_resolve_on_a_network(self):
         self.docker("network", "create", "front")
         self.docker("run", "-d", "--name", "web", "--network", "front",

@@ -425,14 +425,14 @@ class Process(Faulty):
         self.addCleanup(c.close)
         c.request("GET", "/events")
         events = c.getresponse()
-        policy["operations"]["deny"] = ["SystemInfo", "SystemEvents"]
+        policy["operations"] = {"deny": ["SystemInfo", "SystemEvents"]}
         self.reload(berth, policy)
         status, reply = api(berth.socket, "GET", "/info")
         self.assertEqual(status, 403)
         self.assertIn("operations.deny", reply["message"])
         self.docker("run", "--rm", "busybox", "true")
         self.assertIn(b"busybox", events.readline())  # goes on under the old
-        policy["operations"]["denny"] = []
+        policy["operations"] = {"denny": []}
         self.reload(berth, policy, "the policies stay as they were")
         self.assertEqual(api(berth.socket, "GET", "/info")[0], 403)
 

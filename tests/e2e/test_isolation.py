@@ -10,7 +10,7 @@ import unittest
 from urllib.parse import quote
 
 import crawl
-from harness import STAND_IN, Berth, Scenario
+from harness import ADDRESSES, STAND_IN, Berth, Scenario
 from neighbour import MARK, NAMESPACE, Neighbour, tar_of
 
 MUCH = 1000  # requests; so many at least make a crawl
@@ -80,10 +80,12 @@ def twin(ref, there):
 
 @unittest.skipIf(STAND_IN, "ssh -L has no namespaces")
 class Isolation(Scenario):
+    policy = ADDRESSES
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other = Berth(cls.bed, namespace=NAMESPACE)
+        cls.other = Berth(cls.bed, namespace=NAMESPACE, **cls.policy)
         cls.since = int(time.time()) - 1
         cls.neighbour = Neighbour(cls.other, cls.bed_env["BED_SOCKET"])
         cls.then = {"since": str(cls.since), "until": str(int(time.time()) + 1)}

@@ -145,9 +145,8 @@ class Reload(Faulty):
         try:
             for i in range(RELOADS):
                 deny = ["SwarmInspect"] if i % 2 else []
-                self.write("a", operations={
-                    "allow": self.berth.policy["operations"]["allow"],
-                    "deny": deny}, timeouts={"idle": f"{300 + i}s"})
+                self.write("a", operations={"deny": deny},
+                           timeouts={"idle": f"{300 + i}s"})
                 if i % 5 == 4:
                     self.write("b", operatoins={})
                     self.reload("the policies stay as they were")

@@ -66,7 +66,7 @@ class Sandbox(Faulty):
             wait_for("the link", lambda: api(path, "GET", "/containers/json")[
                 0] == 200)
         policy = self.policy_of(berth)
-        policy["operations"]["deny"] = ["SystemInfo"]
+        policy["operations"] = {"deny": ["SystemInfo"]}
         (berth.dir / "new").write_text(json.dumps(policy))
         (berth.dir / "new").rename(berth.dir / "policy.json")
         self.reload(berth, policy)

@@ -42,6 +42,7 @@ class Dockerode(Scenario):
 class Testcontainers(Scenario):
     program = "node"
     extra = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
+    policy = {"preset": "testcontainers"}
 
     @classmethod
     def setUpClass(cls):
