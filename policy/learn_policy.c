@@ -4,49 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/exposure.h"
 #include "policy/operation_word.h"
 
 /* What is taken over from a policy: all but what is learnt. */
 static const char *const kept[] = {
     "$schema",  "namespace", "isolation", "listen",
     "upstream", "audit",     "timeouts",  "metrics",
-};
-
-/* Keys that give of the host more than a runner should have. */
-static const struct {
-    const char *rule;
-    const char *danger;
-} dangers[] = {
-    {"container.privileged",          "such a container owns the host"               },
-    {"exec.privileged",               "such a command owns the host"                 },
-    {"container.host_namespaces",
-     "such containers see and reach what is the host's own"                          },
-    {"container.capabilities",
-     "some capabilities, SYS_ADMIN and SYS_PTRACE among them, lead to the "
-     "host"                                                                          },
-    {"container.devices",             "devices are the host's"                       },
-    {"container.device_requests",     "devices are the host's"                       },
-    {"container.device_cgroup_rules", "devices are the host's"                       },
-    {"container.security_options",    "what confines containers is weakened"         },
-    {"container.unmasked_paths",      "the kernel's own files are opened up"         },
-    {"container.runtimes",            "another runtime may confine less"             },
-    {"container.mounts",
-     "these are files of the host; as narrow and as often \"ro\" as can be"          },
-    {"container.propagation",         "mounts reach the host"                        },
-    {"container.sysctls",             "some settings are the whole kernel's"         },
-    {"container.oom_protected",       "the host may run out of memory"               },
-    {"network.drivers",               "some drivers join the host's own network"     },
-    {"network.options",               "some options choose the host's own interfaces"},
-    {"volume.drivers",                "some drivers mount what they are told to"     },
-    {"volume.options",                "with type, device and o, any part of the host is "
-                       "mounted"                               },
-    {"ports.lowest",                  "low ports belong to services of the host"     },
-    {"build.host_network",            "build steps reach what only the host does"    },
-    {"build.remotes",                 "the engine fetches what it is told to"        },
-    {"images.import_urls",            "the engine fetches what it is told to"        },
-    {"request.unknown_fields",
-     "fields that berth does not know are dropped, and the call goes on "
-     "without them"                                                                  },
 };
 
 static bool is_always_allowed(enum operation operation)
@@ -245,34 +209,6 @@ static int put_quoted(struct strbuf *out, const char *word)
     return r;
 }
 
-static int put_words(struct strbuf *out, json_t *words)
-{
-    const char *word;
-    json_t *times;
-    int r = 0;
-
-    json_object_foreach(words, word, times)
-    {
-        if (r == 0 && out->len)
-            r = strbuf_add(out, S(", "));
-        if (r == 0)
-            r = put_quoted(out, word);
-    }
-    return r;
-}
-
-static int put_danger(struct strbuf *out, const struct learner *l, size_t i)
-{
-    json_t *words = json_object_get(l->lacks, dangers[i].rule);
-    AUTO(strbuf_fini) struct strbuf list = STRBUF(LIMIT_JSON_BODY);
-
-    if (!words)
-        return 0;
-    put_words(&list, words);
-    return strbuf_addf(out, "%s (%.*s): %s\n", dangers[i].rule,
-                       STR_FMT(strbuf_str(&list)), dangers[i].danger);
-}
-
 static int put_stays(struct strbuf *out, const char *rule, const char *word)
 {
     int r = strbuf_addf(out, "%s: ", rule);
@@ -311,26 +247,57 @@ static int put_unlearnt(struct strbuf *out, const struct learner *l)
     return r;
 }
 
+/* What the rules of the policy give away; or what is wrong with them, which
+ * only a record that somebody has tampered with brings about. */
+static int put_exposure(struct strbuf *out, const struct learner *l)
+{
+    static const struct environment nothing;
+    AUTO(json_decrefp) json_t *policy = learner_policy(l, NULL);
+    AUTO(json_decrefp) json_t *sections = json_object();
+    const struct layer layer = {.name = "learnt", .root = sections};
+    struct problems problems = {0};
+    struct rules rules = {0};
+    int r;
+
+    for (size_t i = 0; i < rules_shape.count; i++) {
+        const char *key = rules_shape.rows[i].key;
+
+        if (json_object_get(policy, key))
+            json_object_set(sections, key, json_object_get(policy, key));
+    }
+    settings_read(&rules_shape, &rules, &layer, 1, &nothing, &problems);
+    r = problems.count ? problems_put(&problems, out)
+                       : exposure_put(&rules, out);
+    settings_fini(&rules_shape, &rules);
+    problems_fini(&problems);
+    return r;
+}
+
+static int put_operation(struct strbuf *out, enum operation operation)
+{
+    if (operation_is_opaque(operation))
+        return strbuf_addf(out,
+                           "operations.allow: what a build asks for in the "
+                           "tunnel \"%s\" is not judged\n",
+                           operation_name(operation));
+    if (operation_mutates(operation) &&
+        operation_group(operation) >= GROUP_SWARM)
+        return strbuf_addf(out,
+                           "operations.allow: \"%s\" concerns the engine as a "
+                           "whole, and all its users\n",
+                           operation_name(operation));
+    return 0;
+}
+
 int learner_put_warnings(const struct learner *l, struct strbuf *out)
 {
     int r = 0;
 
     for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {
-        enum operation operation = (enum operation)i;
-
-        if (l->seen[i] && operation_is_opaque(operation))
-            r = strbuf_addf(out,
-                            "operations.allow (\"%s\"): what a build asks for "
-                            "in this tunnel is not judged\n",
-                            operation_name(operation));
-        else if (l->seen[i] && operation_mutates(operation) &&
-                 operation_group(operation) >= GROUP_SWARM)
-            r = strbuf_addf(out,
-                            "operations.allow (\"%s\"): this concerns the "
-                            "engine as a whole, and all its users\n",
-                            operation_name(operation));
+        if (l->seen[i])
+            r = put_operation(out, (enum operation)i);
     }
-    for (size_t i = 0; i < sizeof(dangers) / sizeof(*dangers) && r == 0; i++)
-        r = put_danger(out, l, i);
+    if (r == 0)
+        r = put_exposure(out, l);
     return r == 0 ? put_unlearnt(out, l) : r;
 }

@@ -79,8 +79,9 @@ static void what_is_on_record_of_a_body_is_judged_again(void **state)
             "\"mounts\":[{\"source\":\"/srv/a\",\"mode\":\"rw\"}]}");
     teaches(record, "images", "{\"registries\":[\"ghcr.io/acme/app\"]}");
     teaches(record, "ports", "{\"publish\":true,\"lowest\":80}");
-    warns(record, "container.privileged (\"true\"): such a container owns");
-    warns(record, "container.mounts (\"/srv/a:ro\", \"/srv/a:rw\")");
+    warns(record, "container.privileged: ");
+    warns(record, "container.mounts[0]: /srv/a may be written to");
+    warns(record, "container.host_namespaces: \"pid\"");
 }
 
 static void what_is_on_record_of_a_query_is_judged_again(void **state)
