@@ -1,0 +1,103 @@
+"""What of deploy/ needs no image: its files, and berth as systemd and a health
+check call it."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import PATIENCE, STAND_IN, Bed, Result, api, wait_for
+from test_deploy import CACHE, TOP, pod_template
+
+
+@unittest.skipIf(STAND_IN, "about berth itself")
+class Files(unittest.TestCase):
+    """What can be said of a file without using it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.env = Bed(os.environ["BERTH_E2E_BED"]).env
+
+    def good(self, *argv, **env):
+        p = subprocess.run([str(a) for a in argv], env={
+            "PATH": "/usr/bin:/bin", **env}, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, timeout=PATIENCE)
+        self.assertEqual(p.returncode, 0, p.stdout.decode())
+
+    def test_the_dockerfile_has_good_manners(self):
+        self.good(self.env["BED_BIN"] + "/node",
+                  CACHE / "node/node_modules/.bin/dockerfilelint",
+                  TOP / "deploy/Dockerfile")
+
+    def test_the_compose_files_make_sense(self):
+        compose = [self.env["BED_BIN"] + "/docker-compose-2.26", "--file",
+                   TOP / "deploy/compose/compose.yaml"]
+        more = ["--file", TOP / "deploy/compose/compose.network.yaml"]
+        for files in compose, compose + more:
+            self.good(*files, "config", "--quiet",
+                      BERTH_UPSTREAM="ssh://berth@docker-host")
+
+    def test_the_pod_makes_sense(self):
+        volumes = {v["name"] for v in pod_template(self.env)["spec"]["volumes"]}
+        self.assertEqual(volumes, {"docker-socket", "berth"})
+
+    def test_the_policies_are_good(self):
+        for path in (TOP / "deploy").glob("*/policy.json"):
+            self.good(os.environ["BERTH_BINARY"], "check", path,
+                      RUNNER_NAME="r1", BERTH_UPSTREAM="ssh://berth@host",
+                      STATE_DIRECTORY="/var/lib/berth/r1",
+                      LOGS_DIRECTORY="/var/log/berth/r1")
+
+
+@unittest.skipIf(STAND_IN, "about berth itself")
+class Activated(unittest.TestCase):
+    """As systemd starts it: by the first who comes to its socket."""
+
+    def test_the_first_client_starts_it(self):
+        env = Bed(os.environ["BERTH_E2E_BED"]).env
+        policy = (TOP / "deploy/systemd/policy.json").read_text()
+        for said, meant in (
+                ("ssh://berth@docker-host", env["BED_SSH_URL"]),
+                ("/etc/berth/known_hosts", env["BED_KNOWN_HOSTS"])):
+            self.assertIn(said, policy)
+            policy = policy.replace(said, meant)
+        with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
+            sock, audit = Path(tmp, "docker.sock"), Path(tmp, "audit.jsonl")
+            Path(tmp, "policy.json").write_text(policy)
+            shutil.copy(env["BED_IDENTITY"], tmp)
+            server = subprocess.Popen(
+                ["systemd-socket-activate", "--listen", sock,
+                 "--setenv=RUNNER_NAME=r1", f"--setenv=STATE_DIRECTORY={tmp}",
+                 f"--setenv=LOGS_DIRECTORY={tmp}",
+                 os.environ["BERTH_BINARY"], "serve", "--policy",
+                 Path(tmp, "policy.json")], stderr=subprocess.PIPE)
+            try:
+                wait_for("the socket", sock.exists)
+                self.assertFalse(audit.exists())
+                self.assertEqual(api(sock, "GET", "/containers/json"), (200, []))
+                self.assertTrue(audit.exists())
+            finally:
+                server.terminate()
+                log = server.communicate(timeout=PATIENCE)[1].decode()
+            self.assertEqual(server.returncode, 0, log)
+
+
+class Ping(unittest.TestCase):
+    """`berth ping` by itself: what the image's health check runs."""
+
+    def ping(self, *words):
+        p = subprocess.run([os.environ["BERTH_BINARY"], "ping", *words],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           timeout=PATIENCE)
+        return Result(p.returncode, p.stdout, p.stderr)
+
+    def test_where_nobody_listens(self):
+        result = self.ping("unix:/nonexistent/docker.sock")
+        self.assertEqual(result.rc, 1)
+        self.assertIn(b"nobody serves /nonexistent/docker.sock", result.err)
+
+    def test_an_engine_answers(self):
+        bed = Bed(os.environ["BERTH_E2E_BED"])
+        result = self.ping("unix://" + bed.env["BED_SOCKET"])
+        self.assertEqual(result.rc, 0, result)
