@@ -172,8 +172,11 @@ struct str resolve_exec(struct rewrite *rw, struct str id)
     if (!ask)
         return S("");
     container = str_of_json(json_object_get(ask->reply, "ContainerID"));
-    if (ask->status != 200 || !is_full_id(container))
+    if (ask->status != 200 || !is_full_id(container)) {
+        /* asked for in vain, so that it takes as long as for another's */
+        own_containers(rw, id);
         return rewrite_prefix(rw, id);
+    }
     if (!owned_known(rw, REF_CONTAINER, container)) {
         list = own_containers(rw, container);
         if (!list)
