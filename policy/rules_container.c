@@ -91,7 +91,12 @@ static bool check_limits(const void *object, const char **key,
 // clang-format off
 static bool check_engine_socket(struct str text, struct strbuf *why)
 {
-    return str_eq(text, S(MOUNT_NOTHING)) || check_mount_path(text, why);
+    if (str_eq(text, S(MOUNT_NOTHING)) ||
+        (!path_fault(text) && str_find(text, ':') < 0))
+        return true;
+    strbuf_addf(why, "is no path of a socket; write an absolute one without "
+                     "detours and colons, or \"" MOUNT_NOTHING "\"");
+    return false;
 }
 
 static const struct setting mount_rows[] = {
