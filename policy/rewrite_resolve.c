@@ -271,10 +271,30 @@ struct str resolve_network(struct rewrite *rw, struct str ref)
     return find_network_id(rw, ref);
 }
 
+/* The engine's bridge as it is set up, its MTU and all, so that ours is alike;
+ * but for what there is only once. NULL: missing. */
+static json_t *bridge_options(struct rewrite *rw)
+{
+    const struct ask *ask = rewrite_get(rw, S("/networks/bridge"));
+    json_t *options;
+
+    if (!ask)
+        return NULL;
+    options = json_deep_copy(json_object_get(ask->reply, "Options"));
+    if (!json_is_object(options)) {
+        json_decref(options);
+        return json_object();
+    }
+    json_object_del(options, "com.docker.network.bridge.default_bridge");
+    json_object_del(options, "com.docker.network.bridge.name");
+    return options;
+}
+
 struct str own_bridge(struct rewrite *rw)
 {
     struct str name = rewrite_prefix(rw, S(BRIDGE_NAME));
     const struct ask *ask;
+    json_t *options;
 
     /* a name tells nothing of what is there now: somebody may have removed it
      */
@@ -282,13 +302,17 @@ struct str own_bridge(struct rewrite *rw)
     if (!ask)
         return S("");
     if (ask->status == 404) {
-        ask = rewrite_do(
-            rw, METHOD_POST, S("/networks/create"),
-            json_pack("{s:s%, s:b, s:s, s:{s:s%, s:s}}", "Name", name.ptr,
-                      name.len, "CheckDuplicate", 1, "Driver", "bridge",
-                      "Labels", LABEL_NAMESPACE, rw->context.ns.ptr,
-                      rw->context.ns.len, LABEL_ADDED, BRIDGE_NAME),
-            NULL);
+        options = bridge_options(rw);
+        if (!options)
+            return S("");
+        ask =
+            rewrite_do(rw, METHOD_POST, S("/networks/create"),
+                       json_pack("{s:s%, s:b, s:s, s:o, s:{s:s%, s:s}}", "Name",
+                                 name.ptr, name.len, "CheckDuplicate", 1,
+                                 "Driver", "bridge", "Options", options,
+                                 "Labels", LABEL_NAMESPACE, rw->context.ns.ptr,
+                                 rw->context.ns.len, LABEL_ADDED, BRIDGE_NAME),
+                       NULL);
         if (!ask)
             return name;
         /* 409: another exchange of the same runner was faster */

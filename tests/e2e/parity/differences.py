@@ -69,8 +69,8 @@ NETWORK = (
 A runner's default network, `bridge`, is one of its own: otherwise its
 containers could reach those of all other runners. To the engine it is a network
 that somebody made. So containers on it ask the engine's name server, which
-knows nobody there by name either; `docker network inspect bridge` shows no
-options of `docker0`; and a link on it (`--link`) is a name in that name server,
+knows nobody there by name either; `docker network inspect bridge` shows the
+engine's options (its MTU, for one), but for the name `docker0`; and a link on it (`--link`) is a name in that name server,
 not a line in `/etc/hosts`, and sets no variables like `DB_NAME`.""")
 BUILDS = (
     "Images of the classic builder",
@@ -121,8 +121,15 @@ unless the policy allows it; [policy.md](policy.md) says how.""",
                r"^nameserver 127\.0\.0\.11\n[\s\S]*?(?=^\$|\Z)"),
     Difference(*NETWORK, ("the networks that are always there",
                           "networks as the API has them"),
-               r'("Name": "bridge"[\s\S]*?"Options": )\{[^}]+\}',
-               r'("Name": "bridge"[\s\S]*?"Options": )\{\}'),
+               r'("Options": \{\n) +"com.docker.network.bridge.default_bridge": '
+               r'"true",\n',
+               r'("Options": \{\n)(?= +"com.docker.network.bridge.enable_icc": '
+               r'"true")'),
+    Difference(*NETWORK, ("the networks that are always there",
+                          "networks as the API has them"),
+               r'("com.docker.network.bridge.host_binding_ipv4": ".*",\n)'
+               r' +"com.docker.network.bridge.name": "docker0",\n',
+               r'("com.docker.network.bridge.host_binding_ipv4": ".*",\n)'),
     Difference(*NETWORK, ("what a link leaves in the container",),
                r"^<address1>\tdb <short1> first\n<address2>\t<short2>\n"
                r"DB_NAME=/linked/db$",
