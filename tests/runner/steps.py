@@ -226,7 +226,7 @@ GROUPS = {
     "sanitized": [build("sanitized"), fast("sanitized", "sanitized"),
                   link("sanitized link", "sanitized"),
                   e2e("sanitized e2e", "sanitized", BERTH_E2E_MIB="16",
-                      BERTH_E2E_IMAGE="no")],
+                      BERTH_E2E_NAMESPACES="0", BERTH_E2E_IMAGE="no")],
     "link": [build("gcc"), link("link", "gcc")],
     "lint": [build("gcc"),
              Step("lint clang-tidy", clang_tidy, ("build gcc",), 1200),
