@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What `berth check` and `berth explain` print, and how they exit.
+"""What berth's commands print, and how they exit.
 
 usage: commands.py BERTH
 
