@@ -238,7 +238,8 @@ static void judge_again(const struct route_match *match, struct target *target,
     judgement_fini(&second);
 }
 
-/* What is read here, jansson reads alike; and what it refuses, is refused. */
+/* What is read here, jansson reads alike; and what it refuses, is refused. (It
+ * overlooks what stands behind a NUL.) */
 static void compare_reader(struct str bytes)
 {
     json_auto_t *theirs =
@@ -250,7 +251,8 @@ static void compare_reader(struct str bytes)
     if (json_strict_parse(bytes, "", &ours, &why) == 0)
         assert(theirs && json_equal(ours, theirs));
     else
-        assert(!theirs || !strstr(why.reason, "well-formed"));
+        assert(!theirs || str_find(bytes, '\0') >= 0 ||
+               !strstr(why.reason, "well-formed"));
 }
 
 static void judge(enum method method, struct target *target, struct str bytes)
