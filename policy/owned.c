@@ -125,14 +125,6 @@ void owned_add(struct owned *owned, enum ref_kind kind, struct str word)
     owned->count++;
 }
 
-void owned_drop(struct owned *owned, enum ref_kind kind, struct str word)
-{
-    struct entry **at = find(owned, kind, word);
-
-    if (*at)
-        forget(owned, at);
-}
-
 bool owned_has(struct owned *owned, enum ref_kind kind, struct str word)
 {
     bool known = heard(owned, kind, word);

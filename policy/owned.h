@@ -21,8 +21,6 @@ struct owned *owned_free(struct owned *owned);
  * namespace's own KIND. */
 enum { OWNED_WORD = 128 };
 void owned_add(struct owned *owned, enum ref_kind kind, struct str word);
-/* Forget it: it is gone. */
-void owned_drop(struct owned *owned, enum ref_kind kind, struct str word);
 bool owned_has(struct owned *owned, enum ref_kind kind, struct str word);
 
 /* How often owned_has was asked, and how often it knew. */
