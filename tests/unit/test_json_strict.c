@@ -58,10 +58,12 @@ static void what_readers_understand_differently_is_refused(void **state)
     static const struct str bodies[] = {
         STR(""),
         STR("  "),
-        STR("{}{}"),              /* two values */
-        STR("{} x"),              /* something behind it */
-        STR("{}}"),               /* Go's decoder overlooks this one */
-        STR("{}\0"),              /* a NUL behind it */
+        STR("{}{}"), /* two values */
+        STR("{} x"), /* something behind it */
+        STR("{}}"),  /* Go's decoder overlooks this one */
+        STR("{}\0"), /* a NUL behind it */
+        STR("1\0 "),
+        STR("[1\0 ]"),
         STR("{\"a\":1,\"a\":2}"), /* which one? */
         STR("{\"a\":{\"b\":1,\"b\":1}}"),
         STR("{\"a\":1,\"\\u0061\":2}"), /* the same key, escaped */
