@@ -33,6 +33,8 @@ class Reload(Faulty):
         self.addCleanup(self.stop_berth)
         for name in "ab":
             wait_for(name, lambda: answers(self.socket(name)))
+            # its own bridge is made by the first who looks, before the crowd
+            api(self.socket(name), "GET", "/networks")
 
     def stop_berth(self):
         if self.process.poll() is None:
