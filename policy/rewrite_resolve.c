@@ -290,6 +290,49 @@ static json_t *bridge_options(struct rewrite *rw)
     return options;
 }
 
+static bool is_bridge_of_own(const struct rewrite *rw, const json_t *network,
+                             struct str name)
+{
+    return str_eq(str_of_json(json_object_get(network, "Name")), name) &&
+           labels_are_own(rw, json_object_get(network, "Labels"));
+}
+
+static const char *made_at(const json_t *network)
+{
+    const char *text = json_string_value(json_object_get(network, "Created"));
+
+    return text ? text : "";
+}
+
+/*
+ * Old engines make as many networks NAME as clients ask for at once, and then
+ * know none of them by it: all but the first one go.
+ */
+static void drop_twins(struct rewrite *rw, struct str name)
+{
+    const struct ask *ask =
+        rewrite_get(rw, list_of_own(rw, "/networks?filters=", "name", name));
+    const json_t *network, *first = NULL;
+    size_t i;
+
+    if (!ask)
+        return;
+    json_array_foreach(ask->reply, i, network)
+    {
+        if (is_bridge_of_own(rw, network, name) &&
+            (!first || strcmp(made_at(network), made_at(first)) < 0))
+            first = network;
+    }
+    json_array_foreach(ask->reply, i, network)
+    {
+        struct str id = str_of_json(json_object_get(network, "Id"));
+
+        if (network != first && is_bridge_of_own(rw, network, name))
+            rewrite_do(rw, METHOD_DELETE, path_to(rw, "/networks/", id, ""),
+                       NULL, NULL);
+    }
+}
+
 struct str own_bridge(struct rewrite *rw)
 {
     struct str name = rewrite_prefix(rw, S(BRIDGE_NAME));
@@ -320,6 +363,8 @@ struct str own_bridge(struct rewrite *rw)
             rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
             return name;
         }
+    } else if (ask->status != 200) {
+        drop_twins(rw, name);
     } else if (!labels_are_own(rw, json_object_get(ask->reply, "Labels"))) {
         rewrite_refuse(rw, 500,
                        "a network called %.*s exists on the engine without "
