@@ -9,7 +9,7 @@ import unittest
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
-from harness import STAND_IN, Bed, Berth, api
+from harness import ADDRESSES, STAND_IN, Bed, Berth, api
 from parity import chapter, differences
 from parity.play import Player
 
@@ -30,7 +30,7 @@ class World:
         count = int(os.environ.get("BERTH_E2E_NAMESPACES")
                     or COUNT.get(self.engine, len(NAMESPACES)))
         self.namespaces = NAMESPACES[:count]
-        self.berths = [Berth(self.bed, namespace=n) for n in self.namespaces]
+        self.berths = [Berth(self.bed, n, **ADDRESSES) for n in self.namespaces]
         self.players = [Player(self.env, socket, n) for n, socket in enumerate(
             [self.socket, *(b.socket for b in self.berths)])]
         self.pool = ThreadPoolExecutor(count)

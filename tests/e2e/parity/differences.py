@@ -63,6 +63,13 @@ and no engine takes, is refused by berth before an engine sees it: in berth's
 words, which begin with `berth:`, and with status 400 or 403 where engines have
 other words and may say 404 or 500. Characters of the request that are no ASCII
 are shown as their bytes.""")
+LIMITS = (
+    "Limits that the policy sets",
+    """\
+Where the policy has limits for containers, one that is created without them has
+them nevertheless, and inspects and statistics show them. The preset
+`compose-tests`, under which the tests run, sets the number of processes
+(`PidsLimit`).""")
 NETWORK = (
     "The default network",
     """\
@@ -115,6 +122,13 @@ paths, devices, most capabilities) is made by an engine, and refused by berth
 unless the policy allows it; [policy.md](policy.md) says how.""",
         ("what reaches past the container",),
         r"^<id\d+>$", error(r"berth: .*\n= 1$")),
+    Difference(
+        *LIMITS,
+        ("a container with much in it", "a container with nothing in it",
+         "a container that shares another's"),
+        r'"PidsLimit": ?null', r'"PidsLimit": ?8192'),
+    Difference(*LIMITS, ("statistics",),
+               r'("current": "int")\n', r'("current": "int"),\n +"limit": "int"\n'),
     Difference(*NETWORK, ("what a container sees of itself",
                           "names on the default network"),
                r"(?:^# nobody to ask\n\n)?^nameserver <[\s\S]*?(?=^\$|\Z)",

@@ -24,8 +24,6 @@ play({
     const { stdout, stderr, exitCode } =
       await c.exec(['sh', '-c', 'echo $A; echo e >&2; exit 4']);
     show(stdout, stderr, exitCode);
-    const logs = await c.logs();
-    show(String(await new Promise((yes) => logs.once('data', yes))));
     await c.stop({ timeout: 0 });
   },
 
