@@ -131,7 +131,7 @@ class Neighbours(Scenario):
                             "--format", "{{json .}}")
         self.assertIn("quiet", since)
         self.assertNotIn("noisy", since)
-        self.assertNotIn("t2", since)
+        self.assertNotIn("t2.", since)
         self.assertNotIn("berth.", json.dumps(since))
 
 
