@@ -2,12 +2,13 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import unittest
 from pathlib import Path
 
-from harness import HERE, PATIENCE, Bed, Berth
+from harness import HERE, PATIENCE, Bed, Berth, wait_for
 
 SCRIPT = HERE.parents[1] / "deploy/host-setup.sh"
 USER = "ci"
@@ -37,7 +38,28 @@ class Host:
             capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
 
     def setup(self, *argv):
-        return self.run("sh", "/srv/host-setup.sh", "--user", USER, *argv)
+        before = self.sshd_sockets()
+        done = self.run("sh", "/srv/host-setup.sh", "--user", USER, *argv)
+        if "reloaded sshd" in done.stdout:
+            # it starts anew, and between its old sockets and its new ones
+            # nobody gets in
+            wait_for("sshd to listen anew", lambda: self.sshd_is_new(before))
+        return done
+
+    def sshd_sockets(self):
+        fds = Path(f"/proc/{self.bed.env['BED_SSHD_PID']}/fd")
+        return {os.readlink(fd) for fd in fds.iterdir()
+                if os.readlink(fd).startswith("socket:")}
+
+    def sshd_is_new(self, before):
+        try:
+            if self.sshd_sockets() & before:
+                return False
+            socket.create_connection((self.env["BED_SSH_HOST"],
+                                      int(self.env["BED_SSH_PORT"]))).close()
+        except OSError:
+            return False
+        return True
 
     def state(self):
         """All that the script may change: file by file."""
