@@ -183,10 +183,11 @@ static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REPORT);
 
-    if (ch->kind == SSH_CHANNEL_STREAMLOCAL && may_exec(mux) &&
-        mux->way == SSH_MUX_UNDECIDED && !ch->given_up) {
+    if (ch->kind == SSH_CHANNEL_STREAMLOCAL && may_exec(mux) && !ch->spare &&
+        mux->way != SSH_MUX_STREAMLOCAL && !ch->given_up) {
         /* sshd gives the same answer for "forbidden" and for "no such
-         * socket": the command will tell them apart */
+         * socket": the command will tell them apart, or another's has while
+         * this one waited for its answer */
         ch->kind = SSH_CHANNEL_EXEC;
         free(mux->forward_refusal);
         mux->forward_refusal = xstrdup(refusal(mux));

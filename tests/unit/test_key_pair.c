@@ -47,9 +47,9 @@ static void read_armor(const char *text, struct strbuf *out)
     AUTO(strbuf_fini) struct strbuf letters = STRBUF(4096);
     const char *at = strchr(text, '\n'), *end = strstr(text, "-----END");
 
-    assert_non_null(at);
-    assert_non_null(end);
-    for (; at < end; at++) {
+    if (!at || !end)
+        fail_msg("no PEM: %s", text);
+    for (; at && at < end; at++) {
         if (*at != '\n')
             strbuf_add_char(&letters, *at);
     }
