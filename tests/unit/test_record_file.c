@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -109,6 +110,7 @@ static void bytes_that_are_no_text_are_no_record(void **state)
     struct seen seen = {0};
 
     (void)state;
+    assert(file);
     assert_int_equal(fwrite("\0\0\n\0{\n\xff\n", 1, 8, file), 8);
     fclose(file);
     append("{\"n\":5}\n");

@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -145,6 +146,7 @@ static void files_will_do(void **state)
     int null = open("/dev/null", O_WRONLY);
 
     (void)state;
+    assert(file);
     fputs("from a file", file);
     rewind(file);
     begin(fileno(file), null);
