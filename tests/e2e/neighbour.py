@@ -193,12 +193,12 @@ class Neighbour:
     def refs_of(kind, i, thing):
         if kind == "image":
             digest = i.partition(":")[2]
-            return [i, digest, digest[:12], digest[:4],
+            return [i, digest, digest[:12], digest[:7],
                     *(thing["RepoTags"] or []),
                     *(t.rpartition(":")[0] for t in thing["RepoTags"] or [])]
         name = thing["Name"].lstrip("/")
         names = [name, name.partition(".")[2] or name, "/" + name]
-        return [*names, *([] if kind == "volume" else [i, i[:12], i[:4]])]
+        return [*names, *([] if kind == "volume" else [i, i[:12], i[:7]])]
 
     def secrets(self):
         """Words that nobody else may read."""

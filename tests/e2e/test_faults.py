@@ -1,4 +1,5 @@
 """What goes wrong between a client and its engine, and what each then sees."""
+import contextlib
 import json
 import os
 import re
@@ -94,7 +95,8 @@ class Faulty(Scenario):
         if words:
             self.bed.do(*words)
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def box(self, name="box", *command):
         self.docker("run", "-d", "--name", name, "busybox",

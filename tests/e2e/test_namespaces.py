@@ -122,12 +122,13 @@ class Neighbours(Scenario):
             self.assertNotEqual(self.docker_result(*ping, theirs).rc, 0)
 
     def test_events_and_counts_tell_of_one(self):
+        began = f"{time.time():.6f}"
         self.there("run", "--rm", "--name", "noisy", "busybox", "true")
         self.docker("run", "--name", "quiet", "busybox", "true")
         status, info = api(self.berth.socket, "GET", "/info")
         self.assertEqual((status, info["Containers"]), (200, 1))
         now = int(time.time())
-        since = self.docker("events", "--since", "10m", "--until", str(now + 1),
+        since = self.docker("events", "--since", began, "--until", str(now + 1),
                             "--format", "{{json .}}")
         self.assertIn("quiet", since)
         self.assertNotIn("noisy", since)

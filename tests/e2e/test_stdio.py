@@ -66,9 +66,17 @@ class Stdio(HostScenario):
         return done.stdout
 
     def serving(self):
-        """The berths that serve somebody over there."""
+        """The berths that serve somebody over there, and in no other bed."""
         return [p for p in Path("/proc").glob("[0-9]*/cmdline")
-                if b"/srv/berth/berth.bin\0stdio" in self.read(p)]
+                if b"/srv/berth/berth.bin\0stdio" in self.read(p)
+                and self.lives_with(p.parent)]
+
+    def lives_with(self, process):
+        try:
+            return (process / "ns/net").readlink() == Path(
+                f"/proc/{self.env['BED_INIT_PID']}/ns/net").readlink()
+        except OSError:
+            return False  # it has just ended
 
     @staticmethod
     def read(path):
@@ -150,7 +158,7 @@ class Stdio(HostScenario):
                            b"HTTP/1.1\r\nHost: x\r\n\r\n")
         client.stdin.flush()
         self.assertTrue(client.stdout.readline().startswith(b"HTTP/1.1 200"))
-        self.assertEqual(len(self.serving()), 1)
+        wait_for("the other one's end", lambda: len(self.serving()) == 1)
         client.kill()
         client.communicate()
         wait_for("it to be over", lambda: not self.serving())
