@@ -29,12 +29,12 @@ ENGINES = ["20.10", "26.1"]
 class Report(unittest.TestResult):
     """A line for each scenario as it ends, and the counts for the parent."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, counts, is_again=False):
         super().__init__()
         self.engine = engine
-        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        self.counts = counts
         self.again = []  # scenarios
-        self.is_again = False
+        self.is_again = is_again
 
     def startTest(self, test):
         super().startTest(test)
@@ -79,13 +79,14 @@ def child(args):
         loader.testNamePatterns = [f"*{k}*" for k in args.k]
     suite = unittest.TestSuite(
         loader.loadTestsFromName(m) for m in args.modules)
-    report = Report(Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE_VERSION"])
+    engine = Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE_VERSION"]
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    report = Report(engine, counts)
     suite.run(report)
     # Two cores are shared by two engines, four runners and all their clients;
     # what fails among them has to hold once it is by itself.
-    report.is_again = True
-    unittest.TestSuite(report.again).run(report)
-    Path(args.child).write_text(json.dumps(report.counts))
+    unittest.TestSuite(report.again).run(Report(engine, counts, is_again=True))
+    Path(args.child).write_text(json.dumps(counts))
 
 
 def parent(args):
