@@ -186,7 +186,8 @@ class Berth:
         return (self.dir / "log").read_text(errors="replace")
 
     def audit(self):
-        return [json.loads(x) for x in self.audit_path.read_text().splitlines()]
+        whole, _, _ = self.audit_path.read_text().rpartition("\n")
+        return [json.loads(x) for x in whole.splitlines()]
 
     def stop(self):
         """End it and throw away what it wrote; returns its exit code."""
