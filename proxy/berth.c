@@ -74,10 +74,8 @@ void berth_inherit(struct berth *berth, struct berth *old)
 int berth_prepare(struct berth *berth, struct policy *policy,
                   struct strbuf *why)
 {
-    int r = listener_check_group(&policy->listen, why);
+    int r = open_audit(policy, &berth->prepared.audit, why);
 
-    if (r == 0)
-        r = open_audit(policy, &berth->prepared.audit, why);
     if (r == 0)
         berth->prepared.policy = policy_ref(policy);
     return r;

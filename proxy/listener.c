@@ -117,23 +117,30 @@ static int group_id(const char *group, gid_t *gid, struct strbuf *why)
     return 0;
 }
 
+/* FILE, a file of ours, goes to GROUP, or stays with its own for NULL. */
+static int give(const char *file, const char *group, struct strbuf *why)
+{
+    gid_t gid = (gid_t)-1;
+    int r = group ? group_id(group, &gid, why) : 0;
+
+    if (r < 0 || !group)
+        return r;
+    return lchown(file, (uid_t)-1, gid) < 0
+               ? problem(why, errno,
+                         "cannot give %s to the group %s: %s; run as a "
+                         "member of it, or as root",
+                         file, group, strerror(errno))
+               : 0;
+}
+
 /* The group, and only then the mode. */
 static int open_up(struct listener *l, const struct listen_policy *config,
                    struct strbuf *why)
 {
-    gid_t gid = (gid_t)-1;
-    int r;
+    int r = give(l->path, config->group, why);
 
-    if (config->group) {
-        r = group_id(config->group, &gid, why);
-        if (r < 0)
-            return r;
-        if (lchown(l->path, (uid_t)-1, gid) < 0)
-            return problem(why, errno,
-                           "cannot give %s to the group %s: %s; run as a "
-                           "member of it, or as root",
-                           l->path, config->group, strerror(errno));
-    }
+    if (r < 0)
+        return r;
     if (chmod(l->path, config->mode) < 0)
         return problem(why, errno, "cannot set the mode of %s: %s", l->path,
                        strerror(errno));
@@ -278,11 +285,14 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
     return 0;
 }
 
-int listener_check_group(const struct listen_policy *config, struct strbuf *why)
+int listener_try_access(const struct listener *l,
+                        const struct listen_policy *config, struct strbuf *why)
 {
-    gid_t gid;
+    AUTO(strbuf_fini) struct strbuf lock = STRBUF(4096);
 
-    return config->group ? group_id(config->group, &gid, why) : 0;
+    /* nobody else looks at the lock: it is good to try it on */
+    strbuf_addf(&lock, "%s.lock", l->path);
+    return l->ours ? give(strbuf_cstr(&lock), config->group, why) : 0;
 }
 
 void listener_set_access(struct listener *l, const struct listen_policy *config)

@@ -25,9 +25,10 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
                  struct listener **out, struct strbuf *why);
 
-/* Is there the group that CONFIG names? 0, or a negative errno with WHY. */
-int listener_check_group(const struct listen_policy *config,
-                         struct strbuf *why);
+/* Can the socket file be given to CONFIG's group? 0, or a negative errno with
+ * WHY. */
+int listener_try_access(const struct listener *listener,
+                        const struct listen_policy *config, struct strbuf *why);
 
 /* The mode and group of the socket file become CONFIG's. */
 void listener_set_access(struct listener *listener,

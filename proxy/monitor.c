@@ -286,6 +286,14 @@ const char *monitor_place(const struct monitor *m)
     return m->place;
 }
 
+int monitor_try_access(const struct monitor *m,
+                       const struct metrics_policy *config, struct strbuf *why)
+{
+    struct listen_policy place = socket_of(config);
+
+    return listener_try_access(m->listener, &place, why);
+}
+
 void monitor_set_access(struct monitor *m, const struct metrics_policy *config)
 {
     struct listen_policy place = socket_of(config);

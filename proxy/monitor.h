@@ -35,6 +35,9 @@ struct monitor *monitor_free(struct monitor *monitor);
 /* The place that it was made for. */
 const char *monitor_place(const struct monitor *monitor);
 
-/* The mode and group of its socket become CONFIG's. */
+/* The mode and group of its socket become CONFIG's; or could they? See
+ * listener.h. */
+int monitor_try_access(const struct monitor *monitor,
+                       const struct metrics_policy *config, struct strbuf *why);
 void monitor_set_access(struct monitor *monitor,
                         const struct metrics_policy *config);

@@ -143,20 +143,23 @@ int monitors_prepare(struct monitors *m, const struct policies *policies,
 {
     for (size_t i = 0; i < policies->count; i++) {
         const struct metrics_policy *config = &policies->items[i]->metrics;
+        const struct monitor *open;
         int r;
 
-        if (!config->listen || find(m->items, m->count, config->listen) ||
+        if (!config->listen ||
             find(m->prepared, m->prepared_count, config->listen))
             continue;
+        open = find(m->items, m->count, config->listen);
         strbuf_add(why, S("metrics.listen: "));
-        r = monitor_new(m->base, config, look, m,
-                        &m->prepared[m->prepared_count], why);
+        r = open ? monitor_try_access(open, config, why)
+                 : monitor_new(m->base, config, look, m,
+                               &m->prepared[m->prepared_count], why);
         if (r < 0) {
             monitors_forget(m);
             return r;
         }
         strbuf_clear(why);
-        m->prepared_count++;
+        m->prepared_count += !open;
     }
     return 0;
 }

@@ -151,7 +151,10 @@ static int prepare_berth(struct server *server, struct policy *policy,
                          struct berth **fresh, struct strbuf *why)
 {
     struct berth *old = find_berth(server->berths, policy->listen.path), *new;
+    int r = old ? listener_try_access(old->listener, &policy->listen, why) : 0;
 
+    if (r < 0)
+        return r;
     if (old && !strcmp(old->policy->namespace, policy->namespace))
         return berth_prepare(old, policy, why);
     new = berth_open(server->base, &server->harbours, policy,

@@ -214,12 +214,14 @@ class Reload(Faulty):
         self.assertIn("is no socket", self.log_path.read_text())
         self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 200)
         blocker.unlink()
-        self.write("b", listen={"path": str(self.socket("b")),
-                                "group": "no-such-group"})
-        self.reload("the policies stay as they were")
-        self.assertIn("there is no group no-such-group",
-                      self.log_path.read_text())
-        self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 200)
+        # nor when a runner of another name comes to the socket
+        for name in "b", "d":
+            self.write("b", namespace=name, listen={
+                "path": str(self.socket("b")), "group": f"no-such-{name}"})
+            self.reload("the policies stay as they were")
+            self.assertIn(f"there is no group no-such-{name}",
+                          self.log_path.read_text())
+            self.assertEqual(api(self.socket("a"), "GET", "/info")[0], 200)
         self.assertFalse(self.socket("c").exists())
         self.write("b")
         self.reload()

@@ -151,6 +151,34 @@ static void a_socket_of_systemd_is_adopted_and_its_file_kept(void **state)
                      -EINVAL);
 }
 
+static void a_group_that_cannot_be_had_is_known_before_it_is_given(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    char none[] = "no-such-group", some[] = "4242", other[] = "4243";
+    struct listen_policy config = {.path = path, .mode = 0620};
+    struct listener *listener;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(listen_at(-1, &listener, &why), 0);
+    assert_int_equal(listener_try_access(listener, &config, &why), 0);
+    config.group = none;
+    assert_int_equal(listener_try_access(listener, &config, &why), -ENOENT);
+    config.group = some;
+    if (geteuid() == 0) {
+        assert_int_equal(listener_try_access(listener, &config, &why), 0);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_not_equal(st.st_gid, 4242);
+        assert_int_equal(chown(dir, 65534, (gid_t)-1), 0);
+        assert_int_equal(chown(lock, 65534, (gid_t)-1), 0);
+        assert_int_equal(seteuid(65534), 0);
+        config.group = other;
+    }
+    assert_int_equal(listener_try_access(listener, &config, &why), -EPERM);
+    assert_int_equal(seteuid(getuid()), 0);
+    listener_free(listener);
+}
+
 static void only_what_systemd_gave_this_process_counts(void **state)
 {
     char pid[16];
@@ -177,6 +205,7 @@ int main(void)
         TEST(two_of_us_cannot_have_one_path),
         TEST(a_file_that_is_no_socket_is_kept),
         TEST(a_socket_of_systemd_is_adopted_and_its_file_kept),
+        TEST(a_group_that_cannot_be_had_is_known_before_it_is_given),
         TEST(only_what_systemd_gave_this_process_counts),
     };
 
