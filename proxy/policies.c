@@ -16,22 +16,23 @@ void policies_fini(struct policies *all)
 
 /* Two listeners cannot share a path, nor two runners a namespace. */
 static bool clash(const struct policies *all, const struct policy *policy,
-                  struct strbuf *why)
+                  const char *path, struct strbuf *why)
 {
     for (size_t i = 0; i < all->count; i++) {
         const struct policy *other = all->items[i];
 
         if (!strcmp(other->listen.path, policy->listen.path))
             strbuf_addf(why,
-                        "two policies have the same listen.path, %s; give "
-                        "each its own\n",
-                        policy->listen.path);
+                        "%s: two policies have the same listen.path, %s, "
+                        "this one and that of %s; give each its own\n",
+                        path, policy->listen.path, other->namespace);
         else if (!strcmp(other->namespace, policy->namespace) &&
                  upstream_config_eq(&other->upstream, &policy->upstream))
             strbuf_addf(why,
-                        "two policies have the same namespace, %s, on the "
-                        "same engine; give each its own\n",
-                        policy->namespace);
+                        "%s: two policies have the same namespace, %s, on the "
+                        "same engine, this one and that on %s; give each its "
+                        "own\n",
+                        path, policy->namespace, other->listen.path);
         else
             continue;
         return true;
@@ -61,7 +62,7 @@ static int load_file(struct loading *loading, const char *path)
                          &policy, loading->why);
     if (r)
         return r;
-    if (clash(all, policy, loading->why)) {
+    if (clash(all, policy, path, loading->why)) {
         policy_unref(policy);
         return -EEXIST;
     }
