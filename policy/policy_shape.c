@@ -51,7 +51,7 @@ static const struct setting listen_rows[] = {
      .help = "the group of the socket, by name or number"},
     {"clients", INTEGER_AT(struct listen_policy, clients), "256",
      .min = 1, .max = LIMIT_CHANNELS,
-     .help = "connections at a time; further ones wait"},
+     .help = "connections at a time; further ones are refused"},
 };
 static const struct shape listen_shape =
     SHAPE(struct listen_policy, listen_rows);
