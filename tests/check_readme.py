@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """README.md is true: every error text that it explains is one that the program
 still has, in one string of the sources, "..." standing for what is filled in;
-and what it links to is there, as it is in docs/."""
+and what it links to is there, as it is in docs/, all of which is installed."""
 import re
 import sys
 from pathlib import Path
@@ -50,6 +50,10 @@ def main(top):
     for path in [top / "README.md", *(top / "docs").glob("*.md")]:
         wrong += [f"{path.name}: nothing is at {link}"
                   for link in broken_links(path)]
+    installed = (top / "meson.build").read_text()
+    wrong += [f"docs/{path.name} is not installed"
+              for path in (top / "docs").glob("*.md")
+              if f"'docs/{path.name}'" not in installed]
     print("\n".join(wrong))
     return 1 if wrong else 0
 
