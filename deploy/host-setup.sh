@@ -39,9 +39,10 @@ say()
     printf '%s\n' "$*"
 }
 
+# This file's head; "sh -s <host-setup.sh" has no file to read it from.
 usage()
 {
-    sed -n '2,18s/^# \{0,1\}//p' "$0"
+    sed -n '2,18s/^# \{0,1\}//p' "$0" 2>/dev/null || say "the options are at the head of host-setup.sh"
 }
 
 read_key_file()

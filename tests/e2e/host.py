@@ -29,17 +29,18 @@ class Host:
 
     def __init__(self, bed):
         self.bed, self.env = bed, bed.env
-        shutil.copy(SCRIPT, bed.dir / "srv/host-setup.sh")
 
-    def run(self, *argv):
+    def run(self, *argv, script=""):
         return subprocess.run(
             ["nsenter", "--all", "--target", self.env["BED_INIT_PID"], "--",
-             *map(str, argv)], stdin=subprocess.DEVNULL, timeout=PATIENCE,
+             *map(str, argv)], input=script, timeout=PATIENCE,
             capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
 
     def setup(self, *argv):
+        """As the README's quick starts have it: over a pipe."""
         before = self.sshd_sockets()
-        done = self.run("sh", "/srv/host-setup.sh", "--user", USER, *argv)
+        done = self.run("sh", "-s", "--", "--user", USER, *argv,
+                        script=SCRIPT.read_text())
         if "reloaded sshd" in done.stdout:
             # it starts anew, and between its old sockets and its new ones
             # nobody gets in
