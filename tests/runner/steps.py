@@ -180,6 +180,9 @@ def install(run):
     checks |= {
         "systemd understands its units":
             ["systemd-analyze", "verify", "--man=no", service, socket],
+        "an instance can be enabled by either of its names":
+            ["systemctl", "--root", run.tmp, "enable", "berth@r1.service",
+             "berth@r2.socket"],
         "a service is shut in":
             ["systemd-analyze", "security", "--offline=yes", "--no-pager",
              f"--threshold={EXPOSURE_MAX}", service],
