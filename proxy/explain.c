@@ -13,7 +13,7 @@
 #define LIMIT_EXPLAINED (LIMIT_HEAD + LIMIT_JSON_BODY)
 
 static const char usage[] =
-    "usage: berth explain --policy FILE [--json] [--assume ANSWER]...\n"
+    "usage: berth explain [--policy FILE] [--json] [--assume ANSWER]...\n"
     "                     [METHOD PATH [BODY-FILE]]\n"
     "\n"
     "Judge one request as the proxy would: verdict, the rule and field that\n"
