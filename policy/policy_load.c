@@ -141,7 +141,9 @@ static void add_overrides(struct loading *loading)
 
 static const char *source_name(const struct policy_source *source)
 {
-    return source->text.ptr == NULL ? "built-in policy" : source->name;
+    return source->text.ptr == NULL
+               ? "no policy file ($BERTH_UPSTREAM, $DOCKER_HOST)"
+               : source->name;
 }
 
 /* The file, or what stands in for it. */

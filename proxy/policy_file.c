@@ -56,7 +56,7 @@ int policy_file_load(const char *path, const struct policy_override *overrides,
         .host_name = gethostname(host, sizeof(host) - 1) == 0 ? host : NULL,
     };
     struct policy_source source = {
-        .name = path ? path : "(no policy file)",
+        .name = path,
         .environment = &environment,
         .overrides = overrides,
         .override_count = override_count,

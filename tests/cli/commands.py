@@ -4,11 +4,12 @@
 usage: commands.py BERTH
 
 A case of commands.json runs "argv", where POLICY and BODY are files with
-"policy" (keys beside the usual ones) and "body"; all of "out" has to be in the
+"policy" (keys beside the usual ones) and "body", with "env" in its environment; all of "out" has to be in the
 output and of "err" on standard error, nothing of "not", and "json" has to be
 part of the output, which then is JSON.
 """
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ def faults(case, berth, where):
     p = subprocess.run(
         [berth, *(str(where / a) if a in files else a for a in case["argv"])],
         input=case.get("stdin", "").encode(), capture_output=True, check=False,
-        timeout=60)
+        timeout=60, env={**os.environ, **case.get("env", {})})
     out, err = p.stdout.decode(), p.stderr.decode()
     if p.returncode != case["exit"]:
         yield f"exited with {p.returncode}"
