@@ -77,7 +77,10 @@ static int refuse(struct ssh_auth *auth, struct strbuf *why)
 {
     const struct upstream_config *config = auth->config;
 
-    strbuf_addf(why, "the SSH server did not let %s in", config->user);
+    strbuf_addf(why,
+                "the SSH server did not let %s in; have a key let in over "
+                "there (host-setup.sh)",
+                config->user);
     if (auth->tried.len)
         strbuf_addf(why, "; tried %.*s", STR_FMT(strbuf_str(&auth->tried)));
     else
