@@ -222,7 +222,8 @@ int key_pair_ensure(const struct policy *policy, struct strbuf *advice,
     AUTO(strbuf_fini) struct strbuf comment = STRBUF(LIMIT_COMMENT);
     int r;
 
-    if (!policy->upstream_keys.generate_identity ||
+    if (upstream->kind != UPSTREAM_SSH ||
+        !policy->upstream_keys.generate_identity ||
         upstream->identity_count == 0 ||
         access(upstream->identities[0], F_OK) == 0)
         return 0;

@@ -176,6 +176,27 @@ static void a_directory_that_is_missing_is_told(void **state)
     assert_non_null(strstr(strbuf_cstr(&why), "/tmp/berth-no-such/key"));
 }
 
+static void only_ssh_takes_a_key(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf advice = STRBUF(4096);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(1024);
+    struct policy policy = {
+        .upstream_keys.generate_identity = true,
+        .upstream.kind = UPSTREAM_TCP,
+        .upstream.identities = {path},
+        .upstream.identity_count = 1,
+        .namespace = path,
+    };
+
+    (void)state;
+    assert_int_equal(key_pair_ensure(&policy, &advice, &why), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    policy.upstream.kind = UPSTREAM_SSH;
+    policy.upstream.path = path;
+    assert_int_equal(key_pair_ensure(&policy, &advice, &why), 0);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void advice_names_the_socket_as_sshd_wants_it(void **state)
 {
     AUTO(strbuf_fini) struct strbuf advice = STRBUF(4096);
@@ -203,6 +224,7 @@ int main(void)
         IN_DIRECTORY(no_two_keys_are_alike),
         IN_DIRECTORY(a_file_that_is_there_is_never_overwritten),
         IN_DIRECTORY(without_the_public_half_there_is_no_private_one),
+        IN_DIRECTORY(only_ssh_takes_a_key),
         cmocka_unit_test(a_directory_that_is_missing_is_told),
         cmocka_unit_test(advice_names_the_socket_as_sshd_wants_it),
     };
