@@ -1,6 +1,7 @@
 """What of deploy/ needs no image: its files, and berth as systemd and a health
 check call it."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -37,6 +38,20 @@ class Files(unittest.TestCase):
         for files in compose, compose + more:
             self.good(*files, "config", "--quiet",
                       BERTH_UPSTREAM="ssh://berth@docker-host")
+
+    def test_the_quick_start_makes_what_compose_reads_before_it_does(self):
+        readme = (TOP / "README.md").read_text()
+        block = re.search(r"^## Quick start: Docker Compose$[^#]*?\n\n((?:    .*\n)+)",
+                          readme, re.M)[1]
+        with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
+            app = Path(tmp, "deploy/compose")
+            shutil.copytree(TOP / "deploy/compose", app)
+            for line in block.splitlines():
+                if made := re.search(r"(?:echo (.*)|ssh-keyscan .*) >(\S+)$", line):
+                    (app / made[2]).write_text(made[1] or "")
+                elif "docker compose " in line:
+                    self.good(self.env["BED_BIN"] + "/docker-compose-2.26",
+                              "--project-directory", app, "config", "--quiet")
 
     def test_the_pod_makes_sense(self):
         volumes = {v["name"] for v in pod_template(self.env)["spec"]["volumes"]}
