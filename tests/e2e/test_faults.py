@@ -357,6 +357,36 @@ class Process(Faulty):
         self.assertEqual(berth.process.wait(PATIENCE), 0)
         self.assertNotEqual(p.wait(PATIENCE), -1)
 
+    def test_one_that_is_killed_finds_all_again(self):
+        """What it knew is known to the engine, and made IDs stay good."""
+        berth = self.another()
+        self.docker("run", "-d", "--name", "box", "-v", "data:/d", "busybox",
+                    "sleep", "1000", DOCKER_HOST=f"unix://{berth.socket}")
+        made = api(berth.socket, "POST", "/containers/box/exec",
+                   {"AttachStdout": True, "Cmd": ["echo", "still"]})[1]
+
+        def look():
+            return [api(berth.socket, "GET", target)[1] for target in (
+                "/containers/box/json", "/networks/bridge", "/volumes",
+                f"/exec/{made['Id']}/json")]
+        before = look()
+        berth.process.kill()
+        berth.process.wait()
+        self.assertTrue(berth.socket.exists())
+        berth.process = self.start(os.environ["BERTH_BINARY"], "serve",
+                                   "--policy", berth.dir / "policy.json")
+        wait_for("the next one", lambda: answers(berth.socket))
+        # first what it could only know from before
+        status, said = api(berth.socket, "POST", f"/exec/{made['Id']}/start",
+                           {"Detach": False, "Tty": False})
+        self.assertEqual((status, said[8:]), (200, b"still\n"))
+        after = look()
+        for objects in before, after:  # it has run in between
+            objects[0].pop("ExecIDs")
+            for key in "Running", "ExitCode", "Pid":
+                objects[3].pop(key)
+        self.assertEqual(before, after)
+
     def serve(self, berth, *words):
         """Another program with BERTH's policy; returns (rc, stderr)."""
         p = subprocess.run(

@@ -120,6 +120,11 @@ class Neighbours(Scenario):
                     "1", "-W", "2"]
             self.docker(*ping, mine)
             self.assertNotEqual(self.docker_result(*ping, theirs).rc, 0)
+        self.there("run", "-d", "--name", "secret", "--network", "app",
+                   "busybox", "sleep", "1000")
+        self.there(*ping, "secret")
+        for name in "secret", "t2.secret":
+            self.assertNotEqual(self.docker_result(*ping, name).rc, 0)
 
     def test_events_and_counts_tell_of_one(self):
         began = f"{time.time():.6f}"
