@@ -210,24 +210,6 @@ bool query_word(struct judge *judge, const struct query_field *field,
                         field->key);
 }
 
-/* What "docker top" hands to ps on the host: options and columns only. */
-bool query_ps(struct judge *judge, const struct query_field *field,
-              const struct place *place, struct str value)
-{
-    bool good = value.len <= 256;
-
-    (void)field;
-    for (size_t i = 0; good && i < value.len; i++) {
-        char c = value.ptr[i];
-
-        good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               (c >= '0' && c <= '9') || str_find(S(" ,-_+=%:"), c) >= 0;
-    }
-    return good || judge_refuse(judge, 403, "request.query", place,
-                                "ps gets options and columns only, like -ef "
-                                "or -eo pid,comm");
-}
-
 bool query_search(struct judge *judge, const struct query_field *field,
                   const struct place *place, struct str value)
 {

@@ -45,7 +45,7 @@ query_check query_relative;   /* a path without ".." */
 query_check query_new_name;   /* a name that an image gets, without its tag */
 query_check query_build_name; /* the same with its tag */
 query_check query_changes;
-query_check query_ps;
+query_check query_ps; /* check_ps.c */
 query_check query_search;
 query_check query_word; /* letters, digits, "-", "_", "." */
 query_check query_json;
