@@ -11,15 +11,6 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-static bool is_ascii(struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if ((unsigned char)text.ptr[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 static struct str skip_blanks(struct str text)
 {
     while (text.len && is_blank(text.ptr[0]))
@@ -60,7 +51,7 @@ static bool take_plain(struct str *text, bool is_key, struct str *word)
         *word = str_head(*text, len);
         *text = str_from_index(*text, len);
         if (str_find(*word, '"') >= 0 || str_find(*word, '\'') >= 0 ||
-            !is_ascii(*word)) /* Unicode has blanks of its own */
+            !str_is_ascii(*word)) /* Unicode has blanks of its own */
             return false;
     }
     return str_find(*word, '\\') < 0 &&
@@ -119,7 +110,7 @@ static bool judge_trigger(struct judge *judge, const struct place *place,
     struct str rest = skip_blanks(str_trim(line)), word;
 
     word = take_word(&rest);
-    if (!is_plain_line(line) || !is_ascii(word))
+    if (!is_plain_line(line) || !str_is_ascii(word))
         return refuse_changes(judge, place,
                               "write one instruction on one line");
     return !str_eq_nocase(word, S("LABEL")) || judge_label(judge, place, rest);

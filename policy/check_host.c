@@ -97,6 +97,10 @@ static bool check_capability(struct judge *judge, const struct field *field,
     char buffer[32];
     struct str name = capability_name(text, buffer);
 
+    /* an engine has upper case for more than ASCII: of U+017F it is "S" */
+    if (!str_is_ascii(text))
+        return judge_refuse(judge, 400, field->rule, place,
+                            "the names of capabilities are plain ASCII");
     if (have_capability(&rules->drop_capabilities, name))
         return judge_refuse(judge, 403, "container.drop_capabilities", place,
                             "%.*s is taken from every container here",

@@ -8,15 +8,6 @@
  * that way; the rest is refused.
  */
 
-static bool is_ascii(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 /* What is to be done with the keys of one object, once all have been seen. */
 struct keys {
     const struct record *record;
@@ -57,7 +48,7 @@ static bool settle_key(struct judge *judge, struct keys *keys,
     struct place at = place_field(place, object, key);
     size_t i;
 
-    if (!is_ascii(key))
+    if (!str_is_ascii(str_from(key)))
         return judge_refuse(judge, 400, "request.body", &at,
                             "the keys of %s are plain ASCII; an engine might "
                             "read this one as another",

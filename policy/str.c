@@ -115,6 +115,15 @@ bool str_is_utf8(struct str s)
     return true;
 }
 
+bool str_is_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.ptr[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
 int str_to_u64(struct str s, uint64_t *out)
 {
     uint64_t value = 0;

@@ -64,6 +64,9 @@ bool str_cut(struct str s, char c, struct str *head, struct str *tail);
 /* Is S well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong)? */
 bool str_is_utf8(struct str s);
 
+/* Is every byte of it ASCII? */
+bool str_is_ascii(struct str s);
+
 /*
  * Read S as a decimal number: digits only, at least one.
  * Returns 0 and fills *OUT; -EINVAL for other text, -ERANGE when it does not
