@@ -29,6 +29,15 @@ static struct str without_algorithm(struct str text)
     return str_has_prefix(text, S("sha256:")) ? str_from_index(text, 7) : text;
 }
 
+struct str image_ref_untagged(struct str text)
+{
+    for (size_t i = text.len; i-- > 0 && text.ptr[i] != '/';) {
+        if (text.ptr[i] == ':')
+            return str_head(text, i);
+    }
+    return text;
+}
+
 bool image_ref_is_id(struct str text)
 {
     struct str hex = without_algorithm(text);

@@ -1,3 +1,4 @@
+#include "policy/image_ref.h"
 #include "policy/rewrite_private.h"
 
 /*
@@ -51,6 +52,8 @@ static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
 static bool is_own_image(struct rewrite *rw, const json_t *attributes,
                          struct str id)
 {
+    if (labels_are_foreign(rw, attributes)) /* by whatever name */
+        return false;
     return labels_are_own(rw, attributes) || owned_known(rw, REF_IMAGE, id) ||
            owned_known(rw, REF_IMAGE, text_at(attributes, "name"));
 }
@@ -72,16 +75,6 @@ bool event_is_own(struct rewrite *rw, const json_t *event)
     return false;
 }
 
-/* IMAGE without its tag. */
-static struct str without_tag(struct str image)
-{
-    for (size_t i = image.len; i-- > 0 && image.ptr[i] != '/';) {
-        if (image.ptr[i] == ':')
-            return str_head(image, i);
-    }
-    return image;
-}
-
 bool event_is_wanted(const struct rewrite *rw, const json_t *event)
 {
     const json_t *actor = json_object_get(event, "Actor");
@@ -91,7 +84,8 @@ bool event_is_wanted(const struct rewrite *rw, const json_t *event)
         text_at(attributes,
                 str_eq(text_at(event, "Type"), S("image")) ? "name" : "image");
     struct str actors[] = {id, text_at(attributes, "name")};
-    struct str images[] = {id, without_tag(id), image, without_tag(image)};
+    struct str images[] = {id, image_ref_untagged(id), image,
+                           image_ref_untagged(image)};
 
     return filters_match(rw, FILTER_ACTOR, actors, 2) &&
            filters_match(rw, FILTER_IMAGE, images, 4);

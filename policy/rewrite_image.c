@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "policy/image_ref.h"
 #include "policy/json_strict.h"
 
 /*
@@ -13,14 +14,16 @@
  * REF_IMAGE rows of references.c.)
  */
 
-/* REPO with TAG, if it has one. */
+/* REPO with TAG, if it has one, which goes before what REPO brings along. */
 static struct str with_tag(struct rewrite *rw, struct str repo, struct str tag)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+    struct str name, digest;
 
     if (repo.len == 0)
         return S("");
-    strbuf_add(&out, repo);
+    str_cut(repo, '@', &name, &digest);
+    strbuf_add(&out, tag.len ? image_ref_untagged(name) : repo);
     if (tag.len) {
         strbuf_add_char(&out, str_has_prefix(tag, S("sha256:")) ? '@' : ':');
         strbuf_add(&out, tag);
@@ -35,10 +38,30 @@ static bool image_is_another_s(struct rewrite *rw, struct str ref)
     return image && image_owner(rw, image) == IMAGE_FOREIGN;
 }
 
+/* Is IMAGE called REF? It may be found because its ID begins so. */
+static bool has_tag(const json_t *image, struct str ref)
+{
+    struct image_ref wanted, given;
+    const json_t *tag;
+    size_t i;
+
+    if (image_ref_parse(ref, &wanted))
+        return false;
+    image_ref_complete(&wanted);
+    json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
+    {
+        if (image_ref_parse(str_of_json(tag), &given) == 0 &&
+            str_eq(given.name, wanted.name) && str_eq(given.tag, wanted.tag))
+            return true;
+    }
+    return false;
+}
+
 /* A tag is about to be put on something: not if it is on another's image. */
 static void keep_off_tag(struct rewrite *rw, struct str ref)
 {
-    if (ref.len && image_is_another_s(rw, ref))
+    if (ref.len && image_is_another_s(rw, ref) &&
+        has_tag(image_inspected(rw, ref), ref))
         rewrite_refuse(rw, 409,
                        "the tag %.*s is in use by another runner of this "
                        "engine; take another one",
