@@ -138,6 +138,10 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show);
 /* Append the text of an error that is no JSON. 0 or -ENOBUFS. */
 int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out);
 
+/* Is IMAGE, as it was inspected, another namespace's, and so not there? */
+bool rewrite_hides_image(const struct rewrite_context *context,
+                         const json_t *image);
+
 /* Must replies of OPERATION with STATUS go through the above? If not, they name
  * nothing and may pass as they are. */
 bool rewrite_wants_reply(enum operation operation, int status);

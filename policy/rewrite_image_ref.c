@@ -24,6 +24,27 @@ static size_t count_names(const json_t *list)
 }
 
 /*
+ * Has it been to a registry, which gave it a digest? With the image store of
+ * containerd every image has a digest from its making on, and that is its ID.
+ */
+static bool was_at_registry(const json_t *image, struct str id)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(json_object_get(image, "RepoDigests"), i, name)
+    {
+        struct str repository, digest;
+
+        if (json_is_string(name) &&
+            str_cut(str_of_json(name), '@', &repository, &digest) &&
+            !str_eq(digest, S("<none>")) && !str_eq(digest, id))
+            return true;
+    }
+    return false;
+}
+
+/*
  * An image of another's: it carries their label, and has never been to a
  * registry. One that has was pulled, or can be; anyone may use it, also on the
  * engine where it was built. One without label or name is somebody's
@@ -38,13 +59,22 @@ enum image_owner image_owner(struct rewrite *rw, const json_t *image)
         labels = json_object_get(json_object_get(image, "Config"), "Labels");
     if (labels_are_own(rw, labels))
         return IMAGE_OWN;
-    if (count_names(json_object_get(image, "RepoDigests")) ||
-        owned_known(rw, REF_IMAGE, id))
+    if (owned_known(rw, REF_IMAGE, id))
         return IMAGE_SHARED;
-    if (labels_are_foreign(rw, labels) ||
-        count_names(json_object_get(image, "RepoTags")) == 0)
-        return IMAGE_FOREIGN;
-    return IMAGE_SHARED;
+    if (labels_are_foreign(rw, labels))
+        return was_at_registry(image, id) ? IMAGE_SHARED : IMAGE_FOREIGN;
+    return count_names(json_object_get(image, "RepoDigests")) ||
+                   count_names(json_object_get(image, "RepoTags"))
+               ? IMAGE_SHARED
+               : IMAGE_FOREIGN;
+}
+
+bool rewrite_hides_image(const struct rewrite_context *context,
+                         const json_t *image)
+{
+    struct rewrite rw = {.context = *context};
+
+    return image && image_owner(&rw, image) == IMAGE_FOREIGN;
 }
 
 const json_t *image_inspected(struct rewrite *rw, struct str ref)

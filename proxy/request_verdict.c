@@ -203,11 +203,22 @@ static bool is_own_image(const json_t *image, const struct policy *policy)
     return owner && !strcmp(owner, policy->namespace);
 }
 
+/* What is another's must not be told from what is not there, so neither may
+ * the verdict. */
+static bool is_hidden(const struct request *rq, const struct policy *policy,
+                      const struct need *need, const json_t *reply)
+{
+    return policy->isolation == POLICY_NAMESPACE &&
+           (need->kind == NEED_IMAGE || need->kind == NEED_OWN_IMAGE) &&
+           rewrite_hides_image(&rq->rewrite.context, reply);
+}
+
 static void take_fact(struct request *rq, const struct policy *policy,
                       int status, json_t *reply)
 {
     struct need *need = &rq->judgement.needs[rq->asked];
-    json_t *kept = status == 200 ? json_incref(reply) : NULL;
+    bool there = status == 200 && !is_hidden(rq, policy, need, reply);
+    json_t *kept = there ? json_incref(reply) : NULL;
 
     rq->facts[rq->asked++] = kept;
     need->fact = (struct fact){
