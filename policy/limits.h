@@ -76,6 +76,7 @@
 #define LIMIT_PATTERNS    64         /* of one request */
 #define LIMIT_MATCH_STEPS 100000     /* of one pattern on one name */
 #define LIMIT_MATCH_HEAP  1024       /* KiB, of the same */
+#define LIMIT_MATCH_ALL   4000000    /* steps, of all of one request's */
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES 64 /* further ones are counted */

@@ -120,7 +120,19 @@ static bool is_go_syntax(struct str text)
     return true;
 }
 
-struct name_pattern *name_pattern_new(struct str text)
+/* PCRE2 asks this before each step. */
+static int count_step(pcre2_callout_block *block, void *arg)
+{
+    size_t *steps = arg;
+
+    (void)block;
+    if (*steps == 0)
+        return PCRE2_ERROR_CALLOUT;
+    --*steps;
+    return 0;
+}
+
+struct name_pattern *name_pattern_new(struct str text, size_t *steps)
 {
     struct name_pattern *pattern = xcalloc(1, sizeof(*pattern));
     PCRE2_SIZE at;
@@ -130,11 +142,11 @@ struct name_pattern *name_pattern_new(struct str text)
     pattern->len = text.len;
     if (text.len > LIMIT_PATTERN || !str_is_utf8(text) || !is_go_syntax(text))
         return pattern;
-    pattern->code =
-        pcre2_compile((PCRE2_SPTR)pattern->text, text.len,
-                      PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C |
-                          PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE,
-                      &error, &at, NULL);
+    pattern->code = pcre2_compile(
+        (PCRE2_SPTR)pattern->text, text.len,
+        PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY |
+            PCRE2_NO_AUTO_CAPTURE | PCRE2_AUTO_CALLOUT,
+        &error, &at, NULL);
     if (!pattern->code)
         return pattern;
     pattern->data = pcre2_match_data_create_from_pattern(pattern->code, NULL);
@@ -147,6 +159,7 @@ struct name_pattern *name_pattern_new(struct str text)
     pcre2_set_match_limit(pattern->context, LIMIT_MATCH_STEPS);
     pcre2_set_depth_limit(pattern->context, LIMIT_MATCH_STEPS);
     pcre2_set_heap_limit(pattern->context, LIMIT_MATCH_HEAP);
+    pcre2_set_callout(pattern->context, count_step, steps);
     return pattern;
 }
 

@@ -18,9 +18,13 @@
 
 struct name_pattern;
 
-/* The pattern TEXT; never NULL, though it may be one that matches nothing.
- * name_pattern_free takes NULL and returns it. */
-struct name_pattern *name_pattern_new(struct str text);
+/*
+ * The pattern TEXT; never NULL, though it may be one that matches nothing.
+ * STEPS are those that it may still take, together with others that share them:
+ * it counts them down, and at 0 it matches only its own text.
+ * name_pattern_free takes NULL and returns it.
+ */
+struct name_pattern *name_pattern_new(struct str text, size_t *steps);
 struct name_pattern *name_pattern_free(struct name_pattern *pattern);
 
 /* Is NAME the text of the pattern, or does the pattern match in it? */

@@ -253,6 +253,8 @@ static void discard(struct rewrite *rw)
     rw->edit_count = 0;
     rw->has_limit = false;
     rw->missing = false;
+    rw->lookups = 0;
+    rw->steps = LIMIT_MATCH_ALL;
 }
 
 static int apply(struct rewrite *rw, const struct edit *edit)

@@ -78,8 +78,9 @@ struct rewrite {
     json_t *answer;
 
     /* the pass that runs */
-    json_t *draft; /* the body as it is being rewritten */
-    bool missing;  /* an answer is */
+    json_t *draft;  /* the body as it is being rewritten */
+    bool missing;   /* an answer is */
+    size_t lookups; /* of what could be an ID */
     struct edit *edits;
     size_t edit_count;
     json_t *wanted; /* changes to ask for when nothing is missing */
@@ -87,6 +88,7 @@ struct rewrite {
     /* what the reply has to be held against */
     struct local_filter *filters;
     size_t filter_count;
+    size_t steps; /* that their patterns may still take */
     bool has_limit;
     uint64_t limit;
     /* what was sent in place of what is not the runner's: {sent: written} */

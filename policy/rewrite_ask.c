@@ -21,16 +21,31 @@ static struct ask *find_ask(struct rewrite *rw, enum method method,
     return NULL;
 }
 
+static void refuse_so_many(struct rewrite *rw)
+{
+    rewrite_refuse(rw, 400,
+                   "this request names more things than berth looks up for "
+                   "one (%d); split it",
+                   LIMIT_ASKS);
+}
+
+bool rewrite_may_look_up(struct rewrite *rw)
+{
+    if (rw->lookups < LIMIT_ASKS) {
+        rw->lookups++;
+        return true;
+    }
+    refuse_so_many(rw);
+    return false;
+}
+
 struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
                             struct str target)
 {
     struct ask *ask;
 
     if (rw->ask_count == LIMIT_ASKS) {
-        rewrite_refuse(rw, 400,
-                       "this request names more things than berth looks up "
-                       "for one (%d); split it",
-                       LIMIT_ASKS);
+        refuse_so_many(rw);
         return NULL;
     }
     if (rw->ask_count % 8 == 0) {

@@ -173,21 +173,10 @@ static void take_volumes_from(struct rewrite *rw, json_t *taken,
     }
 }
 
-/* Remember in a label that what is mounted at PATH was no mount: lists show
- * that. */
-static void note_volume(struct rewrite *rw, const char *path)
-{
-    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
-    json_t *labels = object_at(rw->draft, "Labels");
-
-    strbuf_add(&out, text_at(labels, LABEL_VOLUMES));
-    strbuf_addf(&out, "%s\n", path);
-    json_object_set_new(labels, LABEL_VOLUMES, json_of_str(strbuf_str(&out)));
-}
-
-/* An anonymous volume at PATH, with our label and a note WHY it is here. */
+/* An anonymous volume at PATH, with our label and a note WHY it is here. What
+ * is no mount of the client's is remembered in LINES: lists show that. */
 static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
-                       const char *path, const char *why)
+                       const char *path, const char *why, struct strbuf *lines)
 {
     char *clean = clean_path(path);
     struct str driver = text_at(host, "VolumeDriver");
@@ -196,7 +185,7 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
     if (path[0] == '/' && !json_object_get(taken, clean)) {
         json_object_set_new(taken, clean, json_true());
         if (strcmp(why, "volume") == 0)
-            note_volume(rw, clean);
+            strbuf_addf(lines, "%s\n", clean);
         options =
             json_pack("{s:{s:s%, s:s}}", "Labels", LABEL_NAMESPACE,
                       rw->context.ns.ptr, rw->context.ns.len, LABEL_ADDED, why);
@@ -224,35 +213,42 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
 static void label_anonymous_volumes(struct rewrite *rw, json_t *host,
                                     const json_t *image)
 {
-    json_t *binds = json_object_get(host, "Binds");
+    json_t *binds = json_object_get(host, "Binds"), *named = json_array();
+    AUTO(strbuf_fini) struct strbuf lines = STRBUF(LIMIT_REPLY);
     json_auto_t *taken = json_object();
     const char *path;
     json_t *value;
+    size_t i;
 
     take_binds(taken, binds);
     take_fields(taken, json_object_get(host, "Mounts"), "Target");
     take_keys(taken, json_object_get(host, "Tmpfs"));
-    for (size_t i = 0; i < json_array_size(binds);) {
-        struct str bind = str_of_json(json_array_get(binds, i));
+    json_array_foreach(binds, i, value)
+    {
+        struct str bind = str_of_json(value);
 
-        if (bind.len == 0 || str_find(bind, ':') >= 0) {
-            i++;
-            continue;
-        }
-        add_volume(rw, host, taken, bind.ptr, "bind");
-        json_array_remove(binds, i);
+        if (bind.len == 0 || str_find(bind, ':') >= 0)
+            json_array_append(named, value);
+        else
+            add_volume(rw, host, taken, bind.ptr, "bind", &lines);
     }
+    if (json_is_array(binds))
+        json_object_set(host, "Binds", named);
+    json_decref(named);
     take_volumes_from(rw, taken, json_object_get(host, "VolumesFrom"));
     json_object_foreach(json_object_get(rw->draft, "Volumes"), path, value)
     {
-        add_volume(rw, host, taken, path, "volume");
+        add_volume(rw, host, taken, path, "volume", &lines);
     }
     json_object_foreach(
         json_object_get(json_object_get(image, "Config"), "Volumes"), path,
         value)
     {
-        add_volume(rw, host, taken, path, "volume");
+        add_volume(rw, host, taken, path, "volume", &lines);
     }
+    if (lines.len)
+        json_object_set_new(object_at(rw->draft, "Labels"), LABEL_VOLUMES,
+                            json_of_str(strbuf_str(&lines)));
 }
 
 /* ---- networks ---- */

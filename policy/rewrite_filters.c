@@ -137,7 +137,7 @@ static void compile(struct rewrite *rw, struct local_filter *filter)
     filter->patterns = xcalloc(count + 1, sizeof(struct name_pattern *));
     json_object_foreach(filter->values, text, value)
     {
-        filter->patterns[n++] = name_pattern_new(str_from(text));
+        filter->patterns[n++] = name_pattern_new(str_from(text), &rw->steps);
     }
 }
 

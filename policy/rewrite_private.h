@@ -75,6 +75,10 @@ const struct ask *rewrite_get(struct rewrite *rw, struct str target);
 const struct ask *rewrite_do(struct rewrite *rw, enum method method,
                              struct str target, json_t *body, const char *undo);
 
+/* May one more thing be looked for in what the engine answered? If not, the
+ * request is refused: each takes a walk over all there is. */
+bool rewrite_may_look_up(struct rewrite *rw);
+
 /* One more question, whatever was asked before; NULL: too many. */
 struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
                             struct str target);

@@ -120,7 +120,7 @@ struct str resolve_container(struct rewrite *rw, struct str ref)
         return rewrite_prefix(rw, ref);
     if (is_full_id(ref) && owned_known(rw, REF_CONTAINER, ref))
         return ref;
-    list = own_containers(rw, ref);
+    list = rewrite_may_look_up(rw) ? own_containers(rw, ref) : NULL;
     if (!list)
         return S("");
     found = find_container(rw, list, ref);
@@ -233,7 +233,8 @@ static struct found find_network(struct rewrite *rw, const json_t *list,
 
 static struct str find_network_id(struct rewrite *rw, struct str ref)
 {
-    const struct ask *ask = rewrite_get(rw, S("/networks"));
+    const struct ask *ask =
+        rewrite_may_look_up(rw) ? rewrite_get(rw, S("/networks")) : NULL;
     struct found found;
 
     if (!ask)

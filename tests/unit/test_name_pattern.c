@@ -4,7 +4,8 @@
 
 static bool matches(const char *text, const char *name)
 {
-    struct name_pattern *pattern = name_pattern_new(str_from(text));
+    size_t steps = LIMIT_MATCH_ALL;
+    struct name_pattern *pattern = name_pattern_new(str_from(text), &steps);
     bool yes = name_pattern_matches(pattern, str_from(name));
 
     name_pattern_free(pattern);
@@ -70,6 +71,24 @@ static void an_exploding_pattern_is_given_up(void **state)
     assert_false(matches("(a|aa)*(a|aa)*(a|aa)*b", name));
 }
 
+static void patterns_share_their_steps(void **state)
+{
+    size_t steps = 100;
+    struct name_pattern *greedy = name_pattern_new(S("^(a|b)*c"), &steps);
+    struct name_pattern *other = name_pattern_new(S("d."), &steps);
+
+    (void)state;
+    assert_true(name_pattern_matches(other, S("db")));
+    assert_in_range(steps, 1, 99);
+    for (int i = 0; i < 20; i++)
+        assert_false(name_pattern_matches(greedy, S("ababababababab-c-d")));
+    assert_int_equal(steps, 0);
+    assert_false(name_pattern_matches(other, S("db")));
+    assert_true(name_pattern_matches(other, S("d.")));
+    name_pattern_free(greedy);
+    name_pattern_free(other);
+}
+
 static void a_pattern_may_fill_the_limit_and_no_more(void **state)
 {
     char text[LIMIT_PATTERN + 2];
@@ -102,6 +121,7 @@ int main(void)
         cmocka_unit_test(what_go_cannot_read_matches_only_its_own_text),
         cmocka_unit_test(lazy_repetition_is_gos_too),
         cmocka_unit_test(an_exploding_pattern_is_given_up),
+        cmocka_unit_test(patterns_share_their_steps),
         cmocka_unit_test(a_pattern_may_fill_the_limit_and_no_more),
         cmocka_unit_test(bytes_that_are_no_utf8_match_nothing),
     };

@@ -135,12 +135,89 @@ static void a_request_of_too_many_names_is_refused(void **state)
     json_decref(body);
 }
 
+static enum rewrite_step begin_create(struct rewrite *rw, struct target *target,
+                                      struct route_match *match, json_t **body)
+{
+    const struct rewrite_context context = {.ns = S("r1"), .engine_minor = 45};
+    struct verdict why;
+
+    target_init(target);
+    assert_int_equal(target_parse(target, S("/containers/create"), &why), 0);
+    assert_int_equal(route_find(METHOD_POST, target, match), 0);
+    return rewrite_begin(rw, &context, match, target, body);
+}
+
+/* Each would be looked for among all containers. */
+static void so_is_one_of_too_many_that_may_be_ids(void **state)
+{
+    json_t *sources = json_array();
+    json_t *body = json_pack("{s:s, s:{s:s, s:o}}", "Image", "x", "HostConfig",
+                             "NetworkMode", "none", "VolumesFrom", sources);
+    struct route_match match;
+    struct target target;
+    struct rewrite rw;
+
+    (void)state;
+    for (int i = 0; i <= LIMIT_ASKS; i++)
+        json_array_append_new(sources, json_string("abc"));
+    assert_int_equal(begin_create(&rw, &target, &match, &body),
+                     REWRITE_REFUSED);
+    assert_int_equal(rw.verdict.status, 400);
+    rewrite_fini(&rw);
+    target_fini(&target);
+
+    json_array_remove(sources, 0);
+    assert_int_equal(begin_create(&rw, &target, &match, &body), REWRITE_ASK);
+    rewrite_fini(&rw);
+    target_fini(&target);
+    json_decref(body);
+}
+
+/* Were each to cost as much as all before it, this would take minutes. */
+static void a_container_may_have_many_anonymous_volumes(void **state)
+{
+    enum { COUNT = 20000 };
+    json_t *volumes = json_object(), *binds = json_array();
+    json_t *body =
+        json_pack("{s:s, s:o, s:{s:s, s:o}}", "Image", "x", "Volumes", volumes,
+                  "HostConfig", "NetworkMode", "none", "Binds", binds);
+    struct route_match match;
+    struct target target;
+    struct rewrite rw;
+    char path[200];
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(path, sizeof(path), "/%0150d", i);
+        json_object_set_new(volumes, path, json_object());
+        snprintf(path, sizeof(path), "/b%d", i);
+        json_array_append_new(binds, json_string(path));
+    }
+    assert_int_equal(begin_create(&rw, &target, &match, &body), REWRITE_ASK);
+    rewrite_answer(&rw, 0, 200, json_pack("{s:s}", "Id", "sha256:1"));
+    assert_int_equal(rewrite_next(&rw), REWRITE_DONE);
+    assert_int_equal(json_array_size(json_object_get(
+                         json_object_get(body, "HostConfig"), "Mounts")),
+                     2 * COUNT);
+    assert_int_equal(json_array_size(json_object_get(
+                         json_object_get(body, "HostConfig"), "Binds")),
+                     0);
+    assert_int_equal(json_string_length(json_object_get(
+                         json_object_get(body, "Labels"), LABEL_VOLUMES)),
+                     COUNT * 152);
+    rewrite_fini(&rw);
+    target_fini(&target);
+    json_decref(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cases_hold),
         cmocka_unit_test(no_operation_reaches_what_is_of_no_namespace),
         cmocka_unit_test(a_request_of_too_many_names_is_refused),
+        cmocka_unit_test(so_is_one_of_too_many_that_may_be_ids),
+        cmocka_unit_test(a_container_may_have_many_anonymous_volumes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
