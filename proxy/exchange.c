@@ -137,6 +137,7 @@ void exchange_begin(struct exchange *ex)
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
     ex->retried = ex->framed = ex->decided = false;
     ex->restoring = RESTORE_NOTHING;
+    ex->skips_line = false;
     ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
     ex->frames = (struct frames){0};
     ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);

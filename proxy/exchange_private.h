@@ -86,6 +86,7 @@ struct exchange {
         RESTORE_LINES,   /* line by line */
     } restoring;
     struct strbuf held_reply; /* of it, what was not restored yet */
+    bool skips_line;          /* what comes up to the next line's start goes */
     enum reply_framing framing;
     enum audit_close close;
     struct strbuf created; /* the reply to a create, for its ID */

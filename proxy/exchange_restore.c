@@ -110,6 +110,19 @@ static bool restore_line(struct exchange *ex, struct str line)
     return true;
 }
 
+/*
+ * Drop a line that is too long to be understood. Events are of everybody: one
+ * of another runner's making must not end this one's stream of them.
+ */
+static bool skip_line(struct exchange *ex)
+{
+    if (request_operation(&ex->rq) != OP_SYSTEM_EVENTS)
+        return false;
+    strbuf_clear(&ex->held_reply);
+    ex->skips_line = true;
+    return true;
+}
+
 /* All whole lines that are held; what is behind the last stays. No line ends
  * within the first SEARCHED bytes. */
 static bool restore_lines(struct exchange *ex, size_t searched)
@@ -128,14 +141,26 @@ static bool restore_lines(struct exchange *ex, size_t searched)
         done = ++searched;
     }
     strbuf_consume(&ex->held_reply, done);
-    return ex->held_reply.len <= LIMIT_REPLY_LINE || give_up(ex);
+    return ex->held_reply.len <= LIMIT_REPLY_LINE || skip_line(ex) ||
+           give_up(ex);
+}
+
+/* DATA from the next line on, when the line that it goes on with is skipped. */
+static struct str behind_skipped(struct exchange *ex, struct str data)
+{
+    ssize_t end = ex->skips_line ? str_find(data, '\n') : -1;
+
+    if (!ex->skips_line)
+        return data;
+    ex->skips_line = end < 0;
+    return end < 0 ? S("") : str_from_index(data, (size_t)end + 1);
 }
 
 bool exchange_restore(struct exchange *ex, struct str data)
 {
     size_t searched = ex->held_reply.len;
 
-    if (strbuf_add(&ex->held_reply, data))
+    if (strbuf_add(&ex->held_reply, behind_skipped(ex, data)))
         return give_up(ex);
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }
