@@ -37,21 +37,38 @@ static bool names_operation(struct str words, struct str name)
     return false;
 }
 
-/* Is SEGMENT the object REF, by name, or by the beginning of its ID? */
-static bool is_object(struct str segment, struct str ref)
+/* NAME as the runner knows it: what was sent has its namespace before it. */
+static struct str own_name(struct str name, struct str namespace)
 {
+    return name.len > namespace.len && str_has_prefix(name, namespace) &&
+                   name.ptr[namespace.len] == '.'
+               ? str_from_index(name, namespace.len + 1)
+               : name;
+}
+
+/* What is looked for, in the record of a call in NAMESPACE. */
+struct wanted {
+    struct str ref, namespace;
+};
+
+/* Is SEGMENT the object, by either name, or by the beginning of its ID? */
+static bool is_object(struct str segment, const struct wanted *wanted)
+{
+    struct str ref = wanted->ref;
+
     return str_eq(segment, ref) ||
+           str_eq(own_name(segment, wanted->namespace), ref) ||
            (ref.len >= SHORT_ID && segment.len > ref.len && segment.len >= 12 &&
             str_has_prefix(segment, ref));
 }
 
-static bool path_names(struct str path, struct str ref)
+static bool path_names(struct str path, const struct wanted *wanted)
 {
     struct str segment;
 
     while (path.len) {
         str_cut(path, '/', &segment, &path);
-        if (is_object(segment, ref))
+        if (is_object(segment, wanted))
             return true;
     }
     return false;
@@ -61,17 +78,17 @@ static bool concerns(const json_t *record, const char *container)
 {
     const json_t *query = json_object_get(record, "query");
     const json_t *request = json_object_get(record, "request");
-    struct str ref;
+    struct wanted wanted;
 
     if (!container)
         return true;
-    ref = str_from(container);
-    return path_names(text_of(record, "path"), ref) ||
-           path_names(text_of(record, "sent"), ref) ||
-           is_object(text_of(record, "object"), ref) ||
-           is_object(text_of(query, "name"), ref) ||
-           is_object(text_of(request, "name"), ref) ||
-           is_object(text_of(request, "container"), ref);
+    wanted = (struct wanted){str_from(container), text_of(record, "namespace")};
+    return path_names(text_of(record, "path"), &wanted) ||
+           path_names(text_of(record, "sent"), &wanted) ||
+           is_object(text_of(record, "object"), &wanted) ||
+           is_object(text_of(query, "name"), &wanted) ||
+           is_object(text_of(request, "name"), &wanted) ||
+           is_object(text_of(request, "container"), &wanted);
 }
 
 /* Times in one form compare like text; the beginning of one is its first

@@ -8,7 +8,7 @@ static const char create[] =
     "{\"time\":\"2026-01-31T12:00:00.123456Z\",\"event\":\"end\","
     "\"id\":\"5f0c-1\",\"namespace\":\"r1\",\"method\":\"POST\","
     "\"operation\":\"ContainerCreate\",\"path\":\"/v1.45/containers/create\","
-    "\"query\":{\"name\":\"db\"},\"request\":{\"image\":\"postgres:16\","
+    "\"query\":{\"name\":\"r1.db\"},\"request\":{\"image\":\"postgres:16\","
     "\"command\":[\"a\",\"b\"]},\"verdict\":\"allow\",\"rule\":\"request\","
     "\"status\":201,\"duration_ms\":12.345,"
     "\"object\":\"0123456789abcdef\",\"close\":\"done\"}";
@@ -73,6 +73,7 @@ static void a_container_is_known_by_name_and_by_id(void **state)
 {
     (void)state;
     assert_true(takes((struct audit_filter){.container = "db"}, create));
+    assert_true(takes((struct audit_filter){.container = "r1.db"}, create));
     assert_true(
         takes((struct audit_filter){.container = "0123456789ab"}, create));
     assert_true(takes((struct audit_filter){.container = "01234"}, export));
@@ -100,7 +101,7 @@ static void a_call_is_a_line(void **state)
     (void)state;
     shows(create, "2026-01-31T12:00:00.123  r1        allow       "
                   "ContainerCreate       201       12.3 ms  /containers/create "
-                  "name=db image=postgres:16 command=[\"a\",\"b\"]\n");
+                  "name=r1.db image=postgres:16 command=[\"a\",\"b\"]\n");
     shows(logs, "2026-02-01T00:00:00Z     r1        allow       "
                 "ContainerLogs         begins            "
                 "/containers/db/logs\n");
