@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * The inside of an exchange, shared by exchange.c (its life and its wishes),
- * exchange_request.c, exchange_reply.c and exchange_record.c (its two halves
- * and its record). Nobody else includes this.
+ * The inside of an exchange, shared by exchange.c (its life), exchange_wish.c
+ * (its wishes), exchange_request.c and exchange_reply.c (its two halves),
+ * exchange_restore.c (replies in the runner's words) and exchange_record.c
+ * (its record). Nobody else includes this.
  */
 
 #include <assert.h>
