@@ -150,6 +150,17 @@ static void *or_die(void *memory)
     return memory;
 }
 
+int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
 void *xcalloc(size_t count, size_t size)
 {
     return or_die(calloc(count, size));

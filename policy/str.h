@@ -74,6 +74,9 @@ bool str_is_ascii(struct str s);
  */
 int str_to_u64(struct str s, uint64_t *out);
 
+/* What the hexadecimal digit C, of either case, stands for; or -1. */
+int hex_digit(char c);
+
 /* Small fixed allocations: they end the program when memory is out. */
 void *xcalloc(size_t count, size_t size);
 char *xstrdup(const char *text);

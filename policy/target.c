@@ -5,10 +5,7 @@
 
 _Static_assert(LIMIT_SEGMENTS <= 32, "target.encoded_slashes has 32 bits");
 
-/* In 1.23 and before requests meant other things (a start took a whole
- * HostConfig), which no table here tells. A newer minor than any engine will
- * ever have is a mistake, or an attempt. */
-#define MINOR_MIN 24
+/* A newer minor than any engine will ever have is a mistake, or an attempt. */
 #define MINOR_MAX 9999
 
 struct target_copy {
@@ -43,17 +40,6 @@ void target_fini(struct target *target)
     }
     strbuf_fini(&target->memory);
     target_init(target);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /*
@@ -117,7 +103,7 @@ static const char *parse_version(struct target *target, struct str version)
         return "its API version is out of range; write /v1.NN";
     if (number[0] != 1)
         return "the major number of its API version is not 1; write /v1.NN";
-    if (number[1] < MINOR_MIN)
+    if (number[1] < API_MINOR_OLDEST)
         return "its API version is older than 1.24, the oldest that is known "
                "here; write /v1.NN, or use a newer client";
     if (number[1] > MINOR_MAX)

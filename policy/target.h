@@ -18,6 +18,13 @@
 #include "policy/str.h"
 #include "policy/verdict.h"
 
+/*
+ * The API versions, 1.MINOR, that the tables here tell of. In 1.23 and before
+ * requests meant other things (a start took a whole HostConfig): these are
+ * refused. A newer one is let through, with the fields that are known.
+ */
+enum { API_MINOR_OLDEST = 24, API_MINOR_NEWEST = 55 };
+
 struct query_pair {
     struct str key;   /* decoded */
     struct str value; /* decoded; empty for a key without "=" */

@@ -7,17 +7,6 @@ static const char bad_line[] = "a chunk-size line is malformed";
 static const char bad_end[] = "a chunk does not end where its size says";
 static const char bad_trailer[] = "a trailer line is malformed";
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static const char *add_digit(struct chunked *body, char c)
 {
     int digit = hex_digit(c);

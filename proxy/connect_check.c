@@ -13,9 +13,7 @@
 #include "proxy/log.h"
 #include "proxy/upstream_new.h"
 
-#define LIMIT_STEP   4096
-#define OLDEST_MINOR 24 /* of the API, that berth serves */
-#define NEWEST_MINOR 55 /* whose fields it knows */
+#define LIMIT_STEP 4096
 
 enum step {
     STEP_NAME,
@@ -185,14 +183,14 @@ static void judge_version(struct walk *w, const json_t *version)
         text_of(version, "Os"), text_of(version, "Arch"),
         text_of(version, "KernelVersion"));
     w->at = STEP_API;
-    if (newest < OLDEST_MINOR) {
+    if (newest < API_MINOR_OLDEST) {
         fail(w, "the engine is too old: berth needs API 1.24, which came "
                 "with Docker 1.12");
         return;
     }
-    say(oldest > NEWEST_MINOR ? "warn" : "ok", STEP_API,
+    say(oldest > API_MINOR_NEWEST ? "warn" : "ok", STEP_API,
         "1.%u down to 1.%u; berth knows 1.%d down to 1.%d", newest, oldest,
-        NEWEST_MINOR, OLDEST_MINOR);
+        API_MINOR_NEWEST, API_MINOR_OLDEST);
     for (size_t i = 0; i < json_array_size(components); i++)
         tell_faults(json_array_get(components, i));
     w->good = true;
