@@ -35,39 +35,20 @@ static void put_type(struct strbuf *out, const struct setting *setting)
     put_line(out, strbuf_str(&text));
 }
 
-static void put_rows(struct strbuf *out, const struct shape *shape,
-                     const char *prefix);
-
-static void put_row(struct strbuf *out, const struct setting *setting,
-                    const char *prefix)
+static void put_setting(struct strbuf *out, const struct setting *setting,
+                        const char *path)
 {
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(256);
-
-    strbuf_addf(&path, "%s%s", prefix, setting->key);
-    if (setting->type != SETTING_OBJECT) {
-        strbuf_addf(out, ".It Cm %s\n", strbuf_cstr(&path));
-        put_type(out, setting);
-        put(out, S(".br\n"));
-        put_line(out, str_from(setting->help));
-    }
-    if (setting->of == NULL)
-        return;
-    put(&path, setting->type == SETTING_OBJECTS ? S("[].") : S("."));
-    put_rows(out, setting->of, strbuf_cstr(&path));
-}
-
-static void put_rows(struct strbuf *out, const struct shape *shape,
-                     const char *prefix)
-{
-    for (size_t i = 0; i < shape->count; i++)
-        put_row(out, &shape->rows[i], prefix);
+    strbuf_addf(out, ".It Cm %s\n", path);
+    put_type(out, setting);
+    put(out, S(".br\n"));
+    put_line(out, str_from(setting->help));
 }
 
 static void put_section(struct strbuf *out, const struct setting *section)
 {
     strbuf_addf(out, ".Ss %s: %s\n.Bl -tag -width Ds\n", section->key,
                 section->help);
-    put_row(out, section, "");
+    put_each_setting(out, section, "", put_setting);
     put(out, S(".El\n"));
 }
 
@@ -76,7 +57,7 @@ void put_settings_man(struct strbuf *out)
     put(out, S(".Bl -tag -width Ds\n"));
     for (size_t i = 0; i < policy_shape.count; i++)
         if (policy_shape.rows[i].of == NULL)
-            put_row(out, &policy_shape.rows[i], "");
+            put_each_setting(out, &policy_shape.rows[i], "", put_setting);
     put(out, S(".El\n"));
     for (size_t i = 0; i < policy_shape.count; i++)
         if (policy_shape.rows[i].of != NULL)

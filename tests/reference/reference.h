@@ -14,6 +14,15 @@ void put_settings_table(struct strbuf *out);
 /* Lists in mdoc: one, and then a subsection with a list for each section. */
 void put_settings_man(struct strbuf *out);
 
+/* Write one setting: at PATH, "ssh.identity" or "berths[].listen". */
+typedef void put_setting_fn(struct strbuf *out, const struct setting *setting,
+                            const char *path);
+
+/* WRITE SETTING, which stands behind PREFIX, and all that is inside it; of
+ * objects that are one, only what is inside. */
+void put_each_setting(struct strbuf *out, const struct setting *setting,
+                      const char *prefix, put_setting_fn *write);
+
 /* TEXT as it is. */
 void put(struct strbuf *out, struct str text);
 

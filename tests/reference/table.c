@@ -21,36 +21,17 @@ static void put_type(struct strbuf *out, const struct setting *setting)
     put_cell(out, strbuf_str(&text));
 }
 
-static void put_rows(struct strbuf *out, const struct shape *shape,
-                     const char *prefix);
-
-static void put_row(struct strbuf *out, const struct setting *setting,
-                    const char *prefix)
+static void put_setting(struct strbuf *out, const struct setting *setting,
+                        const char *path)
 {
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(256);
-
-    strbuf_addf(&path, "%s%s", prefix, setting->key);
-    if (setting->type != SETTING_OBJECT) {
-        strbuf_addf(out, "| `%s` | ", strbuf_cstr(&path));
-        put_type(out, setting);
-        if (setting->fallback == NULL)
-            put(out, S(" | *must be given* | "));
-        else
-            strbuf_addf(out, " | `%s` | ", setting->fallback);
-        put_cell(out, str_from(setting->help));
-        put(out, S(" |\n"));
-    }
-    if (setting->of == NULL)
-        return;
-    put(&path, setting->type == SETTING_OBJECTS ? S("[].") : S("."));
-    put_rows(out, setting->of, strbuf_cstr(&path));
-}
-
-static void put_rows(struct strbuf *out, const struct shape *shape,
-                     const char *prefix)
-{
-    for (size_t i = 0; i < shape->count; i++)
-        put_row(out, &shape->rows[i], prefix);
+    strbuf_addf(out, "| `%s` | ", path);
+    put_type(out, setting);
+    if (setting->fallback == NULL)
+        put(out, S(" | *must be given* | "));
+    else
+        strbuf_addf(out, " | `%s` | ", setting->fallback);
+    put_cell(out, str_from(setting->help));
+    put(out, S(" |\n"));
 }
 
 static void put_table_head(struct strbuf *out)
@@ -64,7 +45,7 @@ void put_settings_table(struct strbuf *out)
     put_table_head(out);
     for (size_t i = 0; i < policy_shape.count; i++)
         if (policy_shape.rows[i].of == NULL)
-            put_row(out, &policy_shape.rows[i], "");
+            put_each_setting(out, &policy_shape.rows[i], "", put_setting);
     put(out, S("\n"));
     for (size_t i = 0; i < policy_shape.count; i++) {
         const struct setting *section = &policy_shape.rows[i];
@@ -73,7 +54,7 @@ void put_settings_table(struct strbuf *out)
             continue;
         strbuf_addf(out, "### `%s`: %s\n\n", section->key, section->help);
         put_table_head(out);
-        put_row(out, section, "");
+        put_each_setting(out, section, "", put_setting);
         put(out, S("\n"));
     }
 }

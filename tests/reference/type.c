@@ -11,6 +11,22 @@ void put(struct strbuf *out, struct str text)
     assert(r == 0);
 }
 
+void put_each_setting(struct strbuf *out, const struct setting *setting,
+                      const char *prefix, put_setting_fn *write)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(256);
+    int r = strbuf_addf(&path, "%s%s", prefix, setting->key);
+
+    assert(r == 0);
+    if (setting->type != SETTING_OBJECT)
+        write(out, setting, strbuf_cstr(&path));
+    if (setting->of == NULL)
+        return;
+    put(&path, setting->type == SETTING_OBJECTS ? S("[].") : S("."));
+    for (size_t i = 0; i < setting->of->count; i++)
+        put_each_setting(out, &setting->of->rows[i], strbuf_cstr(&path), write);
+}
+
 static bool has_range(const struct setting *setting)
 {
     return setting->type == SETTING_INTEGER ||
