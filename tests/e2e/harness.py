@@ -34,6 +34,7 @@ PATIENCE = 60  # seconds; only a fault makes anybody wait so long
 MORE_PATIENCE = 600  # the same, for big contents and whole scenarios
 BIG = int(os.environ.get("BERTH_E2E_MIB", "64")) << 20
 STAND_IN = os.environ.get("BERTH_STAND_IN", "")
+BED_IMAGES = {"busybox:latest", "alpine:3.17", "alpine:latest"}
 # for scenarios that choose addresses, which no preset allows
 ADDRESSES = {"network": {"subnets": ["10.99.0.0/16"],
                          "static_addresses": True}}
@@ -126,6 +127,31 @@ def api(path, method, target, body=None, **query):
         c.close()
     is_json = "json" in reply.headers.get("Content-Type", "")
     return reply.status, json.loads(text) if text and is_json else text
+
+
+def empty(path):
+    """Remove, as a client would, all that PATH's engine shows, but for what
+    the bed came up with."""
+    def ask(method, target, **query):
+        status, reply = api(path, method, target, **query)
+        if status >= 400 and status != 404:  # some go by themselves
+            raise AssertionError(f"{method} {target}: {status} {reply}")
+        return reply
+
+    for c in ask("GET", "/containers/json", all=1):
+        target = f"/containers/{c['Id']}"
+        api(path, "DELETE", target, force=1, v=1)  # it may be about to go
+        wait_for("a container to go",
+                 lambda: api(path, "GET", target + "/json")[0] == 404)
+    for n in ask("GET", "/networks"):
+        if n["Name"] not in ("bridge", "host", "none"):
+            ask("DELETE", f"/networks/{n['Id']}")
+    for v in ask("GET", "/volumes")["Volumes"] or []:
+        ask("DELETE", f"/volumes/{v['Name']}")
+    for image in ask("GET", "/images/json"):
+        for tag in image["RepoTags"] or []:
+            if tag not in BED_IMAGES and tag != "<none>:<none>":
+                ask("DELETE", f"/images/{quote(tag)}", force=1)
 
 
 def answers(path):
@@ -322,22 +348,7 @@ class Scenario(unittest.TestCase):
         }
 
     def clear(self):
-        """Remove, as a client would, everything that this berth shows."""
-        for c in self.api("GET", "/containers/json", all=1):
-            # One that removes itself may be gone by now, or about to go.
-            path = f"/containers/{c['Id']}"
-            api(self.berth.socket, "DELETE", path, force=1, v=1)
-            wait_for("a container to go", lambda: api(
-                self.berth.socket, "GET", path + "/json")[0] == 404)
-        for n in self.api("GET", "/networks"):
-            if n["Name"] not in ("bridge", "host", "none"):
-                self.api("DELETE", f"/networks/{n['Id']}")
-        for v in self.api("GET", "/volumes")["Volumes"] or []:
-            self.api("DELETE", f"/volumes/{v['Name']}")
-        for image in self.api("GET", "/images/json"):
-            for tag in image["RepoTags"] or []:
-                if tag.split(":")[0] not in ("busybox", "alpine", "<none>"):
-                    self.api("DELETE", f"/images/{quote(tag)}", force=1)
+        empty(self.berth.socket)
 
     def api(self, method, target, body=None, **query):
         status, reply = api(self.berth.socket, method, target, body, **query)
@@ -389,3 +400,22 @@ class Scenario(unittest.TestCase):
         t = Terminal([path, *words], self.env, **how)
         self.addCleanup(t.close)
         return t
+
+
+@unittest.skipIf(STAND_IN, "ssh -L has no namespaces")
+class TwoRunners(Scenario):
+    """A second berth before the same engine, in a namespace of its own."""
+
+    other_namespace = "t2"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other = Berth(cls.bed, cls.other_namespace, **cls.policy)
+
+    @classmethod
+    def tearDownClass(cls):
+        rc = cls.other.stop()
+        super().tearDownClass()
+        if rc:
+            raise AssertionError(f"the other berth ended with {rc}")

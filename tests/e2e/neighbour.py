@@ -3,13 +3,12 @@
 Whatever it names has MARK in it; the rest (IDs, addresses, digests) is read
 from the engine itself.
 """
-import io
 import json
 import re
-import tarfile
 
 from crawl import ordered
 from harness import Connection, api
+from tarball import tar_of
 
 MARK = "zzq"
 NAMESPACE = MARK + "b"
@@ -21,17 +20,6 @@ LABELS = {f"{MARK}.label": f"{MARK}-value"}
 TELLING = re.compile(
     r"\b[0-9a-f]{64}\b|\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"
     r"|\b\d{1,3}\.\d{1,3}\.\d{1,3}\.[1-9]\d{0,2}\b")
-
-
-def tar_of(**files):
-    """A tarball with NAME=TEXT in it."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, text in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return out.getvalue()
 
 
 def send(path, method, target, body, kind="application/x-tar"):

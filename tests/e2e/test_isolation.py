@@ -5,13 +5,13 @@ every word that it could have heard of."""
 import json
 import re
 import time
-import unittest
 
 from urllib.parse import quote
 
 import crawl
-from harness import ADDRESSES, STAND_IN, Berth, Scenario
-from neighbour import MARK, NAMESPACE, Neighbour, tar_of
+from harness import ADDRESSES, TwoRunners
+from neighbour import MARK, NAMESPACE, Neighbour
+from tarball import tar_of
 
 MUCH = 1000  # requests; so many at least make a crawl
 
@@ -78,24 +78,16 @@ def twin(ref, there):
     raise AssertionError(f"something is called like {ref} in all ways")
 
 
-@unittest.skipIf(STAND_IN, "ssh -L has no namespaces")
-class Isolation(Scenario):
+class Isolation(TwoRunners):
     policy = ADDRESSES
+    other_namespace = NAMESPACE
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other = Berth(cls.bed, namespace=NAMESPACE, **cls.policy)
         cls.since = int(time.time()) - 1
         cls.neighbour = Neighbour(cls.other, cls.bed_env["BED_SOCKET"])
         cls.then = {"since": str(cls.since), "until": str(int(time.time()) + 1)}
-
-    @classmethod
-    def tearDownClass(cls):
-        rc = cls.other.stop()
-        super().tearDownClass()
-        if rc:
-            raise AssertionError(f"the other berth ended with {rc}")
 
     def setUp(self):
         super().setUp()

@@ -2,37 +2,14 @@
 touches the other's."""
 import json
 import time
-import unittest
 
-from harness import STAND_IN, Berth, Scenario, api
+from harness import TwoRunners, api, empty
 
 
-@unittest.skipIf(STAND_IN, "ssh -L has no namespaces")
-class Neighbours(Scenario):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.other = Berth(cls.bed, namespace="t2")
-
-    @classmethod
-    def tearDownClass(cls):
-        rc = cls.other.stop()
-        super().tearDownClass()
-        if rc:
-            raise AssertionError(f"the other berth ended with {rc}")
-
+class Neighbours(TwoRunners):
     def setUp(self):
         super().setUp()
-        self.addCleanup(self.clear_other)
-
-    def clear_other(self):
-        containers = self.there("ps", "-aq").split()
-        if containers:
-            self.there("rm", "-fv", *containers)
-        volumes = self.there("volume", "ls", "-q").split()
-        if volumes:
-            self.there("volume", "rm", *volumes)
-        self.there("network", "prune", "-f")
+        self.addCleanup(empty, self.other.socket)
 
     def there(self, *words):
         return self.docker(*words, DOCKER_HOST=f"unix://{self.other.socket}")

@@ -7,16 +7,14 @@ import difflib
 import os
 import unittest
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
-from harness import ADDRESSES, STAND_IN, Bed, Berth, api
+from harness import ADDRESSES, STAND_IN, Bed, Berth, api, empty
 from parity import chapter, differences
 from parity.play import Player
 
 # All of them on the newer engine; one is enough to compare with the older one.
 NAMESPACES = ["ash", "elm", "fir", "oak"]
 COUNT = {"20.10": 1}
-BED_IMAGES = {"busybox:latest", "alpine:3.17", "alpine:latest"}
 
 
 class World:
@@ -46,25 +44,10 @@ class World:
 
     def empty(self):
         """Make the engine what it was when the bed came up."""
-        for c in self.api("GET", "/containers/json", all=1):
-            self.api("DELETE", f"/containers/{c['Id']}", force=1, v=1)
-        for n in self.api("GET", "/networks"):
-            if n["Name"] not in ("bridge", "host", "none"):
-                self.api("DELETE", f"/networks/{n['Id']}")
-        for v in self.api("GET", "/volumes")["Volumes"] or []:
-            self.api("DELETE", f"/volumes/{v['Name']}")
-        for image in self.api("GET", "/images/json"):
-            for tag in image["RepoTags"] or []:
-                if tag not in BED_IMAGES and tag != "<none>:<none>":
-                    self.api("DELETE", f"/images/{quote(tag)}", force=1)
-        self.api("POST", "/images/prune", filters='{"dangling":["true"]}')
-        self.api("POST", "/build/prune", all=1)
-
-    def api(self, method, target, **query):
-        status, reply = api(self.socket, method, target, **query)
-        if status >= 400 and status != 404:
-            raise AssertionError(f"{method} {target}: {status} {reply}")
-        return reply
+        empty(self.socket)
+        api(self.socket, "POST", "/images/prune",
+            filters='{"dangling":["true"]}')
+        api(self.socket, "POST", "/build/prune", all=1)
 
     def play(self, scenarios):
         """What SCENARIOS showed directly, and what in each namespace."""

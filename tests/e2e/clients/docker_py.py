@@ -2,24 +2,17 @@
 import io
 import socket
 import sys
-import tarfile
 import threading
+from pathlib import Path
 
 import docker
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tarball import tar_of  # noqa: E402
 
 client = docker.from_env()
 NOISE = bytes(range(256)) * 4096
 FOREVER = ["sleep", "999"]
-
-
-def tar_of(**files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return out.getvalue()
 
 
 def equal(got, want):

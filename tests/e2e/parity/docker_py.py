@@ -4,10 +4,14 @@ import fcntl
 import io
 import json
 import os
-import tarfile
+import sys
 import time
+from pathlib import Path
 
 import docker
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from tarball import tar_of  # noqa: E402
 
 client = docker.from_env()
 FOREVER = ["sleep", "999"]
@@ -27,16 +31,6 @@ def fails(call, *args, **kw):
         show(call(*args, **kw))
     except docker.errors.DockerException as why:
         show([type(why).__name__, str(why)])
-
-
-def tar_of(**files):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as tar:
-        for name, data in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
-    return out.getvalue()
 
 
 def run():
