@@ -118,28 +118,9 @@ bool audit_filter_takes(const struct audit_filter *filter, const json_t *record)
            concerns(record, filter->container);
 }
 
-/* Control characters of ASCII, and those that UTF-8 writes C2 80 to C2 9F. */
-static int put_escaped(struct strbuf *out, struct str text)
-{
-    int r = 0;
-
-    for (size_t i = 0; i < text.len && r == 0; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        bool c1 = c == 0xc2 && i + 1 < text.len &&
-                  (unsigned char)text.ptr[i + 1] < 0xa0;
-
-        if (c < ' ' || c == 0x7f || c1)
-            r = strbuf_addf(out, "\\x%02x",
-                            c1 ? (unsigned char)text.ptr[++i] : c);
-        else
-            r = strbuf_add_char(out, (char)c);
-    }
-    return r;
-}
-
 static int put_padded(struct strbuf *out, struct str text, size_t width)
 {
-    int r = put_escaped(out, text);
+    int r = strbuf_add_visible(out, text);
 
     for (size_t len = text.len; len < width && r == 0; len++)
         r = strbuf_add_char(out, ' ');
@@ -156,11 +137,11 @@ static int put_member(struct strbuf *out, const char *key, const json_t *value)
     int r = strbuf_add_char(out, ' ');
 
     if (r == 0)
-        r = put_escaped(out, str_from(key));
+        r = strbuf_add_visible(out, str_from(key));
     if (r == 0)
         r = strbuf_add_char(out, '=');
     if (r == 0)
-        r = put_escaped(out, text);
+        r = strbuf_add_visible(out, text);
     free(json);
     return r;
 }
@@ -204,7 +185,7 @@ static int put_path(struct strbuf *out, struct str path)
         str_cut(str_from_index(path, 1), '/', &first, &rest);
         path = str_from_index(path, 1 + first.len);
     }
-    return put_escaped(out, path.len ? path : S("-"));
+    return strbuf_add_visible(out, path.len ? path : S("-"));
 }
 
 static int put_reason(struct strbuf *out, const json_t *record)
@@ -217,18 +198,18 @@ static int put_reason(struct strbuf *out, const json_t *record)
     if (!simple) {
         r = strbuf_add(out, S("  ("));
         if (r == 0)
-            r = put_escaped(out, close);
+            r = strbuf_add_visible(out, close);
         if (r == 0)
             r = strbuf_add_char(out, ')');
     }
     if (r == 0 && text_of(record, "reason").len) {
         r = strbuf_add(out, S("\n        "));
         if (r == 0)
-            r = put_escaped(out, text_of(record, "rule"));
+            r = strbuf_add_visible(out, text_of(record, "rule"));
         if (r == 0)
             r = strbuf_add(out, S(": "));
         if (r == 0)
-            r = put_escaped(out, text_of(record, "reason"));
+            r = strbuf_add_visible(out, text_of(record, "reason"));
     }
     return r == 0 ? strbuf_add_char(out, '\n') : r;
 }

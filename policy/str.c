@@ -258,6 +258,23 @@ int strbuf_addf(struct strbuf *buf, const char *format, ...)
     return r;
 }
 
+int strbuf_add_visible(struct strbuf *buf, struct str s)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < s.len && r == 0; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        bool c1 =
+            c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0;
+
+        if (c < ' ' || c == 0x7f || c1)
+            r = strbuf_addf(buf, "\\x%02x", c1 ? (unsigned char)s.ptr[++i] : c);
+        else
+            r = strbuf_add_char(buf, (char)c);
+    }
+    return r;
+}
+
 void strbuf_consume(struct strbuf *buf, size_t len)
 {
     assert(len <= buf->len);

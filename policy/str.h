@@ -125,6 +125,13 @@ int strbuf_addf(struct strbuf *buf, const char *format, ...)
 int strbuf_addv(struct strbuf *buf, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
+/*
+ * Append what somebody else said, for a terminal to show: control characters,
+ * of ASCII and those that UTF-8 writes C2 80 to C2 9F, become "\x1b". Over MAX
+ * it is -ENOBUFS, and as much as fits.
+ */
+int strbuf_add_visible(struct strbuf *buf, struct str s);
+
 /* Room for LEN more bytes behind the end, or NULL over MAX; then commit. */
 char *strbuf_reserve(struct strbuf *buf, size_t len);
 void strbuf_commit(struct strbuf *buf, size_t len);

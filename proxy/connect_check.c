@@ -78,12 +78,14 @@ static void say(const char *word, enum step step, const char *format, ...)
 
 static void say(const char *word, enum step step, const char *format, ...)
 {
-    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_STEP);
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_STEP);
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(4 * LIMIT_STEP);
     va_list args;
 
     va_start(args, format);
-    strbuf_addv(&line, format, args);
+    strbuf_addv(&text, format, args);
     va_end(args);
+    strbuf_add_visible(&line, strbuf_str(&text));
     printf("%-4s  %-8s  %.*s\n", word, steps[step].name,
            STR_FMT(strbuf_str(&line)));
 }

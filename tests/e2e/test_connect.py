@@ -178,6 +178,14 @@ class Connect(unittest.TestCase):
                 fake.close()
                 os.unlink(path)
 
+    def test_an_engine_that_writes_to_the_terminal(self):
+        path = str(self.dir / "engine.sock")
+        fake = Answering(path, http(200, {"Version": "26\x1b[2J\n",
+                                          "ApiVersion": "1.45"}))
+        self.addCleanup(fake.close)
+        said = self.check(f"unix://{path}")[1]
+        self.assertIn("26\\x1b[2J\\x0a on", said[1][2])
+
     def test_a_wrong_policy(self):
         rc, said = self.check(url="ftp://nowhere")
         self.assertEqual((rc, said), (2, []))
