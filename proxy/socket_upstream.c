@@ -147,16 +147,15 @@ static void settle(struct socket_stream *s)
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
+    static char got[READ_SIZE];
     struct socket_stream *s = arg;
     size_t most = IN_MAX - s->in.len;
     ssize_t n;
 
     (void)what;
-    if (most > READ_SIZE)
-        most = READ_SIZE;
-    n = recv(fd, bytes_reserve(&s->in, most), most, 0);
+    n = recv(fd, got, most < sizeof(got) ? most : sizeof(got), 0);
     if (n > 0)
-        bytes_commit(&s->in, (size_t)n);
+        bytes_add(&s->in, str_of(got, (size_t)n));
     else if (n == 0)
         s->stream.eof = true;
     else if (errno == EAGAIN || errno == EINTR)
