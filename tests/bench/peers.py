@@ -307,6 +307,7 @@ class Berth(Process):
             "listen": {"path": str(self.socket), "clients": 4096},
             "upstream": self.upstream(target),
             "audit": {"to": str(self.where / "audit")},
+            **RULES,
         }
 
     def upstream(self, target):
@@ -333,15 +334,22 @@ class PlainBerth(Berth):
         return {"url": f"unix://{self.ground.run_dir / target}"}
 
     def policy(self, target):
-        return {**super().policy(target), "isolation": self.isolation,
-                **RULES}
+        return {**super().policy(target), "isolation": self.isolation}
 
 
 class HaProxy(Process):
-    """The usual proxy before an engine's socket: a list of paths."""
+    """The usual proxy before an engine's socket: a list of paths. With TUNNEL,
+    an Ssh, the engine is at its other end."""
 
-    def __init__(self, ground, target):
-        super().__init__(ground, "HAProxy", NEAR, target)
+    def __init__(self, ground, target, tunnel=None):
+        self.tunnel = tunnel
+        super().__init__(ground, "HAProxy", tunnel.place if tunnel else NEAR,
+                         target)
+        if tunnel:
+            self.sshd = tunnel.sshd
+
+    def cpu(self):
+        return super().cpu() + (self.tunnel.cpu() if self.tunnel else 0)
 
     def argv(self, target):
         allowed = "\n".join(
@@ -349,7 +357,8 @@ class HaProxy(Process):
             rf"^(/v[\d\.]+)?/{path} }}" for path in HAPROXY_PATHS)
         (self.where / "cfg").write_text(HAPROXY_CFG.format(
             socket=self.socket, allowed=allowed,
-            engine=self.ground.run_dir / target))
+            engine=self.tunnel.socket if self.tunnel
+            else self.ground.run_dir / target))
         return ["/usr/sbin/haproxy", "-db", "-f", self.where / "cfg"]
 
 

@@ -108,7 +108,8 @@ def requests(peers, size):
 def creates(peers, size):
     """POST /containers/create with 6 KiB, which berth reads, judges, records
     and writes anew; HAProxy looks at its path. On plain sockets, since HAProxy
-    knows no other way."""
+    knows no other way; and to an engine over SSH, where `ssh -L` takes HAProxy
+    there."""
     target = "/v1.45/containers/create"
     real = peers.ground.dir / "create.json"
     real.write_text(json.dumps({**json.loads(CREATE.read_text()),
@@ -122,6 +123,13 @@ def creates(peers, size):
                       REQUESTS, everyone,
                       lambda p, n=n, body=body:
                           load(p, size, target, n, "keep", body), "HAProxy")
+    for place in NEAR, FAR:
+        everyone = peers.creates_over_ssh(place)
+        for n in CONNECTIONS:
+            yield Row(f"Creates of 6 KiB, stand-in engine over SSH, "
+                      f"{WHERE[place]}", f"x {n}", REQUESTS, everyone,
+                      lambda p, n=n:
+                          load(p, size, target, n, "keep", CREATE), "HAProxy")
 
 
 def bursts(peers, size):
@@ -234,6 +242,10 @@ class Peers:
         self.over_ssh = {p: DockerOverSsh(ground, p) for p in (NEAR, FAR)}
         self.same_cipher = [Ssh(ground, NEAR, STAND_IN, SAME_CIPHER)]
         self.bare = BareLoop(ground)
+
+    def creates_over_ssh(self, place):
+        tunnel, *berths = self.by[place, STAND_IN]
+        return [tunnel, HaProxy(self.ground, STAND_IN, tunnel), *berths]
 
     def creates(self, target):
         berths = [PlainBerth(self.ground, target, namespaced)
