@@ -95,6 +95,14 @@ that BuildKit built (through its own tunnel, which berth does not read) and tags
 put on a shared image. To remove one of them is a success that changes
 nothing.""")
 
+EVENTS = (
+    "Events that say nobody's name",
+    """\
+An event is shown when it says whose it is: by a label or a name, or because its
+container or image is known to be the runner's. That an anonymous volume was
+made is not shown (that it was mounted and destroyed is), and neither is that
+something was pruned.""")
+
 DIFFERENCES = [
     Difference(*OWN_WORDS, (
         "a container made of nonsense", "values that cannot be",
@@ -179,6 +187,10 @@ a build takes what another runner's left there. It is neither counted nor pruned
 through berth.""",
         ("pruning the build cache",), r"^Total reclaimed space:\s+[1-9].*",
         r"^Total reclaimed space:\s+0B"),
+    Difference(*EVENTS, ("events that say nobody's name",),
+               r"^create\n(?=mount$)", r"^(?=mount$)"),
+    Difference(*EVENTS, ("events that say nobody's name",),
+               r"(wc -l\n)1$", r"(wc -l\n)0$"),
     Difference(
         "What runners of one engine notice of each other",
         """\
