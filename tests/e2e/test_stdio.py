@@ -186,7 +186,7 @@ class Stdio(HostScenario):
         wait_for("ssh", here.exists)
         with self.assertRaises(OSError):
             api(here, "GET", "/_ping")
-        forward.terminate()
+        forward.kill()  # a SIGTERM may wait for the next keepalive
         forward.communicate()
         rc, said = self.ssh_says(host, "docker", "system", "dial-stdio",
                                  key=keygen(self.dir / "other"))
