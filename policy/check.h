@@ -145,6 +145,7 @@ check_function check_port_bindings;
 check_function check_port_binding;
 check_function check_publish_all;
 check_function check_endpoints;
+check_function check_aliases;
 check_function check_subnet;
 check_function check_network_name;
 bool check_network_create(struct judge *judge, const struct place *place,

@@ -144,6 +144,16 @@ bool check_endpoints(struct judge *judge, const struct field *field,
     return true;
 }
 
+bool check_aliases(struct judge *judge, const struct field *field,
+                   const struct place *place, json_t *list)
+{
+    (void)field;
+    return json_array_size(list) <= LIMIT_ALIASES ||
+           judge_refuse(judge, 400, "request.body", place,
+                        "a container has %d aliases on a network at most",
+                        LIMIT_ALIASES);
+}
+
 static bool check_range(struct judge *judge, const struct field *field,
                         const struct place *place, struct str text)
 {

@@ -184,6 +184,7 @@ bool check_labels(struct judge *judge, const struct field *field,
 {
     const char *key;
     json_t *value;
+    size_t size = 0;
 
     (void)field;
     json_object_foreach(map, key, value)
@@ -192,6 +193,11 @@ bool check_labels(struct judge *judge, const struct field *field,
 
         if (!label_is_free(judge, &at, str_from(key)))
             return false;
+        size += strlen(key) + json_string_length(value);
     }
-    return true;
+    return size <= LIMIT_LABELS ||
+           judge_refuse(judge, 400, "request.body", place,
+                        "these labels have more than %zu KiB together; keep "
+                        "what is long in a file or a volume",
+                        LIMIT_LABELS / KIB);
 }

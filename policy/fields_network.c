@@ -13,7 +13,7 @@ static const struct record endpoint_ipam_record = {RECORD("EndpointIPAMConfig", 
 static const struct field endpoint_fields[] = {
     {"IPAMConfig",          FIELD_STRUCT,     .of = &endpoint_ipam_record},
     {"Links",               FIELD_STRINGS},
-    {"Aliases",             FIELD_STRINGS},
+    {"Aliases",             FIELD_STRINGS,    .check = check_aliases},
     {"MacAddress",          FIELD_STRING,     FLAG(network.mac_addresses)},
     {"DriverOpts",          FIELD_STRING_MAP, LISTED(network.endpoint_options)},
     {"GwPriority",          FIELD_INT},

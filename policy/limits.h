@@ -28,7 +28,9 @@
 #define LIMIT_JSON_BODY    (4 * MIB)
 #define LIMIT_JSON_WRITTEN (6 * LIMIT_JSON_BODY) /* escapes can lengthen it */
 #define LIMIT_JSON_DEPTH   64
-#define LIMIT_JSON_VALUES  65536 /* of one request; each costs memory */
+#define LIMIT_JSON_VALUES  65536      /* of one request; each costs memory */
+#define LIMIT_LABELS       (64 * KIB) /* of one object; every list has them */
+#define LIMIT_ALIASES      64         /* of a container on one network */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
 #define LIMIT_OUT           (256 * KIB)

@@ -391,6 +391,62 @@ static void a_judgement_that_was_never_made_refuses(void **state)
     judgement_fini(&judgement);
 }
 
+/* BODY creates a container, or its FIELD is refused. */
+static void check_edge(json_t *body, const char *refused)
+{
+    json_auto_t *json = json_pack("{s:o}", "body", body);
+    struct test_case test = {"none", "edge", json};
+
+    if (refused)
+        json_object_update_new(json, json_pack("{s:s, s:s, s:i}", "field",
+                                               refused, "rule", "request.body",
+                                               "status", 400));
+    run_case(&test);
+    report_case(&test);
+}
+
+static void check_labels_of(size_t size, const char *refused)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_LABELS);
+
+    /* another label, and the keys, have some of it */
+    for (size_t i = strlen("a"
+                           "b"
+                           "key");
+         i < size; i++)
+        assert_int_equal(strbuf_add_char(&text, 'x'), 0);
+    check_edge(json_pack("{s:s, s:{s:s, s:s}}", "Image", "alpine", "Labels",
+                         "a", "b", "key", strbuf_cstr(&text)),
+               refused);
+}
+
+static void labels_are_as_long_as_the_limit(void **state)
+{
+    (void)state;
+    check_labels_of(LIMIT_LABELS, NULL);
+    check_labels_of(LIMIT_LABELS + 1, "Labels");
+}
+
+static void check_aliases_of(size_t count, const char *refused)
+{
+    json_t *aliases = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(aliases, json_string("db"));
+    check_edge(json_pack("{s:s, s:{s:{s:{s:o}}}}", "Image", "alpine",
+                         "NetworkingConfig", "EndpointsConfig", "app",
+                         "Aliases", aliases),
+               refused);
+}
+
+static void aliases_are_as_many_as_the_limit(void **state)
+{
+    (void)state;
+    check_aliases_of(LIMIT_ALIASES, NULL);
+    check_aliases_of(LIMIT_ALIASES + 1,
+                     "NetworkingConfig.EndpointsConfig{app}.Aliases");
+}
+
 static void changes_beyond_the_limit_are_counted(void **state)
 {
     static struct judgement judgement;
@@ -445,6 +501,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cases_come_out_as_they_say),
         cmocka_unit_test(a_judgement_that_was_never_made_refuses),
+        cmocka_unit_test(labels_are_as_long_as_the_limit),
+        cmocka_unit_test(aliases_are_as_many_as_the_limit),
         cmocka_unit_test(changes_beyond_the_limit_are_counted),
         cmocka_unit_test(places_are_spelled_and_cut),
     };
