@@ -192,6 +192,15 @@ through berth.""",
     Difference(*EVENTS, ("events that say nobody's name",),
                r"(wc -l\n)1$", r"(wc -l\n)0$"),
     Difference(
+        "What docker top may ask",
+        """\
+An engine gives the words behind `docker top CONTAINER` to the host's `ps`, and
+takes its rows apart by where the title `PID` stands. Words that would put
+another column's text there could tell what other containers' processes were
+called with. So only options and lower-case columns are let through, and `pid`
+comes before every column that can hold blanks: `-ef`, `aux` and `-eo pid,args`
+work, `-eo args,pid` is refused."""),
+    Difference(
         "What runners of one engine notice of each other",
         """\
 Some things an engine has only once. A tag on an image that a runner built keeps
