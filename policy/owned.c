@@ -134,6 +134,17 @@ bool owned_has(struct owned *owned, enum ref_kind kind, struct str word)
     return known;
 }
 
+bool owned_begins(const struct owned *owned, enum ref_kind kind,
+                  struct str word)
+{
+    for (const struct entry *at = owned->ring.newer; at != &owned->ring;
+         at = at->newer) {
+        if (at->kind == kind && str_has_prefix(str_of(at->word, at->len), word))
+            return true;
+    }
+    return false;
+}
+
 struct owned_uses owned_uses(const struct owned *owned)
 {
     return owned->uses;

@@ -23,6 +23,10 @@ enum { OWNED_WORD = 128 };
 void owned_add(struct owned *owned, enum ref_kind kind, struct str word);
 bool owned_has(struct owned *owned, enum ref_kind kind, struct str word);
 
+/* Is there one of this KIND that begins with WORD? Looks at all of them. */
+bool owned_begins(const struct owned *owned, enum ref_kind kind,
+                  struct str word);
+
 /* How often owned_has was asked, and how often it knew. */
 struct owned_uses {
     uint64_t asked, known;

@@ -1,7 +1,6 @@
 #include "policy/rewrite_private.h"
 
 #include <ctype.h>
-#include <errno.h>
 
 /*
  * Replies, by the same tables: what is not the runner's goes, names lose their
@@ -314,67 +313,6 @@ static bool walk_reply(struct rewrite *rw, json_t *json)
 }
 
 /* ---- errors ---- */
-
-/* Append TEXT with FROM replaced by TO. */
-static int replace(struct strbuf *out, struct str text, struct str from,
-                   struct str to)
-{
-    int r = 0;
-
-    while (r == 0 && text.len) {
-        bool here = from.len && str_has_prefix(text, from);
-
-        r = strbuf_add(out, here ? to : str_head(text, 1));
-        text = str_from_index(text, here ? from.len : 1);
-    }
-    return r;
-}
-
-/* What is sent in another's place never shows. */
-static void restore_words(const struct rewrite *rw, struct strbuf *text)
-{
-    const char *sent;
-    json_t *written;
-
-    json_object_foreach(rw->stand_ins, sent, written)
-    {
-        AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
-
-        replace(&out, strbuf_str(text), str_from(sent), str_of_json(written));
-        strbuf_clear(text);
-        strbuf_add(text, strbuf_str(&out));
-    }
-}
-
-/* A network that cannot be made may clash with another's, whose ID is told. */
-static void hide_ids(struct strbuf *text)
-{
-    for (size_t i = 0; i < text->len;) {
-        size_t n = 0;
-
-        while (i + n < text->len && is_hex_word(str_of(text->ptr + i + n, 1)))
-            n++;
-        if (n >= 12)
-            memset(text->ptr + i, '*', n);
-        i += n ? n : 1;
-    }
-}
-
-int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)
-{
-    enum operation operation = rw->match->route->operation;
-    AUTO(strbuf_fini) struct strbuf words = STRBUF(LIMIT_REPLY);
-
-    strbuf_add(&words, text);
-    restore_words(rw, &words);
-    if (operation == OP_NETWORK_CREATE)
-        hide_ids(&words);
-    /* names of images have no namespace in front, but may look like it */
-    if (operation_group(operation) == GROUP_IMAGE &&
-        operation != OP_IMAGE_COMMIT)
-        return strbuf_add(out, strbuf_str(&words));
-    return namespace_strip_text(out, rw->context.ns, strbuf_str(&words));
-}
 
 static int rewrite_error(struct rewrite *rw, json_t *error)
 {

@@ -90,6 +90,18 @@ static void a_word_too_long_is_not_remembered(void **state)
     owned_free(NULL);
 }
 
+static void the_beginning_of_a_word_is_enough(void **state)
+{
+    struct owned *owned = owned_new(4);
+
+    (void)state;
+    owned_add(owned, REF_CONTAINER, S("abcdef0123456789"));
+    assert_true(owned_begins(owned, REF_CONTAINER, S("abcdef012345")));
+    assert_false(owned_begins(owned, REF_CONTAINER, S("bcdef0123456")));
+    assert_false(owned_begins(owned, REF_NETWORK, S("abcdef012345")));
+    owned_free(owned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +111,7 @@ int main(void)
         cmocka_unit_test(many_words_stay_within_the_limit),
         cmocka_unit_test(what_was_asked_and_known_is_counted),
         cmocka_unit_test(a_word_too_long_is_not_remembered),
+        cmocka_unit_test(the_beginning_of_a_word_is_enough),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
