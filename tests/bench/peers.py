@@ -255,21 +255,32 @@ class Process(Peer):
         self.where.mkdir(mode=0o700)
         self.socket = self.where / "s"
         self.docker_host = f"unix://{self.socket}"
+        self.target = target
         before = ground.sshd_children()
-        log = f"{self.where.name}/log"
-        self.process = ground.start(self.argv(target), log)
-        self.pid = self.process.pid
-
-        def is_up():
-            if self.process.poll() is not None:
-                raise RuntimeError(f"{name} ended with "
-                                   f"{self.process.returncode}: "
-                                   + (ground.dir / log).read_text())
-            return self.socket.exists() and answers(self.socket)
-
-        wait_for(name, is_up)
+        self.launch()
         time.sleep(0.2)  # a login that only asks something is over by then
         self.sshd = ground.sshd_children() - before
+
+    def launch(self):
+        """Start it; returns after how many seconds it answered."""
+        log = f"{self.where.name}/log"
+        began = time.monotonic()
+        self.process = self.ground.start(self.argv(self.target), log)
+        self.pid = self.process.pid
+        while not (self.socket.exists() and answers(self.socket)):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with "
+                                   f"{self.process.returncode}: "
+                                   + (self.ground.dir / log).read_text())
+            if time.monotonic() > began + 60:
+                raise TimeoutError(f"{self.name} does not answer")
+            time.sleep(0.001)
+        return time.monotonic() - began
+
+    def relaunch(self):
+        self.stop()
+        self.socket.unlink(missing_ok=True)
+        return self.launch()
 
     def stop(self):
         self.ground.end(self.process)

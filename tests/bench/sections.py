@@ -132,6 +132,14 @@ def creates(peers, size):
                           load(p, size, target, n, "keep", CREATE), "HAProxy")
 
 
+def starts(peers, size):
+    """From the start of the process to its first answer."""
+    for name, everyone in (("on plain sockets", peers.plain()),
+                           ("over SSH", peers.own(NEAR))):
+        yield Row("From start to the first answer", name, SECONDS, everyone,
+                  lambda p: {"ms": p.relaunch() * 1e3})
+
+
 def bursts(peers, size):
     """100 connections at once, one request on each."""
     for place in NEAR, FAR:
@@ -246,6 +254,14 @@ class Peers:
     def creates_over_ssh(self, place):
         tunnel, *berths = self.by[place, STAND_IN]
         return [tunnel, HaProxy(self.ground, STAND_IN, tunnel), *berths]
+
+    def own(self, place):
+        """Some that may be stopped."""
+        berths = [Berth(self.ground, place, STAND_IN)] if Berth.binary else []
+        return [Ssh(self.ground, place, STAND_IN), *berths]
+
+    def plain(self):
+        return [PlainBerth(self.ground, STAND_IN, False)] if Berth.binary else []
 
     def creates(self, target):
         berths = [PlainBerth(self.ground, target, namespaced)
