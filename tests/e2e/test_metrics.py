@@ -4,7 +4,6 @@ import json
 import os
 import re
 import socket
-import subprocess
 import unittest
 from pathlib import Path
 from urllib.parse import urlencode

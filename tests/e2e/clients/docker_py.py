@@ -2,6 +2,7 @@
 import io
 import socket
 import sys
+import tarfile
 import threading
 from pathlib import Path
 

@@ -199,7 +199,8 @@ takes its rows apart by where the title `PID` stands. Words that would put
 another column's text there could tell what other containers' processes were
 called with. So only options and lower-case columns are let through, and `pid`
 comes before every column that can hold blanks: `-ef`, `aux` and `-eo pid,args`
-work, `-eo args,pid` is refused."""),
+work, `-eo args,pid` is refused.""",
+        ("processes",), error(r"ps: error: .*"), error(r"berth: ps gets .*")),
     Difference(
         "What runners of one engine notice of each other",
         """\

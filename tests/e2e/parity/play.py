@@ -1,5 +1,4 @@
 """Plays a chapter to one socket, and says what could be observed."""
-import os
 import re
 import shutil
 import subprocess
