@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from peers import (FAR, NEAR, STAND_IN, ENGINE, BareLoop, Berth, Direct,
-                   DockerOverSsh, HaProxy, PlainBerth, Ssh, rss_kib)
+                   DockerOverSsh, HaProxy, PlainBerth, Ssh, api, rss_kib)
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -111,6 +111,13 @@ def creates(peers, size):
     knows no other way; and to an engine over SSH, where `ssh -L` takes HAProxy
     there."""
     target = "/v1.45/containers/create"
+
+    def create(peer, n, body):
+        result = load(peer, size, target, n, "keep", body)
+        api(peers.ground.env["BED_SOCKET"], "POST", "/containers/prune",
+            filters=json.dumps({"label": ["com.docker.compose.label-0"]}))
+        return result
+
     real = peers.ground.dir / "create.json"
     real.write_text(json.dumps({**json.loads(CREATE.read_text()),
                                 "Image": "busybox"}))
@@ -121,15 +128,13 @@ def creates(peers, size):
         for n in counts:
             yield Row(f"Creates of 6 KiB, {what}, plain sockets", f"x {n}",
                       REQUESTS, everyone,
-                      lambda p, n=n, body=body:
-                          load(p, size, target, n, "keep", body), "HAProxy")
+                      lambda p, n=n, body=body: create(p, n, body), "HAProxy")
     for place in NEAR, FAR:
         everyone = peers.creates_over_ssh(place)
         for n in CONNECTIONS:
             yield Row(f"Creates of 6 KiB, stand-in engine over SSH, "
                       f"{WHERE[place]}", f"x {n}", REQUESTS, everyone,
-                      lambda p, n=n:
-                          load(p, size, target, n, "keep", CREATE), "HAProxy")
+                      lambda p, n=n: create(p, n, CREATE), "HAProxy")
 
 
 def starts(peers, size):
