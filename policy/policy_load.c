@@ -223,6 +223,25 @@ static void make_upstream(struct loading *loading, struct policy *policy)
     config->spare_channels = keys->spare_channels;
 }
 
+/* What no value shows to be wrong by itself. */
+static void check_sockets(struct loading *loading, const struct policy *policy)
+{
+    const struct json_path metrics = {.key = "metrics"};
+    const struct json_path path = {.up = &metrics, .key = "listen"};
+    const struct policy_source *source = loading->source;
+    struct json_position position = {0};
+
+    if (policy->metrics.listen == NULL ||
+        strcmp(policy->metrics.listen, policy->listen.path) != 0)
+        return;
+    if (source->text.ptr != NULL)
+        json_locate(source->text, &path, &position);
+    problems_add(&loading->problems, source_name(source), position.line,
+                 position.column,
+                 S("metrics.listen: this is the runner's socket, listen.path; "
+                   "give metrics one of their own"));
+}
+
 int policy_load(const struct policy_source *source, struct policy **out,
                 struct strbuf *why)
 {
@@ -241,6 +260,8 @@ int policy_load(const struct policy_source *source, struct policy **out,
     }
     if (loading.problems.count == 0)
         make_upstream(&loading, policy);
+    if (loading.problems.count == 0)
+        check_sockets(&loading, policy);
     if (loading.problems.count > 0) {
         problems_sort(&loading.problems);
         problems_put(&loading.problems, why);
