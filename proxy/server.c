@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -351,25 +350,12 @@ static int open_all(struct server *server, struct strbuf *why)
     return 0;
 }
 
-/*
- * Have large buffers given back to the system as soon as they are free. Left to
- * itself, glibc keeps larger and larger ones on its heap (mallopt(3),
- * M_MMAP_THRESHOLD), where a few small ones behind them hold them for ever.
- */
-static void keep_the_heap_small(void)
-{
-#ifdef M_MMAP_THRESHOLD
-    mallopt(M_MMAP_THRESHOLD, (int)(128 * KIB));
-#endif
-}
-
 int server_run(const struct server_config *config)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
     struct server server = {.config = config};
     int r;
 
-    keep_the_heap_small();
     server.base = server.harbours.base = event_base_new();
     watch_signals(&server);
     monitors_init(&server.monitors, server.base, &server.berths);
