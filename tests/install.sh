@@ -6,11 +6,12 @@
 #   tests/install.sh try      and a Docker engine, for deploy/try.sh
 #   tests/install.sh check    what building, unit tests and checks need
 #   tests/install.sh trixie   and a Debian 13 to build in
-#   tests/install.sh          all, with both engines and all their clients
+#   tests/install.sh          all, with every engine and all their clients
 #
 # Outside of dpkg's files it writes to one directory only, $BERTH_TEST_CACHE
 # (/var/cache/berth-test): Debian 13 trees, one with the newer engine and its
-# clients, one to build in; and the npm clients of tests/e2e/package.json.
+# clients, one to build in; the engine and clients of Debian's next release,
+# unpacked; and the npm clients of tests/e2e/package.json.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,6 +34,10 @@ engine_tree=(docker.io docker-cli docker-buildx docker-compose python3-docker
     docker-registry iptables iproute2 ca-certificates openssh-server)
 build_tree=("${build[@]}" libcmocka-dev openssh-client openssh-server procps
     python3-jsonschema)
+
+# What of Debian's next release is unpacked. These run on Debian 12 as they
+# are; its runc would not (a newer C library), so Debian 12's is used.
+next_release=(docker.io docker-cli docker-buildx docker-compose containerd)
 
 die()
 {
@@ -124,6 +129,55 @@ make_tree_once() # DIR LIST
         mv -T "$1.tmp" "$1"
 }
 
+# The packages of Debian's next release, unpacked, neither installed nor
+# configured: apt-get fetches them with lists, cache and state of its own. The
+# directory's name holds a hash of the list; the versions are those of the day
+# it was made, in its file "versions" (to renew them, remove it).
+make_next()
+{
+    local dir
+    dir=$cache/next-$(echo "${next_release[*]}" | sha256sum | cut -c1-12)
+    if [ ! -d "$dir" ]; then
+        echo "install.sh: making $dir"
+        make_next_once "$dir" || { sleep 5 && make_next_once "$dir"; } ||
+            die "Debian's next release could not be unpacked"
+    fi
+    ln -sfn "$(basename "$dir")" "$cache/next"
+    echo "install.sh: Debian's next release has" \
+        "$(sed 's/ /=/' "$cache/next/versions" | paste -sd ' ')"
+}
+
+make_next_once() # DIR
+{
+    local apt=$1.tmp/apt deb
+    rm -rf "$1.tmp"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+        "$(mirror) testing main" >"$apt/sources.list"
+    apt_next "$apt" update || return 1
+    (cd "$apt/debs" && apt_next "$apt" download "${next_release[@]}") ||
+        return 1
+    for deb in "$apt"/debs/*.deb; do
+        dpkg-deb -x "$deb" "$1.tmp" || return 1
+        # shellcheck disable=SC2016 # dpkg-deb fills these in
+        dpkg-deb -W --showformat '${Package} ${Version}\n' "$deb" \
+            >>"$1.tmp/versions" || return 1
+    done
+    rm -rf "$apt"
+    mv -T "$1.tmp" "$1"
+}
+
+apt_next() # DIR ARGUMENT...
+{
+    local dir=$1
+    shift
+    quietly apt-get -o "Dir::Etc::sourcelist=$dir/sources.list" \
+        -o Dir::Etc::sourceparts=/dev/null \
+        -o "Dir::State::lists=$dir/lists" -o Dir::State::status=/dev/null \
+        -o "Dir::Cache=$dir/cache" -o APT::Get::List-Cleanup=0 \
+        -o APT::Sandbox::User=root -o Acquire::Languages=none "$@"
+}
+
 # npm's clients; the name of their directory holds a hash of the list.
 make_node_modules()
 {
@@ -173,6 +227,7 @@ all)
         "${clients[@]}" "${trees[@]}"
     command -v npm >/dev/null || install_packages nodejs npm
     make_tree trixie "${engine_tree[@]}"
+    make_next
     make_tree trixie-build "${build_tree[@]}"
     make_node_modules
     ;;

@@ -26,31 +26,31 @@ def run(*argv):
     return p.stdout
 
 
-def furnish(d, root, tree, cache, version, name, address):
-    """Fill D for the bed NAME at ADDRESS, whose root file system is ROOT."""
+def furnish(d, engine, cache, name, address):
+    """Fill D for the bed NAME at ADDRESS, in which ENGINE is to run."""
     for part in ("bin", "keys", "log", "run/sshd", "run/lock", "srv/home", "sys"):
         (d / part).mkdir(parents=True, exist_ok=True)
-    run("cp", "-a", root / "etc", d / "etc")
+    run("cp", "-a", engine.root / "etc", d / "etc")
     (d / "etc/resolv.conf").unlink(missing_ok=True)
     (d / "etc/resolv.conf").write_text("# nobody to ask\n")
     (d / "etc/docker").mkdir(exist_ok=True)
-    (d / "etc/docker/daemon.json").write_text(json.dumps(engine_config(name)))
+    (d / "etc/docker/daemon.json").write_text(json.dumps(engine_config(engine, name)))
     (d / "etc/bed_registry.yml").write_text(json.dumps(REGISTRY_CONFIG))
     make_user(d / "etc")
     make_keys(d / "keys", d / "etc/ssh", address)
     (d / "etc/ssh/sshd_config").write_text(
-        SSHD_CONFIG.format(port=SSH_PORT, address=address)
-        + SSHD_WORDS[version])
-    make_clients(d, tree, cache)
+        SSHD_CONFIG.format(port=SSH_PORT, address=address, path=engine.path)
+        + engine.sshd_words)
+    make_clients(d, cache)
 
 
 # The host
 
 
-def engine_config(name):
+def engine_config(engine, name):
     return {
+        **engine.config,
         "cgroup-parent": "/" + name,
-        "storage-driver": "overlay2",
         "bip": "172.30.0.1/24",
         "default-address-pools": [{"base": "10.230.0.0/16", "size": 24}],
         "shutdown-timeout": 1,
@@ -84,13 +84,8 @@ MaxStartups 200:30:400
 LogLevel VERBOSE
 UseDNS no
 # "docker -H ssh://" runs this engine's own client over there
-SetEnv PATH=/usr/bin:/bin
+SetEnv PATH={path}
 """
-SSHD_WORDS = {  # what only one generation's sshd understands
-    "20.10": "",
-    "26.1": "# do not shut out an address for what a test does wrong\n"
-            "PerSourcePenalties no\n",
-}
 
 
 def make_user(etc):
@@ -159,25 +154,32 @@ def image_tar():
     return out.getvalue()
 
 
-# Clients of both generations, as programs in DIR/bin
+# Clients of every generation, as programs in DIR/bin
 
 
-def make_clients(d, tree, cache):
+def make_clients(d, cache):
     """The newer docker and its plugins run as they are; the newer Python
     brings its own loader and C library. A client that is not installed is
     there all the same, and fails when it is called."""
-    plugins = tree / "usr/libexec/docker/cli-plugins"
-    for version in "20.10", "26.1":
+    tree = (cache / "trixie").resolve()
+    newest = (cache / "next").resolve()
+    plugins = "usr/libexec/docker/cli-plugins"
+    (d / "client-20.10/cli-plugins").mkdir(parents=True)
+    for version, root in ("26.1", tree), ("next", newest):
         (d / f"client-{version}/cli-plugins").mkdir(parents=True)
-    for plugin in "docker-buildx", "docker-compose":
-        (d / "client-26.1/cli-plugins" / plugin).symlink_to(plugins / plugin)
+        for plugin in "docker-buildx", "docker-compose":
+            (d / f"client-{version}/cli-plugins" / plugin).symlink_to(
+                root / plugins / plugin)
     scripts = {
         "docker-20.10": f"DOCKER_CONFIG=${{DOCKER_CONFIG:-{d}/client-20.10}}"
                         " exec /usr/bin/docker",
         "docker-26.1": f"DOCKER_CONFIG=${{DOCKER_CONFIG:-{d}/client-26.1}}"
                        f" exec {tree}/usr/bin/docker",
+        "docker-next": f"DOCKER_CONFIG=${{DOCKER_CONFIG:-{d}/client-next}}"
+                       f" exec {newest}/usr/bin/docker",
         "docker-compose-1.29": "exec /usr/bin/python3 /usr/bin/docker-compose",
-        "docker-compose-2.26": f"exec {plugins}/docker-compose",
+        "docker-compose-2.26": f"exec {tree / plugins}/docker-compose",
+        "docker-compose-next": f"exec {newest / plugins}/docker-compose",
         "python3-5.0": "exec /usr/bin/python3",
         "python3-7.1": f"PYTHONHOME={tree}/usr"
                        f" exec {tree}/lib64/ld-linux-x86-64.so.2 --library-path"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Run the end-to-end scenarios against beds of both engines, side by side.
 
-usage: run.py [--engine 20.10|26.1] [-k WORD]... [MODULE]...
+usage: run.py [--engine 20.10|26.1|next|next-graph] [-k WORD]... [MODULE]...
 
 BERTH_BINARY names the program (build/proxy/berth), BERTH_STAND_IN=ssh takes an
 `ssh -L` in its place, BERTH_E2E_MIB says how big the big contents are (64).
@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 from harness import Bed  # noqa: E402
 
 ENGINES = ["20.10", "26.1"]
+MORE_ENGINES = ["next", "next-graph"]  # by --engine only
 
 
 class Report(unittest.TestResult):
@@ -79,7 +80,7 @@ def child(args):
         loader.testNamePatterns = [f"*{k}*" for k in args.k]
     suite = unittest.TestSuite(
         loader.loadTestsFromName(m) for m in args.modules)
-    engine = Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE_VERSION"]
+    engine = Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE"]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     report = Report(engine, counts)
     suite.run(report)
@@ -134,7 +135,8 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     p = argparse.ArgumentParser(
         usage=__doc__.partition("usage: ")[2].replace("%", "%%"))
-    p.add_argument("--engine", action="append", choices=ENGINES)
+    p.add_argument("--engine", action="append",
+                   choices=ENGINES + MORE_ENGINES)
     p.add_argument("--child")
     p.add_argument("-k", action="append")
     p.add_argument("modules", nargs="*")
