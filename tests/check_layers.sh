@@ -1,45 +1,41 @@
 #!/bin/sh
-# Arrows point down only: shell to core to policy to libc. Refuses an #include
-# that points up. The core is what proxy/meson.build puts into proxy_core_lib.
+# The folders are the layers. Each may include itself and what is above it in
+# the list that policy/meson.build and proxy/meson.build give (policy/ first);
+# refuses an #include that points further down, a library where it does not
+# belong, and a folder without a README.md.
 set -eu
 cd "${1:-$(dirname "$0")/..}"
 wrong=0
+layers=$(for top in policy proxy; do sed -n "s|^subdir('\(.*\)')|$top/\1|p" $top/meson.build; done)
 
 refuse() { # WHAT the FILES may not include, as an extended regular expression
     what=$1 && shift
     ! grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*($what)" "$@" /dev/null || wrong=1
 }
 
-sockets='<(event2/|ev(ent|util)|libssh2|sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)'
-for file in policy/*.[ch]; do
-    refuse "$sockets|<http_parser|\"(proxy|tests)/" "$file"
-    [ "$file" = policy/name_pattern.c ] || refuse '<pcre2' "$file"
+later=" $layers"
+for folder in $layers; do
+    later=${later#*"$folder"}
+    for other in $later; do refuse "\"$other/" "$folder"/*.[ch]; done
+    refuse '"(tests/|[^/"]*")' "$folder"/*.[ch]
+    [ -e "$folder/README.md" ] || { echo "$folder: no README.md" >&2; wrong=1; }
+done
+for folder in policy/*/ proxy/*/; do
+    case " $(echo $layers) " in *" ${folder%/} "*) ;; *) echo "$folder is in no list of layers" >&2; wrong=1 ;; esac
 done
 
-core=$(sed -n "/^proxy_core_lib/,/^)/s/.*'\([a-z0-9_]*\)\.c'.*/\1/p" proxy/meson.build | tr '\n' ' ')
-[ -n "$core" ] || { echo "proxy/meson.build: no proxy_core_lib" >&2; exit 1; }
-core=" $core"
-
-check_core() { # FILE, and the headers without a .c that it includes
-    refuse "$sockets" "$1"
-    # shellcheck disable=SC2013 # a header's name is one word
-    for header in $(sed -n 's/^#include "proxy\/\(.*\)\.h"/\1/p' "$1"); do
-        case "$core" in *" $header "*) continue ;; esac
-        if [ -e "proxy/$header.c" ] || [ ! -e "proxy/$header.h" ]; then
-            refuse "\"proxy/$header\.h\"" "$1"
-        else
-            core="$core$header "
-            check_core "proxy/$header.h"
-        fi
+# Which files may see a library, or sockets; nothing else does.
+only() { # LIBRARY, then the folders or files that may include it
+    library=$1 && shift
+    for file in policy/*/*.[ch] proxy/*/*.[ch]; do
+        for may; do case $file in "$may"*) continue 2 ;; esac; done
+        refuse "$library" "$file"
     done
 }
-for module in $core upstream; do
-    for file in "proxy/$module".[ch]; do
-        [ ! -e "$file" ] || check_core "$file"
-    done
-done
-for file in proxy/*.[ch]; do
-    [ "$file" = proxy/http_reader.c ] || refuse '<http_parser|"tests/' "$file"
-done
-[ $wrong = 0 ] || echo "these includes point up" >&2
+only '<pcre2' policy/isolation/name_pattern.c
+only '<http_parser' proxy/http/http_reader.c
+only '<libssh2' proxy/ssh/ proxy/cli/ proxy/server/metrics_feed.c
+only '<(event2/|evutil|event\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/metrics/ proxy/server/ proxy/cli/
+only '<(sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/metrics/ proxy/sandbox/ proxy/server/ proxy/cli/
+[ $wrong = 0 ] || echo "these are not how the layers are meant" >&2
 exit $wrong

@@ -41,7 +41,7 @@ def broken_links(path):
 
 def main(top):
     known = [s for name in ("policy", "proxy")
-             for path in (top / name).glob("*.c") for s in strings(path)]
+             for path in (top / name).rglob("*.c") for s in strings(path)]
     texts = list(explained((top / "README.md").read_text()))
     gone = [t for t in texts if t not in FOREIGN and not any(
         re.search(".*".join(map(re.escape, t.split("..."))), s) for s in known)]

@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/http_reader.h"
-#include "proxy/request.h"
-#include "tests/exchange_driver.h"
+#include "proxy/exchange/request.h"
+#include "proxy/http/http_reader.h"
+#include "tests/support/exchange_driver.h"
 
 #define ROOM (64 * MIB)
 

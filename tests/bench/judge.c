@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "policy/json_strict.h"
-#include "policy/json_write.h"
-#include "policy/judge.h"
+#include "policy/base/json_strict.h"
+#include "policy/base/json_write.h"
+#include "policy/judge/judge.h"
 
 static const char policy[] =
     "{\"container\": {\"mounts\": [{\"source\": \"/home/runner/_work\","

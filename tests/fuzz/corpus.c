@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "policy/str.h"
+#include "policy/base/str.h"
 #include "tests/fuzz/fuzz.h"
 
 static int run_file(const char *path)

@@ -3,10 +3,10 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "proxy/http_reader.h"
-#include "proxy/request.h"
-#include "tests/exchange_driver.h"
+#include "proxy/exchange/request.h"
+#include "proxy/http/http_reader.h"
 #include "tests/fuzz/exchange_play.h"
+#include "tests/support/exchange_driver.h"
 
 #define METHODS_MAX 4096
 

@@ -11,9 +11,9 @@
 
 #include <jansson.h>
 
-#include "policy/owned.h"
-#include "policy/policy.h"
-#include "policy/route.h"
+#include "policy/config/policy.h"
+#include "policy/docker/route.h"
+#include "policy/isolation/own_ids.h"
 
 /* What there is to say, beside the bytes of the input. A line that begins with
  * \1 is a frame of ten bytes. */

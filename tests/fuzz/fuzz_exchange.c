@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "tests/exchange_driver.h"
 #include "tests/fuzz/exchange_play.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/support/exchange_driver.h"
 
 static const char *const requests[] = {
     "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n",

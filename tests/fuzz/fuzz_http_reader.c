@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/http_trace.h"
+#include "tests/support/http_trace.h"
 
 #define CUTS 256
 

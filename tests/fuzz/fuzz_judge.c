@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy/field.h"
-#include "policy/json_strict.h"
-#include "policy/judge.h"
+#include "policy/base/json_strict.h"
+#include "policy/judge/field.h"
+#include "policy/judge/judge.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Some of everything, so that both ways of each check are open. */

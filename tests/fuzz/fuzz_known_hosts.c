@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#include "proxy/known_hosts.h"
+#include "proxy/ssh/known_hosts.h"
 #include "tests/fuzz/fuzz.h"
 
 #define KEY      "ssh-ed25519 A"

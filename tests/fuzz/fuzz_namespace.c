@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy/reference.h"
-#include "policy/rewrite.h"
-#include "proxy/http_reader.h"
-#include "tests/exchange_driver.h"
+#include "policy/docker/reference.h"
+#include "policy/isolation/rewrite.h"
+#include "proxy/http/http_reader.h"
 #include "tests/fuzz/exchange_play.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/kept.h"
+#include "tests/support/exchange_driver.h"
+#include "tests/support/isolation_oracle.h"
 
 #define TEN(x)  x x x x x x x x x x
 #define OWN     TEN("aaaaaa") "aaaa"

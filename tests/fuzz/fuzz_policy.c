@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "policy/policy.h"
+#include "policy/config/policy.h"
 #include "tests/fuzz/fuzz.h"
 
 #define PRINTED_MAX (64 * MIB)

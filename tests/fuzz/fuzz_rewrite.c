@@ -12,11 +12,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "policy/json_strict.h"
-#include "policy/reference.h"
-#include "policy/rewrite.h"
+#include "policy/base/json_strict.h"
+#include "policy/docker/reference.h"
+#include "policy/isolation/rewrite.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/kept.h"
+#include "tests/support/isolation_oracle.h"
 
 enum { ROUNDS = 16 };
 

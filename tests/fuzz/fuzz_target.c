@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-#include "policy/route.h"
+#include "policy/docker/route.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The next pair from *AT on that ROUTE knows, or NULL. */

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #include "pattern.h"
-#include "proxy/log.h"
-#include "proxy/upstream_new.h"
+#include "proxy/base/log.h"
+#include "proxy/server/upstream_new.h"
 
 #define STREAMS 5000
 #define LINE    512

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy/policy.h"
+#include "policy/config/policy.h"
 
 static const struct environment environment = {0};
 

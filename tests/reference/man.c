@@ -1,7 +1,7 @@
 #include "tests/reference/reference.h"
 
-#include "policy/policy.h"
-#include "policy/setting_types.h"
+#include "policy/config/policy.h"
+#include "policy/config/setting_types.h"
 
 /* TEXT as roff takes it literally, in a line that begins with something else.
  */

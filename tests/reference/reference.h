@@ -3,7 +3,7 @@
 /* The settings of a policy as documents. All of these end the program when OUT
  * is too small. */
 
-#include "policy/settings.h"
+#include "policy/config/settings.h"
 
 /* A JSON Schema (draft 7, the one that editors know best). */
 void put_settings_schema(struct strbuf *out);

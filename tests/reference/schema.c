@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "policy/policy.h"
-#include "policy/setting_types.h"
+#include "policy/config/policy.h"
+#include "policy/config/setting_types.h"
 
 /* A string with a variable in it may become anything. */
 #define VARIABLE "\\$\\$\\{|\\$\\{[A-Za-z_][A-Za-z0-9_]*(\\}|:-)"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/limits.h"
+#include "policy/base/limits.h"
 #include "tests/reference/reference.h"
 
 #define OPENING "settings: made from the tables, see \"meson compile\""

@@ -1,7 +1,7 @@
 #include "tests/reference/reference.h"
 
-#include "policy/policy.h"
-#include "policy/setting_types.h"
+#include "policy/config/policy.h"
+#include "policy/config/setting_types.h"
 
 /* TEXT inside a cell, where "|" would end it. */
 static void put_cell(struct strbuf *out, struct str text)

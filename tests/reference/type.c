@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "policy/setting_types.h"
+#include "policy/config/setting_types.h"
 
 void put(struct strbuf *out, struct str text)
 {

@@ -2,7 +2,7 @@
 
 #include "tests/unit/unit.h"
 
-#include "policy/limits.h"
+#include "policy/base/limits.h"
 
 static struct fake_stream *of(struct stream *stream)
 {

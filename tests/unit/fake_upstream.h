@@ -7,7 +7,7 @@
 
 #include <event2/event.h>
 
-#include "proxy/upstream.h"
+#include "proxy/upstream/upstream.h"
 
 #define FAKE_STREAMS 16
 

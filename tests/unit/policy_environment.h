@@ -2,7 +2,7 @@
 
 /* The environment in which the tests read policies. */
 
-#include "policy/environment.h"
+#include "policy/base/environment.h"
 
 static const char *get_variable(void *arg, const char *name)
 {

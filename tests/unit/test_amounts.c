@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/amounts.h"
+#include "policy/judge/amounts.h"
 
 #include <limits.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/audit.h"
+#include "policy/record/audit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/audit_sink.h"
-#include "proxy/policy_file.h"
+#include "proxy/base/policy_file.h"
+#include "proxy/server/audit_sink.h"
 
 static char dir[] = "/tmp/berth-sink.XXXXXX";
 static char path[64], moved[64];

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "policy/audit_view.h"
+#include "policy/record/audit_view.h"
 
 static const char create[] =
     "{\"time\":\"2026-01-31T12:00:00.123456Z\",\"event\":\"end\","

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/backoff.h"
+#include "proxy/base/backoff.h"
 
 static void pauses_double_up_to_the_longest(void **state)
 {

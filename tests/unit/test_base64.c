@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "proxy/base64.h"
+#include "proxy/base/base64.h"
 
 /* RFC 4648, 10 */
 static const struct {

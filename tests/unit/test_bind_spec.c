@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/bind_spec.h"
+#include "policy/docker/bind_spec.h"
 
 static void a_bind_is_read_as_an_engine_reads_it(void **state)
 {

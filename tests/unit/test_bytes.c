@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "proxy/bytes.h"
+#include "proxy/base/bytes.h"
 
 static void what_goes_in_comes_out_in_one_piece(void **state)
 {

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/chunked.h"
+#include "proxy/http/chunked.h"
 
 /* Decode INPUT in pieces of STEP bytes, the data to OUT; *USED in all. */
 static enum chunked_event decode(struct str input, size_t step,

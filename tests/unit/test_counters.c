@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "tests/exchange_driver.h"
+#include "tests/support/exchange_driver.h"
 
 static struct counters counters;
 

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/engine_fault.h"
+#include "policy/docker/engine_fault.h"
 
 static bool has(const char *component, const char *version, const char *id)
 {

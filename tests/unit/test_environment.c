@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/environment.h"
+#include "policy/base/environment.h"
 
 #include <errno.h>
 

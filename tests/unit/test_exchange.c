@@ -5,7 +5,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "tests/exchange_driver.h"
+#include "tests/support/exchange_driver.h"
 
 #define ALLOW "\"operations\": {\"allow\": [\"container\", \"build\"]}"
 #define LIST  "GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n"

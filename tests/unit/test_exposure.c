@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "policy/exposure.h"
-#include "policy/limits.h"
+#include "policy/base/limits.h"
+#include "policy/config/exposure.h"
 
 #include <jansson.h>
 

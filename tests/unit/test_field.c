@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "policy/query_field.h"
-#include "policy/route.h"
+#include "policy/docker/route.h"
+#include "policy/judge/query_field.h"
 
 #include <stdio.h>
 #include <stdlib.h>

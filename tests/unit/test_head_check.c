@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "tests/http_trace.h"
+#include "tests/support/http_trace.h"
 
 #define REQUEST "GET / HTTP/1.1\r\nHost: x\r\n"
 

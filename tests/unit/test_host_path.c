@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "policy/host_path.h"
-#include "policy/limits.h"
+#include "policy/base/limits.h"
+#include "policy/config/host_path.h"
 
 static void a_path_says_one_thing(void **state)
 {

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/http_message.h"
+#include "proxy/http/http_message.h"
 
 #include <errno.h>
 

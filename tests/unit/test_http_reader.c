@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "tests/http_trace.h"
+#include "tests/support/http_trace.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

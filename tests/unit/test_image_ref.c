@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/image_ref.h"
+#include "policy/docker/image_ref.h"
 
 #define DIGEST                                                                 \
     "sha256:0123456789012345678901234567890123456789012345678901234567890123"

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/json_diff.h"
+#include "policy/base/json_diff.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 
-#include "policy/json_line.h"
+#include "policy/base/json_line.h"
 
 static struct strbuf out;
 

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/json_locate.h"
+#include "policy/base/json_locate.h"
 
 static const struct str text =
     STR("{\n"

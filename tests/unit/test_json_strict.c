@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/json_strict.h"
+#include "policy/base/json_strict.h"
 
 static json_t *parse(struct str text)
 {

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/json_write.h"
+#include "policy/base/json_write.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "policy/json_strict.h"
-#include "policy/judge.h"
+#include "policy/base/json_strict.h"
+#include "policy/judge/judge.h"
 
 #include <dirent.h>
 #include <limits.h>

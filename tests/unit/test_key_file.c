@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/key_file.h"
+#include "proxy/ssh/key_file.h"
 
 static char path[64];
 

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "proxy/base64.h"
-#include "proxy/key_file.h"
-#include "proxy/key_pair.h"
-#include "proxy/ssh_wire.h"
+#include "proxy/base/base64.h"
+#include "proxy/ssh/key_file.h"
+#include "proxy/ssh/key_pair.h"
+#include "proxy/ssh/ssh_wire.h"
 
 static char dir[64], path[80], public_path[80];
 

@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/base64.h"
-#include "proxy/known_hosts.h"
+#include "proxy/base/base64.h"
+#include "proxy/ssh/known_hosts.h"
 
 /* Three keys; their texts are the base64 of what stands for the wire format. */
 #define KEY_A "c3NoLWVkMjU1MTkgQQ=="

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "policy/learn.h"
-#include "policy/limits.h"
+#include "policy/base/limits.h"
+#include "policy/record/learn.h"
 
 #define CREATE                                                                 \
     "{\"event\":\"end\",\"namespace\":\"r1\",\"method\":\"POST\","             \

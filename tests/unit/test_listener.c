@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "proxy/listener.h"
+#include "proxy/net/listener.h"
 
 static char dir[] = "/tmp/berth-listen.XXXXXX";
 static char path[64], lock[80];

@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 
-#include "policy/loopback.h"
+#include "policy/base/loopback.h"
 
 static void an_address_of_this_machine_has_its_bytes_and_port(void **state)
 {

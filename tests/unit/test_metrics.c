@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 
-#include "proxy/metrics.h"
+#include "proxy/metrics/metrics.h"
 
 static struct counters counters;
 static struct berth_view berth;

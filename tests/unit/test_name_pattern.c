@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/name_pattern.h"
+#include "policy/isolation/name_pattern.h"
 
 static bool matches(const char *text, const char *name)
 {

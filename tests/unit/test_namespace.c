@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/namespace.h"
+#include "policy/docker/namespace.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/operation.h"
+#include "policy/docker/operation.h"
 
 static void every_operation_is_found_by_its_own_name_only(void **state)
 {

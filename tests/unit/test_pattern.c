@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/pattern.h"
+#include "policy/base/pattern.h"
 
 static void stars_stand_for_any_run(void **state)
 {

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/place.h"
+#include "policy/base/place.h"
 
 static void places_are_spelled_and_cut(void **state)
 {

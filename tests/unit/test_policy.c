@@ -1,11 +1,11 @@
 #include "tests/unit/unit.h"
 
-#include "policy/policy.h"
+#include "policy/config/policy.h"
 #include "tests/unit/policy_environment.h"
 
 #include <stdlib.h>
 
-#include "policy/limits.h"
+#include "policy/base/limits.h"
 
 #define MINIMAL                                                                \
     "\"version\": 1, \"namespace\": \"r1\", "                                  \

@@ -1,13 +1,13 @@
 #include "tests/unit/unit.h"
 
-#include "policy/policy.h"
+#include "policy/config/policy.h"
 #include "tests/unit/policy_environment.h"
 
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy/limits.h"
+#include "policy/base/limits.h"
 
 /* The policies that are files: good ones, bad ones, those in documents. */
 

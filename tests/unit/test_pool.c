@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/pool.h"
+#include "proxy/upstream/pool.h"
 #include "tests/unit/fake_upstream.h"
 
 enum {

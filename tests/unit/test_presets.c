@@ -1,9 +1,9 @@
 #include "tests/unit/unit.h"
 
-#include "policy/presets.h"
+#include "policy/config/presets.h"
 
-#include "policy/limits.h"
-#include "policy/policy.h"
+#include "policy/base/limits.h"
+#include "policy/config/policy.h"
 
 static const struct environment environment = {0};
 

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/reference.h"
+#include "policy/docker/reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/reply.h"
+#include "proxy/exchange/reply.h"
 
 #include <errno.h>
 #include <jansson.h>

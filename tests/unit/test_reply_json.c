@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/rewrite.h"
+#include "policy/isolation/rewrite.h"
 
 static void assert_same(const char *text)
 {

@@ -1,12 +1,12 @@
 #include "tests/unit/unit.h"
 
-#include "proxy/request.h"
+#include "proxy/exchange/request.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "proxy/http_reader.h"
-#include "tests/exchange_driver.h"
+#include "proxy/http/http_reader.h"
+#include "tests/support/exchange_driver.h"
 
 static struct policy *policy;
 

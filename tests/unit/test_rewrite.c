@@ -23,8 +23,8 @@
 
 #include "tests/unit/unit.h"
 
-#include "policy/rewrite.h"
-#include "tests/rewrite_case.h"
+#include "policy/isolation/rewrite.h"
+#include "tests/support/rewrite_case.h"
 
 #include <dirent.h>
 #include <stdio.h>

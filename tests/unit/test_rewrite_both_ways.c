@@ -7,8 +7,8 @@
 
 #include "tests/unit/unit.h"
 
-#include "policy/rewrite.h"
-#include "tests/obliging_engine.h"
+#include "policy/isolation/rewrite.h"
+#include "tests/support/fake_engine.h"
 
 #include <stdio.h>
 #include <stdlib.h>

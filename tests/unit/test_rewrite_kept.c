@@ -7,10 +7,10 @@
 
 #include "tests/unit/unit.h"
 
-#include "policy/reference.h"
-#include "policy/rewrite.h"
-#include "tests/kept.h"
-#include "tests/obliging_engine.h"
+#include "policy/docker/reference.h"
+#include "policy/isolation/rewrite.h"
+#include "tests/support/fake_engine.h"
+#include "tests/support/isolation_oracle.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/route.h"
+#include "policy/docker/route.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "proxy/sandbox.h"
+#include "proxy/sandbox/sandbox.h"
 
 /* Berth's own directory, with its policy and its socket; and a foreign one. */
 static char own[] = "/tmp/berth-own.XXXXXX";

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "proxy/sandbox_paths.h"
+#include "proxy/sandbox/sandbox_paths.h"
 
 static struct policies policies;
 

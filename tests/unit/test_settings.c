@@ -1,13 +1,13 @@
 #include "tests/unit/unit.h"
 
-#include "policy/settings.h"
+#include "policy/config/settings.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#include "policy/limits.h"
-#include "policy/policy.h"
-#include "policy/setting_types.h"
+#include "policy/base/limits.h"
+#include "policy/config/policy.h"
+#include "policy/config/setting_types.h"
 
 /* A shape with every type there is. */
 enum colour { RED, GREEN };

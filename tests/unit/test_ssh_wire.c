@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "proxy/ssh_wire.h"
+#include "proxy/ssh/ssh_wire.h"
 
 static void what_is_added_can_be_taken(void **state)
 {

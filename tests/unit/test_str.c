@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/str.h"
+#include "policy/base/str.h"
 
 #include <errno.h>
 

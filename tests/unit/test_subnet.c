@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/subnet.h"
+#include "policy/base/subnet.h"
 
 static bool within(const char *inner, const char *outer)
 {

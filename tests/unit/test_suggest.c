@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/suggest.h"
+#include "policy/base/suggest.h"
 
 static const char *suggest(const char *typed)
 {

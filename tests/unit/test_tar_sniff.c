@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/tar_sniff.h"
+#include "policy/docker/tar_sniff.h"
 
 static void what_an_engine_would_unpack_is_seen(void **state)
 {

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/target.h"
+#include "policy/docker/target.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/url.h"
+#include "policy/config/url.h"
 
 #include <stdlib.h>
 

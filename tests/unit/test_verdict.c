@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "policy/verdict.h"
+#include "policy/base/verdict.h"
 
 static void forgetting_to_decide_refuses(void **state)
 {

@@ -6,7 +6,7 @@
  * one chunk. All else is as it was sent.
  */
 
-#include "proxy/http_reader.h"
+#include "proxy/http/http_reader.h"
 
 struct plain {
     enum http_side kind;

@@ -5,8 +5,8 @@
  * what is expected of it (expect.c).
  */
 
-#include "proxy/request.h"
-#include "tests/exchange_driver.h"
+#include "proxy/exchange/request.h"
+#include "tests/support/exchange_driver.h"
 #include "tests/wire/plain.h"
 #include "tests/wire/script.h"
 

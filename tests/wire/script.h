@@ -6,8 +6,8 @@
  * written.
  */
 
-#include "policy/method.h"
-#include "proxy/exchange.h"
+#include "policy/docker/method.h"
+#include "proxy/exchange/exchange.h"
 
 enum word {
     /* the world, before the first turn */

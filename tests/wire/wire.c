@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/log.h"
+#include "proxy/base/log.h"
 #include "tests/wire/run.h"
 
 /* ---- what holds of every transcript ---- */

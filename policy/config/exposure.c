@@ -1,0 +1,195 @@
+#include "policy/config/exposure.h"
+
+#include <stdio.h>
+
+#include "policy/base/pattern.h"
+#include "policy/config/host_path.h"
+
+enum {
+    SHOWN = 200, /* bytes of an entry */
+    MOUNTS = 32, /* that are looked at */
+};
+
+enum kind {
+    IF_TRUE,  /* a flag that is set */
+    IF_TAKES, /* entries of a list that let one of WORDS pass */
+    IF_OTHER, /* entries that are none of WORDS */
+};
+
+struct row {
+    const char *key;
+    enum kind kind;
+    size_t at;         /* in struct rules */
+    const char *words; /* with "|" between them */
+    const char *means;
+};
+
+// clang-format off
+#define FLAG(member)        .key = #member, .kind = IF_TRUE, .at = SETTING_FIELD(struct rules, member, bool)
+#define TAKES(member, list) .key = #member, .kind = IF_TAKES, .words = (list), .at = SETTING_FIELD(struct rules, member, struct strings)
+#define OTHER(member, list) .key = #member, .kind = IF_OTHER, .words = (list), .at = SETTING_FIELD(struct rules, member, struct strings)
+static const struct row rows[] = {
+    {FLAG(container.privileged), .means = "a container that asks for it owns the host"},
+    {FLAG(exec.privileged), .means = "a command that asks for it owns the host"},
+    {TAKES(container.host_namespaces, "pid"), .means = "lets containers see the host's processes, and take over some"},
+    {TAKES(container.host_namespaces, "network"), .means = "lets containers reach what listens on the host alone, and other runners' containers"},
+    {TAKES(container.host_namespaces, "user"), .means = "makes root in a container root on the host"},
+    {TAKES(container.host_namespaces, "ipc|uts|cgroup"), .means = "is shared with the host and all who share it"},
+    {TAKES(container.capabilities, "ALL|SYS_ADMIN|SYS_MODULE|SYS_RAWIO|SYS_PTRACE|SYS_BOOT|DAC_READ_SEARCH|BPF"), .means = "is a known way from a container to the host"},
+    {OTHER(container.devices, "/dev/kvm|/dev/fuse|/dev/net/tun|/dev/null|/dev/zero|/dev/dri|/dev/snd|/dev/vhost-net|/dev/vsock"), .means = "may be the host's disk, memory or hardware, and then the host"},
+    {TAKES(container.device_cgroup_rules, "a *:* rwm|b *:* rwm|c *:* rwm|b 8:0 rwm|b 259:0 rwm|c 1:1 rwm"), .means = "reaches the host's disks or memory"},
+    {TAKES(container.security_options, "seccomp=unconfined|seccomp:unconfined|apparmor=unconfined|apparmor:unconfined|systempaths=unconfined|label=disable|label:disable"), .means = "takes away what confines a container"},
+    {FLAG(container.unmasked_paths), .means = "containers can see and change settings of the host's kernel"},
+    {OTHER(container.runtimes, "runc|io.containerd.runc.v2|runsc|kata"), .means = "is a program that containers choose on the host"},
+    {TAKES(container.propagation, "shared|rshared"), .means = "makes what a container mounts appear on the host"},
+    {OTHER(volume.drivers, "local"), .means = "is a program on the host, and what it does with a volume's name and options is up to it"},
+    {TAKES(volume.options, "device=/etc|o=bind|type=none|type=nfs"), .means = "is a way to mount any path of the host as a volume"},
+    {TAKES(network.drivers, "host|macvlan|ipvlan"), .means = "puts containers on the host's own network"},
+    {FLAG(images.import_urls), .means = "the engine fetches any URL that the host reaches"},
+    {TAKES(build.remotes, "http://169.254.169.254/x|https://localhost/x"), .means = "lets the engine fetch what only the host reaches"},
+    {FLAG(build.host_network), .means = "a step of a build reaches what listens on the host alone"},
+};
+// clang-format on
+
+/* The first word of *WORDS, which then is what follows. */
+static struct str next_word(struct str *words)
+{
+    struct str word;
+
+    str_cut(*words, '|', &word, words);
+    return word;
+}
+
+static bool is_exposed(const struct row *row, struct str entry)
+{
+    struct str words = str_from(row->words), rest;
+
+    if (str_eq_nocase(str_head(entry, 4), S("CAP_")))
+        entry = str_from_index(entry, 4);
+    if (row->kind == IF_OTHER)
+        str_cut(entry, ':', &entry, &rest); /* "/dev/kvm:rw" */
+    while (words.len) {
+        struct str word = next_word(&words);
+
+        if (str_eq_nocase(entry, word) ||
+            (row->kind == IF_TAKES && pattern_matches(entry, word)))
+            return row->kind == IF_TAKES;
+    }
+    return row->kind == IF_OTHER;
+}
+
+static int put_row(const struct row *row, const struct rules *rules,
+                   struct strbuf *out)
+{
+    const void *value = (const char *)rules + row->at;
+    const struct strings *list = value;
+    struct str first = S("");
+    size_t count = 0;
+
+    if (row->kind == IF_TRUE)
+        return *(const bool *)value
+                   ? strbuf_addf(out, "%s: %s\n", row->key, row->means)
+                   : 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (!is_exposed(row, str_from(list->items[i])))
+            continue;
+        if (count++ == 0)
+            first = str_head(str_from(list->items[i]), SHOWN);
+    }
+    if (count == 0)
+        return 0;
+    if (count == 1)
+        return strbuf_addf(out, "%s: \"%.*s\" %s\n", row->key, STR_FMT(first),
+                           row->means);
+    return strbuf_addf(out, "%s: \"%.*s\" (and %zu more) %s\n", row->key,
+                       STR_FMT(first), count - 1, row->means);
+}
+
+/* ---- mounts ---- */
+
+struct host_place {
+    struct str path;
+    bool above_only; /* what is below it is somebody else's */
+    bool written;    /* it matters only if it may be written to */
+    const char *means;
+};
+
+#define SOCKET                                                                 \
+    "has the engine's socket in it, and whoever mounts that owns the host"
+#define STORE    "holds the files of all containers, of every runner"
+#define PROGRAMS "is what the host runs"
+
+/* The worst first. */
+// clang-format off
+static const struct host_place host_places[] = {
+    {STR("/run/docker.sock"),               .means = SOCKET},
+    {STR("/var/run/docker.sock"),           .means = SOCKET},
+    {STR("/run/containerd/containerd.sock"), .means = SOCKET},
+    {STR("/var/lib/docker"),                .means = STORE},
+    {STR("/var/lib/containerd"),            .means = STORE},
+    {STR("/proc"),                          .means = "is the host's kernel and processes"},
+    {STR("/sys"),                           .means = "is the host's kernel and hardware"},
+    {STR("/dev"),                           .means = "is the host's hardware, its disks among it"},
+    {STR("/etc"),                           .means = "is how the host is set up, passwords among it"},
+    {STR("/root"),                          .means = "is the home of the host's root"},
+    {STR("/boot"), .written = true,         .means = "is what the host starts from"},
+    {STR("/usr"),  .written = true,         .means = PROGRAMS},
+    {STR("/bin"),  .written = true,         .means = PROGRAMS},
+    {STR("/sbin"), .written = true,         .means = PROGRAMS},
+    {STR("/lib"),  .written = true,         .means = PROGRAMS},
+    {STR("/opt"),  .written = true,         .means = PROGRAMS},
+    {STR("/home"), .above_only = true,      .means = "is everybody's home on the host, keys among it"},
+};
+// clang-format on
+
+static const char *find_place(struct str path, bool written)
+{
+    for (size_t i = 0; i < sizeof(host_places) / sizeof(host_places[0]); i++) {
+        const struct host_place *row = &host_places[i];
+
+        if (row->written && !written)
+            continue;
+        if (path_is_within(row->path, path) ||
+            (!row->above_only && path_is_within(path, row->path)))
+            return row->means;
+    }
+    return NULL;
+}
+
+static int put_mount(const struct mount_rule *rule, size_t index,
+                     struct strbuf *out)
+{
+    bool written = rule->mode == MOUNT_READ_WRITE;
+    struct str host =
+        path_trim(str_from(rule->host ? rule->host : rule->source));
+    const char *means = find_place(host, written);
+
+    host = str_head(host, SHOWN);
+    if (means)
+        return strbuf_addf(out, "container.mounts[%zu]: %.*s %s\n", index,
+                           STR_FMT(host), means);
+    if (!written)
+        return 0;
+    return strbuf_addf(out,
+                       "container.mounts[%zu]: %.*s may be written to, and a "
+                       "symbolic link that a container makes there leads the "
+                       "next mount anywhere on the host\n",
+                       index, STR_FMT(host));
+}
+
+int exposure_put(const struct rules *rules, struct strbuf *out)
+{
+    const struct objects *mounts = &rules->container.mounts;
+    const struct mount_rule *mount = mounts->items;
+    size_t shown = mounts->count < MOUNTS ? mounts->count : MOUNTS;
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && r == 0; i++)
+        r = put_row(&rows[i], rules, out);
+    for (size_t i = 0; i < shown && r == 0; i++)
+        r = put_mount(&mount[i], i, out);
+    if (r == 0 && shown < mounts->count)
+        r = strbuf_addf(out, "container.mounts: %zu more are not looked at\n",
+                        mounts->count - shown);
+    return r;
+}

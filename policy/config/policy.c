@@ -1,0 +1,139 @@
+#include "policy/config/policy.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "policy/config/exposure.h"
+#include "policy/config/url.h"
+#include "policy/docker/operation_word.h"
+
+struct policy *policy_ref(struct policy *policy)
+{
+    policy->refs++;
+    return policy;
+}
+
+void policy_unref(struct policy *policy)
+{
+    if (policy == NULL)
+        return;
+    assert(policy->refs > 0);
+    if (--policy->refs > 0)
+        return;
+    settings_fini(&policy_shape, policy);
+    upstream_config_fini(&policy->upstream);
+    free(policy);
+}
+
+/* The entry of WORDS that names OPERATION, or NULL. */
+static const char *find_word(const struct strings *words,
+                             enum operation operation)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (operation_word_names(str_from(words->items[i]), operation))
+            return words->items[i];
+    return NULL;
+}
+
+static bool is_always_allowed(enum operation operation)
+{
+    return operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD ||
+           operation == OP_SYSTEM_VERSION;
+}
+
+static void deny_unsaid(enum operation operation, struct verdict *verdict)
+{
+    const char *name = operation_name(operation);
+
+    if (operation_is_opaque(operation))
+        verdict_deny(verdict, 403, "operations.allow", "",
+                     "%s is not allowed by the policy (operations.allow); to "
+                     "allow it, add \"%s\" to operations.allow",
+                     name, name);
+    else
+        verdict_deny(
+            verdict, 403, "operations.allow", "",
+            "%s is not allowed by the policy (operations.allow); to allow "
+            "it, add \"%s\" or \"%s:%s\" to operations.allow",
+            name, name, operation_group_name(operation_group(operation)),
+            operation_access_name(operation_access(operation)));
+}
+
+void policy_operation(const struct policy *policy, enum operation operation,
+                      struct verdict *verdict)
+{
+    const char *word;
+
+    if (operation == OP_NONE) {
+        verdict_deny(verdict, 403, "operations.allow", "",
+                     "the request names no operation that berth knows");
+        return;
+    }
+    if (is_always_allowed(operation)) {
+        verdict_allow(verdict, "operations.always");
+        return;
+    }
+    word = find_word(&policy->operations.deny, operation);
+    if (word != NULL)
+        verdict_deny(verdict, 403, "operations.deny", "",
+                     "%s is denied by the policy (operations.deny); to allow "
+                     "it, remove \"%s\" from operations.deny",
+                     operation_name(operation), word);
+    else if (find_word(&policy->operations.allow, operation) != NULL)
+        verdict_allow(verdict, "operations.allow");
+    else
+        deny_unsaid(operation, verdict);
+    /* "docker inspect WORD" asks for each kind of object in turn, plugins
+     * last, and goes on only behind a 404: where plugins may not be looked
+     * at, there is none */
+    if (verdict->kind == VERDICT_DENY && operation == OP_PLUGIN_INSPECT)
+        verdict->status = 404;
+}
+
+int policy_put_effective(const struct policy *policy, struct strbuf *out)
+{
+    json_auto_t *json = settings_to_json(&policy_shape, policy);
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    int r = strbuf_addf(out, "%s\n", text);
+
+    free(text);
+    return r;
+}
+
+int policy_put_warnings(const struct policy *policy, struct strbuf *out)
+{
+    int r = 0;
+
+    if (policy->mode == POLICY_REPORT_ONLY)
+        r = strbuf_addf(out,
+                        "mode: report-only lets pass what the rules about "
+                        "contents refuse: a runner can take the host; use it "
+                        "for runners that you trust\n");
+    if (r == 0 && policy->upstream.kind == UPSTREAM_TCP &&
+        !upstream_is_local(&policy->upstream))
+        r = strbuf_addf(out,
+                        "upstream.url: %s goes to another machine in the "
+                        "clear, and whoever reaches that port owns the "
+                        "engine; write an ssh:// URL\n",
+                        policy->upstream.url);
+    if (r == 0 && policy->isolation == POLICY_NO_ISOLATION)
+        r = strbuf_addf(out, "isolation: none lets the runner see and change "
+                             "what all others have on the engine\n");
+    if (r == 0)
+        r = exposure_put(&policy->rules, out);
+    for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {
+        enum operation operation = (enum operation)i;
+
+        if (operation_is_opaque(operation) &&
+            find_word(&policy->operations.deny, operation) == NULL &&
+            find_word(&policy->operations.allow, operation) != NULL)
+            r = strbuf_addf(
+                out,
+                "operations.allow: \"%s\" opens a tunnel of BuildKit that "
+                "cannot be judged yet: what a build asks for inside it "
+                "(entitlements, host network, image names) is not checked\n",
+                operation_name(operation));
+    }
+    return r;
+}

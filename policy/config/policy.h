@@ -1,0 +1,137 @@
+#pragma once
+
+/*
+ * The policy document: who a listener's runner is, where its engine is, and
+ * what it may do there. One JSON file, read whole, checked whole, and never
+ * changed afterwards; a reload makes a new one, so that an exchange is judged
+ * by the policy it began with. docs/policy.md explains every key.
+ */
+
+#include "policy/base/verdict.h"
+#include "policy/config/rules.h"
+#include "policy/config/upstream_config.h"
+#include "policy/docker/operation.h"
+
+enum policy_mode {
+    POLICY_ENFORCE,
+    POLICY_REPORT_ONLY, /* a refusal is recorded, and the request goes on */
+};
+
+enum policy_isolation {
+    POLICY_NAMESPACE,    /* the runner sees, names and touches its own only */
+    POLICY_NO_ISOLATION, /* all of the engine, under the engine's names */
+};
+
+struct listen_policy {
+    char *path;       /* of the Unix socket */
+    unsigned mode;    /* of the same, 0660 */
+    char *group;      /* its group, a name or a number; or NULL */
+    unsigned clients; /* connections at a time */
+};
+
+struct operations_policy {
+    struct strings allow, deny;
+};
+
+struct audit_policy {
+    char *to;      /* a path, "stdout", "syslog", or NULL for no audit */
+    bool required; /* no record, no change */
+};
+
+struct metrics_policy {
+    char *listen; /* a socket's path, or a loopback address; or NULL */
+    unsigned mode;
+    char *group; /* of the socket, as in listen_policy */
+};
+
+struct timeouts_policy { /* milliseconds */
+    unsigned head;       /* until a request's head is complete */
+    unsigned body;       /* between two parts of a request's body */
+    unsigned idle;       /* a connection between two requests */
+    unsigned drain;      /* after SIGTERM, until open exchanges are cut */
+};
+
+struct upstream_policy {
+    char *url;
+    bool plain_tcp; /* may leave this machine without ssh */
+    struct strings identities;
+    bool generate_identity; /* make the first of them if it is missing */
+    char *passphrase_file;
+    bool agent;
+    char *known_hosts;
+    char *host_key;
+    enum ssh_channel_mode channel;
+    unsigned connect_timeout, dead_after, wait; /* milliseconds */
+    unsigned spare_channels;
+};
+
+struct policy {
+    unsigned refs;
+
+    char *schema; /* for editors; nobody else looks */
+    unsigned version;
+    char *preset; /* or NULL */
+    char *namespace;
+    enum policy_mode mode;
+    enum policy_isolation isolation;
+    struct listen_policy listen;
+    struct upstream_policy upstream_keys; /* as given; see UPSTREAM */
+    struct operations_policy operations;
+    struct rules rules; /* the sections about what is in a request */
+    struct audit_policy audit;
+    struct metrics_policy metrics;
+    struct timeouts_policy timeouts;
+
+    struct upstream_config upstream; /* made of upstream_keys */
+};
+
+/* All keys there are; the members of struct policy that they go to. */
+extern const struct shape policy_shape;
+
+/* A value that goes before the file's, from the command line. */
+struct policy_override {
+    const char *key;   /* "upstream.url" */
+    const char *value; /* taken as it is, without ${} */
+};
+
+struct policy_source {
+    const char *name; /* of the file, for messages */
+    struct str text;  /* what is in it; with a NULL pointer, the policy for no
+                         file at all: the preset compose-tests, the namespace
+                         after the host, $BERTH_UPSTREAM or $DOCKER_HOST or the
+                         local engine as upstream */
+    const struct environment *environment;
+    const struct policy_override *overrides;
+    size_t override_count;
+};
+
+enum { POLICY_E_INVALID = 1 };
+
+/*
+ * Read a policy. Returns 0 and fills *OUT with one reference; or
+ * POLICY_E_INVALID with all that is wrong in WHY, a line each
+ * ("FILE:LINE:COLUMN: container.memory: "4x" is no size; write a number with
+ * k, m, g or t, like "4g"").
+ */
+int policy_load(const struct policy_source *source, struct policy **out,
+                struct strbuf *why);
+
+struct policy *policy_ref(struct policy *policy);
+void policy_unref(struct policy *policy); /* NULL is fine */
+
+/*
+ * May the runner call OPERATION at all? Fills *VERDICT: a refusal by the rule
+ * operations.allow or operations.deny says what to write to allow it.
+ */
+void policy_operation(const struct policy *policy, enum operation operation,
+                      struct verdict *verdict);
+
+/*
+ * The policy as it is in effect, as JSON: defaults, preset and environment
+ * filled in. Loading it gives the same policy. 0 or -ENOBUFS.
+ */
+int policy_put_effective(const struct policy *policy, struct strbuf *out);
+
+/* What an operator should know before running this policy, a line each.
+ * 0 or -ENOBUFS. */
+int policy_put_warnings(const struct policy *policy, struct strbuf *out);

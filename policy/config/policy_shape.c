@@ -1,0 +1,215 @@
+#include "policy/config/policy.h"
+
+#include "policy/config/presets.h"
+#include "policy/config/setting_checks.h"
+#include "policy/config/url.h"
+#include "policy/docker/operation_word.h"
+
+static const char *const modes[] = {"enforce", "report-only", NULL};
+static const char *const isolations[] = {"namespace", "none", NULL};
+static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
+
+/* Would anybody on the way be able to read, change or take over? */
+static bool way_is_safe(const void *object, const char **key,
+                        struct strbuf *why)
+{
+    const struct upstream_policy *upstream = object;
+    struct upstream_config config = {0};
+    bool unpinned, plain;
+
+    if (url_to_config(str_from(upstream->url), "anybody", &config, why) != 0)
+        return false;
+    unpinned = config.kind == UPSTREAM_SSH && upstream->known_hosts == NULL &&
+               upstream->host_key == NULL;
+    plain = config.kind == UPSTREAM_TCP && !upstream->plain_tcp &&
+            !upstream_is_local(&config);
+    upstream_config_fini(&config);
+    *key = "url";
+    if (unpinned)
+        strbuf_addf(why, "needs to know the host's key over ssh, or any "
+                         "machine could pose as the engine's; add "
+                         "\"known_hosts\" or \"host_key\"");
+    if (plain)
+        strbuf_addf(why, "goes to another machine in the clear, and whoever "
+                         "reaches that port owns the engine; write an ssh:// "
+                         "URL, or add \"plain_tcp\": true");
+    return !unpinned && !plain;
+}
+
+// clang-format off
+static const struct setting listen_rows[] = {
+    {"path", STRING_AT(struct listen_policy, path),
+     "\"/run/berth/docker.sock\"", .check = check_socket_path,
+     .pattern = PATTERN_SOCKET_PATH,
+     .help = "the Unix socket that the runner talks to"},
+    {"mode", FILE_MODE_AT(struct listen_policy, mode), "\"0660\"",
+     .help = "the permissions of the socket, in octal"},
+    {"group", WORD_OR_NUMBER_AT(struct listen_policy, group), "null",
+     .check = check_group, .pattern = PATTERN_GROUP,
+     .help = "the group of the socket, by name or number"},
+    {"clients", INTEGER_AT(struct listen_policy, clients), "256",
+     .min = 1, .max = LIMIT_CHANNELS,
+     .help = "connections at a time; further ones are refused"},
+};
+static const struct shape listen_shape =
+    SHAPE(struct listen_policy, listen_rows);
+
+static const struct setting upstream_rows[] = {
+    {"url", STRING_AT(struct upstream_policy, url), NULL,
+     .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
+             "unix:///path or tcp://host:port",
+     .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
+    {"plain_tcp", BOOL_AT(struct upstream_policy, plain_tcp), "false",
+     .help = "a tcp:// URL may name another machine, though anybody on the "
+             "way can read and change what is said"},
+    {"identity", STRINGS_OR_ONE_AT(struct upstream_policy, identities), "[]",
+     .max = LIMIT_IDENTITIES, .check = check_absolute_path,
+     .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "private key files for ssh, tried in this order"},
+    {"generate_identity",
+     BOOL_AT(struct upstream_policy, generate_identity), "false",
+     .help = "make the first of these, an ed25519 key, if there is none, and "
+             "log what to install on the Docker host"},
+    {"passphrase_file", STRING_AT(struct upstream_policy, passphrase_file),
+     "null", .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "holds the passphrase of encrypted private keys"},
+    {"agent", BOOL_AT(struct upstream_policy, agent), "true",
+     .help = "ask the ssh agent at $SSH_AUTH_SOCK after the files"},
+    {"known_hosts", STRING_AT(struct upstream_policy, known_hosts), "null",
+     .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "OpenSSH's list of host keys that are trusted"},
+    {"host_key", STRING_AT(struct upstream_policy, host_key), "null",
+     .check = check_host_key, .pattern = PATTERN_HOST_KEY,
+     .help = "the one host key that is trusted, as \"SHA256:...\""},
+    {"channel", ENUM_AT(struct upstream_policy, channel), "\"auto\"",
+     .words = channels,
+     .help = "how to reach the socket over ssh: by forwarding, by \"docker "
+             "system dial-stdio\", or whichever works"},
+    {"connect_timeout", DURATION_AT(struct upstream_policy, connect_timeout),
+     "\"10s\"", .min = 100, .max = HOUR,
+     .help = "for connecting, key exchange and login together"},
+    {"dead_after", DURATION_AT(struct upstream_policy, dead_after), "\"30s\"",
+     .min = SECOND, .max = HOUR,
+     .help = "a link that does not answer for so long is made anew"},
+    {"wait", DURATION_AT(struct upstream_policy, wait), "\"30s\"",
+     .max = HOUR,
+     .help = "how long requests wait for the link to come back"},
+    {"spare_channels", INTEGER_AT(struct upstream_policy, spare_channels),
+     "32", .max = 256,
+     .help = "ssh channels opened ahead of demand, at most"},
+};
+static const struct shape upstream_shape = {
+    .rows = upstream_rows,
+    .count = sizeof(upstream_rows) / sizeof(upstream_rows[0]),
+    .size = sizeof(struct upstream_policy),
+    .check = way_is_safe,
+};
+
+static const struct setting operations_rows[] = {
+    {"allow", STRINGS_AT(struct operations_policy, allow), "[]",
+     .check = operation_word_check_allow,
+     .word_at = operation_word_at_allow,
+     .help = "operations (\"ContainerCreate\"), groups (\"container\") and "
+             "groups with an access class (\"container:read\") the runner may "
+             "use; nothing said means no"},
+    {"deny", STRINGS_AT(struct operations_policy, deny), "[]",
+     .check = operation_word_check, .word_at = operation_word_at,
+     .help = "the same, for what is taken out again; goes before allow"},
+};
+static const struct shape operations_shape =
+    SHAPE(struct operations_policy, operations_rows);
+
+static const struct setting audit_rows[] = {
+    {"to", STRING_AT(struct audit_policy, to), "\"stdout\"",
+     .check = check_audit_target, .pattern = PATTERN_AUDIT,
+     .help = "where the record of every call goes: a file, \"stdout\" or "
+             "\"syslog\""},
+    {"required", BOOL_AT(struct audit_policy, required), "false",
+     .help = "refuse a change whose record cannot be written"},
+};
+static const struct shape audit_shape = SHAPE(struct audit_policy, audit_rows);
+
+static const struct setting metrics_rows[] = {
+    {"listen", STRING_AT(struct metrics_policy, listen), "null",
+     .check = check_local_listen, .pattern = PATTERN_LOCAL_LISTEN,
+     .help = "where Prometheus and \"berth status\" ask: a Unix socket, or a "
+             "loopback address like \"127.0.0.1:9323\""},
+    {"mode", FILE_MODE_AT(struct metrics_policy, mode), "\"0660\"",
+     .help = "the permissions of that socket, in octal"},
+    {"group", WORD_OR_NUMBER_AT(struct metrics_policy, group), "null",
+     .check = check_group, .pattern = PATTERN_GROUP,
+     .help = "the group of that socket, by name or number"},
+};
+static const struct shape metrics_shape =
+    SHAPE(struct metrics_policy, metrics_rows);
+
+static const struct setting timeouts_rows[] = {
+    {"head", DURATION_AT(struct timeouts_policy, head), "\"30s\"",
+     .min = 100, .max = HOUR,
+     .help = "for the head of a request to be complete"},
+    {"body", DURATION_AT(struct timeouts_policy, body), "\"10m\"",
+     .min = 100, .max = 24 * HOUR,
+     .help = "between two parts of a request's body"},
+    {"idle", DURATION_AT(struct timeouts_policy, idle), "\"10m\"",
+     .min = SECOND, .max = 24 * HOUR,
+     .help = "of a connection between two requests; streams have none"},
+    {"drain", DURATION_AT(struct timeouts_policy, drain), "\"10s\"",
+     .max = HOUR,
+     .help = "after SIGTERM, until calls that are still open are cut"},
+};
+static const struct shape timeouts_shape =
+    SHAPE(struct timeouts_policy, timeouts_rows);
+
+static const struct setting policy_rows[] = {
+    {"$schema", STRING_AT(struct policy, schema), "null",
+     .help = "for editors: where berth-policy.schema.json is"},
+    {"version", INTEGER_AT(struct policy, version), NULL, .min = 1, .max = 1,
+     .help = "the version of this format: 1"},
+    {"preset", STRING_AT(struct policy, preset), "null",
+     .check = preset_check, .word_at = preset_word_at,
+     .help = "a policy that comes with berth, to which this one adds; its own "
+             "keys go before the preset's"},
+    {"namespace", STRING_AT(struct policy, namespace), NULL,
+     .check = check_namespace, .pattern = PATTERN_NAMESPACE,
+     .help = "the runner's own name, that everything it makes is kept under"},
+    {"mode", ENUM_AT(struct policy, mode), "\"enforce\"", .words = modes,
+     .help = "report-only records what would be refused, and lets it pass"},
+    {"isolation", ENUM_AT(struct policy, isolation), "\"namespace\"",
+     .words = isolations,
+     .help = "none shows all of the engine, under the engine's own names"},
+    {"listen", OBJECT_AT(struct policy, listen), .of = &listen_shape,
+     .help = "where the runner connects"},
+    {"upstream", OBJECT_AT(struct policy, upstream_keys),
+     .of = &upstream_shape, .help = "where the engine is, and how to get in"},
+    {"operations", OBJECT_AT(struct policy, operations),
+     .of = &operations_shape, .help = "what may be called at all"},
+    {"container", OBJECT_AT(struct policy, rules.container),
+     .of = &container_rules_shape, .help = "what a container may be"},
+    {"exec", OBJECT_AT(struct policy, rules.exec),
+     .of = &exec_rules_shape, .help = "what may be run in one"},
+    {"ports", OBJECT_AT(struct policy, rules.ports),
+     .of = &port_rules_shape, .help = "ports that are opened on the host"},
+    {"network", OBJECT_AT(struct policy, rules.network),
+     .of = &network_rules_shape, .help = "what a network may be"},
+    {"volume", OBJECT_AT(struct policy, rules.volume),
+     .of = &volume_rules_shape, .help = "what a volume may be"},
+    {"images", OBJECT_AT(struct policy, rules.images),
+     .of = &image_rules_shape, .help = "which images may be used"},
+    {"build", OBJECT_AT(struct policy, rules.build),
+     .of = &build_rules_shape, .help = "what a build may do"},
+    {"labels", OBJECT_AT(struct policy, rules.labels),
+     .of = &label_rules_shape, .help = "labels that are not the runner's to set"},
+    {"request", OBJECT_AT(struct policy, rules.request),
+     .of = &request_rules_shape, .help = "how requests are read"},
+    {"audit", OBJECT_AT(struct policy, audit), .of = &audit_shape,
+     .help = "the record of every call"},
+    {"metrics", OBJECT_AT(struct policy, metrics), .of = &metrics_shape,
+     .help = "numbers and health, for who runs berth"},
+    {"timeouts", OBJECT_AT(struct policy, timeouts), .of = &timeouts_shape,
+     .help = "how long berth waits for the runner"},
+};
+// clang-format on
+
+const struct shape policy_shape = SHAPE(struct policy, policy_rows);

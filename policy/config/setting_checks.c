@@ -1,0 +1,149 @@
+#include "policy/config/setting_checks.h"
+
+#include <ctype.h>
+#include <sys/un.h>
+
+#include "policy/base/limits.h"
+#include "policy/base/loopback.h"
+#include "policy/config/url.h"
+
+static bool is_lower_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_word_char(char c)
+{
+    return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool has_control(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (iscntrl((unsigned char)text.ptr[i]))
+            return true;
+    return false;
+}
+
+bool check_namespace(struct str text, struct strbuf *why)
+{
+    bool good = text.len > 0 && text.ptr[0] != '-';
+
+    for (size_t i = 0; good && i < text.len; i++)
+        good =
+            is_lower_or_digit(text.ptr[i]) ||
+            (text.ptr[i] == '-' && i + 1 < text.len && text.ptr[i + 1] != '-');
+    if (!good) {
+        strbuf_addf(why, "is no namespace; write lower-case letters and "
+                         "digits, with single dashes between them");
+        return false;
+    }
+    if (text.len > LIMIT_NAMESPACE) {
+        strbuf_addf(why,
+                    "is %zu characters long; write a namespace of %d at most",
+                    text.len, LIMIT_NAMESPACE);
+        return false;
+    }
+    return true;
+}
+
+bool check_absolute_path(struct str text, struct strbuf *why)
+{
+    if (str_has_prefix(text, S("/")) && !has_control(text))
+        return true;
+    strbuf_addf(why, "is no absolute path; write it from / on");
+    return false;
+}
+
+bool check_socket_path(struct str text, struct strbuf *why)
+{
+    struct sockaddr_un address;
+
+    if (!check_absolute_path(text, why))
+        return false;
+    if (text.len < sizeof(address.sun_path))
+        return true;
+    strbuf_addf(why,
+                "is too long for a socket; write a path of %zu characters at "
+                "most",
+                sizeof(address.sun_path) - 1);
+    return false;
+}
+
+bool check_local_listen(struct str text, struct strbuf *why)
+{
+    struct loopback address;
+
+    if (str_has_prefix(text, S("/")))
+        return check_socket_path(text, why);
+    if (loopback_parse(text, &address))
+        return true;
+    strbuf_addf(why, "is no address that only this machine reaches; write the "
+                     "absolute path of a Unix socket, or a loopback address "
+                     "with a port, like \"127.0.0.1:9323\"");
+    return false;
+}
+
+bool check_group(struct str text, struct strbuf *why)
+{
+    bool good = text.len > 0 && is_word_char(text.ptr[0]);
+
+    for (size_t i = 1; good && i < text.len; i++)
+        good = is_word_char(text.ptr[i]) || text.ptr[i] == '.' ||
+               text.ptr[i] == '-';
+    if (!good)
+        strbuf_addf(why, "is no group; write its name or its number");
+    return good;
+}
+
+bool check_upstream_url(struct str text, struct strbuf *why)
+{
+    struct url url;
+
+    return url_parse(text, &url, why) == 0;
+}
+
+bool check_host_key(struct str text, struct strbuf *why)
+{
+    struct str hash = str_from_index(text, sizeof("SHA256:") - 1);
+    bool good = str_has_prefix(text, S("SHA256:"));
+
+    if (str_has_suffix(hash, S("=")))
+        hash.len--;
+    good = good && hash.len == 43;
+    for (size_t i = 0; good && i < hash.len; i++)
+        good = (is_word_char(hash.ptr[i]) && hash.ptr[i] != '_') ||
+               hash.ptr[i] == '+' || hash.ptr[i] == '/';
+    if (!good)
+        strbuf_addf(why, "is no host key; write \"SHA256:\" and the 43 "
+                         "characters that ssh-keygen -lf shows for it");
+    return good;
+}
+
+bool check_audit_target(struct str text, struct strbuf *why)
+{
+    if (str_eq(text, S("stdout")) || str_eq(text, S("syslog")) ||
+        (str_has_prefix(text, S("/")) && !has_control(text)))
+        return true;
+    strbuf_addf(why, "is no place for the audit; write an absolute path, "
+                     "\"stdout\" or \"syslog\"");
+    return false;
+}
+
+bool namespace_from_host(struct str host, struct strbuf *out)
+{
+    size_t start = out->len;
+
+    for (size_t i = 0; i < host.len; i++) {
+        char c = (char)tolower((unsigned char)host.ptr[i]);
+        bool full = out->len - start == LIMIT_NAMESPACE;
+
+        if (is_lower_or_digit(c) && !full)
+            strbuf_add_char(out, c);
+        else if (!full && out->len > start && out->ptr[out->len - 1] != '-')
+            strbuf_add_char(out, '-');
+    }
+    while (out->len > start && out->ptr[out->len - 1] == '-')
+        out->len--;
+    return out->len > start;
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * What the strings of a policy have to look like: the CHECK of a row, which
+ * says in WHY "is no ...; write ..." of a text that is wrong. Beside each
+ * stands what it takes as a regular expression, for the row's PATTERN.
+ */
+
+#include "policy/base/str.h"
+
+#define PATTERN_NAMESPACE "^(?=.{1,32}$)[a-z0-9](-?[a-z0-9])*$"
+bool check_namespace(struct str text, struct strbuf *why);
+
+#define PATTERN_ABSOLUTE_PATH "^/"
+bool check_absolute_path(struct str text, struct strbuf *why);
+
+/* The same, short enough for the address of a Unix socket. */
+#define PATTERN_SOCKET_PATH "^/.{0,106}$"
+bool check_socket_path(struct str text, struct strbuf *why);
+
+/* The same, or an address with a port that only this machine reaches. */
+#define PATTERN_LOCAL_LISTEN "^(/.{0,106}|127[0-9.]*:[0-9]+|\\[::1\\]:[0-9]+)$"
+bool check_local_listen(struct str text, struct strbuf *why);
+
+#define PATTERN_GROUP "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+bool check_group(struct str text, struct strbuf *why);
+
+#define PATTERN_UPSTREAM_URL "^(ssh|unix|tcp)://"
+bool check_upstream_url(struct str text, struct strbuf *why);
+
+#define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"
+bool check_host_key(struct str text, struct strbuf *why);
+
+#define PATTERN_AUDIT "^(/.*|stdout|syslog)$"
+bool check_audit_target(struct str text, struct strbuf *why);
+
+/*
+ * Append a namespace made of a host's name: lower-case letters, digits and
+ * single dashes, cut at LIMIT_NAMESPACE. False when nothing is left of it.
+ */
+bool namespace_from_host(struct str host, struct strbuf *out);

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Where the engine is and how to prove who we are and who it is: the
+ * "upstream" part of a policy, read and checked, with the environment filled
+ * in. Plain values; proxy/ssh/ssh_link.c and proxy/upstream/socket_upstream.c
+ * act on them.
+ */
+
+#include "policy/base/limits.h"
+#include "policy/base/str.h"
+
+enum upstream_kind {
+    UPSTREAM_UNIX, /* unix:///path */
+    UPSTREAM_TCP,  /* tcp://host:port */
+    UPSTREAM_SSH,  /* ssh://[user@]host[:port][/path/of/docker.sock] */
+};
+
+enum ssh_channel_mode {
+    SSH_CHANNEL_AUTO,      /* streamlocal, dial-stdio where that is forbidden */
+    SSH_CHANNEL_FORWARD,   /* direct-streamlocal@openssh.com only */
+    SSH_CHANNEL_DIAL_STDIO /* "docker system dial-stdio" over exec only */
+};
+
+struct upstream_config {
+    enum upstream_kind kind;
+    char *url;     /* as it was given, for messages */
+    char *user;    /* ssh; never NULL there */
+    char *host;    /* ssh, tcp: a name or address, without brackets */
+    unsigned port; /* ssh, tcp */
+    char *path;    /* unix, ssh: the engine's socket */
+
+    char *identities[LIMIT_IDENTITIES]; /* private key files, tried in order */
+    size_t identity_count;
+    char *passphrase_file; /* for encrypted identities, or NULL */
+    bool agent;            /* ask $SSH_AUTH_SOCK after the files */
+    char *known_hosts;     /* OpenSSH known_hosts file, or NULL */
+    char *host_key;        /* pinned "SHA256:<base64>", or NULL */
+    enum ssh_channel_mode channel;
+
+    unsigned connect_timeout_ms; /* TCP connect, key exchange and login */
+    unsigned dead_after_ms;      /* silence of a probe that ends the link */
+    unsigned wait_ms;            /* requests wait so long for a reconnect */
+    unsigned spare_channels;     /* opened ahead of demand at most */
+};
+
+/* Do A and B lead to the same engine in the same way? */
+bool upstream_config_eq(const struct upstream_config *a,
+                        const struct upstream_config *b);
+
+/* Free what CONFIG points to. */
+void upstream_config_fini(struct upstream_config *config);

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * The URL of an engine, as Docker spells them:
+ *
+ *     ssh://[user@]host[:port][/path/of/docker.sock]
+ *     unix:///path/of/docker.sock
+ *     tcp://host:port
+ *
+ * An IPv6 address stands in brackets. Nothing is percent-decoded: what a part
+ * could only hold in that way is refused, as are passwords, queries and
+ * fragments.
+ */
+
+#include "policy/config/upstream_config.h"
+
+#define URL_SSH_PORT    22
+#define URL_ENGINE_PATH "/var/run/docker.sock"
+
+struct url {
+    enum upstream_kind kind;
+    struct str user; /* ssh: may be empty; the others have none */
+    struct str host; /* ssh, tcp: without brackets */
+    unsigned port;   /* ssh, tcp */
+    struct str path; /* ssh, unix */
+};
+
+enum { URL_E_INVALID = 1 };
+
+/*
+ * Take TEXT apart. Returns 0 and fills *URL, whose slices point into TEXT; or
+ * URL_E_INVALID, having appended to WHY "has no ...; write ...". Where TEXT may
+ * hold a password, WHY is cleared first, lest the caller has quoted it there.
+ */
+int url_parse(struct str text, struct url *url, struct strbuf *why);
+
+/*
+ * Fill the parts of CONFIG that a URL names, url included; they must be empty
+ * and are CONFIG's to free. DEFAULT_USER, which may be NULL, is taken for an
+ * ssh URL without a user. Returns as url_parse does.
+ */
+int url_to_config(struct str text, const char *default_user,
+                  struct upstream_config *config, struct strbuf *why);
+
+/* Is the engine on this machine, so that nobody can listen on the way? */
+bool upstream_is_local(const struct upstream_config *config);

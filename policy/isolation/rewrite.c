@@ -1,0 +1,396 @@
+#include "policy/isolation/rewrite_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/*
+ * Whose the objects are, operation by operation: names in the path and places
+ * in the body by the tables, and a function for what is not in them. OURS is
+ * how an operation is kept to its namespace; one that is not here is refused.
+ */
+static void by_tables(struct rewrite *rw);
+static void no_objects(struct rewrite *rw)
+{
+    (void)rw;
+}
+
+/* A namespace is an engine without plugins, and in no swarm. */
+static void no_plugin(struct rewrite *rw)
+{
+    char text[LIMIT_REASON];
+
+    snprintf(text, sizeof(text), "plugin \"%.*s\" not found",
+             STR_FMT(rw->match->params[0].value));
+    rewrite_answer_with(rw, 404, json_pack("{s:s}", "message", text));
+}
+
+static void no_plugins(struct rewrite *rw)
+{
+    rewrite_answer_with(rw, 200, json_array());
+}
+
+static void no_swarm(struct rewrite *rw)
+{
+    rewrite_answer_with(
+        rw, 503,
+        json_pack("{s:s}", "message",
+                  "This node is not a swarm manager. Use \"docker swarm "
+                  "init\" or \"docker swarm join\" to connect this node to "
+                  "swarm and try again."));
+}
+
+// clang-format off
+static const struct {
+    enum operation operation;
+    void (*rewrite)(struct rewrite *rw);
+} rows[] = {
+    {OP_SYSTEM_OPTIONS,             no_objects},
+    {OP_SYSTEM_PING,                no_objects},
+    {OP_SYSTEM_PING_HEAD,           no_objects},
+    {OP_SYSTEM_VERSION,             no_objects},
+    {OP_SYSTEM_AUTH,                no_objects},
+    {OP_SYSTEM_INFO,                rewrite_info},
+    {OP_SYSTEM_EVENTS,              rewrite_events},
+    {OP_SYSTEM_DISK_USAGE,          no_objects}, /* the reply is cut down */
+    {OP_SESSION,                    no_objects},
+    {OP_GRPC,                       no_objects},
+    {OP_IMAGE_BUILD,                rewrite_image_build},
+    {OP_BUILD_CANCEL,               no_objects}, /* the ID is its client's secret */
+    {OP_BUILD_PRUNE,                rewrite_build_prune},
+    {OP_DISTRIBUTION_INSPECT,       no_objects}, /* asks a registry */
+    {OP_CONTAINER_LIST,             rewrite_container_list},
+    {OP_CONTAINER_CREATE,           rewrite_container_create},
+    {OP_CONTAINER_RENAME,           rewrite_container_rename},
+    {OP_CONTAINER_PRUNE,            rewrite_container_prune},
+    {OP_CONTAINER_ARCHIVE_INFO,     by_tables},
+    {OP_CONTAINER_ARCHIVE,          by_tables},
+    {OP_PUT_CONTAINER_ARCHIVE,      by_tables},
+    {OP_CONTAINER_EXPORT,           by_tables},
+    {OP_CONTAINER_CHANGES,          by_tables},
+    {OP_CONTAINER_INSPECT,          by_tables},
+    {OP_CONTAINER_TOP,              by_tables},
+    {OP_CONTAINER_LOGS,             by_tables},
+    {OP_CONTAINER_STATS,            by_tables},
+    {OP_CONTAINER_ATTACH_WEBSOCKET, by_tables},
+    {OP_CONTAINER_ATTACH,           by_tables},
+    {OP_CONTAINER_KILL,             by_tables},
+    {OP_CONTAINER_PAUSE,            by_tables},
+    {OP_CONTAINER_UNPAUSE,          by_tables},
+    {OP_CONTAINER_RESTART,          by_tables},
+    {OP_CONTAINER_START,            by_tables},
+    {OP_CONTAINER_STOP,             by_tables},
+    {OP_CONTAINER_WAIT,             by_tables},
+    {OP_CONTAINER_RESIZE,           by_tables},
+    {OP_CONTAINER_UPDATE,           by_tables},
+    {OP_CONTAINER_DELETE,           by_tables},
+    {OP_CONTAINER_COPY,             by_tables},
+    {OP_CONTAINER_EXEC,             by_tables},
+    {OP_EXEC_INSPECT,               by_tables},
+    {OP_EXEC_START,                 by_tables},
+    {OP_EXEC_RESIZE,                by_tables},
+    {OP_CHECKPOINT_LIST,            by_tables},
+    {OP_CHECKPOINT_CREATE,          by_tables},
+    {OP_CHECKPOINT_DELETE,          by_tables},
+    {OP_IMAGE_LIST,                 rewrite_image_list},
+    {OP_IMAGE_SEARCH,               no_objects}, /* asks a registry */
+    {OP_IMAGE_GET_ALL,              rewrite_image_get_all},
+    {OP_IMAGE_GET,                  rewrite_image_get},
+    {OP_IMAGE_HISTORY,              by_tables},
+    {OP_IMAGE_INSPECT,              by_tables},
+    {OP_IMAGE_ATTESTATIONS,         by_tables},
+    {OP_IMAGE_LOAD,                 no_objects},
+    {OP_IMAGE_CREATE,               rewrite_image_create},
+    {OP_IMAGE_COMMIT,               rewrite_image_commit},
+    {OP_IMAGE_PUSH,                 rewrite_image_push},
+    {OP_IMAGE_TAG,                  rewrite_image_tag},
+    {OP_IMAGE_PRUNE,                rewrite_image_prune},
+    {OP_IMAGE_DELETE,               rewrite_image_delete},
+    {OP_NETWORK_LIST,               rewrite_network_list},
+    {OP_NETWORK_INSPECT,            rewrite_network_inspect},
+    {OP_NETWORK_CREATE,             rewrite_network_create},
+    {OP_NETWORK_CONNECT,            rewrite_network_connect},
+    {OP_NETWORK_DISCONNECT,         rewrite_network_connect},
+    {OP_NETWORK_PRUNE,              rewrite_network_prune},
+    {OP_NETWORK_DELETE,             rewrite_network_delete},
+    {OP_VOLUME_LIST,                rewrite_volume_list},
+    {OP_VOLUME_INSPECT,             by_tables},
+    {OP_VOLUME_CREATE,              rewrite_volume_create},
+    {OP_VOLUME_PRUNE,               rewrite_volume_prune},
+    {OP_VOLUME_DELETE,              by_tables},
+    {OP_PLUGIN_LIST,                no_plugins},
+    {OP_PLUGIN_INSPECT,             no_plugin},
+    {OP_SWARM_INSPECT,               no_swarm},
+    {OP_SERVICE_LIST,                no_swarm},
+    {OP_SERVICE_INSPECT,             no_swarm},
+    {OP_SERVICE_LOGS,                no_swarm},
+    {OP_NODE_LIST,                   no_swarm},
+    {OP_NODE_INSPECT,                no_swarm},
+    {OP_TASK_LIST,                   no_swarm},
+    {OP_TASK_INSPECT,                no_swarm},
+    {OP_TASK_LOGS,                   no_swarm},
+    {OP_SECRET_LIST,                 no_swarm},
+    {OP_SECRET_INSPECT,              no_swarm},
+    {OP_CONFIG_LIST,                 no_swarm},
+    {OP_CONFIG_INSPECT,              no_swarm},
+};
+// clang-format on
+
+/* ---- what a step may do ---- */
+
+struct str rewrite_keep(struct rewrite *rw, struct str s)
+{
+    if (rw->kept_count % 32 == 0) {
+        rw->kept = realloc(rw->kept, (rw->kept_count + 32) * sizeof(char *));
+        if (!rw->kept)
+            abort();
+    }
+    rw->kept[rw->kept_count] = xstr_dup(s);
+    return str_of(rw->kept[rw->kept_count++], s.len);
+}
+
+struct str rewrite_prefix(struct rewrite *rw, struct str name)
+{
+    struct strbuf out = STRBUF(LIMIT_REPLY);
+    struct str kept;
+
+    namespace_put(&out, rw->context.ns, name);
+    kept = rewrite_keep(rw, strbuf_str(&out));
+    strbuf_fini(&out);
+    return kept;
+}
+
+void rewrite_refuse(struct rewrite *rw, int status, const char *format, ...)
+{
+    char text[LIMIT_REASON];
+    va_list args;
+
+    if (rewrite_is_refused(rw))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    verdict_deny(&rw->verdict, status, "namespace", "", "%s", text);
+}
+
+bool rewrite_is_refused(const struct rewrite *rw)
+{
+    return rw->verdict.kind == VERDICT_DENY;
+}
+
+void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply)
+{
+    json_decref(rw->answer);
+    rw->answer_status = status;
+    rw->answer = reply;
+}
+
+static void add_edit(struct rewrite *rw, struct edit edit)
+{
+    if (rw->edit_count % 16 == 0) {
+        rw->edits =
+            realloc(rw->edits, (rw->edit_count + 16) * sizeof(*rw->edits));
+        if (!rw->edits)
+            abort();
+    }
+    rw->edits[rw->edit_count++] = edit;
+}
+
+void rewrite_set_param(struct rewrite *rw, size_t param, struct str value)
+{
+    add_edit(rw, (struct edit){.param = param, .value = value});
+}
+
+void rewrite_set_query(struct rewrite *rw, struct str key, struct str value)
+{
+    add_edit(rw,
+             (struct edit){.param = EDIT_QUERY, .key = key, .value = value});
+}
+
+void rewrite_add_query(struct rewrite *rw, struct str key, struct str value)
+{
+    add_edit(rw,
+             (struct edit){
+                 .param = EDIT_QUERY, .key = key, .value = value, .add = true});
+}
+
+void rewrite_drop_query(struct rewrite *rw, struct str key)
+{
+    add_edit(rw, (struct edit){.param = EDIT_QUERY, .key = key, .drop = true});
+}
+
+struct str rewrite_query(const struct rewrite *rw, struct str key)
+{
+    const struct str *value = target_get(rw->target, key);
+
+    return value ? *value : S("");
+}
+
+/* ---- the passes ---- */
+
+static void by_tables(struct rewrite *rw)
+{
+    for (size_t i = 0; i < rw->match->param_count; i++) {
+        const struct route_param *param = &rw->match->params[i];
+
+        if (param->kind != REF_CHECKPOINT)
+            rewrite_set_param(rw, i, resolve(rw, param->kind, param->value));
+    }
+    rewrite_body(rw);
+}
+
+static void discard(struct rewrite *rw)
+{
+    json_decref(rw->draft);
+    rw->draft = NULL;
+    json_decref(rw->wanted);
+    rw->wanted = NULL;
+    json_decref(rw->renamed);
+    rw->renamed = NULL;
+    json_decref(rw->stand_ins);
+    rw->stand_ins = NULL;
+    rewrite_answer_with(rw, 0, NULL);
+    filters_forget(rw);
+    rw->edit_count = 0;
+    rw->has_limit = false;
+    rw->missing = false;
+    rw->lookups = 0;
+    rw->steps = LIMIT_MATCH_ALL;
+}
+
+static int apply(struct rewrite *rw, const struct edit *edit)
+{
+    struct str value;
+    int r;
+
+    if (edit->drop) {
+        target_drop(rw->target, edit->key);
+        return 0;
+    }
+    r = target_copy(rw->target, edit->value, &value);
+    if (r < 0)
+        return r;
+    if (edit->param != EDIT_QUERY) {
+        rw->match->params[edit->param].value = value;
+        return 0;
+    }
+    if (!edit->add)
+        return target_set(rw->target, edit->key, value);
+    if (rw->target->query_count == LIMIT_QUERY_PAIRS)
+        return -1;
+    rw->target->query[rw->target->query_count++] =
+        (struct query_pair){edit->key, value};
+    return 0;
+}
+
+static enum rewrite_step commit(struct rewrite *rw)
+{
+    for (size_t i = 0; i < rw->edit_count; i++) {
+        if (apply(rw, &rw->edits[i]) < 0) {
+            rewrite_refuse(rw, 431,
+                           "the request is too long to be written in the "
+                           "engine's words");
+            return REWRITE_REFUSED;
+        }
+    }
+    if (rw->draft) {
+        json_decref(*rw->body);
+        *rw->body = rw->draft;
+        rw->draft = NULL; /* handed over */
+    }
+    return REWRITE_DONE;
+}
+
+/* An answer in the engine's stead, in the runner's words. */
+static enum rewrite_step answer(struct rewrite *rw)
+{
+    json_t *shown = json_deep_copy(rw->answer);
+
+    json_decref(rw->answer);
+    rw->answer = shown;
+    if (rw->answer_status >= 400 && rw->answer)
+        rewrite_reply(rw, rw->answer_status, rw->answer);
+    return REWRITE_ANSWER;
+}
+
+enum rewrite_step rewrite_next(struct rewrite *rw)
+{
+    enum operation operation = rw->match->route->operation;
+
+    discard(rw);
+    rw->wanted = json_array();
+    rw->draft = *rw->body ? json_deep_copy(*rw->body) : NULL;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (rows[i].operation != operation)
+            continue;
+        rows[i].rewrite(rw);
+        if (rewrite_is_refused(rw))
+            return REWRITE_REFUSED;
+        if (rw->answer_status)
+            return answer(rw);
+        if (rw->missing || rewrite_ask_for_changes(rw))
+            return rewrite_is_refused(rw) ? REWRITE_REFUSED : REWRITE_ASK;
+        return commit(rw);
+    }
+    rewrite_refuse(rw, 403, "%s is of no namespace, so berth does not pass it",
+                   operation_name(operation));
+    return REWRITE_REFUSED;
+}
+
+enum rewrite_step rewrite_begin(struct rewrite *rw,
+                                const struct rewrite_context *context,
+                                struct route_match *match,
+                                struct target *target, json_t **body)
+{
+    *rw = (struct rewrite){
+        .context = *context, .match = match, .target = target, .body = body};
+    verdict_allow(&rw->verdict, "namespace");
+    return rewrite_next(rw);
+}
+
+enum rewrite_step rewrite_after(struct rewrite *rw, int status)
+{
+    size_t before = rw->ask_count;
+    json_t *step;
+    size_t i;
+
+    if (status >= 400) {
+        for (size_t n = 0; n < before; n++) {
+            if (rw->asks[n].undo && rw->asks[n].status == 201) {
+                struct ask *undo = rewrite_add_ask(rw, METHOD_DELETE,
+                                                   str_from(rw->asks[n].undo));
+
+                if (undo)
+                    undo->changes = true;
+            }
+        }
+    } else {
+        json_array_foreach(rw->renamed, i, step)
+        {
+            struct ask *ask = rewrite_add_ask(
+                rw, METHOD_POST, str_of_json(json_object_get(step, "target")));
+
+            if (ask) {
+                ask->changes = true;
+                ask->body = json_incref(json_object_get(step, "body"));
+            }
+        }
+    }
+    return rw->ask_count > before ? REWRITE_ASK : REWRITE_DONE;
+}
+
+void rewrite_fini(struct rewrite *rw)
+{
+    discard(rw);
+    for (size_t i = 0; i < rw->ask_count; i++) {
+        free(rw->asks[i].target);
+        free(rw->asks[i].undo);
+        json_decref(rw->asks[i].body);
+        json_decref(rw->asks[i].reply);
+    }
+    free(rw->asks);
+    for (size_t i = 0; i < rw->kept_count; i++)
+        free(rw->kept[i]);
+    free(rw->kept);
+    free(rw->edits);
+    *rw = (struct rewrite){0};
+}

@@ -1,0 +1,158 @@
+#pragma once
+
+/*
+ * A request in the words of one runner becomes a request in the words of the
+ * engine that many runners share, and the reply comes back in the runner's.
+ * Policy has spoken before; this says whose the things are that a request
+ * names, and makes that nobody else's can be named, seen or touched.
+ *
+ * Pure: what only the engine knows is a question (struct ask) that the caller
+ * puts to it, over a stream of its own, and answers:
+ *
+ *     step = rewrite_begin(&rw, &context, match, target, &body);
+ *     while (step == REWRITE_ASK) {
+ *         for each i < rw.ask_count with !rw.asks[i].answered:
+ *             rewrite_answer(&rw, i, status, json);
+ *         step = rewrite_next(&rw);
+ *     }
+ *
+ * What is not the runner's is not refused here: it is sent under a name that
+ * cannot exist, so that it is the engine who says, in its own words and its own
+ * time, that there is no such thing, whether or not somebody else has it.
+ *
+ * An operation that has no row in rewrite.c is refused: nobody has thought
+ * about whose its objects are.
+ */
+
+#include "policy/docker/namespace.h"
+#include "policy/docker/route.h"
+#include "policy/isolation/own_ids.h"
+
+#include <jansson.h>
+
+struct rewrite_context {
+    struct str ns;         /* the namespace; outlives the rewrite */
+    unsigned engine_minor; /* of the engine's API version; 0: not known */
+    struct owned *owned;   /* of the same namespace; NULL: nothing is known */
+    uint64_t random;       /* fresh, for a name that has to be invented */
+};
+
+/* A question to the engine, or a change that has to be made before or after the
+ * request itself. */
+struct ask {
+    enum method method;
+    char *target; /* "/containers/json?all=1" */
+    json_t *body; /* or NULL */
+    bool changes; /* it is no question: put it on record */
+    char *undo;   /* DELETE this if it was created and the request then fails */
+    bool answered;
+    int status; /* the engine's; 0: it could not be asked */
+    json_t *reply;
+};
+
+enum rewrite_step {
+    REWRITE_REFUSED = 0, /* see rw->verdict */
+    REWRITE_ASK,         /* some of rw->asks are not answered */
+    REWRITE_DONE,        /* MATCH, TARGET and BODY are the engine's now */
+    REWRITE_ANSWER,      /* nothing is to be sent: answer rw->answer_status with
+                            rw->answer (or nothing, when that is NULL) */
+};
+
+/* How far a classic build has told of its steps; one of them is ours. */
+struct build_output {
+    uint64_t steps, total;
+    uint64_t hidden; /* of those steps: 0 or 1 */
+    bool hiding;     /* what is told is of the hidden one */
+};
+
+struct rewrite {
+    struct rewrite_context context;
+    struct route_match *match;
+    struct target *target;
+    json_t **body;
+
+    struct verdict verdict;
+    struct ask *asks;
+    size_t ask_count;
+    int answer_status;
+    json_t *answer;
+
+    /* the pass that runs */
+    json_t *draft;  /* the body as it is being rewritten */
+    bool missing;   /* an answer is */
+    size_t lookups; /* of what could be an ID */
+    struct edit *edits;
+    size_t edit_count;
+    json_t *wanted; /* changes to ask for when nothing is missing */
+
+    /* what the reply has to be held against */
+    struct local_filter *filters;
+    size_t filter_count;
+    size_t steps; /* that their patterns may still take */
+    bool has_limit;
+    uint64_t limit;
+    /* what was sent in place of what is not the runner's: {sent: written} */
+    json_t *stand_ins;
+    json_t *renamed; /* what has to be done after a rename */
+    struct build_output build_output;
+
+    char **kept; /* strings that live as long as this does */
+    size_t kept_count;
+};
+
+/*
+ * Take up a request; MATCH, TARGET and *BODY (which may be NULL) are edited in
+ * the end, and outlive REWRITE. rewrite_fini in any case.
+ */
+enum rewrite_step rewrite_begin(struct rewrite *rw,
+                                const struct rewrite_context *context,
+                                struct route_match *match,
+                                struct target *target, json_t **body);
+void rewrite_fini(struct rewrite *rw);
+
+/* The engine answered asks[INDEX] with STATUS and REPLY (NULL: no JSON), which
+ * is taken over. STATUS 0: it could not be asked. */
+void rewrite_answer(struct rewrite *rw, size_t index, int status,
+                    json_t *reply);
+enum rewrite_step rewrite_next(struct rewrite *rw);
+
+/*
+ * The request itself was answered with STATUS. REWRITE_ASK: more is to be
+ * done before its client hears of it (what was prepared is undone, or a new
+ * name made known); carry it out, then go on whatever came of it. Else
+ * REWRITE_DONE. Once.
+ */
+enum rewrite_step rewrite_after(struct rewrite *rw, int status);
+
+/* ---- replies ---- */
+
+/*
+ * The one JSON value of a reply with STATUS, edited in place to what the runner
+ * may see. 0; or REWRITE_E_REPLY when it is not what this operation answers
+ * with, and must not be passed on.
+ */
+enum { REWRITE_E_REPLY = 1 };
+int rewrite_reply(struct rewrite *rw, int status, json_t *reply);
+
+/* The same for one line of a stream of them. *SHOW: does the runner see it? */
+int rewrite_line(struct rewrite *rw, json_t *line, bool *show);
+
+/* Append the text of an error that is no JSON. 0 or -ENOBUFS. */
+int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out);
+
+/* Is IMAGE, as it was inspected, another namespace's, and so not there? */
+bool rewrite_hides_image(const struct rewrite_context *context,
+                         const json_t *image);
+
+/* Must replies of OPERATION with STATUS go through the above? If not, they name
+ * nothing and may pass as they are. */
+bool rewrite_wants_reply(enum operation operation, int status);
+
+/* ---- JSON of the engine's ---- */
+
+/*
+ * Parse BYTES, what an engine wrote; numbers keep every digit. NULL when it is
+ * no JSON. And append it, written anew without blanks. 0 or -ENOBUFS.
+ */
+json_t *reply_json_parse(struct str bytes);
+int reply_json_put(struct strbuf *out, json_t *json);

@@ -1,0 +1,195 @@
+#include "policy/isolation/rewrite_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/*
+ * Questions to the engine, what is learned from the answers, and the labels
+ * that they are about.
+ */
+
+static struct ask *find_ask(struct rewrite *rw, enum method method,
+                            struct str target, const json_t *body)
+{
+    for (size_t i = 0; i < rw->ask_count; i++) {
+        struct ask *ask = &rw->asks[i];
+
+        if (ask->method == method && str_eq(str_from(ask->target), target) &&
+            (ask->body == body || json_equal(ask->body, body)))
+            return ask;
+    }
+    return NULL;
+}
+
+static void refuse_so_many(struct rewrite *rw)
+{
+    rewrite_refuse(rw, 400,
+                   "this request names more things than berth looks up for "
+                   "one (%d); split it",
+                   LIMIT_ASKS);
+}
+
+bool rewrite_may_look_up(struct rewrite *rw)
+{
+    if (rw->lookups < LIMIT_ASKS) {
+        rw->lookups++;
+        return true;
+    }
+    refuse_so_many(rw);
+    return false;
+}
+
+struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
+                            struct str target)
+{
+    struct ask *ask;
+
+    if (rw->ask_count == LIMIT_ASKS) {
+        refuse_so_many(rw);
+        return NULL;
+    }
+    if (rw->ask_count % 8 == 0) {
+        rw->asks = realloc(rw->asks, (rw->ask_count + 8) * sizeof(*rw->asks));
+        if (!rw->asks)
+            abort();
+    }
+    ask = &rw->asks[rw->ask_count++];
+    *ask = (struct ask){.method = method, .target = xstr_dup(target)};
+    return ask;
+}
+
+/* A question that went wrong: an engine in trouble is no "not found". */
+static bool is_useless(struct rewrite *rw, const struct ask *ask)
+{
+    if (ask->status && ask->status < 500)
+        return false;
+    rewrite_refuse(rw, 503,
+                   "the engine could not be asked whose the things are that "
+                   "this request names; try again");
+    return true;
+}
+
+const struct ask *rewrite_get(struct rewrite *rw, struct str target)
+{
+    struct ask *ask = find_ask(rw, METHOD_GET, target, NULL);
+
+    if (!ask)
+        ask = rewrite_add_ask(rw, METHOD_GET, target);
+    if (!ask || !ask->answered || is_useless(rw, ask)) {
+        rw->missing = true;
+        return NULL;
+    }
+    return ask;
+}
+
+const struct ask *rewrite_do(struct rewrite *rw, enum method method,
+                             struct str target, json_t *body, const char *undo)
+{
+    struct ask *ask = find_ask(rw, method, target, body);
+
+    if (ask) { /* what two places want is done once */
+        json_decref(body);
+        return ask->answered ? ask : NULL;
+    }
+    json_array_append_new(
+        rw->wanted, json_pack("{s:i, s:s%, s:o, s:s?}", "method", (int)method,
+                              "target", target.ptr, target.len, "body",
+                              body ? body : json_null(), "undo", undo));
+    return NULL;
+}
+
+bool rewrite_ask_for_changes(struct rewrite *rw)
+{
+    bool any = false;
+    json_t *want;
+    size_t i;
+
+    json_array_foreach(rw->wanted, i, want)
+    {
+        enum method method =
+            (enum method)json_integer_value(json_object_get(want, "method"));
+        struct str target = str_of_json(json_object_get(want, "target"));
+        json_t *undo = json_object_get(want, "undo");
+        json_t *body = json_object_get(want, "body");
+        struct ask *ask;
+
+        if (json_is_null(body))
+            body = NULL;
+        if (find_ask(rw, method, target, body))
+            continue;
+        ask = rewrite_add_ask(rw, method, target);
+        if (!ask)
+            return true;
+        ask->changes = true;
+        ask->body = json_incref(body);
+        ask->undo =
+            json_is_string(undo) ? xstrdup(json_string_value(undo)) : NULL;
+        any = true;
+    }
+    return any;
+}
+
+void rewrite_answer(struct rewrite *rw, size_t index, int status, json_t *reply)
+{
+    struct ask *ask = &rw->asks[index];
+
+    assert(index < rw->ask_count && !ask->answered);
+    ask->answered = true;
+    ask->status = status;
+    ask->reply = reply;
+}
+
+/* ---- labels and what is known ---- */
+
+bool labels_are_own(const struct rewrite *rw, const json_t *labels)
+{
+    const json_t *owner = json_object_get(labels, LABEL_NAMESPACE);
+
+    return json_is_string(owner) && str_eq(str_of_json(owner), rw->context.ns);
+}
+
+bool labels_are_foreign(const struct rewrite *rw, const json_t *labels)
+{
+    return json_object_get(labels, LABEL_NAMESPACE) &&
+           !labels_are_own(rw, labels);
+}
+
+void labels_claim(struct rewrite *rw, json_t *labels)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(labels, key, value)
+    {
+        if (label_is_ours(str_from(key)))
+            rewrite_refuse(rw, 403,
+                           "labels that begin with \"%s\" are berth's own; "
+                           "leave %s out",
+                           LABEL_PREFIX, key);
+    }
+    json_object_set_new(labels, LABEL_NAMESPACE, json_of_str(rw->context.ns));
+}
+
+void labels_hide(json_t *labels)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(labels, next, key, value)
+    {
+        if (str_has_prefix(str_from(key), S(LABEL_PREFIX)))
+            json_object_del(labels, key);
+    }
+}
+
+void owned_note(struct rewrite *rw, enum ref_kind kind, struct str word)
+{
+    if (rw->context.owned)
+        owned_add(rw->context.owned, kind, word);
+}
+
+bool owned_known(struct rewrite *rw, enum ref_kind kind, struct str word)
+{
+    return rw->context.owned && owned_has(rw->context.owned, kind, word);
+}

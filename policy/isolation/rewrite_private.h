@@ -1,0 +1,211 @@
+#pragma once
+
+/*
+ * The inside of a rewrite, shared by rewrite*.c alone.
+ *
+ * A request is rewritten in passes. Each begins anew with a copy of the body,
+ * goes through everything, and collects what it does not know; once a pass
+ * lacks nothing, its draft and its edits become the request. So no step has to
+ * remember how far it had come.
+ */
+
+#include "policy/docker/reference.h"
+#include "policy/isolation/rewrite.h"
+
+/* One change of the target: of a name in the path, or of the query. */
+struct edit {
+    size_t param; /* or EDIT_QUERY */
+    struct str key;
+    struct str value;
+    bool drop;
+    bool add; /* beside the values that are there */
+};
+#define EDIT_QUERY ((size_t)-1)
+
+enum filter_field {
+    FILTER_NAME,   /* regular expressions on names */
+    FILTER_ID,     /* ... on IDs */
+    FILTER_PREFIX, /* how an ID may begin */
+    FILTER_TYPE,   /* words */
+    FILTER_ACTOR,  /* how an event's ID or name may begin */
+    FILTER_IMAGE,  /* an event's image */
+};
+
+/* A filter that berth applies to what the runner sees. */
+struct local_filter {
+    enum filter_field field;
+    struct name_pattern **patterns; /* of FILTER_NAME and FILTER_ID */
+    json_t *values;                 /* an object whose keys they are */
+};
+
+static inline struct str str_of_json(const json_t *text)
+{
+    return str_of(json_string_value(text), json_string_length(text));
+}
+
+static inline json_t *json_of_str(struct str s)
+{
+    return json_stringn(s.ptr ? s.ptr : "", s.len);
+}
+
+/* ---- rewrite.c, rewrite_ask.c ---- */
+
+/* Keep a copy of S as long as RW lives. */
+struct str rewrite_keep(struct rewrite *rw, struct str s);
+/* "<namespace>.NAME", kept. */
+struct str rewrite_prefix(struct rewrite *rw, struct str name);
+
+void rewrite_refuse(struct rewrite *rw, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool rewrite_is_refused(const struct rewrite *rw);
+/* Answer STATUS and REPLY (taken over) in the engine's stead. */
+void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply);
+
+void rewrite_set_param(struct rewrite *rw, size_t param, struct str value);
+void rewrite_set_query(struct rewrite *rw, struct str key, struct str value);
+void rewrite_add_query(struct rewrite *rw, struct str key, struct str value);
+void rewrite_drop_query(struct rewrite *rw, struct str key);
+/* The first value in the query, or an empty one. */
+struct str rewrite_query(const struct rewrite *rw, struct str key);
+
+/* The answer to GET TARGET, or NULL: it has to be asked first. */
+const struct ask *rewrite_get(struct rewrite *rw, struct str target);
+/* Have METHOD TARGET with BODY (taken over) done when nothing is missing. Its
+ * answer, or NULL as long as it is not done. */
+const struct ask *rewrite_do(struct rewrite *rw, enum method method,
+                             struct str target, json_t *body, const char *undo);
+
+/* May one more thing be looked for in what the engine answered? If not, the
+ * request is refused: each takes a walk over all there is. */
+bool rewrite_may_look_up(struct rewrite *rw);
+
+/* One more question, whatever was asked before; NULL: too many. */
+struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
+                            struct str target);
+/* All questions are answered: ask for what rewrite_do wants. Any? */
+bool rewrite_ask_for_changes(struct rewrite *rw);
+
+/* Is this object labelled as the namespace's? LABELS may be NULL or null. */
+bool labels_are_own(const struct rewrite *rw, const json_t *labels);
+bool labels_are_foreign(const struct rewrite *rw, const json_t *labels);
+/* Put our label in; refuses labels of ours that a client wrote. */
+void labels_claim(struct rewrite *rw, json_t *labels);
+void labels_hide(json_t *labels);
+
+void owned_note(struct rewrite *rw, enum ref_kind kind, struct str word);
+bool owned_known(struct rewrite *rw, enum ref_kind kind, struct str word);
+
+/* ---- rewrite_resolve.c: a word of the runner's becomes the engine's ---- */
+
+/* Each gives an empty slice as long as something is missing, or refused. */
+struct str resolve_container(struct rewrite *rw, struct str ref);
+struct str resolve_exec(struct rewrite *rw, struct str id);
+struct str resolve_network(struct rewrite *rw, struct str ref);
+struct str resolve_volume(struct rewrite *rw, struct str name);
+struct str resolve(struct rewrite *rw, enum ref_kind kind, struct str ref);
+
+/* "container:REF" with its REF resolved; what is no such thing stays. */
+struct str resolve_mode(struct rewrite *rw, enum ref_kind kind,
+                        struct str mode);
+
+/* All containers of the namespace, as GET /containers/json has them. */
+const json_t *own_container_list(struct rewrite *rw);
+
+/* The plain name of the container that REF means; empty: missing, or none. */
+struct str container_plain_name(struct rewrite *rw, struct str ref);
+
+/* The namespace's own bridge, made if there is none; empty: missing. */
+struct str own_bridge(struct rewrite *rw);
+bool is_own_bridge(const struct rewrite *rw, struct str name);
+
+/* ---- rewrite_image_ref.c ---- */
+
+/* What GET /images/REF/json said; NULL: missing or no such image. */
+const json_t *image_inspected(struct rewrite *rw, struct str ref);
+/* The same; NULL also when it is another's. */
+const json_t *image_for_use(struct rewrite *rw, struct str ref);
+enum image_owner { IMAGE_SHARED, IMAGE_OWN, IMAGE_FOREIGN };
+enum image_owner image_owner(struct rewrite *rw, const json_t *image);
+
+/* Made by the namespace, or shared: REF itself; of another: what cannot be. */
+struct str resolve_image(struct rewrite *rw, struct str ref);
+/* What is sent for REF, which is another's: errors will say REF. */
+struct str no_such_image(struct rewrite *rw, struct str ref);
+
+/* A name without tag that means all tags of its repository: are all of them to
+ * be seen, or only those that are added to TAGS? */
+enum image_tags { IMAGE_TAGS_ALL, IMAGE_TAGS_SOME, IMAGE_TAGS_NONE };
+enum image_tags resolve_repository(struct rewrite *rw, struct str repository,
+                                   json_t *tags);
+
+/* ---- rewrite_create.c, rewrite_network.c, ...: one operation each ---- */
+
+void rewrite_body(struct rewrite *rw); /* by the table of references */
+void rewrite_container_create(struct rewrite *rw);
+void rewrite_container_rename(struct rewrite *rw);
+void rewrite_container_list(struct rewrite *rw);
+void rewrite_container_prune(struct rewrite *rw);
+void rewrite_network_create(struct rewrite *rw);
+void rewrite_network_list(struct rewrite *rw);
+void rewrite_network_inspect(struct rewrite *rw);
+void rewrite_network_delete(struct rewrite *rw);
+void rewrite_network_connect(struct rewrite *rw);
+void rewrite_network_prune(struct rewrite *rw);
+void rewrite_volume_create(struct rewrite *rw);
+void rewrite_volume_list(struct rewrite *rw);
+void rewrite_volume_prune(struct rewrite *rw);
+void rewrite_image_list(struct rewrite *rw);
+void rewrite_image_delete(struct rewrite *rw);
+void rewrite_image_prune(struct rewrite *rw);
+void rewrite_image_tag(struct rewrite *rw);
+void rewrite_image_push(struct rewrite *rw);
+void rewrite_image_get(struct rewrite *rw);
+void rewrite_image_get_all(struct rewrite *rw);
+void rewrite_image_create(struct rewrite *rw);
+void rewrite_image_commit(struct rewrite *rw);
+void rewrite_image_build(struct rewrite *rw);
+void rewrite_build_prune(struct rewrite *rw);
+void rewrite_events(struct rewrite *rw);
+void rewrite_info(struct rewrite *rw);
+
+/* Put the aliases that make NAME resolve on the endpoint of NETWORK (names
+ * as the runner knows them). And the other way round. */
+void aliases_add(json_t *endpoint, struct str name, struct str network);
+void aliases_remove(json_t *endpoint, struct str name, struct str network);
+
+/* ---- rewrite_filters.c ---- */
+
+/* The filters of the query as {"key": {"value": true}}, owned by the caller;
+ * NULL after a refusal. */
+json_t *filters_read(struct rewrite *rw);
+/* Write them back (taken over), in the encoding that all engines read. */
+void filters_write(struct rewrite *rw, json_t *filters);
+/* AND our label in. */
+void filters_claim(struct rewrite *rw, json_t *filters);
+/* Take KEY out, to be applied to the reply. */
+void filters_keep(struct rewrite *rw, json_t *filters, const char *key,
+                  enum filter_field field);
+/* Change each value of KEY: FUNCTION adds what it becomes to VALUES. */
+void filters_map(struct rewrite *rw, json_t *filters, const char *key,
+                 void (*function)(struct rewrite *rw, struct str value,
+                                  json_t *values));
+void filters_forget(struct rewrite *rw);
+
+/* Do all kept filters on FIELD let one of TEXTS through? */
+bool filters_match(const struct rewrite *rw, enum filter_field field,
+                   const struct str *texts, size_t count);
+
+/* ---- rewrite_events.c ---- */
+bool event_is_own(struct rewrite *rw, const json_t *event);
+bool event_is_wanted(const struct rewrite *rw, const json_t *event);
+
+/* ---- rewrite_build.c: without the label that we build in ---- */
+bool build_line_restore(struct rewrite *rw, json_t *line); /* show it? */
+void history_restore(json_t *history);
+void container_config_restore(json_t *image);
+
+/* ---- rewrite_restore.c: what an object looks like to its runner ---- */
+void container_restore(struct rewrite *rw, json_t *container, bool inspected);
+void network_restore(struct rewrite *rw, json_t *network);
+void info_restore(struct rewrite *rw, json_t *info);
+void disk_usage_restore(json_t *usage);

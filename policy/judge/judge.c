@@ -1,0 +1,303 @@
+#include "policy/judge/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy/judge/check.h"
+
+const char *change_kind_name(enum change_kind kind)
+{
+    static const char *const names[] = {
+#define X(id, name) [id] = (name),
+        CHANGE_KINDS(X)
+#undef X
+    };
+
+    return names[kind];
+}
+
+void judgement_init(struct judgement *judgement)
+{
+    *judgement = (struct judgement){0};
+}
+
+static void drop_needs(struct judgement *judgement)
+{
+    while (judgement->need_count)
+        free(judgement->needs[--judgement->need_count].subject);
+}
+
+void judgement_fini(struct judgement *judgement)
+{
+    drop_needs(judgement);
+    while (judgement->lack_count)
+        free(judgement->lacks[--judgement->lack_count].word);
+    free(judgement->lacks);
+    free(judgement->needs);
+    free(judgement->changes);
+    judgement_init(judgement);
+}
+
+bool json_is_empty(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_NULL:
+    case JSON_FALSE:
+        return true;
+    case JSON_STRING:
+        return json_string_length(value) == 0;
+    case JSON_INTEGER:
+        return json_integer_value(value) == 0;
+    case JSON_REAL:
+        return json_real_value(value) == 0.0;
+    case JSON_ARRAY:
+        return json_array_size(value) == 0;
+    case JSON_OBJECT:
+        return json_object_size(value) == 0;
+    case JSON_TRUE:
+        break;
+    }
+    return false;
+}
+
+struct str json_text(const json_t *value)
+{
+    return json_is_string(value)
+               ? str_of(json_string_value(value), json_string_length(value))
+               : S("");
+}
+
+struct str member_text(const json_t *object, const char *key)
+{
+    return json_text(json_object_get(object, key));
+}
+
+json_int_t member_integer(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* Keep WHY, unless another refusal has been passed over before. */
+static void report(struct judgement *out, const struct verdict *why)
+{
+    if (!out->would_deny)
+        out->reported = *why;
+    out->would_deny = true;
+}
+
+__attribute__((format(printf, 4, 0))) static struct verdict
+refusal(int status, const char *rule, const struct place *place,
+        const char *format, va_list args)
+{
+    char text[LIMIT_REASON], where[PLACE_MAX];
+    struct verdict why;
+
+    vsnprintf(text, sizeof(text), format, args);
+    place_spell(place, where);
+    verdict_deny(&why, status, rule, where, "%s", text);
+    return why;
+}
+
+/* More of them, or longer ones, are left out: they are there to help. */
+static void note_lack(struct judgement *out, const char *rule, struct str word)
+{
+    if (out->lack_count == LIMIT_LACKS || word.len > LIMIT_LACK_WORD)
+        return;
+    if (!out->lacks)
+        out->lacks = xcalloc(LIMIT_LACKS, sizeof(*out->lacks));
+    out->lacks[out->lack_count++] = (struct lack){rule, xstr_dup(word)};
+}
+
+/* Refuse for WHY, or pass it over. */
+static bool settle(struct judgement *out, const struct verdict *why)
+{
+    if (out->reports && why->status == 403) {
+        report(out, why);
+        return true;
+    }
+    out->verdict = *why;
+    return false;
+}
+
+bool judge_refuse(struct judge *judge, int status, const char *rule,
+                  const struct place *place, const char *format, ...)
+{
+    struct verdict why;
+    va_list args;
+
+    va_start(args, format);
+    why = refusal(status, rule, place, format, args);
+    va_end(args);
+    return settle(judge->out, &why);
+}
+
+bool judge_lack(struct judge *judge, const char *rule, struct str word,
+                const struct place *place, const char *format, ...)
+{
+    struct verdict why;
+    va_list args;
+
+    va_start(args, format);
+    why = refusal(403, rule, place, format, args);
+    va_end(args);
+    note_lack(judge->out, rule, word);
+    return settle(judge->out, &why);
+}
+
+bool judge_forbid(struct judge *judge, const char *rule,
+                  const struct place *place, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    judge->out->verdict = refusal(403, rule, place, format, args);
+    va_end(args);
+    return false;
+}
+
+void judge_note_lack(struct judge *judge, const char *rule, struct str word)
+{
+    note_lack(judge->out, rule, word);
+}
+
+void judge_note(struct judge *judge, enum change_kind kind,
+                const struct place *place)
+{
+    struct judgement *out = judge->out;
+
+    if (out->change_count == LIMIT_CHANGES) {
+        out->changes_omitted++;
+        return;
+    }
+    /* most requests have none, and live as long as their streams */
+    if (!out->changes)
+        out->changes = xcalloc(LIMIT_CHANGES, sizeof(*out->changes));
+    out->changes[out->change_count].kind = kind;
+    place_spell(place, out->changes[out->change_count++].place);
+}
+
+bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
+                const char *rule, const struct place *place, const char *format,
+                ...)
+{
+    struct judgement *out = judge->out;
+    struct need *need;
+    va_list args;
+
+    if (out->need_count == LIMIT_NEEDS)
+        return judge_refuse(judge, 403, rule, place,
+                            "this needs more than %d questions to the engine",
+                            LIMIT_NEEDS);
+    if (!out->needs)
+        out->needs = xcalloc(LIMIT_NEEDS, sizeof(*out->needs));
+    need = &out->needs[out->need_count];
+    va_start(args, format);
+    need->otherwise = refusal(403, rule, place, format, args);
+    va_end(args);
+    need->kind = kind;
+    need->subject = subject.len ? xstr_dup(subject) : NULL;
+    need->fact = (struct fact){0};
+    out->need_count++;
+    return true;
+}
+
+static bool judge_body(struct judge *judge, const struct route *route,
+                       json_t *body)
+{
+    const struct record *record = body_record(route->operation);
+    struct place top = {.key = ""};
+
+    if (!record)
+        return (!body && route->body != BODY_JSON) ||
+               judge_forbid(judge, "request.body", &top,
+                            "berth does not know what the body of %s may "
+                            "hold, so it cannot judge it",
+                            operation_name(route->operation));
+    if (!body)
+        return route->body != BODY_JSON ||
+               judge_refuse(judge, 400, "request.body", &top,
+                            "%s needs a JSON body; send one",
+                            operation_name(route->operation));
+    if (!json_is_object(body))
+        return judge_refuse(judge, 400, "request.body", &top,
+                            "the body has to be a JSON object");
+    return judge_record(judge, record, &top, body);
+}
+
+static void judge_all(const struct rules *rules,
+                      const struct route_match *match, struct target *target,
+                      json_t *body, struct judgement *out)
+{
+    struct judge judge = {
+        .rules = rules,
+        .match = match,
+        .operation = match->route->operation,
+        .target = target,
+        .out = out,
+    };
+
+    if (!judge_query(&judge) || !judge_body(&judge, match->route, body)) {
+        drop_needs(out); /* no answer would change it */
+        return;
+    }
+    if (out->need_count)
+        out->verdict = out->needs[0].otherwise;
+    else
+        verdict_allow(&out->verdict, "request");
+}
+
+void judge_request(const struct rules *rules, const struct route_match *match,
+                   struct target *target, json_t *body, struct judgement *out)
+{
+    judgement_fini(out);
+    judge_all(rules, match, target, body, out);
+}
+
+void judge_report(const struct rules *rules, const struct route_match *match,
+                  struct target *target, json_t *body, struct judgement *out)
+{
+    judgement_fini(out);
+    out->reports = true;
+    judge_all(rules, match, target, body, out);
+}
+
+static bool is_good(const struct rules *rules, const struct need *need,
+                    const json_t *body)
+{
+    const struct fact *fact = &need->fact;
+
+    if (!fact->known)
+        return false;
+    switch (need->kind) {
+    case NEED_COUNT:
+        return fact->count < rules->container.limits.count;
+    case NEED_CONTAINER:
+        return update_is_within(&rules->container.limits, body,
+                                json_object_get(fact->inspected, "HostConfig"));
+    case NEED_IMAGE:
+        return fact->is_own || image_is_listed(rules, fact->inspected);
+    case NEED_OWN_IMAGE:
+        return fact->is_own;
+    }
+    return false;
+}
+
+void judge_settle(const struct rules *rules, const json_t *body,
+                  struct judgement *judgement)
+{
+    for (size_t i = 0; i < judgement->need_count; i++) {
+        const struct need *need = &judgement->needs[i];
+
+        if (is_good(rules, need, body))
+            continue;
+        if (!judgement->reports) {
+            judgement->verdict = need->otherwise;
+            return;
+        }
+        report(judgement, &need->otherwise);
+        if (need->kind == NEED_IMAGE)
+            note_lack(judgement, need->otherwise.rule, str_from(need->subject));
+    }
+    if (judgement->need_count)
+        verdict_allow(&judgement->verdict, "request");
+}

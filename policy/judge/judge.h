@@ -1,0 +1,112 @@
+#pragma once
+
+/*
+ * May this request go to the engine, going by what is in it? A walk over its
+ * JSON body and its query against the tables of what Docker reads (fields_*.c,
+ * queries.c) and the rules of the policy. Whether the operation may be called
+ * at all, and whose the objects are that it names, others have to say.
+ *
+ * What is judged is changed where needed and is then what travels: keys get
+ * Docker's spelling, what no engine reads is dropped, limits are filled in,
+ * paths of the runner become paths of the host. Each change is on record.
+ * Nothing here asks anybody anything: what only the engine knows is left as a
+ * need, and until judge_settle has heard the answer the verdict is a refusal.
+ * Judging the result again changes nothing, except that a path that has been
+ * mapped is no longer the runner's.
+ */
+
+#include "policy/base/place.h"
+#include "policy/config/rules.h"
+#include "policy/docker/route.h"
+
+#define CHANGE_KINDS(X)                                                        \
+    X(CHANGE_DROPPED, "dropped")   /* no engine reads it */                    \
+    X(CHANGE_FOLDED, "folded")     /* to Docker's spelling of the key */       \
+    X(CHANGE_INJECTED, "injected") /* by the policy */                         \
+    X(CHANGE_MAPPED, "mapped")     /* to what it is on the host */
+
+enum change_kind {
+#define X(id, name) id,
+    CHANGE_KINDS(X)
+#undef X
+};
+
+const char *change_kind_name(enum change_kind kind);
+
+struct change {
+    enum change_kind kind;
+    char place[PLACE_MAX]; /* "HostConfig.Mounts[0].Source", "query memory" */
+};
+
+enum need_kind {
+    NEED_COUNT,     /* how many containers the namespace has */
+    NEED_CONTAINER, /* what inspecting the container in the path says */
+    NEED_IMAGE, /* what inspecting the image SUBJECT says, and whether it was
+                   made in this namespace */
+    NEED_OWN_IMAGE, /* the latter only */
+};
+
+/* What the engine said: filled in by who asks. */
+struct fact {
+    bool known;
+    size_t count;            /* NEED_COUNT: there are so many already */
+    const json_t *inspected; /* the others; NULL when there is none */
+    bool is_own;             /* of an image: made in this namespace */
+};
+
+struct need {
+    enum need_kind kind;
+    char *subject;            /* of an image: the reference; else NULL */
+    struct verdict otherwise; /* the refusal, unless the fact is good */
+    struct fact fact;
+};
+
+/* What a policy would need besides to allow a request. */
+struct lack {
+    const char *rule; /* "container.capabilities" */
+    char *word;       /* "SYS_PTRACE"; of a flag "true" */
+};
+
+struct judgement {
+    struct verdict verdict;
+    bool reports;            /* judge_report made it */
+    bool would_deny;         /* and this is what it passed over first */
+    struct verdict reported; /* ... the refusal */
+    struct change *changes;  /* room for LIMIT_CHANGES, or NULL */
+    size_t change_count;     /* of those listed */
+    size_t changes_omitted;  /* for lack of room */
+    struct lack *lacks;      /* room for LIMIT_LACKS, or NULL: of all that was
+                                refused or passed over, what could be helped */
+    size_t lack_count;
+    struct need *needs; /* room for LIMIT_NEEDS, or NULL */
+    size_t need_count;
+};
+
+void judgement_init(struct judgement *judgement);
+void judgement_fini(struct judgement *judgement);
+
+/*
+ * Judge the request that MATCH names, with its TARGET, whose query is edited,
+ * and its BODY, which is edited, or NULL where there is none. OUT is filled
+ * anew; unless its verdict is to allow, or some needs are all that is missing,
+ * the edited request is of no use.
+ */
+void judge_request(const struct rules *rules, const struct route_match *match,
+                   struct target *target, json_t *body, struct judgement *out);
+
+/*
+ * The same for a policy that only reports: what it would refuse (with a 403)
+ * is passed over, and the first such refusal is left in OUT->reported. A field
+ * that is not known is dropped. What is malformed stays refused, and so does
+ * what berth cannot see through, for it may lead out of its namespace.
+ */
+void judge_report(const struct rules *rules, const struct route_match *match,
+                  struct target *target, json_t *body, struct judgement *out);
+
+/*
+ * Now that the facts are in the needs of JUDGEMENT: is all well? BODY is the
+ * body as it was judged. A fact that is not known is not good. A verdict that
+ * was a plain refusal stays one.
+ */
+void judge_settle(const struct rules *rules, const json_t *body,
+                  struct judgement *judgement);

@@ -1,0 +1,238 @@
+#include "policy/record/audit_view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "policy/base/limits.h"
+#include "policy/docker/operation_word.h"
+
+#define SHORT_ID 4 /* characters of an ID that are enough to look for it */
+
+static struct str text_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_string(value)
+               ? str_of(json_string_value(value), json_string_length(value))
+               : S("");
+}
+
+static bool is_wanted(const char *wanted, struct str have)
+{
+    return !wanted || str_eq(str_from(wanted), have);
+}
+
+static bool names_operation(struct str words, struct str name)
+{
+    enum operation operation = operation_find(name);
+    struct str word;
+
+    if (words.len == 0)
+        return true;
+    while (operation != OP_NONE && words.len) {
+        str_cut(words, ',', &word, &words);
+        if (operation_word_names(word, operation))
+            return true;
+    }
+    return false;
+}
+
+/* NAME as the runner knows it: what was sent has its namespace before it. */
+static struct str own_name(struct str name, struct str namespace)
+{
+    return name.len > namespace.len && str_has_prefix(name, namespace) &&
+                   name.ptr[namespace.len] == '.'
+               ? str_from_index(name, namespace.len + 1)
+               : name;
+}
+
+/* What is looked for, in the record of a call in NAMESPACE. */
+struct wanted {
+    struct str ref, namespace;
+};
+
+/* Is SEGMENT the object, by either name, or by the beginning of its ID? */
+static bool is_object(struct str segment, const struct wanted *wanted)
+{
+    struct str ref = wanted->ref;
+
+    return str_eq(segment, ref) ||
+           str_eq(own_name(segment, wanted->namespace), ref) ||
+           (ref.len >= SHORT_ID && segment.len > ref.len && segment.len >= 12 &&
+            str_has_prefix(segment, ref));
+}
+
+static bool path_names(struct str path, const struct wanted *wanted)
+{
+    struct str segment;
+
+    while (path.len) {
+        str_cut(path, '/', &segment, &path);
+        if (is_object(segment, wanted))
+            return true;
+    }
+    return false;
+}
+
+static bool concerns(const json_t *record, const char *container)
+{
+    const json_t *query = json_object_get(record, "query");
+    const json_t *request = json_object_get(record, "request");
+    struct wanted wanted;
+
+    if (!container)
+        return true;
+    wanted = (struct wanted){str_from(container), text_of(record, "namespace")};
+    return path_names(text_of(record, "path"), &wanted) ||
+           path_names(text_of(record, "sent"), &wanted) ||
+           is_object(text_of(record, "object"), &wanted) ||
+           is_object(text_of(query, "name"), &wanted) ||
+           is_object(text_of(request, "name"), &wanted) ||
+           is_object(text_of(request, "container"), &wanted);
+}
+
+/* Times in one form compare like text; the beginning of one is its first
+ * moment, or for UNTIL its last. */
+static int compare_time(struct str time, struct str bound)
+{
+    size_t len = time.len < bound.len ? time.len : bound.len;
+
+    return memcmp(time.ptr, bound.ptr, len);
+}
+
+static bool is_in_time(const struct audit_filter *filter, struct str time)
+{
+    return (!filter->since || !time.len ||
+            compare_time(time, str_from(filter->since)) >= 0) &&
+           (!filter->until || !time.len ||
+            compare_time(time, str_from(filter->until)) <= 0);
+}
+
+bool audit_filter_takes(const struct audit_filter *filter, const json_t *record)
+{
+    return (filter->decisions || str_eq(text_of(record, "event"), S("end"))) &&
+           is_wanted(filter->namespace_, text_of(record, "namespace")) &&
+           is_wanted(filter->verdict, text_of(record, "verdict")) &&
+           names_operation(filter->operations, text_of(record, "operation")) &&
+           is_in_time(filter, text_of(record, "time")) &&
+           concerns(record, filter->container);
+}
+
+static int put_padded(struct strbuf *out, struct str text, size_t width)
+{
+    int r = strbuf_add_visible(out, text);
+
+    for (size_t len = text.len; len < width && r == 0; len++)
+        r = strbuf_add_char(out, ' ');
+    return r == 0 ? strbuf_add(out, S("  ")) : r;
+}
+
+/* KEY=VALUE: text as it is, other values as JSON. */
+static int put_member(struct strbuf *out, const char *key, const json_t *value)
+{
+    char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct str text = json_is_string(value) ? str_of(json_string_value(value),
+                                                     json_string_length(value))
+                                            : str_from(json ? json : "?");
+    int r = strbuf_add_char(out, ' ');
+
+    if (r == 0)
+        r = strbuf_add_visible(out, str_from(key));
+    if (r == 0)
+        r = strbuf_add_char(out, '=');
+    if (r == 0)
+        r = strbuf_add_visible(out, text);
+    free(json);
+    return r;
+}
+
+static int put_members(struct strbuf *out, const json_t *object)
+{
+    void *at = json_object_iter((json_t *)(uintptr_t)object);
+    int r = 0;
+
+    for (; at && r == 0;
+         at = json_object_iter_next((json_t *)(uintptr_t)object, at))
+        r = put_member(out, json_object_iter_key(at),
+                       json_object_iter_value(at));
+    return r;
+}
+
+/* How it came out: the status and how long it took, or that it began. */
+static int put_outcome(struct strbuf *out, const json_t *record)
+{
+    const json_t *status = json_object_get(record, "status");
+    char text[64];
+
+    if (!str_eq(text_of(record, "event"), S("end")))
+        return strbuf_addf(out, "%-18s", "begins");
+    if (json_is_integer(status))
+        snprintf(text, sizeof(text), "%lld",
+                 (long long)json_integer_value(status));
+    else
+        snprintf(text, sizeof(text), "-");
+    return strbuf_addf(
+        out, "%3s %10.1f ms  ", text,
+        json_number_value(json_object_get(record, "duration_ms")));
+}
+
+static int put_path(struct strbuf *out, struct str path)
+{
+    struct str first, rest;
+
+    /* without the version */
+    if (str_has_prefix(path, S("/v1."))) {
+        str_cut(str_from_index(path, 1), '/', &first, &rest);
+        path = str_from_index(path, 1 + first.len);
+    }
+    return strbuf_add_visible(out, path.len ? path : S("-"));
+}
+
+static int put_reason(struct strbuf *out, const json_t *record)
+{
+    struct str close = text_of(record, "close");
+    bool simple = str_eq(close, S("done")) || str_eq(close, S("answered")) ||
+                  str_eq(close, S("denied")) || close.len == 0;
+    int r = 0;
+
+    if (!simple) {
+        r = strbuf_add(out, S("  ("));
+        if (r == 0)
+            r = strbuf_add_visible(out, close);
+        if (r == 0)
+            r = strbuf_add_char(out, ')');
+    }
+    if (r == 0 && text_of(record, "reason").len) {
+        r = strbuf_add(out, S("\n        "));
+        if (r == 0)
+            r = strbuf_add_visible(out, text_of(record, "rule"));
+        if (r == 0)
+            r = strbuf_add(out, S(": "));
+        if (r == 0)
+            r = strbuf_add_visible(out, text_of(record, "reason"));
+    }
+    return r == 0 ? strbuf_add_char(out, '\n') : r;
+}
+
+int audit_view_put(struct strbuf *out, const json_t *record)
+{
+    struct str verdict = text_of(record, "verdict");
+    struct str operation = text_of(record, "operation");
+    int r = put_padded(out, str_head(text_of(record, "time"), 23), 23);
+
+    if (r == 0)
+        r = put_padded(out, text_of(record, "namespace"), 8);
+    if (r == 0)
+        r = put_padded(out, verdict.len ? verdict : S("-"), 10);
+    if (r == 0)
+        r = put_padded(out, operation.len ? operation : S("-"), 20);
+    if (r == 0)
+        r = put_outcome(out, record);
+    if (r == 0)
+        r = put_path(out, text_of(record, "path"));
+    if (r == 0)
+        r = put_members(out, json_object_get(record, "query"));
+    if (r == 0)
+        r = put_members(out, json_object_get(record, "request"));
+    return r == 0 ? put_reason(out, record) : r;
+}

@@ -1,0 +1,179 @@
+#include "policy/record/learn_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "policy/docker/image_ref.h"
+#include "policy/judge/judge.h"
+#include "policy/record/audit.h"
+
+const char learn_strictest[] =
+    "{\"images\": {\"registries\": []}, \"ports\": {\"publish\": false}}";
+
+struct learner *learner_new(bool refused)
+{
+    static const struct environment nothing;
+    struct learner *l = xcalloc(1, sizeof(*l));
+    struct problems problems = {0};
+    json_auto_t *root = json_loads(learn_strictest, 0, NULL);
+    const struct layer layer = {.name = "strictest", .root = root};
+
+    l->refused = refused;
+    l->lacks = json_object();
+    l->hopeless = json_object();
+    settings_read(&rules_shape, &l->rules, &layer, 1, &nothing, &problems);
+    assert(problems.count == 0);
+    problems_fini(&problems);
+    return l;
+}
+
+void learner_free(struct learner *l)
+{
+    if (!l)
+        return;
+    settings_fini(&rules_shape, &l->rules);
+    json_decref(l->lacks);
+    json_decref(l->hopeless);
+    free(l->namespace_);
+    free(l);
+}
+
+size_t learner_count(const struct learner *l)
+{
+    return l->count;
+}
+
+static struct str text_of(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_string(value)
+               ? str_of(json_string_value(value), json_string_length(value))
+               : S("");
+}
+
+/* The policy needs WORD in RULE. */
+static void note(struct learner *l, const char *rule, struct str word)
+{
+    json_t *words = json_object_get(l->lacks, rule);
+    struct image_ref ref;
+    json_int_t times;
+    char *key;
+
+    /* images by their repository, whatever the tag */
+    if (str_has_prefix(str_from(rule), S("images.")) &&
+        image_ref_parse(word, &ref) == 0)
+        word = ref.name;
+    if (!words)
+        json_object_set_new(l->lacks, rule, words = json_object());
+    key = xstr_dup(word);
+    times = json_integer_value(json_object_get(words, key));
+    json_object_set_new(words, key, json_integer(times + 1));
+    free(key);
+}
+
+/* The target as it was asked, as far as it is on record. */
+static void put_target(struct strbuf *out, const json_t *record)
+{
+    json_t *query = json_object_get(record, "query"), *value;
+    const char *key;
+    char mark = '?';
+
+    strbuf_add(out, text_of(record, "path"));
+    json_object_foreach(query, key, value)
+    {
+        size_t count = json_is_array(value) ? json_array_size(value) : 1;
+
+        for (size_t i = 0; i < count; i++) {
+            const json_t *one =
+                json_is_array(value) ? json_array_get(value, i) : value;
+
+            if (!json_is_string(one) ||
+                !strcmp(json_string_value(one), "(hidden)"))
+                continue;
+            strbuf_add_char(out, mark);
+            mark = '&';
+            target_put_query(out, str_from(key));
+            strbuf_add_char(out, '=');
+            target_put_query(out, str_from(json_string_value(one)));
+        }
+    }
+}
+
+static void take_judgement(struct learner *l, const struct judgement *found)
+{
+    for (size_t i = 0; i < found->lack_count; i++)
+        note(l, found->lacks[i].rule, str_from(found->lacks[i].word));
+    for (size_t i = 0; i < found->need_count; i++) {
+        const struct need *need = &found->needs[i];
+
+        if (need->kind == NEED_IMAGE &&
+            !image_ref_is_id(str_from(need->subject)))
+            note(l, need->otherwise.rule, str_from(need->subject));
+    }
+}
+
+/* What would the strictest rules lack for it? */
+static void judge_again(struct learner *l, enum operation operation,
+                        const json_t *record)
+{
+    AUTO(strbuf_fini) struct strbuf raw = STRBUF(LIMIT_HEAD);
+    AUTO(target_fini) struct target target;
+    AUTO(judgement_fini) struct judgement found;
+    AUTO(json_decrefp)
+    json_t *body = audit_body(operation, json_object_get(record, "request"));
+    struct route_match match;
+    struct verdict why;
+
+    target_init(&target);
+    judgement_init(&found);
+    put_target(&raw, record);
+    if (target_parse(&target, strbuf_str(&raw), &why) != 0 ||
+        route_find(method_find(text_of(record, "method")), &target, &match) !=
+            0 ||
+        match.route->operation != operation)
+        return;
+    judge_report(&l->rules, &match, &target, body, &found);
+    take_judgement(l, &found);
+}
+
+/* What was found to be lacking when it was judged with all that was in it. */
+static void take_lacks(struct learner *l, const json_t *record)
+{
+    json_t *lacks = json_object_get(record, "lacks"), *words, *word;
+    struct str rule = text_of(record, "rule");
+    const char *key;
+    size_t i;
+
+    json_object_foreach(lacks, key, words)
+    {
+        json_array_foreach(words, i, word)
+        {
+            if (json_is_string(word))
+                note(l, key, str_from(json_string_value(word)));
+        }
+    }
+    if (json_object_size(lacks) == 0 && !str_has_prefix(rule, S("operations.")))
+        json_object_set_new(l->hopeless,
+                            json_string_value(json_object_get(record, "rule")),
+                            json_incref(json_object_get(record, "reason")));
+}
+
+void learner_take(struct learner *l, const json_t *record)
+{
+    enum operation operation = operation_find(text_of(record, "operation"));
+    struct str verdict = text_of(record, "verdict");
+    bool allowed = str_eq(verdict, S("allow"));
+
+    if (operation == OP_NONE || verdict.len == 0 ||
+        (str_eq(verdict, S("deny")) && !l->refused))
+        return;
+    if (str_eq(text_of(record, "event"), S("end")))
+        l->count++;
+    if (!l->namespace_)
+        l->namespace_ = xstr_dup(text_of(record, "namespace"));
+    l->seen[operation] = true;
+    if (!allowed)
+        take_lacks(l, record);
+    judge_again(l, operation, record);
+}

@@ -1,0 +1,193 @@
+#include "proxy/cli/assumed_engine.h"
+
+#include <errno.h>
+
+#include "policy/docker/namespace.h"
+
+void assumptions_init(struct assumptions *assumptions)
+{
+    assumptions->given = json_object();
+    assumptions->made = json_array();
+}
+
+void assumptions_fini(struct assumptions *assumptions)
+{
+    json_decref(assumptions->given);
+    json_decref(assumptions->made);
+    *assumptions = (struct assumptions){0};
+}
+
+int assumptions_add(struct assumptions *assumptions, const char *text)
+{
+    struct str method, target, status, reply, rest = str_from(text);
+    json_t *answer, *body = NULL;
+    uint64_t number;
+
+    if (!str_cut(rest, ' ', &method, &rest) ||
+        !str_cut(rest, ' ', &target, &rest))
+        return -EINVAL;
+    str_cut(rest, ' ', &status, &reply);
+    if (str_to_u64(status, &number) || number < 200 || number > 599)
+        return -EINVAL;
+    if (reply.len) {
+        body = reply_json_parse(reply);
+        if (!body)
+            return -EINVAL;
+    }
+    answer =
+        json_pack("{s:I, s:o*}", "status", (json_int_t)number, "reply", body);
+    json_object_setn_new(assumptions->given, text, method.len + 1 + target.len,
+                         answer);
+    return 0;
+}
+
+/* What an engine is asked about, by its own name, and in which namespace. */
+struct about {
+    const struct target *target;
+    struct str name;
+    const char *ns;
+};
+
+static const char id[] =
+    "0000000000000000000000000000000000000000000000000000000000000000";
+
+static json_t *own_object(struct str name, const char *ns)
+{
+    return json_pack("{s:s%, s:s%, s:{s:s}}", "Id", name.ptr, name.len, "Name",
+                     name.ptr, name.len, "Labels", LABEL_NAMESPACE, ns);
+}
+
+/* What is asked for by ID or name in the filters of a list, or nothing. */
+static json_t *listed(const struct about *about, const char *key)
+{
+    const struct str *text = target_get(about->target, S("filters"));
+    json_auto_t *filters = text ? reply_json_parse(*text) : NULL;
+    json_t *all = json_array(), *value;
+    const char *name;
+
+    json_object_foreach(json_object_get(filters, key), name, value)
+    {
+        json_array_append_new(all, own_object(str_from(name), about->ns));
+    }
+    return all;
+}
+
+static json_t *put_container_list(const struct about *about)
+{
+    return listed(about, "id");
+}
+
+static json_t *put_volume_list(const struct about *about)
+{
+    return json_pack("{s:o}", "Volumes", listed(about, "name"));
+}
+
+static json_t *put_network_list(const struct about *about)
+{
+    return listed(about, "id");
+}
+
+static json_t *put_own(const struct about *about)
+{
+    return own_object(about->name, about->ns);
+}
+
+static json_t *put_container(const struct about *about)
+{
+    return json_pack("{s:s%, s:o, s:{s:{s:s}}, s:{}}", "Id", about->name.ptr,
+                     about->name.len, "Name",
+                     json_sprintf("/%.*s", STR_FMT(about->name)), "Config",
+                     "Labels", LABEL_NAMESPACE, about->ns, "HostConfig");
+}
+
+static json_t *put_exec(const struct about *about)
+{
+    (void)about;
+    return json_pack("{s:s}", "ContainerID", id);
+}
+
+static json_t *put_image(const struct about *about)
+{
+    return json_pack("{s:s+, s:[s%], s:{}}", "Id", "sha256:", id, "RepoTags",
+                     about->name.ptr, about->name.len, "Config");
+}
+
+static json_t *put_created(const struct about *about)
+{
+    (void)about;
+    return json_pack("{s:s}", "Id", id);
+}
+
+static const struct row {
+    enum operation operation;
+    int status;
+    json_t *(*reply)(const struct about *about);
+    const char *means;
+} rows[] = {
+    {OP_CONTAINER_LIST,    200, put_container_list,
+     "there are none but those shown"                                                       },
+    {OP_CONTAINER_INSPECT, 200, put_container,
+     "it is there, and the runner's own"                                                    },
+    {OP_EXEC_INSPECT,      200, put_exec,           "it runs in a container of the runner's"},
+    {OP_NETWORK_LIST,      200, put_network_list,   "there are none but those shown"        },
+    {OP_NETWORK_INSPECT,   200, put_own,            "it is there, and the runner's own"     },
+    {OP_VOLUME_LIST,       200, put_volume_list,    "it is there, and the runner's own"     },
+    {OP_VOLUME_INSPECT,    200, put_own,            "it is there, and the runner's own"     },
+    {OP_IMAGE_INSPECT,     200, put_image,
+     "it is there, pulled by this name, and not of the runner's making"                     },
+};
+static const struct row change = {
+    .status = 201, .reply = put_created, .means = "it is made"};
+static const struct row nothing = {.status = 404, .means = "there is none"};
+
+static const struct row *find_row(const struct question *question,
+                                  enum operation operation)
+{
+    if (question->changes)
+        return &change;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].operation == operation)
+            return &rows[i];
+    }
+    return &nothing;
+}
+
+/* The answer of our own: {"status", "reply", "means"}. */
+static json_t *presume(const struct question *question, const char *ns)
+{
+    AUTO(target_fini) struct target target;
+    struct route_match match = {0};
+    struct verdict why;
+    const struct row *row;
+    struct about about = {.target = &target, .ns = ns};
+
+    target_init(&target);
+    if (target_parse(&target, strbuf_str(&question->target), &why) ||
+        route_find(question->method, &target, &match))
+        row = &nothing;
+    else
+        row = find_row(question, match.route->operation);
+    if (match.param_count)
+        about.name = match.params[0].value;
+    return json_pack("{s:i, s:o*, s:s}", "status", row->status, "reply",
+                     row->reply ? row->reply(&about) : NULL, "means",
+                     row->means);
+}
+
+void assume(struct assumptions *assumptions, const struct question *question,
+            const char *ns, int *status, json_t **reply)
+{
+    json_t *asked = json_sprintf("%s %.*s", method_name(question->method),
+                                 STR_FMT(strbuf_str(&question->target)));
+    const json_t *given =
+        json_object_get(assumptions->given, json_string_value(asked));
+    json_t *row = given ? json_deep_copy(given) : presume(question, ns);
+
+    json_object_set_new(row, "question", asked);
+    if (question->body.len)
+        json_object_set_new(row, "body",
+                            reply_json_parse(strbuf_str(&question->body)));
+    *status = (int)json_integer_value(json_object_get(row, "status"));
+    *reply = json_incref(json_object_get(row, "reply"));
+    json_array_append_new(assumptions->made, row);
+}

@@ -1,0 +1,184 @@
+#include "proxy/cli/command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy/base/limits.h"
+#include "policy/docker/operation_word.h"
+#include "policy/record/audit_view.h"
+#include "proxy/cli/audit_file.h"
+
+static const char usage[] =
+    "usage: berth audit [-f] [FILTER]... FILE\n"
+    "\n"
+    "Print the audit in FILE (\"-\": standard input), a line for each call "
+    "that\n"
+    "is over. With -f, go on as it grows.\n"
+    "\n"
+    "  --namespace NAME    of this runner\n"
+    "  --operation WORDS   as in a policy, with commas: exec,ContainerCreate\n"
+    "  --verdict WORD      allow, deny or would-deny\n"
+    "  --container REF     that name this container (or network, volume, ...)\n"
+    "  --since, --until T  2026-01-31T12:00 (UTC), or so long ago: 30m, 24h\n"
+    "  --decisions         and a line for each call that begins\n";
+
+static bool print(const json_t *record, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
+    const struct audit_filter *filter = arg;
+
+    if (!audit_filter_takes(filter, record))
+        return true;
+    if (audit_view_put(&line, record) < 0)
+        strbuf_add(&line, S("...\n"));
+    fwrite(line.ptr, 1, line.len, stdout);
+    return fflush(stdout) == 0; /* nobody reads on: no need to go on */
+}
+
+/* Seconds of a time like "30m"; or -1 for other words. */
+static long ago(const char *text)
+{
+    static const struct {
+        char unit;
+        long seconds;
+    } units[] = {
+        {'s', 1    },
+        {'m', 60   },
+        {'h', 3600 },
+        {'d', 86400}
+    };
+    size_t len = strlen(text);
+    uint64_t number;
+
+    if (len < 2 || str_to_u64(str_of(text, len - 1), &number) < 0 ||
+        number > 100000)
+        return -1;
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+        if (text[len - 1] == units[i].unit)
+            return (long)number * units[i].seconds;
+    }
+    return -1;
+}
+
+/* TEXT as records write a time, or NULL when it is none; the caller's. */
+static char *moment(const char *text)
+{
+    long seconds = ago(text);
+    char stamp[40];
+    struct tm tm;
+    time_t then;
+
+    if (seconds < 0)
+        return text[0] && text[strspn(text, "0123456789-:.TZ")] == '\0'
+                   ? xstrdup(text)
+                   : NULL;
+    then = time(NULL) - seconds;
+    gmtime_r(&then, &tm);
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+    return xstrdup(stamp);
+}
+
+static bool operations_are_good(struct str words)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4 * KIB);
+    struct str word;
+
+    while (words.len) {
+        str_cut(words, ',', &word, &words);
+        if (operation_word_check(word, &why))
+            continue;
+        fprintf(stderr, "berth: --operation: \"%.*s\" %.*s\n", STR_FMT(word),
+                STR_FMT(strbuf_str(&why)));
+        return false;
+    }
+    return true;
+}
+
+static bool is_verdict(const char *word)
+{
+    return !word || !strcmp(word, "allow") || !strcmp(word, "deny") ||
+           !strcmp(word, "would-deny");
+}
+
+static int show(const char *path, bool follow, struct audit_filter *filter)
+{
+    long bad = record_file_read(path, follow, print, filter);
+
+    if (bad < 0)
+        fprintf(stderr, "berth: %s: %s\n", path, strerror((int)-bad));
+    else if (bad > 0)
+        fprintf(stderr, "berth: %s: %ld lines are no records\n", path, bad);
+    return bad < 0 ? EXIT_TROUBLE : EXIT_OK;
+}
+
+int command_audit(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"namespace", required_argument, NULL, 'n'},
+        {"operation", required_argument, NULL, 'o'},
+        {"verdict",   required_argument, NULL, 'v'},
+        {"container", required_argument, NULL, 'c'},
+        {"since",     required_argument, NULL, 's'},
+        {"until",     required_argument, NULL, 'u'},
+        {"decisions", no_argument,       NULL, 'd'},
+        {"help",      no_argument,       NULL, 'h'},
+        {NULL,        0,                 NULL, 0  },
+    };
+    const char *since = NULL, *until = NULL;
+    struct audit_filter filter = {0};
+    char *from = NULL, *to = NULL;
+    bool follow = false;
+    int option, code = EXIT_TROUBLE;
+
+    while ((option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            filter.namespace_ = optarg;
+            break;
+        case 'o':
+            filter.operations = str_from(optarg);
+            break;
+        case 'v':
+            filter.verdict = optarg;
+            break;
+        case 'c':
+            filter.container = optarg;
+            break;
+        case 's':
+            since = optarg;
+            break;
+        case 'u':
+            until = optarg;
+            break;
+        case 'd':
+            filter.decisions = true;
+            break;
+        case 'f':
+            follow = true;
+            break;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? EXIT_OK : EXIT_TROUBLE;
+        }
+    }
+    filter.since = from = since ? moment(since) : NULL;
+    filter.until = to = until ? moment(until) : NULL;
+    if (optind + 1 != argc)
+        fputs(usage, stderr);
+    else if ((since && !from) || (until && !to))
+        fprintf(stderr,
+                "berth: \"%s\" is no time; write one like "
+                "2026-01-31T12:00, or 30m, 24h, 7d\n",
+                since && !from ? since : until);
+    else if (!is_verdict(filter.verdict))
+        fprintf(stderr, "berth: --verdict is allow, deny or would-deny\n");
+    else if (operations_are_good(filter.operations))
+        code = show(argv[optind], follow, &filter);
+    free(from);
+    free(to);
+    return code;
+}

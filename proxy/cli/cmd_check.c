@@ -1,0 +1,67 @@
+#include "proxy/cli/command.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "proxy/base/policy_file.h"
+#include "proxy/cli/connect_check.h"
+
+static const char usage[] =
+    "usage: berth check [--connect] FILE\n"
+    "\n"
+    "Say what is wrong with the policy in FILE (\"-\": standard input), with\n"
+    "line and column; or print it as it would be in effect, with presets,\n"
+    "defaults and environment filled in. With --connect, go the way to the\n"
+    "engine that it tells instead, and say at which step it ends, and why.\n"
+    "Exit code 0 when all is good, 1 when the engine is not reached, 2 when "
+    "the\npolicy is wrong.\n";
+
+static int connect_it(const struct policy *policy)
+{
+    return connect_check(policy) ? EXIT_OK : EXIT_DENIED;
+}
+
+static int print_it(const struct policy *policy)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(8 * MIB);
+    AUTO(strbuf_fini) struct strbuf warnings = STRBUF(64 * KIB);
+
+    policy_put_effective(policy, &text);
+    policy_put_warnings(policy, &warnings);
+    printf("%.*s", STR_FMT(strbuf_str(&text)));
+    fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&warnings)));
+    return EXIT_OK;
+}
+
+int command_check(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"connect", no_argument, NULL, 'c'},
+        {"help",    no_argument, NULL, 'h'},
+        {NULL,      0,           NULL, 0  },
+    };
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
+    int (*act)(const struct policy *) = print_it;
+    struct policy *policy;
+    int option, code;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'c') {
+            act = connect_it;
+            continue;
+        }
+        fputs(usage, option == 'h' ? stdout : stderr);
+        return option == 'h' ? EXIT_OK : EXIT_TROUBLE;
+    }
+    if (optind + 1 != argc) {
+        fputs(usage, stderr);
+        return EXIT_TROUBLE;
+    }
+    if (policy_file_load(argv[optind], NULL, 0, &policy, &why)) {
+        fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&why)));
+        return EXIT_TROUBLE;
+    }
+    code = act(policy);
+    policy_unref(policy);
+    return code;
+}

@@ -1,0 +1,192 @@
+#include "proxy/cli/command.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/base/policy_file.h"
+#include "proxy/cli/local_get.h"
+
+static const char usage[] =
+    "usage: berth status --policy FILE | --socket PLACE [--json]\n"
+    "\n"
+    "Ask a running berth how it is, at the metrics.listen of the policy in "
+    "FILE\n"
+    "or at PLACE (a Unix socket's path, or ADDRESS:PORT). --json prints what "
+    "it\n"
+    "says as it is. Exit code 0 when all links are up and the engines answer, "
+    "1\n"
+    "when not, 2 when nobody answers.\n";
+
+#define STATUS_MAX (8 * MIB)
+
+/* ---- printing ---- */
+
+static long long number(const json_t *object, const char *key)
+{
+    return (long long)json_number_value(json_object_get(object, key));
+}
+
+static const char *text(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+
+    return value ? value : "";
+}
+
+static void print_process(const json_t *p)
+{
+    const json_t *defence;
+    size_t i;
+
+    printf("berth %s (libssh2 %s, libevent %s), up %lld s, %.1f s of CPU\n",
+           text(p, "version"), text(p, "libssh2"), text(p, "libevent"),
+           number(p, "uptime_seconds"),
+           json_number_value(json_object_get(p, "cpu_seconds")));
+    printf("  memory %lld MiB, descriptors %lld of %lld, reloads %lld, refused "
+           "%lld\n",
+           number(p, "memory") >> 20, number(p, "descriptors"),
+           number(p, "descriptors_limit"), number(p, "reloads"),
+           number(p, "reloads_refused"));
+    json_array_foreach(json_object_get(p, "defences"), i, defence)
+    {
+        printf("  %s\n", json_string_value(defence));
+    }
+}
+
+static void print_engine(const json_t *e)
+{
+    bool up = json_is_true(json_object_get(e, "link_up"));
+
+    printf("engine %s\n", text(e, "upstream"));
+    if (up)
+        printf("  link up, %s\n", json_is_true(json_object_get(e, "engine_up"))
+                                      ? "the engine answers"
+                                      : "but the engine does not answer");
+    else
+        printf("  link down: %s\n", text(e, "why"));
+    printf("  reconnects %lld; channels %lld; streams: %lld used, %lld idle, "
+           "%lld opening, %lld waited for\n",
+           number(e, "reconnects"), number(e, "channels"), number(e, "used"),
+           number(e, "idle"), number(e, "opening"), number(e, "waiting"));
+}
+
+static void print_berth(const json_t *b)
+{
+    const json_t *requests = json_object_get(b, "requests");
+    const json_t *open = json_object_get(b, "open");
+
+    printf("runner %s on %s\n", text(b, "namespace"), text(b, "listener"));
+    printf("  clients %lld of %lld; open: %lld requests, %lld streams, %lld "
+           "tunnels\n",
+           number(b, "clients"), number(b, "clients_limit"),
+           number(open, "read") + number(open, "write"), number(open, "stream"),
+           number(open, "upgrade"));
+    printf("  requests: %lld allowed, %lld denied, %lld would be denied\n",
+           number(requests, "allow"), number(requests, "deny"),
+           number(requests, "would-deny"));
+    printf("  bytes: %lld in, %lld out; asked the engine %lld times, knew %lld "
+           "of %lld; audit records lost: %lld\n",
+           number(b, "bytes_in"), number(b, "bytes_out"), number(b, "lookups"),
+           number(b, "cache_hits"), number(b, "cache_requests"),
+           number(b, "audit_failures"));
+}
+
+static void print_all(const json_t *status)
+{
+    const json_t *item;
+    size_t i;
+
+    print_process(json_object_get(status, "process"));
+    json_array_foreach(json_object_get(status, "engines"), i, item)
+    {
+        print_engine(item);
+    }
+    json_array_foreach(json_object_get(status, "berths"), i, item)
+    {
+        print_berth(item);
+    }
+}
+
+/* ---- the command ---- */
+
+static int show(const char *place, bool as_json)
+{
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(STATUS_MAX);
+    json_auto_t *status = NULL;
+    int code = 0, r = local_get(place, S("/status"), &code, &body);
+
+    if (r == 0 && code == 200)
+        status = json_loadb(body.ptr, body.len, 0, NULL);
+    if (!status) {
+        fprintf(stderr,
+                "berth: no status from %s: %s; is berth running, with this "
+                "place as metrics.listen?\n",
+                place, r ? strerror(-r) : "what answers is none");
+        return EXIT_TROUBLE;
+    }
+    if (as_json)
+        printf("%.*s", STR_FMT(strbuf_str(&body)));
+    else
+        print_all(status);
+    return json_is_true(json_object_get(status, "ready")) ? EXIT_OK
+                                                          : EXIT_DENIED;
+}
+
+static int show_policys(const char *file, bool as_json)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(8 * MIB);
+    struct policy *policy;
+    int code = EXIT_TROUBLE;
+
+    if (policy_file_load(file, NULL, 0, &policy, &why)) {
+        fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&why)));
+        return EXIT_TROUBLE;
+    }
+    if (policy->metrics.listen)
+        code = show(policy->metrics.listen, as_json);
+    else
+        fprintf(stderr,
+                "berth: %s has no metrics.listen; add it, like "
+                "\"metrics\": {\"listen\": \"/run/berth/metrics.sock\"}\n",
+                file);
+    policy_unref(policy);
+    return code;
+}
+
+int command_status(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"policy", required_argument, NULL, 'p'},
+        {"socket", required_argument, NULL, 's'},
+        {"json",   no_argument,       NULL, 'j'},
+        {"help",   no_argument,       NULL, 'h'},
+        {NULL,     0,                 NULL, 0  },
+    };
+    const char *file = NULL, *place = NULL;
+    bool as_json = false;
+    int option;
+
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'p':
+            file = optarg;
+            break;
+        case 's':
+            place = optarg;
+            break;
+        case 'j':
+            as_json = true;
+            break;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? EXIT_OK : EXIT_TROUBLE;
+        }
+    }
+    if (optind < argc || !file == !place) {
+        fputs(usage, stderr);
+        return EXIT_TROUBLE;
+    }
+    return file ? show_policys(file, as_json) : show(place, as_json);
+}

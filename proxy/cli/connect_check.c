@@ -1,0 +1,339 @@
+#include "proxy/cli/connect_check.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "policy/docker/engine_fault.h"
+#include "policy/docker/target.h"
+#include "proxy/base/log.h"
+#include "proxy/server/upstream_new.h"
+#include "proxy/upstream/subrequest.h"
+
+#define LIMIT_STEP 4096
+
+enum step {
+    STEP_NAME,
+    STEP_TCP,
+    STEP_SOCKET,
+    STEP_SSH,
+    STEP_HOST_KEY,
+    STEP_LOGIN,
+    STEP_CHANNEL,
+    STEP_ENGINE,
+    STEP_API,
+    STEP_END,
+};
+
+#define BIT(n) (1U << (n))
+#define UNIX   BIT(UPSTREAM_UNIX)
+#define TCP    BIT(UPSTREAM_TCP)
+#define SSH    BIT(UPSTREAM_SSH)
+
+static const struct {
+    const char *name;
+    unsigned kinds;     /* the upstreams that have this step */
+    const char *remedy; /* where the reason alone does not say */
+} steps[] = {
+    [STEP_NAME] = {"name",     TCP | SSH,
+                   "see upstream.url, and how this machine resolves names"                },
+    [STEP_TCP] = {"TCP",      TCP | SSH,
+                   "does it listen there, on this port, and does a firewall "
+                  "let this machine through?"                                             },
+    [STEP_SOCKET] = {"socket",   UNIX,
+                   "is the engine running, and may this user use its "
+                     "socket?"                                                            },
+    [STEP_SSH] = {"SSH",      SSH,              "is it an SSH server that answers there?"},
+    [STEP_HOST_KEY] = {"host key", SSH,              NULL                                     },
+    [STEP_LOGIN] = {"login",    SSH,              NULL                                     },
+    [STEP_CHANNEL] = {"channel",  SSH,              NULL                                     },
+    [STEP_ENGINE] = {"engine",   UNIX | TCP | SSH,
+                   "is it a Docker engine, and does it work over there?"                  },
+    [STEP_API] = {"API",      UNIX | TCP | SSH, NULL                                     },
+};
+
+struct walk {
+    const struct upstream_config *config;
+    struct event_base *base;
+    struct upstream *upstream;
+    struct event *deadline; /* of what comes behind the link */
+    struct stream *stream;
+    struct pool *pool;
+    struct enquiry *enquiry;
+    enum step at;
+    struct strbuf addresses;
+    bool good;
+};
+
+static bool has_step(const struct walk *w, enum step step)
+{
+    return steps[step].kinds & BIT(w->config->kind);
+}
+
+static void say(const char *word, enum step step, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void say(const char *word, enum step step, const char *format, ...)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_STEP);
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(4 * LIMIT_STEP);
+    va_list args;
+
+    va_start(args, format);
+    strbuf_addv(&text, format, args);
+    va_end(args);
+    strbuf_add_visible(&line, strbuf_str(&text));
+    printf("%-4s  %-8s  %.*s\n", word, steps[step].name,
+           STR_FMT(strbuf_str(&line)));
+}
+
+static void fail(struct walk *w, const char *why)
+{
+    const char *remedy = steps[w->at].remedy;
+
+    say("FAIL", w->at, "%s%s%s", why, remedy ? "; " : "", remedy ? remedy : "");
+    event_base_loopbreak(w->base);
+}
+
+/* What is worth knowing of a step that went well. */
+static void pass(const struct walk *w, enum step step)
+{
+    const struct upstream_config *config = w->config;
+
+    switch (step) {
+    case STEP_NAME:
+        say("ok", step, "%s: %.*s", config->host,
+            STR_FMT(strbuf_str(&w->addresses)));
+        break;
+    case STEP_TCP:
+        say("ok", step, "port %u", config->port);
+        break;
+    case STEP_LOGIN:
+        say("ok", step, "as %s", config->user);
+        break;
+    case STEP_SOCKET:
+    case STEP_CHANNEL:
+        say("ok", step, "to %s", config->path);
+        break;
+    case STEP_SSH:
+        say("ok", step, "keys are exchanged");
+        break;
+    case STEP_HOST_KEY:
+        say("ok", step, "is the one that is trusted");
+        break;
+    case STEP_ENGINE:
+    case STEP_API:
+    case STEP_END:
+        break; /* told by the engine's answer */
+    }
+}
+
+/* All steps before STEP went well. */
+static void reach(struct walk *w, enum step step)
+{
+    for (; w->at < step; w->at++) {
+        if (has_step(w, w->at))
+            pass(w, w->at);
+    }
+}
+
+static unsigned minor_of(const char *version)
+{
+    struct str major, minor;
+    uint64_t number;
+
+    if (!version || !str_cut(str_from(version), '.', &major, &minor) ||
+        !str_eq(major, S("1")) || str_to_u64(minor, &number) < 0 ||
+        number > 1000)
+        return 0;
+    return (unsigned)number;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "?";
+}
+
+static void tell_faults(const json_t *component)
+{
+    const char *name = text_of(component, "Name");
+    const char *version = text_of(component, "Version");
+    const struct engine_fault *fault = NULL;
+
+    while (
+        (fault = engine_fault_next(fault, str_from(name), str_from(version))))
+        say("warn", STEP_ENGINE, "%s %s has %s, unless it was patched: %s",
+            name, version, fault->id, fault->what);
+}
+
+static void judge_version(struct walk *w, const json_t *version)
+{
+    const json_t *components = json_object_get(version, "Components");
+    unsigned newest = minor_of(text_of(version, "ApiVersion"));
+    unsigned oldest = minor_of(text_of(version, "MinAPIVersion"));
+
+    if (newest == 0) {
+        fail(w, "what answers tells no version of an engine");
+        return;
+    }
+    say("ok", STEP_ENGINE, "%s on %s/%s, Linux %s", text_of(version, "Version"),
+        text_of(version, "Os"), text_of(version, "Arch"),
+        text_of(version, "KernelVersion"));
+    w->at = STEP_API;
+    if (newest < API_MINOR_OLDEST) {
+        fail(w, "the engine is too old: berth needs API 1.24, which came "
+                "with Docker 1.12");
+        return;
+    }
+    say(oldest > API_MINOR_NEWEST ? "warn" : "ok", STEP_API,
+        "1.%u down to 1.%u; berth knows 1.%d down to 1.%d", newest, oldest,
+        API_MINOR_NEWEST, API_MINOR_OLDEST);
+    for (size_t i = 0; i < json_array_size(components); i++)
+        tell_faults(json_array_get(components, i));
+    w->good = true;
+    event_base_loopbreak(w->base);
+}
+
+static void on_version(const struct http_head *head, struct str body,
+                       const char *why, void *arg)
+{
+    struct walk *w = arg;
+    char text[80];
+
+    w->enquiry = NULL;
+    if (!head) {
+        fail(w, why);
+    } else if (head->status != 200) {
+        snprintf(text, sizeof(text), "it answers with status %u",
+                 (unsigned)head->status);
+        fail(w, text);
+    } else {
+        json_auto_t *version = json_loadb(body.ptr, body.len, 0, NULL);
+
+        judge_version(w, version);
+    }
+}
+
+static void on_change(struct stream *stream, void *arg)
+{
+    struct walk *w = arg;
+
+    if (stream->state == STREAM_OPENING)
+        return;
+    if (stream->state == STREAM_CLOSED && stream->why) {
+        fail(w, stream->why);
+        return;
+    }
+    reach(w, STEP_ENGINE);
+    stream_close(stream);
+    w->stream = NULL;
+    w->pool = pool_new(w->base, w->upstream);
+    w->enquiry = enquiry_new(w->base, w->pool, METHOD_GET, S("/version"), S(""),
+                             on_version, w);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    struct walk *w = arg;
+    char text[80];
+
+    (void)fd;
+    (void)what;
+    snprintf(text, sizeof(text), "no answer within %u ms",
+             w->config->connect_timeout_ms);
+    fail(w, text);
+}
+
+static void open_stream(struct walk *w)
+{
+    unsigned ms = w->config->connect_timeout_ms;
+
+    event_add(w->deadline, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+    w->stream = upstream_open(w->upstream, on_change, w);
+}
+
+static void on_status(struct upstream *upstream, void *arg)
+{
+    static const enum step step_of[] = {
+        [UPSTREAM_CONNECT] = STEP_TCP,       [UPSTREAM_HANDSHAKE] = STEP_SSH,
+        [UPSTREAM_HOST_KEY] = STEP_HOST_KEY, [UPSTREAM_LOGIN] = STEP_LOGIN,
+        [UPSTREAM_CHANNEL] = STEP_CHANNEL,
+    };
+    struct walk *w = arg;
+    struct upstream_status status;
+
+    upstream_get_status(upstream, &status);
+    if (status.up && !w->stream && !w->pool) {
+        reach(w, STEP_CHANNEL);
+        open_stream(w);
+    } else if (!status.up) {
+        reach(w, step_of[status.stage]);
+        fail(w, status.why);
+    }
+}
+
+/* The addresses of the host, as the link will find them again. */
+static bool look_up(struct walk *w)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    char address[NI_MAXHOST];
+    int error = getaddrinfo(w->config->host, NULL, &hints, &found);
+
+    if (error) {
+        fail(w, gai_strerror(error));
+        return false;
+    }
+    for (const struct addrinfo *a = found; a; a = a->ai_next) {
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address),
+                        NULL, 0, NI_NUMERICHOST) == 0)
+            strbuf_addf(&w->addresses, "%s%s", w->addresses.len ? ", " : "",
+                        address);
+    }
+    freeaddrinfo(found);
+    return true;
+}
+
+static void walk_fini(struct walk *w)
+{
+    if (w->upstream)
+        w->upstream->on_status = NULL;
+    enquiry_cancel(w->enquiry);
+    stream_close(w->stream);
+    pool_free(w->pool);
+    upstream_free(w->upstream);
+    if (w->deadline)
+        event_free(w->deadline);
+    event_base_loop(w->base, EVLOOP_NONBLOCK); /* what frees itself later */
+    event_base_free(w->base);
+    strbuf_fini(&w->addresses);
+}
+
+bool connect_check(const struct policy *policy)
+{
+    struct walk w = {
+        .config = &policy->upstream,
+        .base = event_base_new(),
+        .addresses = STRBUF(LIMIT_STEP),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
+    if (!has_step(&w, STEP_NAME) || look_up(&w)) {
+        reach(&w, has_step(&w, STEP_TCP) ? STEP_TCP : STEP_SOCKET);
+        w.deadline = event_new(w.base, -1, 0, on_deadline, &w);
+        w.upstream = upstream_new(w.base, w.config);
+        w.upstream->on_status = on_status;
+        w.upstream->status_arg = &w;
+        if (w.config->kind != UPSTREAM_SSH)
+            open_stream(&w);
+        event_base_dispatch(w.base);
+    }
+    walk_fini(&w);
+    return w.good;
+}

@@ -1,0 +1,433 @@
+#include "proxy/exchange/exchange_private.h"
+
+#include <stdlib.h>
+
+#include "proxy/base/log.h"
+
+#define BIT(n) (1u << (n))
+
+struct state {
+    const char *name;
+    unsigned next; /* the states that may follow, as bits */
+};
+
+/* From any state, the end of an exchange leads back to RQ_HEAD and RP_NONE. */
+static const struct state request_states[] = {
+    [RQ_HEAD] = {"head",
+                 BIT(RQ_COLLECT) | BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)      },
+    [RQ_COLLECT] = {"collect", BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)             },
+    [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                           },
+    [RQ_READY] = {"ready",   BIT(RQ_ASK) | BIT(RQ_STREAM) | BIT(RQ_HELD) |
+                               BIT(RQ_DONE) | BIT(RQ_DRAIN)},
+    [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
+    [RQ_HELD] = {"held",
+                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_TUNNEL) | BIT(RQ_DRAIN)      },
+    [RQ_DONE] = {"done",    BIT(RQ_READY)                                           },
+    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT)                                            },
+    [RQ_SHUT] = {"shut",    0                                                       },
+    [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
+};
+
+static const struct state reply_states[] = {
+    [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                              },
+    [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
+                               BIT(RP_TUNNEL) | BIT(RP_DONE)},
+    [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_TUNNEL) | BIT(RP_DONE)              },
+    [RP_BODY] = {"body",   BIT(RP_DONE)                                              },
+    [RP_TUNNEL] = {"tunnel", BIT(RP_SHUT)                                              },
+    [RP_SHUT] = {"shut",   0                                                         },
+    [RP_DONE] = {"done",   0                                                         },
+};
+
+struct exchange *exchange_new(const struct exchange_host *host)
+{
+    struct exchange *ex = xcalloc(1, sizeof(*ex));
+
+    ex->host = host;
+    ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
+    /* a head, and an answer of our own, fit behind a full buffer */
+    ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY;
+    ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX;
+    return ex;
+}
+
+struct exchange *exchange_free(struct exchange *ex)
+{
+    if (!ex)
+        return NULL;
+    if (ex->active)
+        exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
+    http_reader_free(ex->reader[CLIENT]);
+    strbuf_fini(&ex->out[CLIENT].bytes);
+    free(ex);
+    return NULL;
+}
+
+void exchange_enter(struct exchange *ex, enum request_state to)
+{
+    const struct state *from = &request_states[ex->request_state];
+
+    assert(from->next & BIT(to));
+    log_debug("exchange %s: %s -> %s", ex->id, from->name,
+              request_states[to].name);
+    ex->request_state = to;
+}
+
+void exchange_enter_reply(struct exchange *ex, enum reply_state to)
+{
+    const struct state *from = &reply_states[ex->reply_state];
+
+    assert(from->next & BIT(to));
+    log_debug("exchange %s: reply %s -> %s", ex->id, from->name,
+              reply_states[to].name);
+    ex->reply_state = to;
+}
+
+/* ---- output ---- */
+
+size_t exchange_pending(const struct exchange *ex, enum side side)
+{
+    return ex->out[side].bytes.len - ex->out[side].sent;
+}
+
+size_t exchange_room(const struct exchange *ex, enum side side)
+{
+    size_t used = ex->out[side].bytes.len;
+
+    return used < LIMIT_OUT ? LIMIT_OUT - used : 0;
+}
+
+struct str exchange_output(const struct exchange *ex, enum side side)
+{
+    if (side == CLIENT && ex->client_gone)
+        return S("");
+    return str_from_index(strbuf_str(&ex->out[side].bytes), ex->out[side].sent);
+}
+
+static void forget_output(struct exchange *ex, enum side side)
+{
+    strbuf_fini(&ex->out[side].bytes);
+    ex->out[side].sent = 0;
+}
+
+void exchange_sent(struct exchange *ex, enum side side, size_t len)
+{
+    struct outlet *out = &ex->out[side];
+
+    out->sent += len;
+    assert(out->sent <= out->bytes.len);
+    if (side == CLIENT)
+        ex->given += len;
+    /* moving the rest up is dear, so not for every little write */
+    if (out->sent == out->bytes.len || out->sent >= LIMIT_OUT / 2) {
+        strbuf_consume(&out->bytes, out->sent);
+        out->sent = 0;
+    }
+    if (side == ENGINE && ex->active)
+        exchange_finish_if_done(ex);
+}
+
+/* ---- beginning and end of an exchange ---- */
+
+void exchange_begin(struct exchange *ex)
+{
+    const struct exchange_host *host = ex->host;
+
+    ex->active = true;
+    ex->recorded = ex->complete = ex->keep = ex->reusable = false;
+    ex->retried = ex->framed = ex->decided = false;
+    ex->restoring = RESTORE_NOTHING;
+    ex->skips_line = false;
+    ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
+    ex->frames = (struct frames){0};
+    ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);
+    ex->head = NULL;
+    ex->policy = policy_ref(host->policy(host->arg));
+    ex->started_ns = host->clock_ns(host->arg);
+    ex->bytes[CLIENT] = ex->bytes[ENGINE] = 0;
+    ex->drained = 0;
+    ex->status = 0;
+    ex->close = AUDIT_CLOSE_NONE;
+    ex->number++;
+    request_init(&ex->rq);
+    host->identify(host->arg, ex->id, sizeof(ex->id));
+}
+
+void exchange_let_go(struct exchange *ex)
+{
+    if (ex->stream == STREAM_WANTED)
+        ex->stream =
+            ex->reusable && ex->complete && !exchange_pending(ex, ENGINE)
+                ? STREAM_REUSABLE
+                : STREAM_SPENT;
+    ex->stream_open = false;
+    ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
+    forget_output(ex, ENGINE);
+}
+
+void exchange_finish(struct exchange *ex, enum audit_close close)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = close;
+    exchange_record_end(ex);
+    exchange_let_go(ex);
+    request_fini(&ex->rq);
+    strbuf_fini(&ex->created);
+    strbuf_fini(&ex->held_reply);
+    free(ex->failure);
+    ex->failure = NULL;
+    policy_unref(ex->policy);
+    ex->policy = NULL;
+    ex->head = NULL;
+    http_reader_forget(ex->reader[CLIENT]);
+    if (!ex->keep || ex->client_eof || ex->stopping)
+        ex->closing = true;
+    ex->active = false;
+    ex->request_state = RQ_HEAD;
+    ex->reply_state = RP_NONE;
+}
+
+/*
+ * A tunnel that is cut looks to its client like one that has ended, unless it
+ * carries frames.
+ */
+static void put_cut_frame(struct exchange *ex, enum audit_close close)
+{
+    if (ex->reply_state != RP_TUNNEL || !ex->framed ||
+        !frames_at_boundary(&ex->frames))
+        return;
+    if (close == AUDIT_CLOSE_LINK_LOST)
+        must(frames_put_error(
+            &ex->out[CLIENT].bytes,
+            S("berth: the connection to the engine was lost\n")));
+    else if (close == AUDIT_CLOSE_SHUTDOWN)
+        must(frames_put_error(&ex->out[CLIENT].bytes,
+                              S("berth: the proxy was stopped\n")));
+}
+
+void exchange_cut(struct exchange *ex, enum audit_close close)
+{
+    put_cut_frame(ex, close);
+    ex->keep = ex->reusable = false;
+    exchange_finish(ex, close);
+}
+
+/* The reply is over; what the client still sends is read away. */
+static void drain_rest(struct exchange *ex)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = AUDIT_CLOSE_DONE;
+    exchange_record_end(ex);
+    exchange_let_go(ex);
+    if (ex->request_state != RQ_DRAIN)
+        exchange_enter(ex, RQ_DRAIN);
+}
+
+void exchange_finish_if_done(struct exchange *ex)
+{
+    if (!exchange_reply_is_over(ex))
+        return;
+    switch (ex->request_state) {
+    case RQ_DONE:
+        exchange_finish(ex, AUDIT_CLOSE_DONE);
+        break;
+    case RQ_SHUT:
+        /* the engine said EOF first; it gets all that the client sent */
+        if (!exchange_pending(ex, ENGINE))
+            exchange_finish(ex, AUDIT_CLOSE_DONE);
+        break;
+    case RQ_STREAM: /* answered before all of its body had come */
+    case RQ_DRAIN:
+        drain_rest(ex);
+        break;
+    case RQ_HEAD:
+    case RQ_COLLECT:
+    case RQ_ASK:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_TUNNEL:
+        break;
+    }
+}
+
+bool exchange_head_is_out(const struct exchange *ex)
+{
+    return ex->reply_state > RP_ASK &&
+           !(ex->reply_state == RP_BODY && ex->restoring == RESTORE_WHOLE);
+}
+
+void exchange_answer(struct exchange *ex, int status, const char *message,
+                     unsigned retry_after, enum audit_close close)
+{
+    const struct http_head unread = {.minor = 1};
+    const struct http_head *head = ex->head ? ex->head : &unread;
+
+    if (exchange_head_is_out(ex)) {
+        exchange_cut(ex, close);
+        return;
+    }
+    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
+               (ex->complete || !request_has_body(head));
+    ex->status = status;
+    ex->close = close;
+    reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
+                      ex->rq.engine_words, retry_after,
+                      ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_answered_alone(ex);
+}
+
+void exchange_answered_alone(struct exchange *ex)
+{
+    if (ex->close == AUDIT_CLOSE_NONE)
+        ex->close = AUDIT_CLOSE_LOCAL;
+    exchange_enter_reply(ex, RP_DONE);
+    if (ex->complete)
+        exchange_finish(ex, ex->close);
+    else
+        drain_rest(ex);
+}
+
+/* ---- in ---- */
+
+size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
+{
+    size_t used;
+
+    if (side == CLIENT) {
+        used = exchange_feed_client(ex, bytes);
+        ex->taken += used;
+    } else {
+        used = exchange_feed_engine(ex, bytes);
+        /* what comes behind a reply that is over would be another's reply */
+        if (used < bytes.len && ex->stream == STREAM_REUSABLE)
+            ex->stream = STREAM_SPENT;
+    }
+    if (ex->client_gone)
+        forget_output(ex, CLIENT);
+    return used;
+}
+
+void exchange_look_again(struct exchange *ex)
+{
+    (void)exchange_feed_client(ex, S(""));
+    (void)exchange_feed_engine(ex, S(""));
+}
+
+void exchange_stream_gone(struct exchange *ex)
+{
+    assert(ex->stream == STREAM_REUSABLE || ex->stream == STREAM_SPENT);
+    ex->stream = ex->active && ex->request_state == RQ_READY ? STREAM_WANTED
+                                                             : STREAM_NONE;
+}
+
+void exchange_eof(struct exchange *ex, enum side side)
+{
+    if (side == CLIENT)
+        exchange_client_eof(ex);
+    else
+        exchange_engine_eof(ex);
+}
+
+/*
+ * A change that was asked for in full is let through although nobody waits
+ * for its answer, as the engine itself would.
+ */
+static bool outlives_client(const struct exchange *ex)
+{
+    bool was_asked = ex->request_state == RQ_DONE ||
+                     ex->request_state == RQ_TUNNEL ||
+                     ex->request_state == RQ_SHUT ||
+                     (ex->request_state == RQ_HELD && ex->complete);
+
+    return ex->stream_open && was_asked && !exchange_reply_is_over(ex) &&
+           operation_mutates(request_operation(&ex->rq));
+}
+
+void exchange_client_gone(struct exchange *ex)
+{
+    if (ex->client_gone)
+        return;
+    ex->client_eof = ex->client_gone = true;
+    ex->keep = false;
+    forget_output(ex, CLIENT);
+    if (!ex->active)
+        ex->closing = true;
+    else if (!outlives_client(ex))
+        exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
+                                                    : AUDIT_CLOSE_CLIENT_GONE);
+    else if (ex->request_state == RQ_TUNNEL)
+        exchange_enter(ex, RQ_SHUT);
+}
+
+static void on_slow_request(struct exchange *ex)
+{
+    if (!ex->active)
+        exchange_begin(ex);
+    exchange_request_fails(ex, 408,
+                           "the rest of the request did not come in time",
+                           AUDIT_CLOSE_CLIENT_SLOW);
+    if (ex->active) /* nor is it waited for */
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_SLOW);
+}
+
+void exchange_timeout(struct exchange *ex)
+{
+    switch (exchange_wish(ex).timer) {
+    case TIMER_HEAD:
+    case TIMER_BODY:
+        on_slow_request(ex);
+        break;
+    case TIMER_DRAIN:
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        break;
+    case TIMER_LINK:
+        if (exchange_asks(ex))
+            exchange_ask_failed(ex, NULL, 0);
+        else
+            exchange_stream_failed(ex, NULL, 0, true);
+        break;
+    case TIMER_IDLE:
+        ex->closing = true;
+        break;
+    case TIMER_FLUSH:
+        exchange_client_gone(ex);
+        break;
+    case TIMER_NONE:
+        break;
+    }
+}
+
+void exchange_shutdown(struct exchange *ex, bool now)
+{
+    ex->stopping = true;
+    if (!ex->active)
+        ex->closing = true;
+    else if (now)
+        exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
+}
+
+const char *exchange_state(const struct exchange *ex)
+{
+    return request_states[ex->request_state].name;
+}
+
+const char *exchange_id(const struct exchange *ex)
+{
+    return ex->id;
+}
+
+bool exchange_is_idle(const struct exchange *ex)
+{
+    return !ex->active;
+}
+
+bool exchange_look(const struct exchange *ex, enum operation *operation,
+                   uint64_t *bytes_in, uint64_t *bytes_out)
+{
+    if (!ex->active || ex->recorded)
+        return false;
+    *operation = request_operation(&ex->rq);
+    *bytes_in = ex->bytes[CLIENT];
+    *bytes_out = ex->bytes[ENGINE];
+    return true;
+}

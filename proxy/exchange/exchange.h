@@ -1,0 +1,156 @@
+#pragma once
+
+/*
+ * One client connection and the exchanges on it, one after the other: bytes
+ * and events in, bytes and wishes out. It never sees a socket; whoever drives
+ * it feeds what came, carries out exchange_wish(), and tells what happened.
+ *
+ * An exchange has two halves that run and end apart. The request half goes
+ * head -> collect -> ask -> ready -> (stream | held) -> done, or into the
+ * tunnel; the reply half none -> await -> ask -> body -> done, or into the
+ * tunnel. When both are done the connection takes the next request or closes.
+ *
+ * What always holds: no byte for the engine before the verdict and its audit
+ * record, and nothing of berth's own that changes something before that; after
+ * a hijack the connection never speaks HTTP again; bytes that a client sends
+ * behind a request wait until the reply head says what they are; a request
+ * whose bytes may have left is never sent again; a reply that cannot be
+ * completed is never ended as if it were.
+ */
+
+#include "policy/config/policy.h"
+#include "policy/record/audit.h"
+#include "proxy/exchange/reply.h"
+
+enum side {
+    CLIENT,
+    ENGINE,
+};
+
+/* What an exchange needs of the world, given by whoever drives it. */
+struct exchange_host {
+    /* The policy for the next request; referenced by the exchange meanwhile. */
+    struct policy *(*policy)(void *arg);
+    /* What is known of the engine. */
+    const struct engine_facts *(*engine)(void *arg);
+    /* What is known to be the namespace's own. */
+    struct owned *(*owned)(void *arg);
+    uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
+    uint64_t (*random)(void *arg);   /* nobody can guess it */
+    /* Put one line on record: 0, or a negative errno. */
+    int (*audit)(void *arg, struct str line);
+    /* An exchange is over, and END is what is put on record about it. */
+    void (*ended)(void *arg, const struct audit_facts *end);
+    /* A new exchange's ID, unique over processes, into ID. */
+    void (*identify)(void *arg, char *id, size_t size);
+    void *arg;
+    const char *listener;
+    struct peer peer;
+    bool busy; /* there are too many clients: refuse this one's requests */
+};
+
+struct exchange;
+struct question;
+
+/* HOST must outlive the exchange. */
+struct exchange *exchange_new(const struct exchange_host *host);
+/* Always NULL. What still runs is put on record as shut down. */
+struct exchange *exchange_free(struct exchange *ex);
+
+/* ---- in ---- */
+
+/*
+ * Bytes from SIDE; returns how many were taken. The rest is to be fed again,
+ * together with what comes later, when exchange_wish() reads that side.
+ */
+size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes);
+
+/* SIDE will send nothing more (half-close); all it sent was taken. */
+void exchange_eof(struct exchange *ex, enum side side);
+
+/* The client is gone altogether: nothing can be sent to it either. */
+void exchange_client_gone(struct exchange *ex);
+
+/* The engine stream that was wished for is open. */
+void exchange_stream_open(struct exchange *ex);
+
+/*
+ * The engine stream failed, or could not be had. WHY is a sentence for the
+ * client, or NULL when it was closed without a reason; RETRY_AFTER seconds, or
+ * 0. PRISTINE: no byte written to it can have left, so that the request may be
+ * tried on another.
+ */
+void exchange_stream_failed(struct exchange *ex, const char *why,
+                            unsigned retry_after, bool pristine);
+
+/*
+ * The engine's answer to exchange_question(): its STATUS, and its body as JSON
+ * or NULL when it is none. Or it could not be asked, for the reason WHY. Only
+ * while exchange_wish() wishes to ask; then there may be another question.
+ */
+void exchange_answered(struct exchange *ex, int status, json_t *reply);
+void exchange_ask_failed(struct exchange *ex, const char *why,
+                         unsigned retry_after);
+
+/* The time of the wish's timeout is over. */
+void exchange_timeout(struct exchange *ex);
+
+/* berth stops: finish what runs, then close; NOW: at once. */
+void exchange_shutdown(struct exchange *ex, bool now);
+
+/* ---- out ---- */
+
+/* What is to be sent to SIDE, and how much of it was. */
+struct str exchange_output(const struct exchange *ex, enum side side);
+void exchange_sent(struct exchange *ex, enum side side, size_t len);
+
+enum exchange_stream {
+    STREAM_NONE,     /* it needs none */
+    STREAM_WANTED,   /* it waits for one, or uses the one it has */
+    STREAM_REUSABLE, /* it is done with it; another request may have it */
+    STREAM_SPENT,    /* it is done with it; close it */
+};
+
+enum exchange_timer {
+    TIMER_NONE,  /* streams may be silent for hours */
+    TIMER_HEAD,  /* a request head is coming */
+    TIMER_IDLE,  /* between requests */
+    TIMER_BODY,  /* a request body is coming */
+    TIMER_LINK,  /* waiting for a way to the engine */
+    TIMER_DRAIN, /* what a refused client still sends is read away; or a change
+                    is let through although its client is gone */
+    TIMER_FLUSH, /* nothing is left but to send what is to be sent */
+};
+
+struct exchange_wish {
+    bool read[2]; /* feed me what this side sends */
+    bool shut[2]; /* after all output: EOF to this side */
+    enum exchange_stream stream;
+    bool ask; /* berth itself has to ask the engine something */
+    enum exchange_timer timer;
+    uint64_t timer_turn; /* another number: the timer begins anew */
+    bool watch; /* the client is not read; that it is gone matters all the
+                   same */
+    bool close; /* after all output: the connection is over */
+};
+
+/* What is to be done now. Ask again after every input and every send. */
+struct exchange_wish exchange_wish(const struct exchange *ex);
+
+/* While it wishes to ask: what. */
+const struct question *exchange_question(const struct exchange *ex);
+
+/* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
+void exchange_stream_gone(struct exchange *ex);
+
+/* For the log: what is going on, in a word, and the current exchange's ID. */
+const char *exchange_state(const struct exchange *ex);
+const char *exchange_id(const struct exchange *ex);
+bool exchange_is_idle(const struct exchange *ex);
+
+/*
+ * What runs, for the numbers: false when nothing does, or its end has been told
+ * already.
+ */
+bool exchange_look(const struct exchange *ex, enum operation *operation,
+                   uint64_t *bytes_in, uint64_t *bytes_out);

@@ -1,0 +1,187 @@
+#pragma once
+
+/*
+ * The inside of an exchange, shared by exchange.c (its life), exchange_wish.c
+ * (its wishes), exchange_request.c and exchange_reply.c (its two halves),
+ * exchange_restore.c (replies in the runner's words) and exchange_record.c
+ * (its record). Nobody else includes this.
+ */
+
+#include <assert.h>
+
+#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/request.h"
+#include "proxy/http/http_reader.h"
+#include "proxy/http/stdcopy.h"
+
+enum request_state {
+    RQ_HEAD,    /* a head is awaited, or coming */
+    RQ_COLLECT, /* its body comes, for the verdict (or to be dropped) */
+    RQ_ASK,     /* the engine is asked for what the verdict depends on */
+    RQ_READY,   /* allowed; waits for a stream to the engine */
+    RQ_STREAM,  /* its body goes through */
+    RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */
+    RQ_DONE,    /* sent */
+    RQ_TUNNEL,  /* raw bytes go through */
+    RQ_SHUT,    /* the tunnel's client has sent EOF */
+    RQ_DRAIN,   /* refused; what is still coming is dropped */
+};
+
+enum reply_state {
+    RP_NONE,
+    RP_AWAIT, /* the engine's head is awaited */
+    RP_ASK,   /* it came; what follows from it is asked first */
+    RP_BODY,
+    RP_TUNNEL,
+    RP_SHUT, /* the tunnel's engine has sent EOF */
+    RP_DONE,
+};
+
+/* One direction's bytes on their way out. */
+struct outlet {
+    struct strbuf bytes;
+    size_t sent;
+};
+
+struct exchange {
+    const struct exchange_host *host;
+    struct http_reader *reader[2];
+    struct outlet out[2];
+    enum request_state request_state;
+    enum reply_state reply_state;
+    enum exchange_stream stream;
+    bool stream_open;
+    bool stopping; /* no request behind this one */
+    bool closing;  /* the connection ends when its output is gone */
+    bool client_eof;
+    bool client_gone; /* nothing can be sent to it any more */
+    uint64_t number;  /* of exchanges up to now */
+    uint64_t taken;   /* bytes from the client, all in all */
+    uint64_t given;   /* bytes to the client */
+    uint64_t answers; /* to what berth itself asked */
+
+    /* the exchange that runs; meaningful while ACTIVE */
+    bool active;
+    bool recorded; /* its end is on record */
+    bool complete; /* its request has come to its end */
+    bool keep;     /* the client's connection outlives it */
+    bool reusable; /* so does the engine's */
+    bool retried;
+    bool framed; /* the engine's side of the tunnel is a multiplexed stream */
+    struct frames frames;
+    struct policy *policy;
+    const struct http_head *head; /* of its request, or NULL */
+    struct request rq;
+    char id[48];
+    uint64_t started_ns;
+    uint64_t bytes[2]; /* of body and tunnel, from each side */
+    size_t drained;
+    int status;
+    bool decided;  /* its decision is on record */
+    char *failure; /* why it gets a 503 once what was prepared is undone */
+    unsigned failure_retry;
+    enum restoring {
+        RESTORE_NOTHING, /* the reply passes as it is */
+        RESTORE_WHOLE,   /* it is put into the runner's words as a whole */
+        RESTORE_LATE,    /* the same, but its head went ahead */
+        RESTORE_LINES,   /* line by line */
+    } restoring;
+    struct strbuf held_reply; /* of it, what was not restored yet */
+    bool skips_line;          /* what comes up to the next line's start goes */
+    enum reply_framing framing;
+    enum audit_close close;
+    struct strbuf created; /* the reply to a create, for its ID */
+};
+
+/* Move a half on; dies on what cannot be. */
+void exchange_enter(struct exchange *ex, enum request_state to);
+void exchange_enter_reply(struct exchange *ex, enum reply_state to);
+
+/* Bytes that wait to be sent to SIDE, and how many more may be added. */
+size_t exchange_pending(const struct exchange *ex, enum side side);
+size_t exchange_room(const struct exchange *ex, enum side side);
+
+/* Is the reply at its end, as far as the engine is concerned? */
+static inline bool exchange_reply_is_over(const struct exchange *ex)
+{
+    return ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
+}
+
+/* Is there something that berth itself asks the engine? */
+static inline bool exchange_asks(const struct exchange *ex)
+{
+    return ex->request_state == RQ_ASK || ex->reply_state == RP_ASK;
+}
+
+/*
+ * Something else than bytes made a half go on. Its message may have come to its
+ * end before, and no byte is to follow that would tell.
+ */
+void exchange_look_again(struct exchange *ex);
+
+/* A request begins. */
+void exchange_begin(struct exchange *ex);
+
+/* Nothing more is wanted of the engine, nor to be sent to it. */
+void exchange_let_go(struct exchange *ex);
+
+/*
+ * Answer in the engine's stead, then take the next request or close. Where a
+ * reply's head has gone to the client already, it is cut.
+ */
+bool exchange_head_is_out(const struct exchange *ex);
+void exchange_answer(struct exchange *ex, int status, const char *message,
+                     unsigned retry_after, enum audit_close close);
+
+/* The same, when the answer has been put already. */
+void exchange_answered_alone(struct exchange *ex);
+
+/* The exchange is over: on to the next request, or to the end. */
+void exchange_finish(struct exchange *ex, enum audit_close close);
+/* The same when both halves are through. */
+void exchange_finish_if_done(struct exchange *ex);
+/* It cannot be completed: the client must see that it is cut. */
+void exchange_cut(struct exchange *ex, enum audit_close close);
+
+/* exchange_record.c */
+int exchange_record_decision(const struct exchange *ex);
+void exchange_record_end(struct exchange *ex);
+
+/* exchange_request.c */
+size_t exchange_feed_client(struct exchange *ex, struct str bytes);
+bool exchange_reads_client(const struct exchange *ex);
+void exchange_put_continue(struct exchange *ex);
+void exchange_client_eof(struct exchange *ex);
+/* The request has a fault that no rule names, so it ends here. */
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
+                            enum audit_close close);
+
+/* exchange_restore.c: replies in the words of the runner */
+enum restoring exchange_restoring(const struct exchange *ex,
+                                  const struct http_head *reply);
+/* Part of the body; and its end. False: it made no sense, and what to do about
+ * it was done. */
+bool exchange_restore(struct exchange *ex, struct str data);
+bool exchange_restore_end(struct exchange *ex);
+/* Body bytes to the client, framed. */
+void exchange_put_body(struct exchange *ex, struct str data);
+
+/* exchange_reply.c */
+/* All is asked that followed from the reply's head. */
+void exchange_reply_goes_on(struct exchange *ex);
+size_t exchange_feed_engine(struct exchange *ex, struct str bytes);
+bool exchange_reads_engine(const struct exchange *ex);
+void exchange_engine_eof(struct exchange *ex);
+
+/* Buffers are made so that what is added on purpose fits. */
+static inline void must(int r)
+{
+    assert(r == 0);
+}
+
+static inline void put_chunk(struct strbuf *out, struct str data)
+{
+    must(http_put_chunk_line(out, data.len));
+    must(strbuf_add(out, data));
+    must(strbuf_add(out, S("\r\n")));
+}

@@ -1,0 +1,90 @@
+#include "proxy/exchange/exchange_private.h"
+
+/* ---- the record ---- */
+
+static struct str path_of(struct str target)
+{
+    struct str path, query;
+
+    str_cut(target, '?', &path, &query);
+    return path;
+}
+
+static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
+{
+    const struct http_head *head = ex->head;
+    bool allowed = ex->rq.verdict.kind == VERDICT_ALLOW;
+    bool judged = !allowed || ex->rq.sent.len;
+
+    *facts = (struct audit_facts){
+        .id = ex->id,
+        .namespace_ = ex->policy->namespace,
+        .listener = ex->host->listener,
+        .peer = ex->host->peer,
+        .time_ns = ex->host->clock_ns(ex->host->arg),
+        .method = head ? head->method : METHOD_OTHER,
+        .operation = request_operation(&ex->rq),
+        .path = str_head(head ? path_of(head->target) : S(""), LIMIT_PATH),
+        .sent = allowed ? path_of(strbuf_str(&ex->rq.sent)) : S(""),
+        .target = &ex->rq.target,
+        .match = ex->rq.match.route ? &ex->rq.match : NULL,
+        .body = ex->rq.tree,
+        .changes = ex->rq.changes,
+        .lacks = ex->rq.lacks,
+        .verdict = !judged             ? NULL
+                   : ex->rq.would_deny ? &ex->rq.reported
+                                       : &ex->rq.verdict,
+        .would_deny = ex->rq.would_deny,
+    };
+    if (facts->time_ns > ex->started_ns) /* the clock may be set back */
+        facts->duration_ns = facts->time_ns - ex->started_ns;
+}
+
+static int record(const struct exchange *ex,
+                  int (*put)(struct strbuf *, const struct audit_facts *),
+                  const struct audit_facts *facts)
+{
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
+    int r;
+
+    strbuf_reserve(&line, 2 * KIB); /* which most fit into */
+    r = put(&line, facts);
+    return r < 0 ? r : ex->host->audit(ex->host->arg, strbuf_str(&line));
+}
+
+int exchange_record_decision(const struct exchange *ex)
+{
+    struct audit_facts facts;
+
+    fill_facts(ex, &facts);
+    return record(ex, audit_put_decision, &facts);
+}
+
+/* The "Id" that a create was answered with, as a new reference, or NULL. */
+static json_t *created_id(const struct exchange *ex)
+{
+    AUTO(json_decrefp) json_t *reply = NULL;
+
+    if (ex->created.len)
+        reply = json_loadb(ex->created.ptr, ex->created.len, 0, NULL);
+    return json_incref(json_object_get(reply, "Id"));
+}
+
+void exchange_record_end(struct exchange *ex)
+{
+    AUTO(json_decrefp) json_t *object = NULL;
+    struct audit_facts facts;
+
+    if (ex->recorded)
+        return;
+    ex->recorded = true;
+    object = created_id(ex);
+    fill_facts(ex, &facts);
+    facts.status = ex->status;
+    facts.bytes_in = ex->bytes[CLIENT];
+    facts.bytes_out = ex->bytes[ENGINE];
+    facts.object = str_from(json_string_value(object));
+    facts.close = ex->close;
+    (void)record(ex, audit_put_end, &facts); /* the sink reports its faults */
+    ex->host->ended(ex->host->arg, &facts);
+}

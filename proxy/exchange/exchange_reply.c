@@ -1,0 +1,358 @@
+#include "proxy/exchange/exchange_private.h"
+
+#include "proxy/base/log.h"
+
+/* ---- the reply half ---- */
+
+/* The engine said something that cannot be passed on. */
+static void on_engine_error(struct exchange *ex, const char *what)
+{
+    log_debug("exchange %s: the engine's reply: %s", ex->id, what);
+    exchange_answer(
+        ex, 502,
+        "the engine's reply is not valid HTTP for this request; the "
+        "request may have been carried out. See berth's log",
+        0, AUDIT_CLOSE_ENGINE);
+}
+
+/* Does this reply hijack the connection? */
+static bool opens_tunnel(const struct exchange *ex,
+                         const struct http_head *reply)
+{
+    if (reply->status == 101)
+        return true;
+    return reply->status == 200 && reply->body == HTTP_BODY_EOF &&
+           ex->rq.match.route->reply == REPLY_TUNNEL;
+}
+
+static bool was_asked_for(const struct exchange *ex,
+                          const struct http_head *reply)
+{
+    return ex->request_state == RQ_HELD && ex->rq.upgrade &&
+           str_eq_nocase(reply->upgrade, ex->head->upgrade);
+}
+
+static bool is_multiplexed(const struct http_head *reply)
+{
+    const struct str *type = http_head_get(reply, S("Content-Type"));
+
+    return type &&
+           str_eq_nocase(*type, S("application/vnd.docker.multiplexed-stream"));
+}
+
+static void enter_tunnel(struct exchange *ex, const struct http_head *reply)
+{
+    ex->keep = false;
+    ex->framed = is_multiplexed(reply);
+    exchange_enter_reply(ex, RP_TUNNEL);
+    exchange_enter(ex, RQ_TUNNEL);
+    if (ex->client_eof)
+        exchange_enter(ex, RQ_SHUT);
+}
+
+/* How the client gets the body, when it goes as it comes. */
+static enum reply_framing framing_of(const struct exchange *ex,
+                                     const struct http_head *reply)
+{
+    enum reply_framing framing = reply_framing(ex->head, reply);
+
+    /* what is restored changes its length */
+    if (framing == REPLY_FRAMING_SIZED && ex->restoring != RESTORE_NOTHING)
+        framing =
+            ex->head->minor == 0 ? REPLY_FRAMING_RAW : REPLY_FRAMING_CHUNKED;
+    return framing;
+}
+
+static void pass_head(struct exchange *ex)
+{
+    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    bool tunnel = opens_tunnel(ex, reply);
+
+    /* an error before the body has come: nobody wants the rest of it */
+    ex->keep = ex->head->keep_alive && !ex->stopping && !ex->client_eof &&
+               (ex->complete || reply->status < 400);
+    ex->restoring = tunnel ? RESTORE_NOTHING : exchange_restoring(ex, reply);
+    ex->framing = tunnel ? REPLY_FRAMING_TUNNEL : framing_of(ex, reply);
+    if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
+        ex->keep = false;
+    if (ex->restoring != RESTORE_WHOLE &&
+        reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
+                       reply->length,
+                       ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE)) {
+        on_engine_error(ex, "its head cannot be written anew");
+        return;
+    }
+    ex->status = reply->status;
+    if (tunnel) {
+        enter_tunnel(ex, reply);
+        return;
+    }
+    exchange_enter_reply(ex, RP_BODY);
+    if (ex->request_state == RQ_HELD)
+        exchange_enter(ex, ex->complete ? RQ_DONE : RQ_DRAIN);
+}
+
+static void on_reply_head(struct exchange *ex)
+{
+    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+
+    if (reply->status < 200 && reply->status != 101)
+        return; /* an interim reply */
+    if (reply->status == 101 && !was_asked_for(ex, reply)) {
+        on_engine_error(ex, "it switches protocols unasked");
+        return;
+    }
+    if (request_after(&ex->rq, reply->status))
+        exchange_enter_reply(ex, RP_ASK);
+    else
+        pass_head(ex);
+}
+
+void exchange_put_body(struct exchange *ex, struct str data)
+{
+    struct strbuf *out = &ex->out[CLIENT].bytes;
+
+    if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
+        return;
+    if (ex->framing == REPLY_FRAMING_CHUNKED)
+        put_chunk(out, data);
+    else
+        must(strbuf_add(out, data));
+}
+
+static void on_reply_data(struct exchange *ex, struct str data)
+{
+    ex->bytes[ENGINE] += data.len;
+    if (ex->status == 201 && strbuf_add(&ex->created, data))
+        ex->created.max = ex->created.len; /* too long: it ends here */
+    if (ex->restoring == RESTORE_NOTHING)
+        exchange_put_body(ex, data);
+    else
+        exchange_restore(ex, data);
+}
+
+static void on_reply_end(struct exchange *ex)
+{
+    if (ex->reply_state == RP_AWAIT)
+        return; /* it was an interim one */
+    if (!exchange_restore_end(ex))
+        return;
+    if (ex->framing == REPLY_FRAMING_CHUNKED)
+        must(http_put_last_chunk(&ex->out[CLIENT].bytes));
+    ex->reusable = http_reader_head(ex->reader[ENGINE])->keep_alive;
+    exchange_enter_reply(ex, RP_DONE);
+    exchange_finish_if_done(ex);
+}
+
+/* ---- bytes ---- */
+
+/* Does the reply half take bytes in this state, if there is room? */
+static bool wants_engine(const struct exchange *ex)
+{
+    return ex->stream_open &&
+           (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
+            ex->reply_state == RP_TUNNEL);
+}
+
+bool exchange_reads_engine(const struct exchange *ex)
+{
+    return wants_engine(ex) && exchange_room(ex, CLIENT) > 0;
+}
+
+static size_t feed_tunnel(struct exchange *ex, struct str part)
+{
+    must(strbuf_add(&ex->out[CLIENT].bytes, part));
+    ex->bytes[ENGINE] += part.len;
+    if (ex->framed)
+        frames_follow(&ex->frames, part);
+    return part.len;
+}
+
+/* Returns how much of PART was taken; *MORE: there may be another event. */
+static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
+{
+    struct str data;
+    size_t used;
+
+    switch (http_reader_next(ex->reader[ENGINE], part, &used, &data)) {
+    case HTTP_MORE:
+        *more = false;
+        break;
+    case HTTP_HEAD:
+        on_reply_head(ex);
+        break;
+    case HTTP_DATA:
+        on_reply_data(ex, data);
+        break;
+    case HTTP_END:
+        on_reply_end(ex);
+        break;
+    case HTTP_TUNNEL: /* a tunnel does not ask the reader */
+    case HTTP_ERROR:
+        on_engine_error(ex, http_reader_error(ex->reader[ENGINE])->reason);
+        break;
+    }
+    return used;
+}
+
+size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
+{
+    struct str in = bytes;
+    bool more = true;
+
+    /* also without room or bytes: the end of a message needs neither */
+    while (wants_engine(ex) && (more || in.len)) {
+        struct str part = str_head(in, exchange_room(ex, CLIENT));
+
+        more = ex->reply_state != RP_TUNNEL;
+        in = str_from_index(in, more ? feed_reader(ex, part, &more)
+                                     : feed_tunnel(ex, part));
+        if (!more && part.len == 0)
+            break;
+    }
+    return bytes.len - in.len;
+}
+
+void exchange_reply_goes_on(struct exchange *ex)
+{
+    pass_head(ex);
+}
+
+/* ---- the stream ---- */
+
+/* The body goes through from here on, beginning with what was sniffed at. */
+static void begin_body(struct exchange *ex)
+{
+    struct strbuf *out = &ex->out[ENGINE].bytes;
+    struct str first = strbuf_str(&ex->rq.collected);
+    bool chunked = ex->head->body == HTTP_BODY_CHUNKED;
+
+    exchange_enter(ex, RQ_STREAM);
+    if (first.len && chunked)
+        put_chunk(out, first);
+    else
+        must(strbuf_add(out, first));
+    if (!first.len && !ex->complete)
+        exchange_put_continue(ex);
+    strbuf_fini(&ex->rq.collected);
+    if (!ex->complete)
+        return;
+    if (chunked)
+        must(http_put_last_chunk(out));
+    exchange_enter(ex, RQ_DONE);
+}
+
+void exchange_stream_open(struct exchange *ex)
+{
+    assert(ex->request_state == RQ_READY && ex->stream == STREAM_WANTED);
+    ex->stream_open = true;
+    /* the judge has seen to it that it can be written */
+    must(request_put(&ex->out[ENGINE].bytes, &ex->rq, ex->head));
+    ex->reader[ENGINE] = http_reader_new(HTTP_RESPONSES);
+    http_reader_expect(ex->reader[ENGINE], ex->head->method);
+    exchange_enter_reply(ex, RP_AWAIT);
+    if (ex->rq.body == REQUEST_BODY_STREAM) {
+        begin_body(ex);
+    } else {
+        exchange_enter(ex, ex->rq.match.route->reply == REPLY_TUNNEL ? RQ_HELD
+                                                                     : RQ_DONE);
+    }
+    exchange_look_again(ex);
+}
+
+/* Can the request be put on a fresh stream, with no byte missing? */
+static bool can_retry(const struct exchange *ex)
+{
+    return !ex->retried && ex->reply_state == RP_AWAIT &&
+           ex->rq.body != REQUEST_BODY_STREAM;
+}
+
+static void retry(struct exchange *ex, const char *why)
+{
+    log_debug("exchange %s: once more, because %s", ex->id, why);
+    ex->retried = true;
+    exchange_let_go(ex); /* and it is wanted again once it is gone */
+    exchange_enter_reply(ex, RP_NONE);
+    exchange_enter(ex, RQ_READY);
+}
+
+static void answer_lost(struct exchange *ex, const char *why,
+                        unsigned retry_after)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(4 * LIMIT_REASON);
+
+    must(strbuf_addf(&text,
+                     "the connection to the engine was lost after the request "
+                     "was sent, so it may have been carried out; look before "
+                     "repeating it. %.*s",
+                     LIMIT_REASON, why));
+    exchange_answer(ex, 502, strbuf_cstr(&text), retry_after,
+                    AUDIT_CLOSE_LINK_LOST);
+}
+
+/* There is no way for it. What was prepared for it goes before its client hears
+ * of that. */
+static void answer_no_way(struct exchange *ex, const char *reason,
+                          unsigned retry_after)
+{
+    if (!request_after(&ex->rq, 503)) {
+        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
+        return;
+    }
+    ex->failure = xstrdup(reason);
+    ex->failure_retry = retry_after;
+    exchange_let_go(ex);
+    exchange_enter(ex, RQ_ASK);
+}
+
+void exchange_stream_failed(struct exchange *ex, const char *why,
+                            unsigned retry_after, bool pristine)
+{
+    const char *reason = why ? why : "there is no way to the engine";
+
+    if (ex->stream != STREAM_WANTED)
+        return; /* it was let go already */
+    if (ex->request_state == RQ_READY) {
+        answer_no_way(ex, reason, retry_after);
+    } else if (ex->reply_state == RP_AWAIT && pristine) {
+        if (can_retry(ex))
+            retry(ex, reason);
+        else
+            exchange_answer(ex, 503, reason, retry_after,
+                            AUDIT_CLOSE_LINK_LOST);
+    } else if (!exchange_head_is_out(ex)) {
+        answer_lost(ex, why ? why : "", retry_after);
+    } else if (ex->reply_state == RP_SHUT && !why) {
+        exchange_cut(ex, AUDIT_CLOSE_DONE); /* both were through */
+    } else {
+        exchange_cut(ex, AUDIT_CLOSE_LINK_LOST);
+    }
+    exchange_look_again(ex);
+}
+
+void exchange_engine_eof(struct exchange *ex)
+{
+    if (!wants_engine(ex))
+        return;
+    if (ex->reply_state == RP_TUNNEL) {
+        exchange_enter_reply(ex, RP_SHUT);
+        exchange_finish_if_done(ex);
+        return;
+    }
+    switch (http_reader_eof(ex->reader[ENGINE])) {
+    case HTTP_END:
+        on_reply_end(ex);
+        break;
+    case HTTP_MORE:
+        exchange_stream_failed(ex, "The engine closed it without an answer.", 0,
+                               false);
+        break;
+    case HTTP_HEAD:
+    case HTTP_DATA:
+    case HTTP_TUNNEL:
+    case HTTP_ERROR:
+        exchange_stream_failed(ex, "The engine closed it in mid-reply.", 0,
+                               false);
+        break;
+    }
+}

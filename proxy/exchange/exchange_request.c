@@ -1,0 +1,422 @@
+#include "proxy/exchange/exchange_private.h"
+
+/* ---- the way to the verdict ---- */
+
+static void refuse(struct exchange *ex, enum audit_close close)
+{
+    const struct verdict *verdict = &ex->rq.verdict;
+
+    exchange_answer(ex, verdict->status, verdict->reason,
+                    verdict->status == 503, close);
+}
+
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
+                            enum audit_close close)
+{
+    /* behind its verdict, the request keeps it */
+    if (ex->request_state == RQ_HEAD || ex->request_state == RQ_COLLECT)
+        verdict_deny(&ex->rq.verdict, status, "request.http", "", "%s", why);
+    exchange_answer(ex, status, why, 0, close);
+}
+
+static void on_request_error(struct exchange *ex)
+{
+    const struct http_error *error = http_reader_error(ex->reader[CLIENT]);
+
+    if (!ex->active)
+        exchange_begin(ex);
+    if (ex->request_state != RQ_DRAIN)
+        exchange_request_fails(ex, error->status, error->reason,
+                               AUDIT_CLOSE_MALFORMED);
+}
+
+static bool is_ping(enum operation operation)
+{
+    return operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD;
+}
+
+static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
+{
+    ex->keep = ex->head->keep_alive && !ex->stopping;
+    ex->status = 200;
+    reply_put_ping(&ex->out[CLIENT].bytes, ex->head, engine,
+                   ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_enter_reply(ex, RP_DONE);
+    exchange_finish(ex, AUDIT_CLOSE_LOCAL);
+}
+
+/* Must the engine not see it before it is on record? */
+static bool needs_decision(enum operation operation)
+{
+    return operation_mutates(operation) ||
+           operation_access(operation) != ACCESS_READ;
+}
+
+/* Put the decision on record, once. False: it had to be refused instead. */
+static bool put_on_record(struct exchange *ex)
+{
+    if (ex->decided)
+        return true;
+    ex->decided = true;
+    if (exchange_record_decision(ex) == 0 || !ex->policy->audit.required)
+        return true;
+    verdict_deny(&ex->rq.verdict, 503, "audit.required", "",
+                 "the audit record cannot be written, and audit.required "
+                 "forbids a change without one; the operator must make room "
+                 "for it");
+    refuse(ex, AUDIT_CLOSE_DENIED);
+    return false;
+}
+
+/* Allowed, and nothing for the engine to do: answer in its stead. */
+static void answer_alone(struct exchange *ex)
+{
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
+    const struct http_head *head = ex->head;
+
+    if (ex->rq.answer && reply_json_put(&body, ex->rq.answer) == 0)
+        strbuf_add_char(&body, '\n');
+    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
+               (ex->complete || !request_has_body(head));
+    ex->status = ex->rq.answer_status;
+    reply_put_json(&ex->out[CLIENT].bytes, head, ex->status, strbuf_str(&body),
+                   ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    exchange_answered_alone(ex);
+}
+
+/* Allowed: put it on record, and ask for a way to the engine. */
+static void go(struct exchange *ex)
+{
+    enum operation operation = request_operation(&ex->rq);
+    const struct engine_facts *engine = ex->host->engine(ex->host->arg);
+
+    if (needs_decision(operation) && !put_on_record(ex))
+        return;
+    if (ex->rq.answers) {
+        answer_alone(ex);
+        return;
+    }
+    if (is_ping(operation) && engine->known && ex->complete) {
+        answer_ping(ex, engine);
+        return;
+    }
+    exchange_enter(ex, RQ_READY);
+    ex->stream = STREAM_WANTED;
+}
+
+/* The verdict, or what the engine must be asked for it. */
+static void settle(struct exchange *ex)
+{
+    if (ex->rq.asks) {
+        if (ex->rq.question.changes && !put_on_record(ex))
+            return;
+        if (ex->request_state != RQ_ASK)
+            exchange_enter(ex, RQ_ASK);
+    } else if (ex->failure) {
+        exchange_answer(ex, 503, ex->failure, ex->failure_retry,
+                        AUDIT_CLOSE_LINK_DOWN);
+    } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
+        go(ex);
+    } else {
+        refuse(ex, AUDIT_CLOSE_DENIED);
+    }
+}
+
+static void judge(struct exchange *ex)
+{
+    const struct exchange_host *host = ex->host;
+    const struct rewrite_context context = {
+        .ns = str_from(ex->policy->namespace),
+        .engine_minor = host->engine(host->arg)->minor,
+        .owned = host->owned(host->arg),
+        .random = host->random(host->arg),
+    };
+
+    request_judge(&ex->rq, ex->policy, &context);
+    settle(ex);
+}
+
+/* ---- what berth itself asks ---- */
+
+const struct question *exchange_question(const struct exchange *ex)
+{
+    assert(exchange_asks(ex));
+    return &ex->rq.question;
+}
+
+void exchange_answered(struct exchange *ex, int status, json_t *reply)
+{
+    assert(exchange_asks(ex));
+    ex->answers++;
+    request_answered(&ex->rq, ex->policy, status, reply);
+    if (ex->request_state == RQ_ASK)
+        settle(ex);
+    else if (!ex->rq.asks)
+        exchange_reply_goes_on(ex);
+    exchange_look_again(ex);
+}
+
+void exchange_ask_failed(struct exchange *ex, const char *why,
+                         unsigned retry_after)
+{
+    assert(exchange_asks(ex));
+    if (ex->request_state == RQ_ASK)
+        exchange_answer(ex, 503, why ? why : "there is no way to the engine",
+                        retry_after, AUDIT_CLOSE_LINK_DOWN);
+    else
+        exchange_answered(ex, 0, NULL); /* the reply is there all the same */
+    exchange_look_again(ex);
+}
+
+void exchange_put_continue(struct exchange *ex)
+{
+    if (!ex->head->expect_continue)
+        return;
+    must(http_put_status_line(&ex->out[CLIENT].bytes, 100, S("Continue")));
+    must(http_put_end_of_head(&ex->out[CLIENT].bytes));
+}
+
+/* ---- what the reader tells ---- */
+
+static void on_request_head(struct exchange *ex)
+{
+    exchange_begin(ex);
+    ex->head = http_reader_head(ex->reader[CLIENT]);
+    request_read_head(&ex->rq, ex->policy, ex->head);
+    if (ex->host->busy)
+        verdict_deny(&ex->rq.verdict, 503, "listen.clients", "",
+                     "too many clients are connected; try again in a moment, "
+                     "or have the operator raise listen.clients");
+    if (ex->rq.verdict.kind == VERDICT_DENY) {
+        refuse(ex, AUDIT_CLOSE_DENIED);
+        return;
+    }
+    switch (ex->rq.body) {
+    case REQUEST_BODY_COLLECT:
+    case REQUEST_BODY_DROP:
+    case REQUEST_BODY_SNIFF:
+        exchange_put_continue(ex);
+        exchange_enter(ex, RQ_COLLECT);
+        break;
+    case REQUEST_BODY_NONE:
+        exchange_enter(ex, RQ_COLLECT); /* its end is the reader's next word */
+        break;
+    case REQUEST_BODY_STREAM:
+    case REQUEST_BODY_TUNNEL:
+        judge(ex);
+        break;
+    }
+}
+
+static void on_request_data(struct exchange *ex, struct str data)
+{
+    struct strbuf *out = &ex->out[ENGINE].bytes;
+
+    if (ex->request_state == RQ_DRAIN)
+        return;
+    ex->bytes[CLIENT] += data.len;
+    switch (ex->request_state) {
+    case RQ_COLLECT:
+        request_add_body(&ex->rq, data);
+        if (ex->rq.verdict.kind == VERDICT_DENY)
+            refuse(ex, AUDIT_CLOSE_DENIED);
+        else if (ex->rq.body == REQUEST_BODY_SNIFF &&
+                 request_has_enough(&ex->rq))
+            judge(ex);
+        break;
+    case RQ_STREAM:
+        if (ex->head->body == HTTP_BODY_CHUNKED)
+            put_chunk(out, data);
+        else
+            must(strbuf_add(out, data));
+        break;
+    case RQ_TUNNEL: /* a client that frames its tunnel's bytes as a body */
+        must(strbuf_add(out, data));
+        break;
+    case RQ_DRAIN:
+    case RQ_HEAD:
+    case RQ_ASK:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        assert(!"the reader is not asked in these states");
+    }
+}
+
+static void on_request_end(struct exchange *ex)
+{
+    ex->complete = true;
+    switch (ex->request_state) {
+    case RQ_COLLECT:
+        judge(ex);
+        break;
+    case RQ_STREAM:
+        if (ex->head->body == HTTP_BODY_CHUNKED)
+            must(http_put_last_chunk(&ex->out[ENGINE].bytes));
+        exchange_enter(ex, RQ_DONE);
+        break;
+    case RQ_TUNNEL:
+        exchange_enter(ex, RQ_SHUT);
+        exchange_finish_if_done(ex);
+        break;
+    case RQ_DRAIN:
+        exchange_enter(ex, RQ_DONE);
+        exchange_finish_if_done(ex);
+        break;
+    case RQ_HEAD:
+    case RQ_ASK:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        assert(!"the reader is not asked in these states");
+    }
+}
+
+/* ---- bytes ---- */
+
+/* Does the request half take bytes in this state, if there is room? */
+static bool wants_client(const struct exchange *ex)
+{
+    if (ex->closing || ex->client_eof || ex->stream == STREAM_REUSABLE ||
+        ex->stream == STREAM_SPENT)
+        return false;
+    switch (ex->request_state) {
+    case RQ_HEAD:
+    case RQ_COLLECT:
+    case RQ_STREAM:
+    case RQ_TUNNEL:
+        return true;
+    case RQ_DRAIN: /* once the client has its answer */
+        return ex->reply_state == RP_DONE;
+    case RQ_ASK:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        break;
+    }
+    return false;
+}
+
+/* How many bytes it takes now. */
+static size_t room_for_client(const struct exchange *ex)
+{
+    switch (ex->request_state) {
+    case RQ_STREAM:
+    case RQ_TUNNEL:
+        return exchange_room(ex, ENGINE);
+    case RQ_HEAD: /* what answers it must fit */
+        return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
+    case RQ_COLLECT: /* of what streams, not much is held */
+        return ex->rq.body == REQUEST_BODY_SNIFF ? LIMIT_CHUNK_LINE : SIZE_MAX;
+    case RQ_DRAIN:
+    case RQ_ASK:
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        break;
+    }
+    return SIZE_MAX;
+}
+
+bool exchange_reads_client(const struct exchange *ex)
+{
+    return wants_client(ex) && room_for_client(ex) > 0;
+}
+
+/* Is there no HTTP in what the client sends? */
+static bool is_raw(const struct exchange *ex)
+{
+    if (ex->request_state == RQ_TUNNEL)
+        return ex->rq.body != REQUEST_BODY_TUNNEL;
+    return ex->request_state == RQ_DRAIN &&
+           http_reader_error(ex->reader[CLIENT])->status;
+}
+
+static size_t feed_raw(struct exchange *ex, struct str part)
+{
+    if (ex->request_state == RQ_TUNNEL) {
+        must(strbuf_add(&ex->out[ENGINE].bytes, part));
+        ex->bytes[CLIENT] += part.len;
+    }
+    return part.len;
+}
+
+/* Returns how much of PART was taken; *MORE: there may be another event. */
+static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
+{
+    struct str data;
+    size_t used;
+
+    switch (http_reader_next(ex->reader[CLIENT], part, &used, &data)) {
+    case HTTP_MORE:
+        *more = false;
+        break;
+    case HTTP_HEAD:
+        on_request_head(ex);
+        break;
+    case HTTP_DATA:
+        on_request_data(ex, data);
+        break;
+    case HTTP_END:
+        on_request_end(ex);
+        break;
+    case HTTP_TUNNEL:
+    case HTTP_ERROR:
+        on_request_error(ex);
+        break;
+    }
+    return used;
+}
+
+size_t exchange_feed_client(struct exchange *ex, struct str bytes)
+{
+    struct str in = bytes;
+    bool more = true;
+
+    /* also without room or bytes: the end of a message needs neither */
+    while (wants_client(ex) && (more || in.len)) {
+        struct str part = str_head(in, room_for_client(ex));
+        bool drains = ex->request_state == RQ_DRAIN;
+        size_t used;
+
+        more = !is_raw(ex);
+        used = more ? feed_reader(ex, part, &more) : feed_raw(ex, part);
+        in = str_from_index(in, used);
+        if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
+            exchange_cut(ex, AUDIT_CLOSE_DENIED);
+        if (!more && part.len == 0)
+            break;
+    }
+    return bytes.len - in.len;
+}
+
+void exchange_client_eof(struct exchange *ex)
+{
+    ex->client_eof = true;
+    switch (ex->request_state) {
+    case RQ_HEAD:
+        ex->closing = true;
+        break;
+    case RQ_COLLECT:
+    case RQ_STREAM:
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        break;
+    case RQ_DRAIN:
+        exchange_cut(ex, AUDIT_CLOSE_DONE);
+        break;
+    case RQ_TUNNEL:
+        exchange_enter(ex, RQ_SHUT);
+        exchange_finish_if_done(ex);
+        break;
+    case RQ_ASK: /* a client may close its half and await the reply */
+    case RQ_READY:
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_SHUT:
+        break;
+    }
+}

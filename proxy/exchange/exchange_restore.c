@@ -1,0 +1,181 @@
+#include "proxy/exchange/exchange_private.h"
+
+#include <string.h>
+
+/* ---- replies in the words of the runner ---- */
+
+enum restoring exchange_restoring(const struct exchange *ex,
+                                  const struct http_head *reply)
+{
+    enum reply_kind kind = ex->rq.match.route->reply;
+
+    if (ex->head->method == METHOD_HEAD || reply->body == HTTP_BODY_NONE ||
+        !request_restores(&ex->rq, reply->status))
+        return RESTORE_NOTHING;
+    if (reply->status >= 400)
+        return RESTORE_WHOLE;
+    switch (kind) {
+    case REPLY_JSON_LATER: /* its client waits for the head alone */
+        return RESTORE_LATE;
+    case REPLY_JSON_LINES:
+        return RESTORE_LINES;
+    case REPLY_EMPTY:
+    case REPLY_JSON:
+    case REPLY_STREAM:
+    case REPLY_TUNNEL:
+        break;
+    }
+    return RESTORE_WHOLE;
+}
+
+/*
+ * What is not understood is not passed on. Nothing of it has gone yet, or the
+ * client has to see that it is cut.
+ */
+static bool give_up(struct exchange *ex)
+{
+    exchange_answer(ex, 502,
+                    "the engine's reply is not what this operation answers "
+                    "with, and was not passed on; the request may have been "
+                    "carried out",
+                    0, AUDIT_CLOSE_ENGINE);
+    return false;
+}
+
+/* An error that is no JSON: a sentence. */
+static bool restore_text(struct exchange *ex, struct strbuf *out)
+{
+    return rewrite_text(&ex->rq.rewrite, strbuf_str(&ex->held_reply), out) == 0;
+}
+
+static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
+{
+    AUTO(json_decrefp)
+    json_t *value = reply_json_parse(strbuf_str(&ex->held_reply));
+
+    if (!value)
+        return status >= 400 && restore_text(ex, out);
+    return rewrite_reply(&ex->rq.rewrite, status, value) == 0 &&
+           reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;
+}
+
+/* The whole of it has come: head and body go, if it can be restored. */
+static bool restore_whole(struct exchange *ex)
+{
+    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
+
+    if (ex->held_reply.len && !restore_value(ex, reply->status, &body))
+        return give_up(ex);
+    ex->framing = REPLY_FRAMING_SIZED;
+    if (reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
+                       body.len, ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE))
+        return give_up(ex);
+    ex->restoring = RESTORE_NOTHING; /* it is out */
+    exchange_put_body(ex, strbuf_str(&body));
+    return true;
+}
+
+static bool restore_late(struct exchange *ex)
+{
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
+
+    if (ex->held_reply.len && !restore_value(ex, ex->status, &body))
+        return give_up(ex);
+    exchange_put_body(ex, strbuf_str(&body));
+    return true;
+}
+
+static bool restore_line(struct exchange *ex, struct str line)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+    AUTO(json_decrefp) json_t *value = NULL;
+    struct str end = S("\n");
+    bool show = true;
+
+    if (str_has_suffix(line, S("\r"))) {
+        line.len--;
+        end = S("\r\n");
+    }
+    if (str_trim(line).len == 0)
+        return true;
+    value = reply_json_parse(line);
+    if (!value || rewrite_line(&ex->rq.rewrite, value, &show))
+        return false;
+    if (!show)
+        return true;
+    if (reply_json_put(&out, value) || strbuf_add(&out, end))
+        return false;
+    exchange_put_body(ex, strbuf_str(&out));
+    return true;
+}
+
+/*
+ * Drop a line that is too long to be understood. Events are of everybody: one
+ * of another runner's making must not end this one's stream of them.
+ */
+static bool skip_line(struct exchange *ex)
+{
+    if (request_operation(&ex->rq) != OP_SYSTEM_EVENTS)
+        return false;
+    strbuf_clear(&ex->held_reply);
+    ex->skips_line = true;
+    return true;
+}
+
+/* All whole lines that are held; what is behind the last stays. No line ends
+ * within the first SEARCHED bytes. */
+static bool restore_lines(struct exchange *ex, size_t searched)
+{
+    struct str all = strbuf_str(&ex->held_reply);
+    size_t done = 0;
+
+    while (searched < all.len) {
+        const char *end = memchr(all.ptr + searched, '\n', all.len - searched);
+
+        if (!end)
+            break;
+        searched = (size_t)(end - all.ptr);
+        if (!restore_line(ex, str_of(all.ptr + done, searched - done)))
+            return give_up(ex);
+        done = ++searched;
+    }
+    strbuf_consume(&ex->held_reply, done);
+    return ex->held_reply.len <= LIMIT_REPLY_LINE || skip_line(ex) ||
+           give_up(ex);
+}
+
+/* DATA from the next line on, when the line that it goes on with is skipped. */
+static struct str behind_skipped(struct exchange *ex, struct str data)
+{
+    ssize_t end = ex->skips_line ? str_find(data, '\n') : -1;
+
+    if (!ex->skips_line)
+        return data;
+    ex->skips_line = end < 0;
+    return end < 0 ? S("") : str_from_index(data, (size_t)end + 1);
+}
+
+bool exchange_restore(struct exchange *ex, struct str data)
+{
+    size_t searched = ex->held_reply.len;
+
+    if (strbuf_add(&ex->held_reply, behind_skipped(ex, data)))
+        return give_up(ex);
+    return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
+}
+
+bool exchange_restore_end(struct exchange *ex)
+{
+    switch (ex->restoring) {
+    case RESTORE_NOTHING:
+        return true;
+    case RESTORE_WHOLE:
+        return restore_whole(ex);
+    case RESTORE_LATE:
+        return restore_late(ex);
+    case RESTORE_LINES:
+        break;
+    }
+    return restore_line(ex, strbuf_str(&ex->held_reply)) || give_up(ex);
+}

@@ -1,0 +1,83 @@
+#include "proxy/exchange/exchange_private.h"
+
+/* ---- what an exchange asks of those who move its bytes and its clock ---- */
+
+static enum exchange_timer timer_of(const struct exchange *ex)
+{
+    if (ex->closing)
+        return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
+    if (ex->client_gone)
+        return TIMER_DRAIN;
+    if (ex->reply_state == RP_ASK)
+        return TIMER_LINK;
+    switch (ex->request_state) {
+    case RQ_HEAD:
+        return http_reader_in_head(ex->reader[CLIENT]) ? TIMER_HEAD
+                                                       : TIMER_IDLE;
+    case RQ_COLLECT:
+    case RQ_STREAM:
+        return exchange_reads_client(ex) ? TIMER_BODY : TIMER_NONE;
+    case RQ_ASK:
+    case RQ_READY:
+        return TIMER_LINK;
+    case RQ_DRAIN:
+        return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
+    case RQ_HELD:
+    case RQ_DONE:
+    case RQ_TUNNEL:
+    case RQ_SHUT:
+        break;
+    }
+    return TIMER_NONE;
+}
+
+/* What makes each timer begin anew. */
+static uint64_t timer_turn_of(const struct exchange *ex,
+                              enum exchange_timer timer)
+{
+    switch (timer) {
+    case TIMER_BODY:
+        return ex->taken;
+    case TIMER_IDLE: /* it may still be at reading the last reply */
+    case TIMER_FLUSH:
+        return ex->given;
+    case TIMER_LINK:
+        return ex->number + ex->answers;
+    case TIMER_NONE:
+    case TIMER_HEAD:
+    case TIMER_DRAIN:
+        break;
+    }
+    return ex->number;
+}
+
+/*
+ * Is nothing read because nothing more is expected of the client, rather than
+ * for want of room? Only then has one that hung up not left bytes behind.
+ */
+static bool awaits_engine(const struct exchange *ex)
+{
+    return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
+           ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT;
+}
+
+struct exchange_wish exchange_wish(const struct exchange *ex)
+{
+    enum exchange_timer timer = timer_of(ex);
+    bool reads_client = exchange_reads_client(ex);
+    bool answered_and_drains = ex->request_state == RQ_DRAIN && !ex->keep &&
+                               ex->reply_state == RP_DONE;
+
+    return (struct exchange_wish){
+        .read[CLIENT] = reads_client,
+        .read[ENGINE] = exchange_reads_engine(ex),
+        .shut[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
+        .shut[ENGINE] = ex->request_state == RQ_SHUT,
+        .stream = ex->stream,
+        .ask = exchange_asks(ex),
+        .timer = timer,
+        .timer_turn = timer_turn_of(ex, timer),
+        .watch = ex->active && awaits_engine(ex) && !ex->client_gone,
+        .close = ex->closing,
+    };
+}

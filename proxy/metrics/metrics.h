@@ -1,0 +1,68 @@
+#pragma once
+
+/*
+ * What an operator may see of a running berth: one picture of it, and the two
+ * ways to write it, for Prometheus and as JSON for "berth status". Plain
+ * values; monitors.c takes the picture.
+ *
+ * Labels are few and fixed: a policy's namespace and listener, an upstream's
+ * URL, and words of berth's own tables. Nothing that a client sends is one.
+ */
+
+#include "proxy/metrics/counters.h"
+
+/* A policy at work. */
+struct berth_view {
+    const char *namespace;
+    const char *listener;
+    const struct counters *counters;
+    unsigned clients, clients_max;
+    unsigned open[ACCESS_COUNT]; /* requests that run, by kind */
+    /* of the same, not yet among the counters */
+    uint64_t bytes_in, bytes_out;
+    uint64_t cache_asked, cache_known;
+};
+
+/* A way to an engine. */
+struct harbour_view {
+    const char *upstream;
+    unsigned twin; /* 0; or it is so many before have the same URL */
+    bool link_up;
+    const char *why; /* !link_up */
+    bool engine_up;
+    uint64_t connects; /* of the link, up to now */
+    unsigned channels;
+    unsigned used, idle, opening, waiting; /* streams, and who wants one */
+};
+
+struct process_view {
+    const char *version;
+    const char *libssh2, *libevent; /* versions */
+    const char *const *defences;    /* sentences; NULL at the end */
+    double start_time;              /* seconds since the epoch */
+    double now;
+    double cpu_seconds;
+    uint64_t memory; /* resident, bytes */
+    unsigned descriptors, descriptors_max;
+    uint64_t reloads, reloads_refused;
+};
+
+struct picture {
+    struct process_view process;
+    const struct berth_view *berths;
+    size_t berth_count;
+    const struct harbour_view *harbours;
+    size_t harbour_count;
+};
+
+/* Prometheus's text format, version 0.0.4. 0 or -ENOBUFS. */
+int metrics_put(struct strbuf *out, const struct picture *picture);
+
+/* The same, shorter, as one JSON object. 0 or -ENOBUFS. */
+int metrics_put_status(struct strbuf *out, const struct picture *picture);
+
+/*
+ * Can clients be served: is every link up, and did each engine answer? If not,
+ * say in WHY what is missing, a line each.
+ */
+bool metrics_ready(const struct picture *picture, struct strbuf *why);

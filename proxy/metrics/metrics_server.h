@@ -1,0 +1,43 @@
+#pragma once
+
+/*
+ * A small HTTP server beside the real one, for who runs berth: GET of
+ *
+ *     /metrics   Prometheus's text
+ *     /status    the same in short, as JSON
+ *     /healthz   200: the process works
+ *     /readyz    200: links are up and engines answer; or 503 with what is not
+ *
+ * on a Unix socket or a loopback address. It takes one request a connection,
+ * few connections at a time, none for long, and no body; it can change nothing.
+ */
+
+#include <event2/event.h>
+
+#include "policy/config/policy.h"
+#include "proxy/metrics/metrics.h"
+
+struct monitor;
+
+/* How things are now, for those who ask at PLACE; the callee's, and good until
+ * it is asked again or anything changes. */
+typedef const struct picture *(*monitor_look)(const char *place, void *arg);
+
+/*
+ * Listen as CONFIG says, which names a place. Returns 0 and fills *OUT; or a
+ * negative errno with a line for the operator in WHY.
+ */
+int monitor_new(struct event_base *base, const struct metrics_policy *config,
+                monitor_look look, void *arg, struct monitor **out,
+                struct strbuf *why);
+struct monitor *monitor_free(struct monitor *monitor);
+
+/* The place that it was made for. */
+const char *monitor_place(const struct monitor *monitor);
+
+/* The mode and group of its socket become CONFIG's; or could they? See
+ * listener.h. */
+int monitor_try_access(const struct monitor *monitor,
+                       const struct metrics_policy *config, struct strbuf *why);
+void monitor_set_access(struct monitor *monitor,
+                        const struct metrics_policy *config);

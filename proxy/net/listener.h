@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * A Unix socket (or a port of this machine's own) that clients connect to. A
+ * path that another process listens on is never taken over; one that a dead
+ * process left behind is replaced.
+ */
+
+#include <event2/event.h>
+
+#include "policy/config/policy.h"
+
+struct listener;
+
+/* A client has connected: FD is non-blocking and the callee's. */
+typedef void (*listener_cb)(int fd, void *arg);
+
+/*
+ * Listen as CONFIG says, whose path may also be a loopback address with a port
+ * (loopback.h), for which mode and group mean nothing; or on ACTIVATED, a
+ * socket that is bound already, when that is not -1. Returns 0 and fills *OUT;
+ * or a negative errno with a line for the operator in WHY.
+ */
+int listener_new(struct event_base *base, const struct listen_policy *config,
+                 int activated, listener_cb on_client, void *arg,
+                 struct listener **out, struct strbuf *why);
+
+/* Can the socket file be given to CONFIG's group? 0, or a negative errno with
+ * WHY. */
+int listener_try_access(const struct listener *listener,
+                        const struct listen_policy *config, struct strbuf *why);
+
+/* The mode and group of the socket file become CONFIG's. */
+void listener_set_access(struct listener *listener,
+                         const struct listen_policy *config);
+
+/* Its clients go to another callback. */
+void listener_serve(struct listener *listener, listener_cb on_client,
+                    void *arg);
+
+/* Stop accepting; the socket file goes too, if it is still ours. */
+struct listener *listener_free(struct listener *listener);
+
+/*
+ * The sockets that systemd hands over (sd_listen_fds(3)): how many from
+ * descriptor 3 on. The variables are taken out of the environment.
+ */
+int listener_activated(void);

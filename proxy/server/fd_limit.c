@@ -1,0 +1,43 @@
+#include "proxy/server/fd_limit.h"
+
+#include <sys/resource.h>
+
+#include "proxy/base/log.h"
+
+enum {
+    /* libraries, listeners, files, links, visitors of monitors */
+    OF_THE_PROCESS = 128,
+    OF_A_POLICY = 16,
+    BUSY_CLIENTS = 64, /* as in berth.c */
+};
+
+/* Every client is a descriptor, and every stream of a socket upstream. */
+static rlim_t needed(const struct policies *policies)
+{
+    rlim_t sum = OF_THE_PROCESS;
+
+    for (size_t i = 0; i < policies->count; i++) {
+        const struct policy *policy = policies->items[i];
+
+        sum += OF_A_POLICY + policy->listen.clients + BUSY_CLIENTS;
+        if (policy->upstream.kind != UPSTREAM_SSH)
+            sum += 2 * policy->listen.clients + LIMIT_POOL_IDLE;
+    }
+    return sum;
+}
+
+void descriptors_allow(const struct policies *policies)
+{
+    rlim_t need = needed(policies);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = need < limit.rlim_max ? need : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < need)
+        log_warn("this process may open %llu files, and its policies may need "
+                 "%llu; raise the limit (ulimit -n, LimitNOFILE=), or lower "
+                 "listen.clients",
+                 (unsigned long long)limit.rlim_cur, (unsigned long long)need);
+}

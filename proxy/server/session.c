@@ -1,0 +1,214 @@
+#include "proxy/server/session_private.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    /* one session moves so much before it is another's turn */
+    TURN_BYTES = 1024 * 1024,
+    DRAIN_S = 2,
+};
+
+/* ---- closing ---- */
+
+static void session_close(struct session *s)
+{
+    if (s->closed)
+        return;
+    s->closed = true;
+    session_drop_stream(s, false);
+    event_del(s->io);
+    event_del(s->timer);
+    close(s->fd);
+    s->fd = -1;
+    event_active(s->turn, 0, 0); /* freed there, under no callback */
+}
+
+static void session_free(struct session *s)
+{
+    struct berth *berth = s->berth;
+
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
+    berth->session_count--;
+    exchange_free(s->exchange);
+    strbuf_fini(&s->held);
+    event_free(s->io);
+    event_free(s->turn);
+    event_free(s->timer);
+    free(s);
+    if (berth->session_count == 0 && berth->on_empty)
+        berth->on_empty(berth, berth->on_empty_arg);
+}
+
+/* ---- time ---- */
+
+static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
+{
+    const struct policy *policy = s->berth->policy;
+
+    switch (timer) {
+    case TIMER_HEAD:
+        return policy->timeouts.head;
+    case TIMER_IDLE:
+        return policy->timeouts.idle;
+    case TIMER_BODY:
+    case TIMER_FLUSH:
+        return policy->timeouts.body;
+    case TIMER_LINK:
+        return policy->upstream.wait_ms;
+    case TIMER_DRAIN:
+        return DRAIN_S * 1000;
+    case TIMER_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void set_timer(struct session *s)
+{
+    const struct exchange_wish wish = exchange_wish(s->exchange);
+    enum exchange_timer timer = wish.timer;
+    unsigned ms = timeout_ms(s, timer);
+    const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+    if (timer == s->timer_for && wish.timer_turn == s->timer_turn)
+        return;
+    s->timer_for = timer;
+    s->timer_turn = wish.timer_turn;
+    if (timer == TIMER_NONE)
+        event_del(s->timer);
+    else
+        event_add(s->timer, &tv);
+}
+
+/* The link stayed away too long: its own words say why. */
+static void link_timeout(struct session *s)
+{
+    struct upstream_status status;
+    unsigned retry_after;
+    const char *why;
+
+    upstream_get_status(s->harbour->upstream, &status);
+    retry_after = status.retry_ms / 1000 + 1;
+    why = status.up || !status.why
+              ? "the engine's host did not open a channel in time"
+              : status.why;
+    if (exchange_wish(s->exchange).ask)
+        exchange_ask_failed(s->exchange, why, retry_after);
+    else
+        exchange_stream_failed(s->exchange, why, retry_after, true);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+    enum exchange_timer timer = s->timer_for;
+
+    (void)fd;
+    (void)what;
+    s->timer_for = TIMER_NONE;
+    if (timer == TIMER_LINK)
+        link_timeout(s);
+    else
+        exchange_timeout(s->exchange);
+    session_settle(s);
+}
+
+/* ---- the only place where wishes become calls ---- */
+
+void session_settle(struct session *s)
+{
+    size_t turns = 0;
+
+    if (s->closed)
+        return;
+    session_watch_client(s);
+    for (bool progress = true; progress;) {
+        progress = session_settle_enquiry(s);
+        progress |= session_settle_stream(s);
+        progress |= session_write_engine(s);
+        progress |= session_read_engine(s);
+        progress |= session_write_client(s);
+        progress |= session_read_client(s);
+        if (exchange_wish(s->exchange).close &&
+            !exchange_output(s->exchange, CLIENT).len) {
+            session_settle_stream(s);
+            session_close(s);
+            return;
+        }
+        if (progress && ++turns * SESSION_READ_BYTES > TURN_BYTES) {
+            event_active(s->turn, 0, 0);
+            break;
+        }
+    }
+    set_timer(s);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+
+    (void)fd;
+    (void)what;
+    if (s->closed)
+        session_free(s);
+    else
+        session_settle(s);
+}
+
+static void on_io(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+
+    (void)fd;
+    s->readable |= (what & EV_READ) != 0;
+    s->writable |= (what & EV_WRITE) != 0;
+    session_settle(s);
+}
+
+struct session *session_new(struct berth *berth, int fd, bool busy)
+{
+    struct session *s = xcalloc(1, sizeof(*s));
+
+    s->berth = berth;
+    s->fd = fd;
+    s->held.max = SESSION_READ_BYTES;
+    session_engine_init(s);
+    session_host_init(s, busy);
+    s->exchange = exchange_new(&s->host);
+    s->io = event_new(berth->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST,
+                      on_io, s);
+    s->turn = event_new(berth->base, -1, 0, on_turn, s);
+    s->timer = event_new(berth->base, -1, 0, on_timer, s);
+    s->writable = true;
+    event_add(s->io, NULL);
+    s->next = berth->sessions;
+    s->link = &berth->sessions;
+    if (s->next)
+        s->next->link = &s->next;
+    berth->sessions = s;
+    berth->session_count++;
+    set_timer(s);
+    return s;
+}
+
+void session_shutdown(struct session *s, bool now)
+{
+    exchange_shutdown(s->exchange, now);
+    if (now)
+        session_close(s);
+    else
+        session_settle(s);
+}
+
+struct session *session_next(const struct session *s)
+{
+    return s->next;
+}
+
+const struct exchange *session_exchange(const struct session *s)
+{
+    return s->exchange;
+}

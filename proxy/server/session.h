@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * A client's connection: its socket, its stream to the engine, and the
+ * exchange between them. Bytes are carried here and decided there.
+ */
+
+#include "proxy/server/frontend.h"
+
+struct exchange;
+struct session;
+
+/*
+ * Serve the client on FD, which is the session's from now on. BUSY: answer
+ * every request with 503, for there are too many clients.
+ */
+struct session *session_new(struct berth *berth, int fd, bool busy);
+
+/* Finish what runs, then close; NOW: at once. The session frees itself and
+ * tells its berth. */
+void session_shutdown(struct session *session, bool now);
+
+/* The next of its berth's sessions, or NULL. */
+struct session *session_next(const struct session *session);
+
+/* What goes on in it, to look at. */
+const struct exchange *session_exchange(const struct session *session);

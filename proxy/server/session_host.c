@@ -1,0 +1,105 @@
+#include "proxy/server/session_private.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static struct policy *host_policy(void *arg)
+{
+    struct session *s = arg;
+
+    return s->berth->policy;
+}
+
+static const struct engine_facts *host_engine(void *arg)
+{
+    struct session *s = arg;
+
+    return engine_get(s->berth->harbour->engine);
+}
+
+static struct owned *host_owned(void *arg)
+{
+    struct session *s = arg;
+
+    return s->berth->owned;
+}
+
+static uint64_t host_random(void *arg)
+{
+    uint64_t number = 0;
+
+    (void)arg;
+    if (getrandom(&number, sizeof(number), 0) < 0)
+        number = (uint64_t)time(NULL);
+    return number;
+}
+
+static uint64_t host_clock(void *arg)
+{
+    struct timespec now;
+
+    (void)arg;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int host_audit(void *arg, struct str line)
+{
+    struct session *s = arg;
+
+    int r = audit_sink_write(s->berth->audit, line);
+
+    if (r < 0)
+        s->berth->counters.audit_failures++;
+    return r;
+}
+
+static void host_ended(void *arg, const struct audit_facts *end)
+{
+    struct session *s = arg;
+
+    counters_add(&s->berth->counters, end);
+}
+
+static void host_identify(void *arg, char *id, size_t size)
+{
+    static uint64_t process, number;
+
+    (void)arg;
+    if (!process && getrandom(&process, sizeof(process), 0) < 0)
+        process = (uint64_t)time(NULL);
+    snprintf(id, size, "%012llx-%llu",
+             (unsigned long long)(process & 0xffffffffffff),
+             (unsigned long long)++number);
+}
+
+static struct peer peer_of(int fd)
+{
+    struct ucred ucred;
+    socklen_t size = sizeof(ucred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) < 0)
+        return (struct peer){
+            .pid = -1, .uid = (unsigned)-1, .gid = (unsigned)-1};
+    return (struct peer){ucred.pid, ucred.uid, ucred.gid};
+}
+
+void session_host_init(struct session *s, bool busy)
+{
+    s->host = (struct exchange_host){
+        .policy = host_policy,
+        .engine = host_engine,
+        .owned = host_owned,
+        .clock_ns = host_clock,
+        .random = host_random,
+        .audit = host_audit,
+        .ended = host_ended,
+        .identify = host_identify,
+        .arg = s,
+        .listener = s->berth->path,
+        .peer = peer_of(s->fd),
+        .busy = busy,
+    };
+}

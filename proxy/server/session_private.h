@@ -1,0 +1,70 @@
+#pragma once
+
+/*
+ * What the files of a session share: session.c turns the exchange's wishes into
+ * calls, session_host.c answers what the exchange asks of the world, and
+ * session_engine.c and session_client.c move the bytes of either side.
+ *
+ * A settle function does one step of what the exchange wishes, and tells
+ * whether it did: the wishes may be others then.
+ */
+
+#include "proxy/server/session.h"
+
+#include "proxy/exchange/exchange.h"
+#include "proxy/upstream/subrequest.h"
+
+/* a session reads so much at once */
+enum { SESSION_READ_BYTES = 128 * 1024 };
+
+struct session {
+    struct berth *berth;
+    int fd;
+    struct event *io;   /* edge-triggered: what it told is kept below */
+    struct event *turn; /* settle again, in a turn of its own */
+    struct event *timer;
+    enum exchange_timer timer_for;
+    uint64_t timer_turn;
+    bool readable, writable;
+    bool client_eof; /* read, and told to the exchange once HELD is empty */
+    bool told_client_eof, told_engine_eof;
+    bool shut[2];
+    struct strbuf held; /* read from the client, not yet taken */
+    struct exchange_host host;
+    struct exchange *exchange;
+    struct harbour *harbour; /* of the enquiry, and of the stream, while there
+                                or awaited */
+    struct enquiry *enquiry;
+    struct stream *stream;
+    struct pool_waiter waiter;
+    bool waiting;
+    bool closed;
+    struct session *next, **link;
+};
+
+/* Do all that the exchange wishes and the world allows (session.c). */
+void session_settle(struct session *s);
+
+/* Fill s->host. Its peer is the process behind s->fd, as SO_PEERCRED tells. */
+void session_host_init(struct session *s, bool busy);
+
+/* ---- the engine's side ---- */
+
+void session_engine_init(struct session *s);
+
+/* Give up what is asked and what is awaited; a stream that is REUSABLE and was
+ * not shut goes back to the pool. */
+void session_drop_stream(struct session *s, bool reusable);
+
+bool session_settle_enquiry(struct session *s);
+bool session_settle_stream(struct session *s);
+bool session_write_engine(struct session *s);
+bool session_read_engine(struct session *s);
+
+/* ---- the client's side ---- */
+
+bool session_write_client(struct session *s);
+bool session_read_client(struct session *s);
+
+/* Learn of a client that has left while nothing more is read from it. */
+void session_watch_client(struct session *s);

@@ -1,0 +1,331 @@
+#include "proxy/ssh/ssh_auth.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "proxy/base/base64.h"
+#include "proxy/ssh/ssh_wire.h"
+
+#define LIMIT_TRIED   4096
+#define LIMIT_ACCEPTS 256
+#define PUBLIC_PART   160 /* characters: names of algorithms, type of key */
+
+void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
+                   LIBSSH2_SESSION *session, const struct waker *waker)
+{
+    *auth = (struct ssh_auth){
+        .config = config,
+        .session = session,
+        .waker = *waker,
+        .self = auth,
+        .accepts = STRBUF(LIMIT_ACCEPTS),
+        .tried = STRBUF(LIMIT_TRIED),
+    };
+}
+
+static void forget_key(struct ssh_auth *auth)
+{
+    key_file_fini(&auth->key);
+    key_file_fini(&auth->cert);
+    key_file_fini(&auth->phrase);
+}
+
+void ssh_auth_fini(struct ssh_auth *auth)
+{
+    forget_key(auth);
+    ssh_agent_free(auth->agent);
+    auth->agent = NULL;
+    strbuf_fini(&auth->tried);
+    strbuf_fini(&auth->accepts);
+}
+
+/* What went wrong in the call that returned ERROR. libssh2 tells of some
+ * failures only by their number; what it said last is then about another. */
+static const char *explain(struct ssh_auth *auth, int error)
+{
+    char *text = NULL;
+
+    if (error == LIBSSH2_ERROR_AUTHENTICATION_FAILED)
+        return "the server does not accept this key";
+    if (libssh2_session_last_errno(auth->session) == error)
+        libssh2_session_last_error(auth->session, &text, NULL, 0);
+    if (text)
+        return text;
+    return auth->config->passphrase_file
+               ? "cannot be read: not a key, or another passphrase"
+               : "cannot be read: not a key, or it needs a passphrase_file";
+}
+
+/* Note that the current key did not serve. Messages that do not fit are cut:
+ * they are only there to help. */
+static void note(struct ssh_auth *auth, const char *name, const char *result)
+{
+    strbuf_addf(&auth->tried, "%s%s: %s", auth->tried.len ? "; " : "", name,
+                result);
+}
+
+static void note_str(struct ssh_auth *auth, const struct strbuf *text)
+{
+    strbuf_addf(&auth->tried, "%s%.*s", auth->tried.len ? "; " : "",
+                STR_FMT(strbuf_str(text)));
+}
+
+static int refuse(struct ssh_auth *auth, struct strbuf *why)
+{
+    const struct upstream_config *config = auth->config;
+
+    strbuf_addf(why,
+                "the SSH server did not let %s in; have a key let in over "
+                "there (host-setup.sh)",
+                config->user);
+    if (auth->tried.len)
+        strbuf_addf(why, "; tried %.*s", STR_FMT(strbuf_str(&auth->tried)));
+    else
+        strbuf_addf(why, "; no identity is configured to try");
+    if (auth->accepts.len)
+        strbuf_addf(why, "; the server accepts %.*s",
+                    STR_FMT(strbuf_str(&auth->accepts)));
+    return SSH_AUTH_E_REFUSED;
+}
+
+static bool is_broken(int error)
+{
+    return error == LIBSSH2_ERROR_SOCKET_SEND ||
+           error == LIBSSH2_ERROR_SOCKET_RECV ||
+           error == LIBSSH2_ERROR_SOCKET_DISCONNECT ||
+           error == LIBSSH2_ERROR_SOCKET_TIMEOUT ||
+           error == LIBSSH2_ERROR_TIMEOUT;
+}
+
+static int list(struct ssh_auth *auth, struct strbuf *why)
+{
+    const char *user = auth->config->user;
+    char *methods =
+        libssh2_userauth_list(auth->session, user, (unsigned)strlen(user));
+    int error;
+
+    if (!methods) {
+        if (libssh2_userauth_authenticated(auth->session)) {
+            auth->state = SSH_AUTH_DONE; /* "none" was enough */
+            return 0;
+        }
+        error = libssh2_session_last_errno(auth->session);
+        if (error == LIBSSH2_ERROR_EAGAIN)
+            return -EAGAIN;
+        return is_broken(error) ? -EIO : refuse(auth, why);
+    }
+    ssh_wire_add_words(&auth->accepts, str_from(methods));
+    if (!strstr(methods, "publickey"))
+        return refuse(auth, why);
+    auth->state = SSH_AUTH_NEXT;
+    return 0;
+}
+
+/* A certificate beside the key, as ssh looks for it. Most have none; libssh2
+ * knows them from 1.11 on. */
+static int load_certificate(struct ssh_auth *auth, const char *path,
+                            struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(PATH_MAX);
+
+    if (LIBSSH2_VERSION_NUM < 0x010b00 ||
+        strbuf_addf(&name, "%s-cert.pub", path) < 0 ||
+        access(strbuf_cstr(&name), F_OK) < 0)
+        return 0;
+    return key_file_read(strbuf_cstr(&name), LIMIT_KEY_FILE, KEY_FILE_PUBLIC,
+                         &auth->cert, why);
+}
+
+/* Fill key, certificate and passphrase for the identity at PATH. */
+static int load(struct ssh_auth *auth, const char *path, struct strbuf *why)
+{
+    const char *phrase_file = auth->config->passphrase_file;
+    int r =
+        key_file_read(path, LIMIT_KEY_FILE, KEY_FILE_PRIVATE, &auth->key, why);
+
+    if (r)
+        return r;
+    if (phrase_file) {
+        r = key_file_read(phrase_file, LIMIT_KEY_FILE, KEY_FILE_PRIVATE,
+                          &auth->phrase, why);
+        if (r)
+            return r;
+        auth->phrase.data[strcspn(auth->phrase.data, "\r\n")] = '\0';
+    }
+    return load_certificate(auth, path, why);
+}
+
+static int next(struct ssh_auth *auth, struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * PATH_MAX);
+
+    if (auth->next == auth->config->identity_count) {
+        if (!auth->config->agent)
+            return refuse(auth, why);
+        auth->agent = ssh_agent_new(getenv("SSH_AUTH_SOCK"), &auth->waker);
+        auth->state = SSH_AUTH_AGENT_LIST;
+        return 0;
+    }
+    if (load(auth, auth->config->identities[auth->next], &text)) {
+        note_str(auth, &text);
+        forget_key(auth);
+        auth->next++;
+        return 0;
+    }
+    auth->state = SSH_AUTH_FILE;
+    return 0;
+}
+
+/* Only ever looks at the public part, which stands first in the file. */
+static bool is_rsa(const struct key_file *key)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(PUBLIC_PART);
+    AUTO(strbuf_fini) struct strbuf bytes = STRBUF(PUBLIC_PART);
+    const char *at = strchr(key->data, '\n');
+
+    if (strstr(key->data, "BEGIN RSA PRIVATE KEY"))
+        return true;
+    for (; at && *at && text.len < PUBLIC_PART; at++)
+        if (!isspace((unsigned char)*at))
+            strbuf_add_char(&text, *at);
+    return base64_decode(strbuf_str(&text), &bytes) == 0 && bytes.len &&
+           memmem(bytes.ptr, bytes.len, "ssh-rsa", strlen("ssh-rsa"));
+}
+
+/* The old libssh2 knows one signature for RSA, which nobody accepts any more;
+ * that should not be looked for on the server. */
+static const char *rsa_hint(const struct key_file *key)
+{
+    if (libssh2_version(0x010b00) || !is_rsa(key))
+        return "";
+    return " (libssh2 before 1.11 signs with RSA keys only by SHA-1, which "
+           "servers refuse; use an ed25519 key)";
+}
+
+static int offer(struct ssh_auth *auth)
+{
+    AUTO(strbuf_fini) struct strbuf result = STRBUF(LIMIT_TRIED);
+    const char *user = auth->config->user;
+    const char *path = auth->config->identities[auth->next];
+    int r = libssh2_userauth_publickey_frommemory(
+        auth->session, user, strlen(user), auth->cert.data, auth->cert.len,
+        auth->key.data, auth->key.len, auth->phrase.data);
+
+    if (r == LIBSSH2_ERROR_EAGAIN)
+        return -EAGAIN;
+    if (is_broken(r))
+        return -EIO;
+    if (r == 0) {
+        auth->state = SSH_AUTH_DONE;
+    } else {
+        strbuf_addf(&result, "%s%s", explain(auth, r), rsa_hint(&auth->key));
+        note(auth, path, strbuf_cstr(&result));
+        auth->next++;
+        auth->state = SSH_AUTH_NEXT;
+    }
+    forget_key(auth);
+    return 0;
+}
+
+static int list_agent(struct ssh_auth *auth, struct strbuf *why)
+{
+    int r = ssh_agent_keys(auth->agent, &auth->agent_count, &auth->agent_keys);
+
+    if (r == -EAGAIN)
+        return r;
+    if (r || auth->agent_count == 0) {
+        note(auth, "ssh-agent",
+             r ? "none answers at $SSH_AUTH_SOCK" : "it has no keys");
+        return refuse(auth, why);
+    }
+    auth->state = SSH_AUTH_AGENT_NEXT;
+    return 0;
+}
+
+static int next_of_agent(struct ssh_auth *auth, struct strbuf *why)
+{
+    if (auth->agent_count == 0 ||
+        ssh_wire_string(&auth->agent_keys, &auth->agent_key) < 0 ||
+        ssh_wire_string(&auth->agent_keys, &auth->agent_name) < 0)
+        return refuse(auth, why);
+    auth->agent_count--;
+    auth->state = SSH_AUTH_AGENT;
+    return 0;
+}
+
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
+{
+    struct ssh_auth *auth = *abstract;
+    struct str signature;
+    int r;
+
+    (void)session;
+    r = ssh_agent_sign(auth->agent, auth->agent_key,
+                       str_of((const char *)data, data_len), &signature);
+    if (r == -EAGAIN)
+        return LIBSSH2_ERROR_EAGAIN;
+    if (r)
+        return -1;
+    /* libssh2 frees it, with the default allocator that the session has */
+    *sig = xcalloc(1, signature.len + 1);
+    memcpy(*sig, signature.ptr, signature.len);
+    *sig_len = signature.len;
+    return 0;
+}
+
+static int offer_of_agent(struct ssh_auth *auth)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(PATH_MAX);
+    int r =
+        libssh2_userauth_publickey(auth->session, auth->config->user,
+                                   (const unsigned char *)auth->agent_key.ptr,
+                                   auth->agent_key.len, on_sign, &auth->self);
+
+    if (r == LIBSSH2_ERROR_EAGAIN)
+        return -EAGAIN;
+    if (is_broken(r))
+        return -EIO;
+    if (r == 0) {
+        auth->state = SSH_AUTH_DONE;
+        return 0;
+    }
+    strbuf_add(&name, S("ssh-agent's key "));
+    ssh_wire_add_words(&name, auth->agent_name);
+    note(auth, strbuf_cstr(&name), explain(auth, r));
+    auth->state = SSH_AUTH_AGENT_NEXT;
+    return 0;
+}
+
+int ssh_auth_step(struct ssh_auth *auth, struct strbuf *why)
+{
+    int r = 0;
+
+    while (r == 0) {
+        switch (auth->state) {
+        case SSH_AUTH_LIST:
+            r = list(auth, why);
+            break;
+        case SSH_AUTH_NEXT:
+            r = next(auth, why);
+            break;
+        case SSH_AUTH_FILE:
+            r = offer(auth);
+            break;
+        case SSH_AUTH_AGENT_LIST:
+            r = list_agent(auth, why);
+            break;
+        case SSH_AUTH_AGENT_NEXT:
+            r = next_of_agent(auth, why);
+            break;
+        case SSH_AUTH_AGENT:
+            r = offer_of_agent(auth);
+            break;
+        case SSH_AUTH_DONE:
+            return 0;
+        }
+    }
+    return r;
+}

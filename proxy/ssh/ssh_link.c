@@ -1,0 +1,476 @@
+#include "proxy/ssh/ssh_link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "proxy/base/backoff.h"
+#include "proxy/base/log.h"
+#include "proxy/net/dialer.h"
+#include "proxy/ssh/ssh_login.h"
+#include "proxy/ssh/ssh_mux.h"
+
+#define LIMIT_WHY        2048
+#define STABLE_MS        10000 /* up so long, a link counts as a success */
+#define PROBES_A_DEATH   3     /* ticks in dead_after_ms */
+#define SHORTEST_TICK_MS 100U
+
+enum link_state {
+    LINK_DOWN, /* until the next try */
+    LINK_DIALING,
+    LINK_LOGIN,
+    LINK_STARTING, /* logged in; what does the server grant? */
+    LINK_UP,
+};
+
+struct ssh_link {
+    struct upstream upstream; /* first: an upstream is cast to its link */
+    struct waker waker;
+    const struct upstream_config *config;
+    enum link_state state;
+    struct dialer *dialer;
+    struct ssh_transport transport;
+    struct ssh_login login;
+    struct ssh_mux mux;
+    struct event *readable;
+    struct event *writable;
+    struct event *run;   /* soon, because somebody woke the mux */
+    struct event *timer; /* the next try, the time limit, or the next tick */
+    struct backoff backoff;
+    struct strbuf why; /* the last failure, until it is up again */
+    enum upstream_stage failed_at;
+    uint64_t retry_at; /* milliseconds, LINK_DOWN */
+    uint64_t began_at; /* dialing; then: up */
+    uint64_t alive_at; /* when bytes were last seen to have come */
+    uint64_t received; /* and how many it were */
+    uint64_t generation;
+    unsigned depth; /* of our own functions on the stack */
+    bool doomed;    /* to be freed when we are off the stack */
+};
+
+#define BIT(n) (1U << (n))
+
+static const struct state {
+    const char *name;
+    unsigned next; /* the states that may follow, as bits */
+} states[] = {
+    [LINK_DOWN] = {"down",     BIT(LINK_DIALING)                  },
+    [LINK_DIALING] = {"dialing",  BIT(LINK_DOWN) | BIT(LINK_LOGIN)   },
+    [LINK_LOGIN] = {"login",    BIT(LINK_DOWN) | BIT(LINK_STARTING)},
+    [LINK_STARTING] = {"starting", BIT(LINK_DOWN) | BIT(LINK_UP)      },
+    [LINK_UP] = {"up",       BIT(LINK_DOWN)                     },
+};
+
+static void link_enter(struct ssh_link *l, enum link_state to)
+{
+    assert(states[l->state].next & BIT(to));
+    log_debug("link: %s -> %s", states[l->state].name, states[to].name);
+    l->state = to;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void set_timer(struct ssh_link *l, unsigned ms)
+{
+    struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+    event_add(l->timer, &tv);
+}
+
+static void wake(void *arg)
+{
+    struct ssh_link *l = arg;
+    struct timeval now = {0};
+
+    /* a timer, and not event_active, which would shut out the sockets */
+    if (!event_pending(l->run, EV_TIMEOUT, NULL))
+        event_add(l->run, &now);
+}
+
+static void destroy(struct ssh_link *l);
+
+/* Callbacks of others run only between these two, so that they may free us. */
+static void begin(struct ssh_link *l)
+{
+    l->depth++;
+}
+
+static void end(struct ssh_link *l)
+{
+    if (l->depth == 1)
+        ssh_mux_deliver(&l->mux);
+    if (--l->depth == 0 && l->doomed)
+        destroy(l);
+}
+
+static void tell_status(struct ssh_link *l)
+{
+    if (l->upstream.on_status && !l->doomed)
+        l->upstream.on_status(&l->upstream, l->upstream.status_arg);
+}
+
+static void drop_event(struct event **event)
+{
+    if (*event)
+        event_free(*event);
+    *event = NULL;
+}
+
+static enum upstream_stage stage_of(const struct ssh_link *l)
+{
+    static const enum upstream_stage of_login[] = {
+        [SSH_LOGIN_HANDSHAKE] = UPSTREAM_HANDSHAKE,
+        [SSH_LOGIN_HOST_KEY] = UPSTREAM_HOST_KEY,
+        [SSH_LOGIN_AUTH] = UPSTREAM_LOGIN,
+        [SSH_LOGIN_DONE] = UPSTREAM_CHANNEL,
+    };
+
+    switch (l->state) {
+    case LINK_DOWN:
+        return l->failed_at;
+    case LINK_DIALING:
+        return UPSTREAM_CONNECT;
+    case LINK_LOGIN:
+        return of_login[l->login.state];
+    case LINK_STARTING:
+    case LINK_UP:
+        break;
+    }
+    return UPSTREAM_CHANNEL;
+}
+
+/* Back to nothing: whatever stage the connection was in. */
+static void disconnect(struct ssh_link *l, const char *why)
+{
+    dialer_cancel(l->dialer);
+    l->dialer = NULL;
+    drop_event(&l->readable);
+    drop_event(&l->writable);
+    ssh_mux_detach(&l->mux, why);
+    ssh_login_fini(&l->login);
+    ssh_transport_fini(&l->transport);
+}
+
+/* The connection is lost, or was not to be had. */
+static void fail(struct ssh_link *l, bool stubborn, const struct strbuf *reason)
+{
+    bool was_up = l->state == LINK_UP;
+    const char *why;
+    unsigned pause;
+
+    strbuf_clear(&l->why);
+    strbuf_add(&l->why, strbuf_str(reason));
+    why = strbuf_cstr(&l->why);
+    if (was_up && now_ms() - l->began_at >= STABLE_MS)
+        backoff_reset(&l->backoff);
+    pause = backoff_next(&l->backoff, stubborn);
+    log_warn("link: %s to %s: %s; next try in %u ms",
+             was_up ? "lost" : "not made", l->config->url, why, pause);
+    l->failed_at = stage_of(l);
+    disconnect(l, why);
+    link_enter(l, LINK_DOWN);
+    l->retry_at = now_ms() + pause;
+    set_timer(l, pause);
+    tell_status(l);
+}
+
+/* Bound how long the kernel keeps a dead connection for alive. */
+static void watch_socket(int fd, unsigned dead_after_ms)
+{
+    int on = 1, count = PROBES_A_DEATH;
+    int pause = (int)(dead_after_ms / 1000 / (PROBES_A_DEATH + 1)) + 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &pause, sizeof(pause));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after_ms,
+               sizeof(dead_after_ms));
+}
+
+static unsigned tick_ms(const struct ssh_link *l)
+{
+    unsigned ms = l->config->dead_after_ms / PROBES_A_DEATH;
+
+    return ms < SHORTEST_TICK_MS ? SHORTEST_TICK_MS : ms;
+}
+
+static void come_up(struct ssh_link *l)
+{
+    const char *cipher =
+        libssh2_session_methods(l->login.session, LIBSSH2_METHOD_CRYPT_CS);
+
+    link_enter(l, LINK_UP);
+    log_info("link: up to %s after %llu ms, cipher %s", l->config->url,
+             (unsigned long long)(now_ms() - l->began_at),
+             cipher ? cipher : "?");
+    l->began_at = now_ms();
+    l->alive_at = l->began_at;
+    l->generation++;
+    l->transport.eager = false;
+    strbuf_clear(&l->why);
+    watch_socket(l->transport.fd, l->config->dead_after_ms);
+    set_timer(l, tick_ms(l));
+    tell_status(l);
+}
+
+/* One step of whatever the link is at. 0, -EAGAIN, or an outcome to fail with,
+ * and the reason in *WHY. */
+static int step(struct ssh_link *l, struct strbuf *why)
+{
+    int r;
+
+    ssh_transport_begin_pass(&l->transport);
+    if (l->state == LINK_LOGIN) {
+        r = ssh_login_step(&l->login, why);
+        if (r)
+            return r;
+        link_enter(l, LINK_STARTING);
+        ssh_mux_attach(&l->mux, l->login.session, &l->transport);
+    }
+    if (l->state == LINK_STARTING) {
+        r = ssh_mux_start(&l->mux, why);
+        if (r == SSH_MUX_E_REFUSED)
+            return SSH_LOGIN_E_REFUSED;
+        if (r == -EAGAIN)
+            return r;
+        if (r == 0)
+            come_up(l);
+    }
+    r = l->state == LINK_UP ? ssh_mux_run(&l->mux) : -EIO;
+    if (r < 0) {
+        ssh_login_explain(&l->login, why);
+        return SSH_LOGIN_E_FAILED;
+    }
+    return 0;
+}
+
+static void flush(struct ssh_link *l)
+{
+    bool full = ssh_transport_is_full(&l->transport, true);
+
+    ssh_transport_flush(&l->transport); /* the next step meets its error */
+    if (l->transport.out.len || l->transport.error)
+        event_add(l->writable, NULL);
+    if (full && !ssh_transport_is_full(&l->transport, true))
+        wake(l);
+}
+
+static void link_run(struct ssh_link *l)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    int r;
+
+    if (l->state < LINK_LOGIN)
+        return;
+    r = step(l, &why);
+    if (r > 0)
+        fail(l, r == SSH_LOGIN_E_REFUSED, &why);
+    else
+        flush(l);
+}
+
+static void on_run(evutil_socket_t fd, short what, void *arg)
+{
+    struct ssh_link *l = arg;
+
+    (void)fd;
+    (void)what;
+    begin(l);
+    link_run(l);
+    end(l);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct ssh_link *l = arg;
+
+    (void)fd;
+    (void)what;
+    begin(l);
+    ssh_transport_fill(&l->transport); /* libssh2 meets its error */
+    link_run(l);
+    end(l);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct ssh_link *l = arg;
+
+    (void)fd;
+    (void)what;
+    begin(l);
+    ssh_transport_flush(&l->transport);
+    link_run(l);
+    end(l);
+}
+
+static void on_dialed(int fd, const char *error, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    struct ssh_link *l = arg;
+
+    begin(l);
+    l->dialer = NULL;
+    if (fd < 0) {
+        strbuf_addf(&why, "cannot connect to %s: %s", l->config->host, error);
+        fail(l, false, &why);
+        end(l);
+        return;
+    }
+    link_enter(l, LINK_LOGIN);
+    ssh_transport_init(&l->transport, fd);
+    l->readable =
+        event_new(l->waker.base, fd, EV_READ | EV_PERSIST, on_readable, l);
+    l->writable = event_new(l->waker.base, fd, EV_WRITE, on_writable, l);
+    event_add(l->readable, NULL);
+    if (ssh_login_init(&l->login, l->config, &l->transport, &l->waker, &why))
+        fail(l, true, &why);
+    else
+        link_run(l);
+    end(l);
+}
+
+static void dial(struct ssh_link *l)
+{
+    const struct upstream_config *config = l->config;
+
+    link_enter(l, LINK_DIALING);
+    l->began_at = now_ms();
+    /* one clock for all of it: the timer covers what comes after dialing */
+    set_timer(l, config->connect_timeout_ms);
+    l->dialer = dialer_start(l->waker.base, config->host, config->port,
+                             config->connect_timeout_ms, on_dialed, l);
+}
+
+/* While up: is the server still there? */
+static void tick(struct ssh_link *l)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    uint64_t now = now_ms(), silence;
+
+    if (l->transport.received != l->received) {
+        l->received = l->transport.received;
+        l->alive_at = now;
+    }
+    silence = now - l->alive_at;
+    if (silence > l->config->dead_after_ms) {
+        strbuf_addf(&why, "the SSH server has not answered for %u ms",
+                    (unsigned)silence);
+        fail(l, false, &why);
+        return;
+    }
+    ssh_mux_tick(&l->mux);
+    if (silence && !l->mux.probing) {
+        ssh_mux_probe(&l->mux);
+        flush(l);
+    }
+    set_timer(l, tick_ms(l));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    struct ssh_link *l = arg;
+
+    (void)fd;
+    (void)what;
+    begin(l);
+    if (l->state == LINK_DOWN) {
+        dial(l);
+    } else if (l->state == LINK_UP) {
+        tick(l);
+    } else {
+        strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
+                    l->config->host, l->config->connect_timeout_ms,
+                    states[l->state].name);
+        fail(l, false, &why);
+    }
+    end(l);
+}
+
+static struct stream *open_stream(struct upstream *upstream,
+                                  stream_cb on_change, void *arg)
+{
+    struct ssh_link *l = (struct ssh_link *)upstream;
+
+    return ssh_mux_open(&l->mux, on_change, arg);
+}
+
+static void status(const struct upstream *upstream,
+                   struct upstream_status *status)
+{
+    const struct ssh_link *l = (const struct ssh_link *)upstream;
+    uint64_t now = now_ms();
+
+    *status = (struct upstream_status){
+        .up = l->state == LINK_UP,
+        .stage = stage_of(l),
+        .generation = l->generation,
+        .channels = (unsigned)(l->mux.count + l->mux.spares),
+    };
+    if (status->up)
+        return;
+    status->why = l->why.len ? l->why.ptr : "connecting to the SSH server";
+    if (l->state == LINK_DOWN && l->retry_at > now)
+        status->retry_ms = (unsigned)(l->retry_at - now);
+}
+
+static void destroy(struct ssh_link *l)
+{
+    static const char why[] = "the link is shut down";
+
+    if (l->state == LINK_UP && !l->transport.error) {
+        /* a courtesy; whether it still leaves does not matter */
+        libssh2_session_disconnect(l->login.session, "bye");
+        ssh_transport_flush(&l->transport);
+    }
+    disconnect(l, why);
+    ssh_mux_fini(&l->mux, why);
+    drop_event(&l->run);
+    drop_event(&l->timer);
+    strbuf_fini(&l->why);
+    free(l);
+}
+
+static void free_link(struct upstream *upstream)
+{
+    struct ssh_link *l = (struct ssh_link *)upstream;
+
+    l->doomed = true;
+    if (l->depth == 0)
+        destroy(l);
+}
+
+struct upstream *ssh_link_new(struct event_base *base,
+                              const struct upstream_config *config)
+{
+    static const struct upstream_ops ops = {
+        .open = open_stream,
+        .status = status,
+        .free = free_link,
+    };
+    struct ssh_link *l = xcalloc(1, sizeof(*l));
+
+    l->upstream.ops = &ops;
+    l->waker = (struct waker){base, wake, l};
+    l->config = config;
+    l->transport.fd = -1;
+    l->why = (struct strbuf)STRBUF(LIMIT_WHY);
+    l->run = event_new(base, -1, EV_TIMEOUT, on_run, l);
+    l->timer = event_new(base, -1, EV_TIMEOUT, on_timer, l);
+    ssh_mux_init(&l->mux, config, &l->waker);
+    l->retry_at = now_ms();
+    set_timer(l, 0);
+    return &l->upstream;
+}

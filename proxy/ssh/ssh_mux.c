@@ -1,0 +1,394 @@
+#include "proxy/ssh/ssh_mux.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proxy/base/log.h"
+#include "proxy/ssh/ssh_wire.h"
+
+#define FLUSH_SIZE   (64 * KIB)
+#define SHARES       16 /* to send, before others in the loop get a turn */
+#define LIMIT_TARGET (8 * KIB)
+#define PROBE        "BERTH_PROBE"
+#define DEFAULT_PATH "/var/run/docker.sock"
+
+/* PATH as one word for a shell. */
+static void add_quoted(struct strbuf *out, struct str path)
+{
+    strbuf_add_char(out, '\'');
+    for (size_t i = 0; i < path.len; i++)
+        if (path.ptr[i] == '\'')
+            strbuf_add(out, S("'\\''"));
+        else
+            strbuf_add_char(out, path.ptr[i]);
+    strbuf_add_char(out, '\'');
+}
+
+void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
+                  const struct waker *waker)
+{
+    struct str path = str_from(config->path);
+
+    *mux = (struct ssh_mux){
+        .waker = *waker,
+        .config = config,
+        .target = STRBUF(LIMIT_TARGET),
+        .command = STRBUF(4 * LIMIT_TARGET),
+    };
+    for (size_t i = 0; i < SSH_CHANNEL_PHASES; i++)
+        TAILQ_INIT(&mux->in[i]);
+    TAILQ_INIT(&mux->busy);
+    TAILQ_INIT(&mux->news);
+    /* openssh PROTOCOL, 2.4: the socket, and two fields kept for later */
+    ssh_wire_add_string(&mux->target, path);
+    ssh_wire_add_u32(&mux->target, 0);
+    ssh_wire_add_u32(&mux->target, 0);
+    /* bare for the usual socket, since forced commands look for just that */
+    strbuf_add(&mux->command, S("docker "));
+    if (!str_eq(path, S(DEFAULT_PATH))) {
+        strbuf_add(&mux->command, S("--host unix://"));
+        add_quoted(&mux->command, path);
+        strbuf_add_char(&mux->command, ' ');
+    }
+    strbuf_add(&mux->command, S("system dial-stdio"));
+}
+
+const char *ssh_mux_command(struct ssh_mux *mux)
+{
+    return strbuf_cstr(&mux->command);
+}
+
+void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (!ch->busy) {
+        ch->busy = true;
+        TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
+    }
+    waker_wake(&mux->waker);
+}
+
+void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->changed || ch->given_up)
+        return;
+    ch->changed = true;
+    TAILQ_INSERT_TAIL(&mux->news, ch, changed_link);
+    waker_wake(&mux->waker);
+}
+
+static void not_busy(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->busy)
+        TAILQ_REMOVE(&mux->busy, ch, busy_link);
+    ch->busy = false;
+}
+
+#define BIT(n) (1U << (n))
+
+#define QUEUED   BIT(SSH_CHANNEL_QUEUED)
+#define OPENING  BIT(SSH_CHANNEL_OPENING)
+#define STARTING BIT(SSH_CHANNEL_STARTING)
+#define SPARE    BIT(SSH_CHANNEL_SPARE)
+#define OPEN     BIT(SSH_CHANNEL_OPEN)
+#define CLOSING  BIT(SSH_CHANNEL_CLOSING)
+#define GONE     BIT(SSH_CHANNEL_GONE)
+#define DONE     BIT(SSH_CHANNEL_DONE)
+
+static const struct phase {
+    const char *name;
+    unsigned next; /* the phases that may follow, as bits */
+} phases[SSH_CHANNEL_PHASES] = {
+    [SSH_CHANNEL_QUEUED] = {"queued",   OPENING | GONE | DONE                                          },
+    [SSH_CHANNEL_OPENING] = {"opening",  QUEUED | STARTING | SPARE | OPEN |
+                                            CLOSING | GONE | DONE},
+    [SSH_CHANNEL_STARTING] = {"starting", QUEUED | OPEN | CLOSING | DONE                                 },
+    [SSH_CHANNEL_SPARE] = {"spare",    QUEUED | OPEN | CLOSING | DONE                                 },
+    [SSH_CHANNEL_OPEN] = {"open",     CLOSING | GONE                                                 },
+    [SSH_CHANNEL_CLOSING] = {"closing",  GONE | DONE                                                    },
+    [SSH_CHANNEL_GONE] = {"gone",     DONE                                                           },
+    [SSH_CHANNEL_DONE] = {"done",     0                                                              },
+};
+
+void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
+                   enum ssh_channel_phase to)
+{
+    assert(phases[ch->phase].next & BIT(to));
+    log_debug("channel: %p: %s -> %s", (void *)ch, phases[ch->phase].name,
+              phases[to].name);
+    TAILQ_REMOVE(&mux->in[ch->phase], ch, link);
+    ch->phase = to;
+    TAILQ_INSERT_TAIL(&mux->in[to], ch, link);
+    if (to != SSH_CHANNEL_OPEN)
+        not_busy(mux, ch);
+    if (to == SSH_CHANNEL_DONE && ch->changed) {
+        TAILQ_REMOVE(&mux->news, ch, changed_link);
+        ch->changed = false;
+    }
+    waker_wake(&mux->waker);
+}
+
+void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    ch->wire = NULL;
+    mux->lent -= ch->lent;
+    ch->lent = 0;
+    ssh_mux_enter(mux, ch, ch->given_up ? SSH_CHANNEL_DONE : SSH_CHANNEL_GONE);
+}
+
+void ssh_mux_requeue(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->given_up) {
+        ssh_mux_leave(mux, ch);
+        return;
+    }
+    ch->wire = NULL;
+    ssh_mux_enter(mux, ch, SSH_CHANNEL_QUEUED);
+    TAILQ_REMOVE(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+    TAILQ_INSERT_HEAD(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+}
+
+/* Free what nobody holds; never while its code is on the stack. */
+static void reap(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_DONE]))) {
+        TAILQ_REMOVE(&mux->in[SSH_CHANNEL_DONE], ch, link);
+        ssh_channel_free(ch);
+    }
+}
+
+void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    mux->count--;
+    switch (ch->phase) {
+    case SSH_CHANNEL_QUEUED:
+    case SSH_CHANNEL_GONE:
+        ssh_mux_leave(mux, ch);
+        break;
+    case SSH_CHANNEL_STARTING:
+    case SSH_CHANNEL_SPARE:
+    case SSH_CHANNEL_OPEN:
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
+        break;
+    case SSH_CHANNEL_OPENING: /* cannot be taken back: closed once open */
+    case SSH_CHANNEL_CLOSING:
+        break;
+    case SSH_CHANNEL_DONE:
+        assert(!"given up twice");
+    }
+}
+
+void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    TAILQ_INSERT_TAIL(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
+    waker_wake(&mux->waker);
+}
+
+struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
+{
+    struct ssh_channel *ch;
+
+    if (mux->count >= LIMIT_CHANNELS)
+        return NULL;
+    ch = ssh_mux_claim(mux);
+    if (!ch) {
+        ch = ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_STREAMLOCAL);
+        ssh_mux_add(mux, ch);
+    }
+    ch->stream.on_change = on_change;
+    ch->stream.arg = arg;
+    mux->count++;
+    return &ch->stream;
+}
+
+void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
+                    struct ssh_transport *transport)
+{
+    mux->session = session;
+    mux->transport = transport;
+    mux->polled = 0;
+    mux->probing = false;
+    mux->forward_only = false;
+    mux->sessions_full = false;
+    mux->spare_refused = false;
+    mux->quickest_open = 0;
+    free(mux->forward_refusal);
+    mux->forward_refusal = NULL;
+    mux->commands = 0;
+    mux->way = mux->config->channel == SSH_CHANNEL_DIAL_STDIO
+                   ? SSH_MUX_EXEC
+                   : SSH_MUX_UNDECIDED;
+}
+
+void ssh_mux_detach(struct ssh_mux *mux, const char *why)
+{
+    struct ssh_channel *ch;
+
+    /* no byte of these owners was sent: they may try again */
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING])) ||
+           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_STARTING])) ||
+           (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_SPARE])))
+        ssh_mux_requeue(mux, ch);
+    mux->spares = 0;
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPEN]))) {
+        ssh_mux_leave(mux, ch);
+        ssh_channel_end(ch, why);
+    }
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_CLOSING])))
+        ssh_mux_leave(mux, ch);
+    mux->session = NULL;
+    mux->transport = NULL;
+    mux->pump = NULL;
+}
+
+void ssh_mux_fini(struct ssh_mux *mux, const char *why)
+{
+    struct ssh_channel *ch;
+
+    if (mux->session)
+        ssh_mux_detach(mux, why);
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]))) {
+        ssh_mux_leave(mux, ch);
+        ssh_channel_end(ch, why);
+    }
+    while ((ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_GONE]))) {
+        TAILQ_REMOVE(&mux->in[SSH_CHANNEL_GONE], ch, link);
+        ch->mux = NULL; /* its owner's alone from now on */
+    }
+    ssh_mux_deliver(mux);
+    reap(mux);
+    strbuf_fini(&mux->target);
+    strbuf_fini(&mux->command);
+    free(mux->forward_refusal);
+}
+
+/* Ask every channel what has come for it. */
+static void receive_all(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch, *next;
+
+    mux->polled = mux->transport->taken;
+    for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPEN]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        ssh_channel_receive(ch);
+    }
+}
+
+static void finish_closing(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch, *next;
+
+    for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_CLOSING]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        ssh_channel_receive(ch);
+        if (ssh_channel_finish(ch) == -EAGAIN)
+            continue;
+        if (ch->kind == SSH_CHANNEL_EXEC) {
+            mux->commands--;
+            mux->sessions_full = false;
+        }
+        ssh_mux_leave(mux, ch);
+    }
+}
+
+/* One share for each channel that has something to send. */
+static size_t send_round(struct ssh_mux *mux)
+{
+    struct ssh_channel_list turn = TAILQ_HEAD_INITIALIZER(turn);
+    struct ssh_channel *ch;
+    size_t sent = 0;
+
+    TAILQ_CONCAT(&turn, &mux->busy, busy_link);
+    while ((ch = TAILQ_FIRST(&turn))) {
+        TAILQ_REMOVE(&turn, ch, busy_link);
+        TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
+        if (ssh_channel_send(ch, mux->transport))
+            sent++;
+        if (!ssh_channel_has_work(ch))
+            not_busy(mux, ch);
+    }
+    if (mux->transport->out.len >= FLUSH_SIZE)
+        ssh_transport_flush(mux->transport);
+    return sent;
+}
+
+/*
+ * A request on the pump that sshd must answer and will refuse. Not libssh2's
+ * keepalive with a reply, which it never takes off its queue.
+ */
+static void go_on_probing(struct ssh_mux *mux)
+{
+    if (libssh2_channel_setenv_ex(mux->pump, PROBE, sizeof(PROBE) - 1, "1",
+                                  1) != LIBSSH2_ERROR_EAGAIN)
+        mux->probing = false;
+}
+
+void ssh_mux_probe(struct ssh_mux *mux)
+{
+    int next;
+
+    if (mux->forward_only) {
+        libssh2_keepalive_config(mux->session, 0, 1);
+        libssh2_keepalive_send(mux->session, &next);
+        return;
+    }
+    mux->probing = true;
+    go_on_probing(mux);
+}
+
+void ssh_mux_tick(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    TAILQ_FOREACH(ch, &mux->in[SSH_CHANNEL_OPEN], link)
+    ssh_channel_trim(ch);
+    ssh_transport_trim(mux->transport);
+    ssh_mux_review_spares(mux);
+    waker_wake(&mux->waker);
+}
+
+int ssh_mux_run(struct ssh_mux *mux)
+{
+    struct ssh_transport *t = mux->transport;
+    size_t sent, all = 0;
+    uint64_t before;
+    ssize_t n;
+
+    reap(mux);
+    do {
+        before = t->taken;
+        ssh_transport_begin_pass(t);
+        n = libssh2_channel_read(mux->pump, NULL, 0);
+        if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
+            return -EIO;
+        if (mux->probing)
+            go_on_probing(mux);
+        if (ssh_mux_open_queued(mux) < 0)
+            return -EIO;
+        ssh_mux_tend(mux);
+        if (t->taken != mux->polled)
+            receive_all(mux);
+        sent = send_round(mux);
+        finish_closing(mux);
+        all += sent;
+        if (all > SHARES) {
+            waker_wake(&mux->waker);
+            break;
+        }
+    } while (sent || t->taken != before || t->taken != mux->polled);
+    return t->error ? -EIO : 0;
+}
+
+void ssh_mux_deliver(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch;
+
+    while ((ch = TAILQ_FIRST(&mux->news))) {
+        TAILQ_REMOVE(&mux->news, ch, changed_link);
+        ch->changed = false;
+        if (ch->stream.on_change)
+            ch->stream.on_change(&ch->stream, ch->stream.arg);
+    }
+}

@@ -1,0 +1,277 @@
+/*
+ * How a mux opens its streams: one after the other, over the socket itself
+ * where the server forwards it, else through a command there.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "proxy/base/log.h"
+#include "proxy/ssh/ssh_mux.h"
+
+#define PACKET_SIZE     32768                 /* the most that libssh2 takes */
+#define FASTEST         ((uint64_t)512 * MIB) /* bytes a second on any link */
+#define SLOW_US         1000000
+#define SMALLEST_WINDOW (256 * KIB)
+#define LIMIT_REPORT    2048
+#define FORWARD_TYPE    "direct-streamlocal@openssh.com"
+#define SESSION_TYPE    "session"
+#define ERRAND          ":"
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Open a channel with no window: windows are ours. */
+static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
+{
+    LIBSSH2_CHANNEL *got;
+
+    if (forward)
+        got = libssh2_channel_open_ex(
+            mux->session, FORWARD_TYPE, sizeof(FORWARD_TYPE) - 1, 0,
+            PACKET_SIZE, mux->target.ptr, (unsigned)mux->target.len);
+    else
+        got = libssh2_channel_open_ex(mux->session, SESSION_TYPE,
+                                      sizeof(SESSION_TYPE) - 1, 0, PACKET_SIZE,
+                                      NULL, 0);
+    if (got) {
+        *wire = got;
+        return 0;
+    }
+    switch (libssh2_session_last_errno(mux->session)) {
+    case LIBSSH2_ERROR_EAGAIN:
+        return -EAGAIN;
+    case LIBSSH2_ERROR_CHANNEL_FAILURE:
+        return SSH_CHANNEL_E_REFUSED;
+    default:
+        return -EIO;
+    }
+}
+
+static const char *refusal(struct ssh_mux *mux)
+{
+    char *text = NULL;
+
+    libssh2_session_last_error(mux->session, &text, NULL, 0);
+    return text ? text : "";
+}
+
+/* sshd turns TCP_NODELAY on for a connection that runs commands, and stalls
+ * one that only forwards by 40 ms now and then: so run a trivial one. */
+static void send_errand(struct ssh_mux *mux)
+{
+    struct ssh_channel *errand =
+        ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_ERRAND);
+
+    errand->given_up = true;
+    ssh_mux_add(mux, errand);
+}
+
+int ssh_mux_start(struct ssh_mux *mux, struct strbuf *why)
+{
+    int r = open_wire(mux, mux->forward_only, &mux->pump);
+
+    if (r == SSH_CHANNEL_E_REFUSED && !mux->forward_only) {
+        /* a server for forwarding alone: a stream has to be the pump */
+        mux->forward_only = true;
+        r = open_wire(mux, true, &mux->pump);
+    }
+    if (r == SSH_CHANNEL_E_REFUSED) {
+        strbuf_addf(why,
+                    "the SSH server opened neither a session nor %s (%s); "
+                    "allow one of them in its configuration",
+                    mux->config->path, refusal(mux));
+        return SSH_MUX_E_REFUSED;
+    }
+    if (r == 0 && !mux->forward_only)
+        send_errand(mux);
+    return r;
+}
+
+static bool may_exec(const struct ssh_mux *mux)
+{
+    return mux->config->channel != SSH_CHANNEL_FORWARD && !mux->forward_only;
+}
+
+/* The quickest says how long the way is; others had to wait for something. */
+static void note_open(struct ssh_mux *mux)
+{
+    uint64_t took = now_us() - mux->open_began;
+
+    if (!mux->quickest_open || took < mux->quickest_open)
+        mux->quickest_open = took ? took : 1;
+}
+
+/*
+ * More would only make queues longer. The kernel knows a round trip too, but
+ * only to the next proxy.
+ */
+size_t ssh_mux_window(const struct ssh_mux *mux)
+{
+    uint64_t bytes = mux->quickest_open < SLOW_US
+                         ? FASTEST * mux->quickest_open / 1000000 * 2
+                         : LIMIT_LONG_INPUT;
+
+    if (bytes < SMALLEST_WINDOW)
+        return SMALLEST_WINDOW;
+    return bytes < LIMIT_LONG_INPUT ? bytes : LIMIT_LONG_INPUT;
+}
+
+/* Of a channel that nobody knows yet. */
+static size_t first_window(const struct ssh_mux *mux)
+{
+    size_t bytes = ssh_mux_window(mux);
+
+    return bytes < LIMIT_CHANNEL_INPUT ? bytes : LIMIT_CHANNEL_INPUT;
+}
+
+static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    note_open(mux);
+    if (ch->kind == SSH_CHANNEL_EXEC)
+        mux->commands++;
+    ch->window = first_window(mux);
+    ch->owed = ch->window;
+    ch->crediting = 0;
+    if (ch->spare) {
+        mux->way = SSH_MUX_STREAMLOCAL;
+        ssh_mux_spare_opened(mux, ch);
+    } else if (ch->given_up && ch->kind != SSH_CHANNEL_ERRAND) {
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
+    } else if (ch->kind == SSH_CHANNEL_STREAMLOCAL) {
+        mux->way = SSH_MUX_STREAMLOCAL;
+        mux->spare_refused = false;
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_OPEN);
+        ssh_channel_opened(ch);
+    } else {
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_STARTING);
+    }
+}
+
+static void explain(struct ssh_mux *mux, struct strbuf *why)
+{
+    if (mux->way == SSH_MUX_EXEC)
+        strbuf_addf(why,
+                    "the SSH server gave no session for \"%s\" (%s); see its "
+                    "MaxSessions",
+                    ssh_mux_command(mux), refusal(mux));
+    else
+        strbuf_addf(why,
+                    "the SSH server could not open %s (%s): is the engine "
+                    "running there, may %s use its socket (group docker), and "
+                    "does sshd allow AllowStreamLocalForwarding?",
+                    mux->config->path, refusal(mux), mux->config->user);
+}
+
+void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *ch)
+{
+    if (ch->kind != SSH_CHANNEL_EXEC || mux->way != SSH_MUX_UNDECIDED)
+        return;
+    log_info("link: the SSH server does not forward to %s (%s); using \"%s\", "
+             "which is slower",
+             mux->config->path, mux->forward_refusal, ssh_mux_command(mux));
+    mux->way = SSH_MUX_EXEC;
+}
+
+static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REPORT);
+
+    if (ch->kind == SSH_CHANNEL_STREAMLOCAL && may_exec(mux) && !ch->spare &&
+        mux->way != SSH_MUX_STREAMLOCAL && !ch->given_up) {
+        /* sshd gives the same answer for "forbidden" and for "no such
+         * socket": the command will tell them apart, or another's has while
+         * this one waited for its answer */
+        ch->kind = SSH_CHANNEL_EXEC;
+        free(mux->forward_refusal);
+        mux->forward_refusal = xstrdup(refusal(mux));
+        ssh_mux_requeue(mux, ch);
+        return;
+    }
+    if (ch->kind == SSH_CHANNEL_EXEC && mux->commands > 0 && !ch->given_up) {
+        mux->sessions_full = true;
+        ssh_mux_requeue(mux, ch);
+        return;
+    }
+    mux->spare_refused = mux->spare_refused || ch->spare;
+    explain(mux, &why);
+    ssh_mux_leave(mux, ch);
+    if (!ch->given_up)
+        ssh_channel_end(ch, strbuf_cstr(&why));
+}
+
+static bool can_begin(const struct ssh_mux *mux)
+{
+    const struct ssh_channel *first = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]);
+
+    return first && !(mux->sessions_full && (first->kind == SSH_CHANNEL_EXEC ||
+                                             mux->way == SSH_MUX_EXEC));
+}
+
+static void begin(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]);
+
+    if (ch->spare && mux->way == SSH_MUX_EXEC) {
+        ssh_mux_leave(mux, ch); /* no longer of any use */
+        return;
+    }
+    if (mux->way == SSH_MUX_EXEC && ch->kind == SSH_CHANNEL_STREAMLOCAL)
+        ch->kind = SSH_CHANNEL_EXEC;
+    else if (mux->way == SSH_MUX_STREAMLOCAL && ch->kind == SSH_CHANNEL_EXEC)
+        ch->kind = SSH_CHANNEL_STREAMLOCAL;
+    ssh_mux_enter(mux, ch, SSH_CHANNEL_OPENING);
+    mux->open_began = now_us();
+}
+
+static void start_command(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    bool errand = ch->kind == SSH_CHANNEL_ERRAND;
+    int r = ssh_channel_start(ch, errand ? ERRAND : ssh_mux_command(mux));
+
+    if (r == -EAGAIN)
+        return;
+    if (r == 0 && !errand) {
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_OPEN);
+        ssh_channel_opened(ch);
+        return;
+    }
+    if (!errand)
+        ssh_channel_end(ch, "the SSH server does not run commands for us");
+    ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
+}
+
+int ssh_mux_open_queued(struct ssh_mux *mux)
+{
+    struct ssh_channel *ch, *next;
+    int r = 0;
+
+    while (r != -EAGAIN) {
+        if (TAILQ_EMPTY(&mux->in[SSH_CHANNEL_OPENING])) {
+            if (!can_begin(mux))
+                break;
+            begin(mux);
+        }
+        ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING]);
+        if (!ch)
+            continue;
+        r = open_wire(mux, ch->kind == SSH_CHANNEL_STREAMLOCAL, &ch->wire);
+        if (r == -EIO)
+            return r;
+        if (r == 0)
+            opened(mux, ch);
+        else if (r > 0)
+            refused(mux, ch);
+    }
+    for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_STARTING]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        start_command(mux, ch);
+    }
+    return 0;
+}

@@ -1,0 +1,128 @@
+#include "proxy/upstream/engine_probe.h"
+
+#include <stdlib.h>
+
+#include "proxy/base/log.h"
+#include "proxy/upstream/subrequest.h"
+
+enum {
+    PROBE_EVERY_S = 5,
+    PROBE_TIMEOUT_S = 10,
+};
+
+struct engine {
+    struct event_base *base;
+    struct upstream *upstream;
+    struct pool *pool;
+    struct engine_facts facts;
+    struct event *timer;   /* the next probe, or the end of this one */
+    struct enquiry *probe; /* or NULL */
+};
+
+static void again_in(struct engine *engine, long seconds)
+{
+    const struct timeval delay = {seconds, 0};
+
+    event_add(engine->timer, &delay);
+}
+
+static void set_known(struct engine *engine, bool known, const char *why)
+{
+    if (known && !engine->facts.known)
+        log_info("the engine answers");
+    else if (!known && engine->facts.known)
+        log_warn("the engine is away: %s", why);
+    engine->facts.known = known;
+}
+
+static void on_reply(const struct http_head *head, struct str body,
+                     const char *why, void *arg)
+{
+    struct engine *engine = arg;
+    bool was_known = engine->facts.known;
+    bool known = head && engine_facts_learn(&engine->facts, head);
+
+    (void)body;
+    engine->probe = NULL;
+    engine->facts.known = was_known; /* until it is said aloud */
+    set_known(engine, known, head ? "its answer to /_ping is none" : why);
+    again_in(engine, PROBE_EVERY_S);
+}
+
+static void probe(struct engine *engine)
+{
+    struct upstream_status status;
+
+    upstream_get_status(engine->upstream, &status);
+    if (!status.up) {
+        /* on_status comes when there is something to ask */
+        set_known(engine, false, status.why);
+        return;
+    }
+    engine->probe = enquiry_new(engine->base, engine->pool, METHOD_GET,
+                                S("/_ping"), S(""), on_reply, engine);
+    again_in(engine, PROBE_TIMEOUT_S);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct engine *engine = arg;
+
+    (void)fd;
+    (void)what;
+    if (engine->probe) {
+        set_known(engine, false, "it does not answer /_ping");
+        engine->probe = enquiry_cancel(engine->probe);
+    }
+    probe(engine);
+}
+
+static void on_status(struct upstream *upstream, void *arg)
+{
+    struct engine *engine = arg;
+
+    (void)upstream;
+    engine->probe = enquiry_cancel(engine->probe);
+    event_del(engine->timer);
+    probe(engine);
+}
+
+struct engine *engine_new(struct event_base *base, struct upstream *upstream,
+                          struct pool *pool)
+{
+    struct engine *engine = xcalloc(1, sizeof(*engine));
+
+    engine->base = base;
+    engine->upstream = upstream;
+    engine->pool = pool;
+    engine_facts_init(&engine->facts);
+    engine->timer = event_new(base, -1, 0, on_timer, engine);
+    upstream->on_status = on_status;
+    upstream->status_arg = engine;
+    probe(engine);
+    return engine;
+}
+
+struct engine *engine_free(struct engine *engine)
+{
+    if (!engine)
+        return NULL;
+    engine->upstream->on_status = NULL;
+    enquiry_cancel(engine->probe);
+    event_free(engine->timer);
+    engine_facts_fini(&engine->facts);
+    free(engine);
+    return NULL;
+}
+
+const struct engine_facts *engine_get(const struct engine *engine)
+{
+    return &engine->facts;
+}
+
+void engine_doubt(struct engine *engine)
+{
+    set_known(engine, false, "a request failed");
+    if (!engine->probe)
+        probe(engine);
+}

@@ -1,0 +1,224 @@
+#include "proxy/upstream/subrequest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proxy/http/http_reader.h"
+
+struct enquiry {
+    struct pool *pool;
+    struct pool_waiter waiter;
+    struct event *start; /* a stream that was there at once, a turn later */
+    struct stream *stream;
+    struct http_reader *reader;
+    struct strbuf request;
+    struct strbuf reply;
+    enquiry_cb on_reply;
+    void *arg;
+    struct strbuf unsent; /* of a GET: to be said once more, or empty */
+};
+
+static void enquiry_free(struct enquiry *e, bool reusable)
+{
+    pool_cancel(e->pool, &e->waiter);
+    if (e->stream && reusable)
+        pool_give(e->pool, e->stream);
+    else if (e->stream)
+        pool_discard(e->pool, e->stream);
+    event_free(e->start);
+    http_reader_free(e->reader);
+    strbuf_fini(&e->request);
+    strbuf_fini(&e->unsent);
+    strbuf_fini(&e->reply);
+    free(e);
+}
+
+struct enquiry *enquiry_cancel(struct enquiry *e)
+{
+    if (e)
+        enquiry_free(e, false);
+    return NULL;
+}
+
+static void fail(struct enquiry *e, const char *why)
+{
+    /* the words may be the stream's own */
+    AUTO(strbuf_fini) struct strbuf copy = STRBUF(LIMIT_REASON);
+    enquiry_cb on_reply = e->on_reply;
+    void *arg = e->arg;
+
+    strbuf_add(&copy, str_head(str_from(why), LIMIT_REASON - 1));
+    enquiry_free(e, false);
+    on_reply(NULL, S(""), strbuf_cstr(&copy), arg);
+}
+
+static void succeed(struct enquiry *e)
+{
+    struct stream *stream = e->stream;
+    struct pool *pool = e->pool;
+
+    /* the stream first: whoever is told may want one */
+    if (http_reader_head(e->reader)->keep_alive &&
+        http_reader_is_idle(e->reader))
+        pool_give(pool, stream);
+    else
+        pool_discard(pool, stream);
+    e->stream = NULL;
+    e->on_reply(http_reader_head(e->reader), strbuf_str(&e->reply), NULL,
+                e->arg);
+    enquiry_free(e, false);
+}
+
+/* Take in what has come; true when the enquiry is over and gone. */
+static bool read_reply(struct enquiry *e)
+{
+    struct str in = stream_peek(e->stream), data;
+    size_t used, total = 0;
+
+    for (;;) {
+        enum http_event event = http_reader_next(
+            e->reader, str_from_index(in, total), &used, &data);
+
+        total += used;
+        switch (event) {
+        case HTTP_MORE:
+            stream_consume(e->stream, total);
+            return false;
+        case HTTP_HEAD:
+            break;
+        case HTTP_DATA:
+            if (strbuf_add(&e->reply, data)) {
+                fail(e, "the engine's reply to berth is too long");
+                return true;
+            }
+            break;
+        case HTTP_END:
+            if (http_reader_head(e->reader)->status < 200)
+                break; /* an interim one */
+            stream_consume(e->stream, total);
+            succeed(e);
+            return true;
+        case HTTP_TUNNEL:
+        case HTTP_ERROR:
+            fail(e, "the engine's reply to berth is no HTTP");
+            return true;
+        }
+    }
+}
+
+static void use_stream(struct enquiry *e, struct stream *stream);
+
+/*
+ * A stream that lay idle may have ended unnoticed. A question changes nothing,
+ * so it is asked once more.
+ */
+static bool ask_again(struct enquiry *e)
+{
+    struct stream *stream;
+
+    if (e->unsent.len == 0 || !http_reader_is_idle(e->reader))
+        return false;
+    strbuf_fini(&e->request);
+    e->request = e->unsent;
+    e->unsent = (struct strbuf)STRBUF(e->request.max);
+    stream = e->stream;
+    e->stream = NULL;
+    pool_discard(e->pool, stream);
+    stream = pool_take(e->pool, &e->waiter);
+    if (stream)
+        use_stream(e, stream);
+    return true;
+}
+
+static void on_change(struct stream *stream, void *arg)
+{
+    struct enquiry *e = arg;
+
+    if (stream->state == STREAM_OPEN)
+        strbuf_consume(&e->request,
+                       stream_write(stream, strbuf_str(&e->request)));
+    if (read_reply(e))
+        return;
+    if ((stream->state == STREAM_CLOSED || stream->eof) && ask_again(e))
+        return;
+    if (stream->state == STREAM_CLOSED)
+        fail(e, stream->why ? stream->why : "the engine closed a connection");
+    else if (stream->eof)
+        fail(e, "the engine closed a connection");
+}
+
+static void use_stream(struct enquiry *e, struct stream *stream)
+{
+    e->stream = stream;
+    stream->on_change = on_change;
+    stream->arg = e;
+    on_change(stream, e);
+}
+
+static void on_stream(struct pool_waiter *waiter, struct stream *stream,
+                      const char *why)
+{
+    struct enquiry *e =
+        (struct enquiry *)((char *)waiter - offsetof(struct enquiry, waiter));
+
+    if (stream)
+        use_stream(e, stream);
+    else
+        fail(e, why);
+}
+
+static void on_start(evutil_socket_t fd, short what, void *arg)
+{
+    struct enquiry *e = arg;
+
+    (void)fd;
+    (void)what;
+    use_stream(e, e->stream);
+}
+
+static void put_request(struct strbuf *out, enum method method,
+                        struct str target, struct str body)
+{
+    int r = strbuf_addf(out,
+                        "%s %.*s HTTP/1.1\r\nHost: docker\r\n"
+                        "User-Agent: berth\r\n",
+                        method_name(method), STR_FMT(target));
+
+    if (r == 0 && body.len)
+        r = strbuf_addf(out,
+                        "Content-Type: application/json\r\n"
+                        "Content-Length: %zu\r\n",
+                        body.len);
+    else if (r == 0 && method == METHOD_POST)
+        r = strbuf_add(out, S("Content-Length: 0\r\n"));
+    if (r == 0)
+        r = strbuf_add(out, S("\r\n"));
+    if (r == 0)
+        r = strbuf_add(out, body);
+    assert(r == 0); /* what is asked is made by berth itself, and bounded */
+}
+
+struct enquiry *enquiry_new(struct event_base *base, struct pool *pool,
+                            enum method method, struct str target,
+                            struct str body, enquiry_cb on_reply, void *arg)
+{
+    struct enquiry *e = xcalloc(1, sizeof(*e));
+
+    e->pool = pool;
+    e->waiter.on_stream = on_stream;
+    e->on_reply = on_reply;
+    e->arg = arg;
+    e->request.max = 2 * LIMIT_HEAD + LIMIT_JSON_WRITTEN;
+    e->reply.max = LIMIT_ENQUIRY;
+    e->reader = http_reader_new(HTTP_RESPONSES);
+    http_reader_expect(e->reader, method);
+    put_request(&e->request, method, target, body);
+    e->unsent.max = e->request.max;
+    if (method == METHOD_GET)
+        strbuf_add(&e->unsent, strbuf_str(&e->request));
+    e->start = event_new(base, -1, 0, on_start, e);
+    e->stream = pool_take(pool, &e->waiter);
+    if (e->stream)
+        event_active(e->start, 0, 0);
+    return e;
+}

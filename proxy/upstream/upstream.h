@@ -1,0 +1,149 @@
+#pragma once
+
+/*
+ * How berth reaches the engine: an upstream gives byte streams to it. Behind
+ * this interface stand SSH channels (ssh_link.h), plain Unix and TCP sockets
+ * (socket_upstream.h), and in tests a fake. Nothing here knows HTTP.
+ *
+ * A stream is pulled, not pushed: it says that something changed, and its
+ * owner then looks (state, peek, room). What is not consumed stays with the
+ * stream, whose flow control holds the peer back: a slow owner costs at most
+ * LIMIT_CHANNEL_INPUT bytes and stalls nobody else. (One that was fast on a
+ * long way may have been given up to LIMIT_LONG_INPUT, until LIMIT_LINK_LENT.)
+ */
+
+#include "policy/base/str.h"
+
+struct stream;
+struct upstream;
+
+enum stream_state {
+    STREAM_OPENING, /* not yet usable; what is written waits here */
+    STREAM_OPEN,
+    STREAM_CLOSED, /* for good; WHY says the reason when it was no clean end,
+                      and then there may still be something to peek at */
+};
+
+/*
+ * Called after the state changed, bytes came, room came, or the peer's EOF
+ * came. Always from the event loop, never from inside a call on this stream.
+ * The owner may close the stream here.
+ */
+typedef void (*stream_cb)(struct stream *stream, void *arg);
+
+struct stream_ops {
+    struct str (*peek)(struct stream *stream);
+    void (*consume)(struct stream *stream, size_t len);
+    size_t (*room)(const struct stream *stream);
+    size_t (*write)(struct stream *stream, struct str bytes);
+    void (*shutdown)(struct stream *stream);
+    void (*close)(struct stream *stream);
+};
+
+/* The part that all streams share; embedded first in each kind. */
+struct stream {
+    const struct stream_ops *ops;
+    enum stream_state state;
+    bool eof;        /* the peer will send nothing behind what can be peeked */
+    bool pristine;   /* no byte that was written can have left this process */
+    const char *why; /* STREAM_CLOSED: the reason, or NULL for a clean end */
+    stream_cb on_change;
+    void *arg;
+};
+
+/* What has come and was not consumed; valid until the next call. */
+static inline struct str stream_peek(struct stream *s)
+{
+    return s->ops->peek(s);
+}
+
+/* Done with the first LEN bytes of what peek gave: the window opens again. */
+static inline void stream_consume(struct stream *s, size_t len)
+{
+    s->ops->consume(s, len);
+}
+
+/* How many bytes write would take now. on_change tells when it grew from 0. */
+static inline size_t stream_room(const struct stream *s)
+{
+    return s->ops->room(s);
+}
+
+/* Send; returns how many bytes were taken (a copy), at most stream_room(). */
+static inline size_t stream_write(struct stream *s, struct str bytes)
+{
+    return s->ops->write(s, bytes);
+}
+
+/* EOF behind everything written: half-close, the other half goes on. */
+static inline void stream_shutdown(struct stream *s)
+{
+    s->ops->shutdown(s);
+}
+
+/*
+ * Give the stream up, in whatever state. No callback comes any more; the
+ * memory goes in a later turn of the loop. NULL is fine.
+ */
+static inline void stream_close(struct stream *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+/* The steps of making a link, in their order. */
+enum upstream_stage {
+    UPSTREAM_CONNECT, /* a name and a port */
+    UPSTREAM_HANDSHAKE,
+    UPSTREAM_HOST_KEY,
+    UPSTREAM_LOGIN,
+    UPSTREAM_CHANNEL, /* what streams are made of */
+};
+
+struct upstream_status {
+    bool up;                   /* an open now would begin at once */
+    enum upstream_stage stage; /* !up: where it is, or failed */
+    const char *why; /* !up: one sentence for the client: what and what next */
+    unsigned retry_ms;   /* !up: when the next try comes, or 0 if unknown */
+    uint64_t generation; /* grows with every new connection (ssh: login) */
+    unsigned channels;   /* there are now, spare ones too */
+};
+
+struct upstream_ops {
+    struct stream *(*open)(struct upstream *upstream, stream_cb on_change,
+                           void *arg);
+    void (*status)(const struct upstream *upstream,
+                   struct upstream_status *status);
+    void (*free)(struct upstream *upstream);
+};
+
+struct upstream {
+    const struct upstream_ops *ops;
+    /* Told when the status changed; set by the one who holds the upstream. */
+    void (*on_status)(struct upstream *upstream, void *arg);
+    void *status_arg;
+};
+
+/*
+ * A new stream in STREAM_OPENING. While the upstream is down it stays there,
+ * and opens when the link is back; the owner sets its own time limit. NULL
+ * when LIMIT_CHANNELS are open already.
+ */
+static inline struct stream *upstream_open(struct upstream *u,
+                                           stream_cb on_change, void *arg)
+{
+    return u->ops->open(u, on_change, arg);
+}
+
+static inline void upstream_get_status(const struct upstream *u,
+                                       struct upstream_status *status)
+{
+    u->ops->status(u, status);
+}
+
+/* Ends the link; streams that are still open close with a reason first. */
+static inline void upstream_free(struct upstream *u)
+{
+    if (u)
+        u->ops->free(u);
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * Carries out the wishes of an exchange in memory, in the order in which
+ * session.c carries them out with sockets: for transcripts, unit tests and the
+ * fuzzer. The test plays client, engine, link and clock.
+ */
+
+#include "policy/config/policy.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/metrics/counters.h"
+
+/* One side, as the test plays it. */
+struct driver_side {
+    struct strbuf in;  /* it sent that; not yet taken by the exchange */
+    bool eof;          /* and nothing more */
+    bool told_eof;     /* which the exchange knows */
+    struct strbuf out; /* it was sent that; the test takes it from here */
+    size_t room;       /* it takes so many bytes more */
+    bool shut;         /* it was told EOF */
+};
+
+struct exchange_driver {
+    struct exchange_host host;
+    struct exchange *ex;
+    struct policy *policy;
+    struct engine_facts facts;
+    struct owned *owned; /* the test's, or NULL */
+    struct driver_side sides[2];
+    size_t piece; /* so many bytes at most are fed or sent at once */
+
+    bool has_stream;
+    bool failed; /* the stream: WHY and PRISTINE say how */
+    const char *why;
+    bool pristine;
+    enum exchange_stream fate; /* of the last stream; STREAM_NONE: open yet */
+
+    bool closed; /* the connection, as the exchange wished */
+    bool audit_fails;
+    struct strbuf audit; /* all records, a line each */
+    struct counters counters;
+    unsigned exchanges;
+    uint64_t now_ns;
+};
+
+/* KEYS: JSON members of a policy beside version, namespace and upstream;
+ * without "isolation" among them, there is none. */
+struct policy *driver_policy(const char *keys);
+
+/* Takes over the reference to POLICY. */
+void driver_init(struct exchange_driver *d, struct policy *policy);
+void driver_fini(struct exchange_driver *d);
+
+/* Another connection of the same client; the record goes on. */
+void driver_reconnect(struct exchange_driver *d);
+
+/* The engine answered a ping: its facts are known. */
+void driver_know_engine(struct exchange_driver *d);
+
+/* SIDE sends BYTES; settle follows. */
+void driver_send(struct exchange_driver *d, enum side side, struct str bytes);
+void driver_eof(struct exchange_driver *d, enum side side);
+void driver_client_gone(struct exchange_driver *d);
+/* False when the exchange waits for no stream. */
+bool driver_open_stream(struct exchange_driver *d);
+/* The stream ends in trouble, or cannot be had. WHY stays the caller's. */
+void driver_fail_stream(struct exchange_driver *d, const char *why,
+                        bool pristine);
+/* The engine's answer to what berth asks it; false when it asks nothing. */
+bool driver_answer(struct exchange_driver *d, int status, json_t *reply);
+/* Do all there is to do. */
+void driver_settle(struct exchange_driver *d);
+
+/* Does the exchange wait for a stream? */
+bool driver_wants_stream(const struct exchange_driver *d);

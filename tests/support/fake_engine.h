@@ -1,0 +1,13 @@
+#pragma once
+
+/* An engine for tests of rewrites by themselves: it has every image and
+ * container that it is asked for, no volume or network, and makes whatever it
+ * is told. */
+
+#include "policy/isolation/rewrite.h"
+
+/* Of the namespace NS. owned_free(context.owned). */
+struct rewrite_context obliging_context(const char *ns);
+
+/* Answer all that RW asks, beginning with STEP. */
+enum rewrite_step obliging_answers(struct rewrite *rw, enum rewrite_step step);

@@ -1,0 +1,193 @@
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/metrics/metrics_server.h"
+#include "proxy/net/local_address.h"
+
+static char dir[] = "/tmp/berth-monitor.XXXXXX";
+static char path[64], lock[80];
+static struct event_base *base;
+static struct monitor *monitor;
+static struct harbour_view harbour;
+static unsigned looked;
+
+static const struct picture *look(const char *place, void *arg)
+{
+    static struct picture picture = {
+        .process = {.version = "1", .libssh2 = "2", .libevent = "3"},
+        .harbours = &harbour,
+        .harbour_count = 1,
+    };
+
+    assert_string_equal(place, path);
+    assert_ptr_equal(arg, &looked);
+    looked++;
+    return &picture;
+}
+
+static int setup(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    struct metrics_policy config = {.listen = path, .mode = 0600};
+
+    (void)state;
+    strcpy(dir + strlen(dir) - 6, "XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/sock", dir);
+    snprintf(lock, sizeof(lock), "%s.lock", path);
+    base = event_base_new();
+    looked = 0;
+    harbour = (struct harbour_view){
+        .upstream = "ssh://a", .link_up = true, .engine_up = true};
+    return monitor_new(base, &config, look, &looked, &monitor, &why);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    monitor_free(monitor);
+    event_base_free(base);
+    unlink(lock);
+    return rmdir(dir);
+}
+
+static int visit(void)
+{
+    struct local_address address;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(local_address_of(path, &address), 0);
+    assert_int_equal(connect(fd, &address.any, address.size), 0);
+    return fd;
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < 5; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* What comes back until the connection is closed, which it must be. */
+static void ask(const char *request, struct strbuf *reply)
+{
+    int fd = visit();
+    char bytes[4096];
+    ssize_t got;
+
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL),
+                     strlen(request));
+    for (;;) {
+        turn();
+        got = recv(fd, bytes, sizeof(bytes), 0);
+        if (got <= 0)
+            break;
+        strbuf_add(reply, str_of(bytes, (size_t)got));
+    }
+    assert_int_equal(got, 0);
+    close(fd);
+}
+
+static void check(const char *request, const char *begin, const char *end)
+{
+    AUTO(strbuf_fini) struct strbuf reply = STRBUF(MIB);
+
+    ask(request, &reply);
+    if (!str_has_prefix(strbuf_str(&reply), str_from(begin)) ||
+        !str_has_suffix(strbuf_str(&reply), str_from(end)))
+        fail_msg("%s: got\n%.*s", request, STR_FMT(strbuf_str(&reply)));
+}
+
+static void numbers_and_status_are_there(void **state)
+{
+    (void)state;
+    check("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4;",
+          "process_max_fds 0\n");
+    check("GET /status HTTP/1.1\r\nHost: x\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", "}\n");
+    assert_int_equal(looked, 2);
+}
+
+static void health_is_that_it_answers_readiness_that_engines_do(void **state)
+{
+    (void)state;
+    check("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+          "\r\n\r\nok\n");
+    harbour.engine_up = false;
+    check("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
+          "HTTP/1.1 503 Service Unavailable\r\n",
+          "\r\n\r\nssh://a: the engine has not answered\n");
+    check("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+          "\r\n\r\nok\n");
+    check("HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+          "Content-Length: 3\r\nCache-Control: no-store\r\n"
+          "Connection: close\r\n\r\n");
+}
+
+static void nothing_else_is_there(void **state)
+{
+    (void)state;
+    check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n",
+          "/readyz\n");
+    check("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+          "HTTP/1.1 405 Method Not Allowed\r\n", "changed here\n");
+    check("nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n", "request\n");
+    assert_int_equal(looked, 0);
+}
+
+static void a_few_visitors_are_let_in_at_a_time(void **state)
+{
+    enum { MORE = 40 };
+
+    int fds[MORE];
+    unsigned closed = 0;
+    char byte;
+
+    (void)state;
+    for (int i = 0; i < MORE; i++)
+        fds[i] = visit();
+    turn();
+    for (int i = 0; i < MORE; i++)
+        closed += recv(fds[i], &byte, 1, 0) == 0;
+    assert_int_equal(closed, MORE - 16);
+    for (int i = 0; i < MORE; i++)
+        close(fds[i]);
+    turn(); /* and there is room again */
+    check("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+          "ok\n");
+}
+
+static void a_visitor_that_stays_goes_with_the_monitor(void **state)
+{
+    int fd = visit();
+
+    (void)state;
+    assert_int_equal(send(fd, "GET /he", 7, 0), 7);
+    turn();
+    monitor = monitor_free(monitor);
+    assert_int_equal(recv(fd, &(char){0}, 1, 0), 0);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(numbers_and_status_are_there, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            health_is_that_it_answers_readiness_that_engines_do, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(nothing_else_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_few_visitors_are_let_in_at_a_time,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_visitor_that_stays_goes_with_the_monitor, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

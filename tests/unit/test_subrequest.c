@@ -1,0 +1,209 @@
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+
+#include "proxy/upstream/engine_probe.h"
+#include "proxy/upstream/subrequest.h"
+#include "tests/unit/fake_upstream.h"
+
+static struct event_base *base;
+static struct fake_upstream fake;
+static struct pool *pool;
+static unsigned told;
+static int status;
+static char *body, *why_not;
+
+static void give_back(struct pool_waiter *waiter, struct stream *stream,
+                      const char *why)
+{
+    (void)waiter;
+    (void)why;
+    pool_give(pool, stream);
+}
+
+/* The pool has one stream, open and idle. */
+static int setup(void **state)
+{
+    struct pool_waiter waiter = {.on_stream = give_back};
+
+    (void)state;
+    base = event_base_new();
+    fake_upstream_init(&fake);
+    pool = pool_new(base, &fake.upstream);
+    pool_take(pool, &waiter);
+    fake_open(&fake, 0);
+    told = 0;
+    status = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    pool_free(pool);
+    fake_upstream_fini(&fake);
+    event_base_free(base);
+    free(body);
+    free(why_not);
+    body = why_not = NULL;
+    return 0;
+}
+
+static void on_reply(const struct http_head *head, struct str text,
+                     const char *why, void *arg)
+{
+    (void)arg;
+    told++;
+    status = head ? head->status : 0;
+    free(body);
+    free(why_not);
+    body = xstr_dup(text);
+    why_not = why ? xstrdup(why) : NULL;
+}
+
+static struct enquiry *ask(enum method method, const char *json)
+{
+    return enquiry_new(base, pool, method, S("/x"), str_from(json), on_reply,
+                       NULL);
+}
+
+static void the_whole_reply_comes_at_once(void **state)
+{
+    (void)state;
+    ask(METHOD_GET, "");
+    assert_int_equal(told, 0);
+    run_loop(base);
+    assert_string_equal(strbuf_cstr(&fake.streams[0].out),
+                        "GET /x HTTP/1.1\r\nHost: docker\r\n"
+                        "User-Agent: berth\r\n\r\n");
+    fake_feed(&fake, 0, "HTTP/1.1 100 Continue\r\n\r\n");
+    fake_feed(&fake, 0,
+              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    fake_feed(&fake, 0, "2\r\n[]\r\n");
+    assert_int_equal(told, 0);
+    fake_feed(&fake, 0, "0\r\n\r\n");
+    assert_int_equal(told, 1);
+    assert_int_equal(status, 200);
+    assert_string_equal(body, "[]");
+    assert_int_equal(pool_count(pool).used, 0);
+    assert_false(fake.streams[0].closed); /* fit for the next one */
+}
+
+static void a_body_is_sent_with_its_length(void **state)
+{
+    (void)state;
+    ask(METHOD_POST, "{\"Name\":\"n\"}");
+    run_loop(base);
+    assert_string_equal(strbuf_cstr(&fake.streams[0].out),
+                        "POST /x HTTP/1.1\r\nHost: docker\r\n"
+                        "User-Agent: berth\r\n"
+                        "Content-Type: application/json\r\n"
+                        "Content-Length: 12\r\n\r\n{\"Name\":\"n\"}");
+    fake_feed(&fake, 0,
+              "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n"
+              "Connection: close\r\n\r\n");
+    assert_int_equal(status, 201);
+    assert_true(fake.streams[0].closed);
+}
+
+static void a_question_is_asked_again_on_a_fresh_stream(void **state)
+{
+    (void)state;
+    ask(METHOD_GET, "");
+    run_loop(base);
+    fake_eof(&fake, 0);
+    assert_int_equal(told, 0);
+    assert_true(fake.streams[0].closed);
+    fake_open(&fake, 1);
+    fake_feed(&fake, 1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    assert_int_equal(status, 200);
+    /* a change is not, and nothing is a third time */
+    told = 0;
+    ask(METHOD_POST, "{}");
+    run_loop(base);
+    fake_eof(&fake, 1);
+    assert_int_equal(told, 1);
+}
+
+static void an_end_in_the_middle_is_a_failure(void **state)
+{
+    (void)state;
+    ask(METHOD_GET, "");
+    run_loop(base);
+    fake_feed(&fake, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12");
+    fake_eof(&fake, 0);
+    assert_int_equal(told, 1);
+    assert_int_equal(status, 0);
+    assert_non_null(why_not);
+    assert_true(fake.streams[0].closed);
+}
+
+static void nonsense_is_a_failure(void **state)
+{
+    (void)state;
+    ask(METHOD_GET, "");
+    run_loop(base);
+    fake_feed(&fake, 0, "SSH-2.0-what\r\n\r\n");
+    assert_int_equal(told, 1);
+    assert_int_equal(status, 0);
+}
+
+static void one_that_is_cancelled_says_nothing(void **state)
+{
+    (void)state;
+    enquiry_cancel(ask(METHOD_GET, ""));
+    run_loop(base);
+    assert_int_equal(told, 0);
+    assert_int_equal(pool_count(pool).used, 0);
+}
+
+static void answer_ping(size_t at, const char *version)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(1000);
+
+    strbuf_addf(&text,
+                "HTTP/1.1 200 OK\r\nApi-Version: %s\r\nOstype: linux\r\n"
+                "Date: today\r\nContent-Length: 2\r\n\r\nOK",
+                version);
+    fake_feed(&fake, at, strbuf_cstr(&text));
+}
+
+static void the_engine_is_known_from_its_ping(void **state)
+{
+    struct engine *engine = engine_new(base, &fake.upstream, pool);
+
+    (void)state;
+    assert_false(engine_get(engine)->known);
+    run_loop(base);
+    answer_ping(0, "1.45");
+    assert_true(engine_get(engine)->known);
+    assert_true(str_eq(strbuf_str(&engine_get(engine)->headers),
+                       S("Api-Version: 1.45\r\nOstype: linux\r\n")));
+    /* a request has failed: it is asked anew, and unknown meanwhile */
+    engine_doubt(engine);
+    assert_false(engine_get(engine)->known);
+    run_loop(base);
+    answer_ping(0, "1.46");
+    assert_true(engine_get(engine)->known);
+    /* the link went */
+    fake.status.up = false;
+    fake.upstream.on_status(&fake.upstream, fake.upstream.status_arg);
+    assert_false(engine_get(engine)->known);
+    engine_free(engine);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_whole_reply_comes_at_once),
+        TEST(a_body_is_sent_with_its_length),
+        TEST(a_question_is_asked_again_on_a_fresh_stream),
+        TEST(an_end_in_the_middle_is_a_failure),
+        TEST(nonsense_is_a_failure),
+        TEST(one_that_is_cancelled_says_nothing),
+        TEST(the_engine_is_known_from_its_ping),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
