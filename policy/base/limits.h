@@ -40,7 +40,7 @@
 /* the link */
 #define LIMIT_CHANNELS      4096
 #define LIMIT_POOL_IDLE     256        /* streams kept for the next request */
-#define LIMIT_ENQUIRY       (32 * MIB) /* the engine's reply to berth itself */
+#define LIMIT_SUBREQUEST    (32 * MIB) /* the engine's reply to berth itself */
 #define LIMIT_LINK_OUTPUT   MIB        /* above it, clients are not read */
 #define LIMIT_CHANNEL_INPUT (2 * MIB)  /* the window of one channel */
 #define LIMIT_LONG_INPUT    (16 * MIB) /* of one that a long way slows down */

@@ -27,8 +27,8 @@ const struct route routes[] = {
     {METHOD_GET,     "/debug/pprof/trace",                       OP_DEBUG_PPROF_TRACE,          BODY_NONE,          REPLY_STREAM,     "seconds"},
     {METHOD_GET,     "/debug/pprof/{profile}",                   OP_DEBUG_PPROF_NAMED,          BODY_NONE,          REPLY_STREAM,     "debug gc seconds"},
 
-    {METHOD_POST,    "/session",                                 OP_SESSION,                    BODY_RAW,           REPLY_TUNNEL, .since = 31, .upgrade = UPGRADE_H2C},
-    {METHOD_POST,    "/grpc",                                    OP_GRPC,                       BODY_RAW,           REPLY_TUNNEL, .since = 40, .upgrade = UPGRADE_H2C},
+    {METHOD_POST,    "/session",                                 OP_SESSION,                    BODY_RAW,           REPLY_HIJACK, .since = 31, .upgrade = UPGRADE_H2C},
+    {METHOD_POST,    "/grpc",                                    OP_GRPC,                       BODY_RAW,           REPLY_HIJACK, .since = 40, .upgrade = UPGRADE_H2C},
 
     {METHOD_POST,    "/build",                                   OP_IMAGE_BUILD,                BODY_TAR,           REPLY_JSON_LINES,
      "t[] remote dockerfile q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod "
@@ -51,8 +51,8 @@ const struct route routes[] = {
     {METHOD_GET,     "/containers/{container*}/top",             OP_CONTAINER_TOP,              BODY_NONE,          REPLY_JSON,       "ps_args"},
     {METHOD_GET,     "/containers/{container*}/logs",            OP_CONTAINER_LOGS,             BODY_NONE,          REPLY_STREAM,     "follow stdout stderr since until timestamps tail details format"},
     {METHOD_GET,     "/containers/{container*}/stats",           OP_CONTAINER_STATS,            BODY_NONE,          REPLY_JSON_LINES, "stream one-shot"},
-    {METHOD_GET,     "/containers/{container*}/attach/ws",       OP_CONTAINER_ATTACH_WEBSOCKET, BODY_NONE,          REPLY_TUNNEL,     "detachKeys logs stream stdin stdout stderr", .upgrade = UPGRADE_WEBSOCKET},
-    {METHOD_POST,    "/containers/{container*}/attach",          OP_CONTAINER_ATTACH,           BODY_RAW,           REPLY_TUNNEL,     "detachKeys logs stream stdin stdout stderr", .upgrade = UPGRADE_TCP},
+    {METHOD_GET,     "/containers/{container*}/attach/ws",       OP_CONTAINER_ATTACH_WEBSOCKET, BODY_NONE,          REPLY_HIJACK,     "detachKeys logs stream stdin stdout stderr", .upgrade = UPGRADE_WEBSOCKET},
+    {METHOD_POST,    "/containers/{container*}/attach",          OP_CONTAINER_ATTACH,           BODY_RAW,           REPLY_HIJACK,     "detachKeys logs stream stdin stdout stderr", .upgrade = UPGRADE_TCP},
     {METHOD_POST,    "/containers/create",                       OP_CONTAINER_CREATE,           BODY_JSON,          REPLY_JSON,       "name platform"},
     {METHOD_POST,    "/containers/{container*}/kill",            OP_CONTAINER_KILL,             BODY_NONE,          REPLY_EMPTY,      "signal"},
     {METHOD_POST,    "/containers/{container*}/pause",           OP_CONTAINER_PAUSE,            BODY_NONE,          REPLY_EMPTY},
@@ -72,7 +72,7 @@ const struct route routes[] = {
     {METHOD_POST,    "/commit",                                  OP_IMAGE_COMMIT,               BODY_JSON_OPTIONAL, REPLY_JSON,       "container repo tag comment author pause changes[]"},
 
     {METHOD_GET,     "/exec/{exec*}/json",                       OP_EXEC_INSPECT,               BODY_NONE,          REPLY_JSON},
-    {METHOD_POST,    "/exec/{exec*}/start",                      OP_EXEC_START,                 BODY_JSON_OPTIONAL, REPLY_TUNNEL, .upgrade = UPGRADE_TCP},
+    {METHOD_POST,    "/exec/{exec*}/start",                      OP_EXEC_START,                 BODY_JSON_OPTIONAL, REPLY_HIJACK, .upgrade = UPGRADE_TCP},
     {METHOD_POST,    "/exec/{exec*}/resize",                     OP_EXEC_RESIZE,                BODY_NONE,          REPLY_EMPTY,      "h w"},
 
     {METHOD_GET,     "/images/json",                             OP_IMAGE_LIST,                 BODY_NONE,          REPLY_JSON,       "all filters filter digests shared-size manifests identity"},

@@ -27,7 +27,7 @@ enum reply_kind {
     REPLY_JSON_LATER, /* the same, but head first and the value much later */
     REPLY_JSON_LINES, /* a stream of values */
     REPLY_STREAM,     /* opaque bytes: tar, logs */
-    REPLY_TUNNEL,     /* the connection is hijacked */
+    REPLY_HIJACK,     /* the connection is hijacked */
 };
 
 /* Which Upgrade a route honours; anything else is stripped or refused. */

@@ -12,17 +12,17 @@ struct entry {
     struct entry *older, *newer; /* a ring with OWNED's own entry in it */
 };
 
-struct owned {
+struct own_ids {
     size_t max, count;
     size_t bucket_count;
-    struct owned_uses uses;
+    struct own_ids_uses uses;
     struct entry **buckets;
     struct entry ring; /* .newer is the oldest, .older the newest */
 };
 
-struct owned *owned_new(size_t max)
+struct own_ids *own_ids_new(size_t max)
 {
-    struct owned *owned = xcalloc(1, sizeof(*owned));
+    struct own_ids *owned = xcalloc(1, sizeof(*owned));
 
     owned->max = max ? max : 1;
     owned->bucket_count = owned->max;
@@ -31,7 +31,7 @@ struct owned *owned_new(size_t max)
     return owned;
 }
 
-struct owned *owned_free(struct owned *owned)
+struct own_ids *own_ids_free(struct own_ids *owned)
 {
     if (!owned)
         return NULL;
@@ -46,7 +46,7 @@ struct owned *owned_free(struct owned *owned)
 }
 
 /* FNV-1a */
-static struct entry **bucket_of(const struct owned *owned, enum ref_kind kind,
+static struct entry **bucket_of(const struct own_ids *owned, enum ref_kind kind,
                                 struct str word)
 {
     uint64_t hash = 14695981039346656037u ^ (unsigned)kind;
@@ -57,7 +57,7 @@ static struct entry **bucket_of(const struct owned *owned, enum ref_kind kind,
 }
 
 /* The link that points to the entry, or to NULL at the end of its chain. */
-static struct entry **find(const struct owned *owned, enum ref_kind kind,
+static struct entry **find(const struct own_ids *owned, enum ref_kind kind,
                            struct str word)
 {
     struct entry **at = bucket_of(owned, kind, word);
@@ -74,7 +74,7 @@ static void unlink_entry(struct entry *entry)
     entry->newer->older = entry->older;
 }
 
-static void make_newest(struct owned *owned, struct entry *entry)
+static void make_newest(struct own_ids *owned, struct entry *entry)
 {
     entry->older = owned->ring.older;
     entry->newer = &owned->ring;
@@ -82,7 +82,7 @@ static void make_newest(struct owned *owned, struct entry *entry)
     owned->ring.older = entry;
 }
 
-static void forget(struct owned *owned, struct entry **at)
+static void forget(struct own_ids *owned, struct entry **at)
 {
     struct entry *entry = *at;
 
@@ -93,7 +93,7 @@ static void forget(struct owned *owned, struct entry **at)
 }
 
 /* Is it there? Then it was just heard of. */
-static bool heard(struct owned *owned, enum ref_kind kind, struct str word)
+static bool heard(struct own_ids *owned, enum ref_kind kind, struct str word)
 {
     struct entry *entry = *find(owned, kind, word);
 
@@ -104,7 +104,7 @@ static bool heard(struct owned *owned, enum ref_kind kind, struct str word)
     return true;
 }
 
-void owned_add(struct owned *owned, enum ref_kind kind, struct str word)
+void owned_add(struct own_ids *owned, enum ref_kind kind, struct str word)
 {
     struct entry *entry;
 
@@ -125,7 +125,7 @@ void owned_add(struct owned *owned, enum ref_kind kind, struct str word)
     owned->count++;
 }
 
-bool owned_has(struct owned *owned, enum ref_kind kind, struct str word)
+bool own_ids_has(struct own_ids *owned, enum ref_kind kind, struct str word)
 {
     bool known = heard(owned, kind, word);
 
@@ -134,8 +134,8 @@ bool owned_has(struct owned *owned, enum ref_kind kind, struct str word)
     return known;
 }
 
-bool owned_begins(const struct owned *owned, enum ref_kind kind,
-                  struct str word)
+bool own_ids_begins(const struct own_ids *owned, enum ref_kind kind,
+                    struct str word)
 {
     for (const struct entry *at = owned->ring.newer; at != &owned->ring;
          at = at->newer) {
@@ -145,12 +145,12 @@ bool owned_begins(const struct owned *owned, enum ref_kind kind,
     return false;
 }
 
-struct owned_uses owned_uses(const struct owned *owned)
+struct own_ids_uses own_ids_uses(const struct own_ids *owned)
 {
     return owned->uses;
 }
 
-size_t owned_count(const struct owned *owned)
+size_t own_ids_count(const struct own_ids *owned)
 {
     return owned->count;
 }

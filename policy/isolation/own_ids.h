@@ -11,26 +11,26 @@
 #include "policy/base/str.h"
 #include "policy/docker/route.h"
 
-struct owned;
+struct own_ids;
 
-/* A set of at most MAX words; freed by owned_free, which takes NULL. */
-struct owned *owned_new(size_t max);
-struct owned *owned_free(struct owned *owned);
+/* A set of at most MAX words; freed by own_ids_free, which takes NULL. */
+struct own_ids *own_ids_new(size_t max);
+struct own_ids *own_ids_free(struct own_ids *owned);
 
 /* WORD, of at most OWNED_WORD bytes (a longer one is not remembered), is the
  * namespace's own KIND. */
 enum { OWNED_WORD = 128 };
-void owned_add(struct owned *owned, enum ref_kind kind, struct str word);
-bool owned_has(struct owned *owned, enum ref_kind kind, struct str word);
+void owned_add(struct own_ids *owned, enum ref_kind kind, struct str word);
+bool own_ids_has(struct own_ids *owned, enum ref_kind kind, struct str word);
 
 /* Is there one of this KIND that begins with WORD? Looks at all of them. */
-bool owned_begins(const struct owned *owned, enum ref_kind kind,
-                  struct str word);
+bool own_ids_begins(const struct own_ids *owned, enum ref_kind kind,
+                    struct str word);
 
-/* How often owned_has was asked, and how often it knew. */
-struct owned_uses {
+/* How often own_ids_has was asked, and how often it knew. */
+struct own_ids_uses {
     uint64_t asked, known;
 };
-struct owned_uses owned_uses(const struct owned *owned);
+struct own_ids_uses own_ids_uses(const struct own_ids *owned);
 
-size_t owned_count(const struct owned *owned);
+size_t own_ids_count(const struct own_ids *owned);

@@ -33,7 +33,7 @@
 struct rewrite_context {
     struct str ns;         /* the namespace; outlives the rewrite */
     unsigned engine_minor; /* of the engine's API version; 0: not known */
-    struct owned *owned;   /* of the same namespace; NULL: nothing is known */
+    struct own_ids *owned; /* of the same namespace; NULL: nothing is known */
     uint64_t random;       /* fresh, for a name that has to be invented */
 };
 

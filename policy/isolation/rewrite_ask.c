@@ -183,13 +183,13 @@ void labels_hide(json_t *labels)
     }
 }
 
-void owned_note(struct rewrite *rw, enum ref_kind kind, struct str word)
+void own_ids_note(struct rewrite *rw, enum ref_kind kind, struct str word)
 {
     if (rw->context.owned)
         owned_add(rw->context.owned, kind, word);
 }
 
-bool owned_known(struct rewrite *rw, enum ref_kind kind, struct str word)
+bool own_ids_known(struct rewrite *rw, enum ref_kind kind, struct str word)
 {
-    return rw->context.owned && owned_has(rw->context.owned, kind, word);
+    return rw->context.owned && own_ids_has(rw->context.owned, kind, word);
 }

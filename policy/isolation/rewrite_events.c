@@ -18,7 +18,7 @@ static bool is_own_container(struct rewrite *rw, const json_t *attributes,
 {
     if (!labels_are_own(rw, attributes))
         return false;
-    owned_note(rw, REF_CONTAINER, id);
+    own_ids_note(rw, REF_CONTAINER, id);
     return true;
 }
 
@@ -29,23 +29,23 @@ static bool is_own_network(struct rewrite *rw, const json_t *attributes,
     struct str name = text_at(attributes, "name");
 
     if (namespace_has(rw->context.ns, name)) {
-        owned_note(rw, REF_NETWORK, id);
+        own_ids_note(rw, REF_NETWORK, id);
         return true;
     }
     return (str_eq(name, S("host")) || str_eq(name, S("none"))) &&
-           owned_known(rw, REF_CONTAINER, text_at(attributes, "container"));
+           own_ids_known(rw, REF_CONTAINER, text_at(attributes, "container"));
 }
 
 static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
                           struct str name)
 {
     if (namespace_has(rw->context.ns, name) ||
-        owned_known(rw, REF_VOLUME, name))
+        own_ids_known(rw, REF_VOLUME, name))
         return true;
     if (!is_full_id(name) ||
-        !owned_known(rw, REF_CONTAINER, text_at(attributes, "container")))
+        !own_ids_known(rw, REF_CONTAINER, text_at(attributes, "container")))
         return false;
-    owned_note(rw, REF_VOLUME, name);
+    own_ids_note(rw, REF_VOLUME, name);
     return true;
 }
 
@@ -54,8 +54,8 @@ static bool is_own_image(struct rewrite *rw, const json_t *attributes,
 {
     if (labels_are_foreign(rw, attributes)) /* by whatever name */
         return false;
-    return labels_are_own(rw, attributes) || owned_known(rw, REF_IMAGE, id) ||
-           owned_known(rw, REF_IMAGE, text_at(attributes, "name"));
+    return labels_are_own(rw, attributes) || own_ids_known(rw, REF_IMAGE, id) ||
+           own_ids_known(rw, REF_IMAGE, text_at(attributes, "name"));
 }
 
 bool event_is_own(struct rewrite *rw, const json_t *event)

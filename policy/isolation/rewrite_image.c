@@ -71,8 +71,8 @@ static void keep_off_tag(struct rewrite *rw, struct str ref)
 /* Events that name REF are the runner's from now on. */
 static void note_name(struct rewrite *rw, struct str ref)
 {
-    owned_note(rw, REF_IMAGE, ref);
-    owned_note(rw, REF_IMAGE, with_tag(rw, ref, S("latest")));
+    own_ids_note(rw, REF_IMAGE, ref);
+    own_ids_note(rw, REF_IMAGE, with_tag(rw, ref, S("latest")));
 }
 
 void rewrite_image_tag(struct rewrite *rw)

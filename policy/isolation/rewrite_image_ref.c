@@ -59,7 +59,7 @@ enum image_owner image_owner(struct rewrite *rw, const json_t *image)
         labels = json_object_get(json_object_get(image, "Config"), "Labels");
     if (labels_are_own(rw, labels))
         return IMAGE_OWN;
-    if (owned_known(rw, REF_IMAGE, id))
+    if (own_ids_known(rw, REF_IMAGE, id))
         return IMAGE_SHARED;
     if (labels_are_foreign(rw, labels))
         return was_at_registry(image, id) ? IMAGE_SHARED : IMAGE_FOREIGN;

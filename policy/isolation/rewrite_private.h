@@ -92,8 +92,8 @@ bool labels_are_foreign(const struct rewrite *rw, const json_t *labels);
 void labels_claim(struct rewrite *rw, json_t *labels);
 void labels_hide(json_t *labels);
 
-void owned_note(struct rewrite *rw, enum ref_kind kind, struct str word);
-bool owned_known(struct rewrite *rw, enum ref_kind kind, struct str word);
+void own_ids_note(struct rewrite *rw, enum ref_kind kind, struct str word);
+bool own_ids_known(struct rewrite *rw, enum ref_kind kind, struct str word);
 
 /* ---- rewrite_resolve.c: a word of the runner's becomes the engine's ---- */
 

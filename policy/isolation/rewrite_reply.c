@@ -64,8 +64,8 @@ static bool container_element(struct reply *reply, json_t *container)
 
     if (!labels_are_own(reply->rw, labels))
         return false;
-    owned_note(reply->rw, REF_CONTAINER,
-               str_of_json(json_object_get(container, "Id")));
+    own_ids_note(reply->rw, REF_CONTAINER,
+                 str_of_json(json_object_get(container, "Id")));
     if (!inspected && !container_is_wanted(reply->rw, container))
         return false;
     container_restore(reply->rw, container, inspected);
@@ -83,7 +83,7 @@ static bool network_element(struct reply *reply, json_t *network)
     if (!own && !shared)
         return false;
     if (own)
-        owned_note(reply->rw, REF_NETWORK, id);
+        own_ids_note(reply->rw, REF_NETWORK, id);
     if (reply->operation != OP_NETWORK_LIST)
         return true;
     return filters_take(rw, FILTER_NAME,
@@ -103,7 +103,7 @@ static bool volume_element(struct reply *reply, json_t *volume)
         !namespace_has(rw->context.ns, name))
         return false;
     if (is_full_id(name))
-        owned_note(rw, REF_VOLUME, name);
+        own_ids_note(rw, REF_VOLUME, name);
     return filters_take(rw, FILTER_NAME, namespace_strip(rw->context.ns, name));
 }
 
@@ -296,7 +296,8 @@ static bool reply_place(void *arg, const struct reference *row,
         mask(reply, spot);
     else if (row->form == FORM_ID && row->kind == REF_CONTAINER && !spot->key &&
              json_is_string(spot->value))
-        return owned_known(reply->rw, REF_CONTAINER, str_of_json(spot->value));
+        return own_ids_known(reply->rw, REF_CONTAINER,
+                             str_of_json(spot->value));
     else if (json_is_string(spot->value))
         return text_place(reply, row, spot);
     return true;
@@ -335,11 +336,11 @@ static void note_created(struct rewrite *rw, const json_t *reply)
     enum operation operation = rw->match->route->operation;
 
     if (operation == OP_CONTAINER_CREATE)
-        owned_note(rw, REF_CONTAINER, id);
+        own_ids_note(rw, REF_CONTAINER, id);
     else if (operation == OP_CONTAINER_EXEC)
-        owned_note(rw, REF_EXEC, id);
+        own_ids_note(rw, REF_EXEC, id);
     else if (operation == OP_NETWORK_CREATE)
-        owned_note(rw, REF_NETWORK, id);
+        own_ids_note(rw, REF_NETWORK, id);
 }
 
 /* A list where one is due, and nothing else. */
@@ -399,7 +400,7 @@ static void note_loaded(struct rewrite *rw, const json_t *line)
         text = str_from_index(text, intro.len);
         while (text.len && isspace((unsigned char)text.ptr[text.len - 1]))
             text.len--;
-        owned_note(rw, REF_IMAGE, text);
+        own_ids_note(rw, REF_IMAGE, text);
     }
 }
 

@@ -97,7 +97,7 @@ static struct found find_container(struct rewrite *rw, const json_t *list,
 
         if (!labels_are_own(rw, json_object_get(container, "Labels")))
             continue;
-        owned_note(rw, REF_CONTAINER, id);
+        own_ids_note(rw, REF_CONTAINER, id);
         if (str_eq(id, ref))
             return (struct found){container, false, 1};
         if (has_name(container, name)) {
@@ -118,7 +118,7 @@ struct str resolve_container(struct rewrite *rw, struct str ref)
     ref = without_slash(ref);
     if (!is_hex_word(ref))
         return rewrite_prefix(rw, ref);
-    if (is_full_id(ref) && owned_known(rw, REF_CONTAINER, ref))
+    if (is_full_id(ref) && own_ids_known(rw, REF_CONTAINER, ref))
         return ref;
     list = rewrite_may_look_up(rw) ? own_containers(rw, ref) : NULL;
     if (!list)
@@ -164,7 +164,7 @@ struct str resolve_exec(struct rewrite *rw, struct str id)
     struct str container;
     const json_t *list;
 
-    if (owned_known(rw, REF_EXEC, id))
+    if (own_ids_known(rw, REF_EXEC, id))
         return id;
     if (!is_full_id(id))
         return rewrite_prefix(rw, id);
@@ -177,14 +177,14 @@ struct str resolve_exec(struct rewrite *rw, struct str id)
         own_containers(rw, id);
         return rewrite_prefix(rw, id);
     }
-    if (!owned_known(rw, REF_CONTAINER, container)) {
+    if (!own_ids_known(rw, REF_CONTAINER, container)) {
         list = own_containers(rw, container);
         if (!list)
             return S("");
         if (!find_container(rw, list, container).object)
             return rewrite_prefix(rw, id);
     }
-    owned_note(rw, REF_EXEC, id);
+    own_ids_note(rw, REF_EXEC, id);
     return id;
 }
 
@@ -255,7 +255,7 @@ static struct str find_network_id(struct rewrite *rw, struct str ref)
         return rewrite_keep(rw,
                             str_of_json(json_object_get(found.object, "Name")));
     ref = str_of_json(json_object_get(found.object, "Id"));
-    owned_note(rw, REF_NETWORK, ref);
+    own_ids_note(rw, REF_NETWORK, ref);
     return rewrite_keep(rw, ref);
 }
 
@@ -267,7 +267,7 @@ struct str resolve_network(struct rewrite *rw, struct str ref)
         return ref;
     if (!is_hex_word(ref))
         return rewrite_prefix(rw, ref);
-    if (is_full_id(ref) && owned_known(rw, REF_NETWORK, ref))
+    if (is_full_id(ref) && own_ids_known(rw, REF_NETWORK, ref))
         return ref;
     return find_network_id(rw, ref);
 }
@@ -405,7 +405,7 @@ struct str resolve_volume(struct rewrite *rw, struct str name)
     if (!is_full_id(name))
         return rewrite_prefix(rw, name);
     /* an engine gives such names to volumes without one */
-    if (owned_known(rw, REF_VOLUME, name))
+    if (own_ids_known(rw, REF_VOLUME, name))
         return name;
     ask = rewrite_get(rw, list_of_own(rw, "/volumes?filters=", "name", name));
     if (!ask)
@@ -414,7 +414,7 @@ struct str resolve_volume(struct rewrite *rw, struct str name)
     {
         if (str_eq(str_of_json(json_object_get(volume, "Name")), name) &&
             labels_are_own(rw, json_object_get(volume, "Labels"))) {
-            owned_note(rw, REF_VOLUME, name);
+            own_ids_note(rw, REF_VOLUME, name);
             return name;
         }
     }

@@ -39,7 +39,7 @@ static void restore_words(const struct rewrite *rw, struct strbuf *text)
 static bool is_own_container(const struct rewrite *rw, struct str id)
 {
     return rw->context.owned &&
-           owned_begins(rw->context.owned, REF_CONTAINER, id);
+           own_ids_begins(rw->context.owned, REF_CONTAINER, id);
 }
 
 /* Star out the IDs behind the word BEFORE that are not known to be ours. */

@@ -87,7 +87,7 @@ static int follow_on(struct reader *r)
     return error;
 }
 
-long record_file_read(const char *path, bool follow, record_cb each, void *arg)
+long audit_file_read(const char *path, bool follow, record_cb each, void *arg)
 {
     bool is_input = !strcmp(path, "-");
     struct reader r = {

@@ -17,4 +17,4 @@ typedef bool (*record_cb)(const json_t *record, void *arg);
  * Read PATH ("-": standard input), and go on for ever if FOLLOW. Returns the
  * number of lines that are no records; or a negative errno.
  */
-long record_file_read(const char *path, bool follow, record_cb each, void *arg);
+long audit_file_read(const char *path, bool follow, record_cb each, void *arg);

@@ -106,7 +106,7 @@ static bool is_verdict(const char *word)
 
 static int show(const char *path, bool follow, struct audit_filter *filter)
 {
-    long bad = record_file_read(path, follow, print, filter);
+    long bad = audit_file_read(path, follow, print, filter);
 
     if (bad < 0)
         fprintf(stderr, "berth: %s: %s\n", path, strerror((int)-bad));

@@ -83,7 +83,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
             /* a streamed body need not be there to be judged */
             if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
                                     rq->body == REQUEST_BODY_SNIFF ||
-                                    rq->body == REQUEST_BODY_TUNNEL))
+                                    rq->body == REQUEST_BODY_HIJACK))
                 request_judge(rq, policy, &context);
             else
                 verdict_deny(&rq->verdict, 400, "request.http", "",
@@ -91,7 +91,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                              "an empty line, and a body is as long as its "
                              "Content-Length says");
             return;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
         case HTTP_ERROR:
             verdict_deny(&rq->verdict, http_reader_error(reader)->status,
                          "request.http", "", "%s",

@@ -73,7 +73,7 @@ static int learn(const char *file, const char *base_file, bool refused)
     if (base_file && !base)
         return EXIT_TROUBLE;
     learner = learner_new(refused);
-    bad = record_file_read(file, false, take, learner);
+    bad = audit_file_read(file, false, take, learner);
     if (bad < 0)
         fprintf(stderr, "berth: %s: %s\n", file, strerror((int)-bad));
     else if (learner_count(learner) == 0)

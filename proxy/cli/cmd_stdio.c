@@ -29,9 +29,9 @@ static const struct str dial_stdio = STR("system dial-stdio");
 
 struct stdio {
     struct event_base *base;
-    struct harbours harbours;
-    struct berth *berth;
-    struct relay *relay;
+    struct backends backends;
+    struct frontend *frontend;
+    struct stdio_relay *relay;
     struct event *stop;
     struct sandbox sandbox;
     bool idle; /* no session */
@@ -76,11 +76,11 @@ static void maybe_end(struct stdio *s)
         event_base_loopbreak(s->base);
 }
 
-static void on_empty(struct berth *berth, void *arg)
+static void on_empty(struct frontend *frontend, void *arg)
 {
     struct stdio *s = arg;
 
-    (void)berth;
+    (void)frontend;
     s->idle = true;
     maybe_end(s);
 }
@@ -99,7 +99,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    berth_stop(s->berth, true);
+    frontend_stop(s->frontend, true);
 }
 
 /* Nothing of it is for the client's eyes. */
@@ -116,14 +116,15 @@ static int serve(struct stdio *s, const char *path, struct policy *policy,
 {
     int pair[2];
 
-    s->base = s->harbours.base = event_base_new();
-    s->berth = berth_open(s->base, &s->harbours, policy, BERTH_INHERITS, why);
-    if (!s->berth)
+    s->base = s->backends.base = event_base_new();
+    s->frontend =
+        frontend_open(s->base, &s->backends, policy, FRONTEND_INHERITS, why);
+    if (!s->frontend)
         return -EIO;
-    free(s->berth->path);
-    s->berth->path = origin();
-    s->berth->on_empty = on_empty;
-    s->berth->on_empty_arg = s;
+    free(s->frontend->path);
+    s->frontend->path = origin();
+    s->frontend->on_empty = on_empty;
+    s->frontend->on_empty_arg = s;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                    pair) < 0) {
         strbuf_addf(why, "no socket: %s", strerror(errno));
@@ -132,9 +133,9 @@ static int serve(struct stdio *s, const char *path, struct policy *policy,
     signal(SIGPIPE, SIG_IGN);
     s->stop = evsignal_new(s->base, SIGTERM, on_stop, s);
     event_add(s->stop, NULL);
-    session_new(s->berth, pair[0], false);
-    s->relay =
-        relay_new(s->base, STDIN_FILENO, STDOUT_FILENO, pair[1], on_told, s);
+    session_new(s->frontend, pair[0], false);
+    s->relay = stdio_relay_new(s->base, STDIN_FILENO, STDOUT_FILENO, pair[1],
+                               on_told, s);
     confine(s, path, policy);
     event_base_dispatch(s->base);
     return 0;
@@ -143,8 +144,8 @@ static int serve(struct stdio *s, const char *path, struct policy *policy,
 static void stdio_fini(struct stdio *s)
 {
     sandbox_fini(&s->sandbox);
-    relay_free(s->relay);
-    berth_free(s->berth);
+    stdio_relay_free(s->relay);
+    frontend_free(s->frontend);
     if (s->stop)
         event_free(s->stop);
     event_base_loop(s->base, EVLOOP_NONBLOCK); /* what frees itself later */

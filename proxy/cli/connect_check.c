@@ -62,7 +62,7 @@ struct walk {
     struct event *deadline; /* of what comes behind the link */
     struct stream *stream;
     struct pool *pool;
-    struct enquiry *enquiry;
+    struct subrequest *subrequest;
     enum step at;
     struct strbuf addresses;
     bool good;
@@ -205,7 +205,7 @@ static void on_version(const struct http_head *head, struct str body,
     struct walk *w = arg;
     char text[80];
 
-    w->enquiry = NULL;
+    w->subrequest = NULL;
     if (!head) {
         fail(w, why);
     } else if (head->status != 200) {
@@ -233,8 +233,8 @@ static void on_change(struct stream *stream, void *arg)
     stream_close(stream);
     w->stream = NULL;
     w->pool = pool_new(w->base, w->upstream);
-    w->enquiry = enquiry_new(w->base, w->pool, METHOD_GET, S("/version"), S(""),
-                             on_version, w);
+    w->subrequest = subrequest_new(w->base, w->pool, METHOD_GET, S("/version"),
+                                   S(""), on_version, w);
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -303,7 +303,7 @@ static void walk_fini(struct walk *w)
 {
     if (w->upstream)
         w->upstream->on_status = NULL;
-    enquiry_cancel(w->enquiry);
+    subrequest_cancel(w->subrequest);
     stream_close(w->stream);
     pool_free(w->pool);
     upstream_free(w->upstream);

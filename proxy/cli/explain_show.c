@@ -206,7 +206,7 @@ static void print_sent(const struct explanation *explanation)
     printf("\nsent:\n%.*s", STR_FMT(sent));
     if (sent.len && sent.ptr[sent.len - 1] != '\n')
         putchar('\n');
-    if (rq->body == REQUEST_BODY_STREAM || rq->body == REQUEST_BODY_TUNNEL)
+    if (rq->body == REQUEST_BODY_STREAM || rq->body == REQUEST_BODY_HIJACK)
         puts("(what follows goes on as it comes)");
 }
 

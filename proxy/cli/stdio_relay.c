@@ -14,7 +14,7 @@
 #define CHUNK (64 * KIB)
 
 struct half {
-    struct relay *relay;
+    struct stdio_relay *relay;
     int from, to;
     struct event *readable, *writable;
     char *bytes; /* those from AT on are still to be written */
@@ -23,17 +23,17 @@ struct half {
     bool shut;  /* and so has TO been told */
 };
 
-struct relay {
+struct stdio_relay {
     int fd;
     struct half in, out;
     struct event *hangup; /* of whoever reads what comes out */
-    relay_cb done;
+    stdio_relay_cb done;
     void *arg;
 };
 
-static void finish(struct relay *r)
+static void finish(struct stdio_relay *r)
 {
-    relay_cb done = r->done;
+    stdio_relay_cb done = r->done;
 
     r->done = NULL;
     if (done)
@@ -53,7 +53,7 @@ static void pass_end(struct half *h)
 /* Nobody takes what FROM says. */
 static void give_up(struct half *h)
 {
-    struct relay *r = h->relay;
+    struct stdio_relay *r = h->relay;
 
     h->ended = h->shut = true;
     h->len = 0;
@@ -137,7 +137,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 /* Who reads the output may leave while there is none. */
 static void on_hangup(evutil_socket_t fd, short what, void *arg)
 {
-    struct relay *r = arg;
+    struct stdio_relay *r = arg;
     struct pollfd look = {.fd = fd};
 
     (void)what;
@@ -145,8 +145,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
         give_up(&r->out);
 }
 
-static void half_init(struct half *h, struct relay *r, struct event_base *base,
-                      int from, int to)
+static void half_init(struct half *h, struct stdio_relay *r,
+                      struct event_base *base, int from, int to)
 {
     *h = (struct half){.relay = r, .from = from, .to = to};
     h->bytes = xcalloc(1, CHUNK);
@@ -167,10 +167,10 @@ static void do_not_block(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-struct relay *relay_new(struct event_base *base, int in, int out, int fd,
-                        relay_cb done, void *arg)
+struct stdio_relay *stdio_relay_new(struct event_base *base, int in, int out,
+                                    int fd, stdio_relay_cb done, void *arg)
 {
-    struct relay *r = xcalloc(1, sizeof(*r));
+    struct stdio_relay *r = xcalloc(1, sizeof(*r));
 
     r->fd = fd;
     r->done = done;
@@ -188,7 +188,7 @@ struct relay *relay_new(struct event_base *base, int in, int out, int fd,
     return r;
 }
 
-struct relay *relay_free(struct relay *r)
+struct stdio_relay *stdio_relay_free(struct stdio_relay *r)
 {
     if (!r)
         return NULL;

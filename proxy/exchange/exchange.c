@@ -21,9 +21,9 @@ static const struct state request_states[] = {
                                BIT(RQ_DONE) | BIT(RQ_DRAIN)},
     [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
     [RQ_HELD] = {"held",
-                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_TUNNEL) | BIT(RQ_DRAIN)      },
+                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_HIJACK) | BIT(RQ_DRAIN)      },
     [RQ_DONE] = {"done",    BIT(RQ_READY)                                           },
-    [RQ_TUNNEL] = {"tunnel",  BIT(RQ_SHUT)                                            },
+    [RQ_HIJACK] = {"tunnel",  BIT(RQ_SHUT)                                            },
     [RQ_SHUT] = {"shut",    0                                                       },
     [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
 };
@@ -31,10 +31,10 @@ static const struct state request_states[] = {
 static const struct state reply_states[] = {
     [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                              },
     [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
-                               BIT(RP_TUNNEL) | BIT(RP_DONE)},
-    [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_TUNNEL) | BIT(RP_DONE)              },
+                               BIT(RP_HIJACK) | BIT(RP_DONE)},
+    [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
     [RP_BODY] = {"body",   BIT(RP_DONE)                                              },
-    [RP_TUNNEL] = {"tunnel", BIT(RP_SHUT)                                              },
+    [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
     [RP_SHUT] = {"shut",   0                                                         },
     [RP_DONE] = {"done",   0                                                         },
 };
@@ -139,7 +139,7 @@ void exchange_begin(struct exchange *ex)
     ex->restoring = RESTORE_NOTHING;
     ex->skips_line = false;
     ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
-    ex->frames = (struct frames){0};
+    ex->frames = (struct stdcopy){0};
     ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);
     ex->head = NULL;
     ex->policy = policy_ref(host->policy(host->arg));
@@ -193,16 +193,16 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
  */
 static void put_cut_frame(struct exchange *ex, enum audit_close close)
 {
-    if (ex->reply_state != RP_TUNNEL || !ex->framed ||
-        !frames_at_boundary(&ex->frames))
+    if (ex->reply_state != RP_HIJACK || !ex->framed ||
+        !stdcopy_at_boundary(&ex->frames))
         return;
     if (close == AUDIT_CLOSE_LINK_LOST)
-        must(frames_put_error(
+        must(stdcopy_put_error(
             &ex->out[CLIENT].bytes,
             S("berth: the connection to the engine was lost\n")));
     else if (close == AUDIT_CLOSE_SHUTDOWN)
-        must(frames_put_error(&ex->out[CLIENT].bytes,
-                              S("berth: the proxy was stopped\n")));
+        must(stdcopy_put_error(&ex->out[CLIENT].bytes,
+                               S("berth: the proxy was stopped\n")));
 }
 
 void exchange_cut(struct exchange *ex, enum audit_close close)
@@ -245,7 +245,7 @@ void exchange_finish_if_done(struct exchange *ex)
     case RQ_ASK:
     case RQ_READY:
     case RQ_HELD:
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
         break;
     }
 }
@@ -335,7 +335,7 @@ void exchange_eof(struct exchange *ex, enum side side)
 static bool outlives_client(const struct exchange *ex)
 {
     bool was_asked = ex->request_state == RQ_DONE ||
-                     ex->request_state == RQ_TUNNEL ||
+                     ex->request_state == RQ_HIJACK ||
                      ex->request_state == RQ_SHUT ||
                      (ex->request_state == RQ_HELD && ex->complete);
 
@@ -355,7 +355,7 @@ void exchange_client_gone(struct exchange *ex)
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
                                                     : AUDIT_CLOSE_CLIENT_GONE);
-    else if (ex->request_state == RQ_TUNNEL)
+    else if (ex->request_state == RQ_HIJACK)
         exchange_enter(ex, RQ_SHUT);
 }
 

@@ -34,7 +34,7 @@ struct exchange_host {
     /* What is known of the engine. */
     const struct engine_facts *(*engine)(void *arg);
     /* What is known to be the namespace's own. */
-    struct owned *(*owned)(void *arg);
+    struct own_ids *(*owned)(void *arg);
     uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
     uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */

@@ -22,7 +22,7 @@ enum request_state {
     RQ_STREAM,  /* its body goes through */
     RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */
     RQ_DONE,    /* sent */
-    RQ_TUNNEL,  /* raw bytes go through */
+    RQ_HIJACK,  /* raw bytes go through */
     RQ_SHUT,    /* the tunnel's client has sent EOF */
     RQ_DRAIN,   /* refused; what is still coming is dropped */
 };
@@ -32,7 +32,7 @@ enum reply_state {
     RP_AWAIT, /* the engine's head is awaited */
     RP_ASK,   /* it came; what follows from it is asked first */
     RP_BODY,
-    RP_TUNNEL,
+    RP_HIJACK,
     RP_SHUT, /* the tunnel's engine has sent EOF */
     RP_DONE,
 };
@@ -68,7 +68,7 @@ struct exchange {
     bool reusable; /* so does the engine's */
     bool retried;
     bool framed; /* the engine's side of the tunnel is a multiplexed stream */
-    struct frames frames;
+    struct stdcopy frames;
     struct policy *policy;
     const struct http_head *head; /* of its request, or NULL */
     struct request rq;

@@ -16,13 +16,13 @@ static void on_engine_error(struct exchange *ex, const char *what)
 }
 
 /* Does this reply hijack the connection? */
-static bool opens_tunnel(const struct exchange *ex,
+static bool opens_hijack(const struct exchange *ex,
                          const struct http_head *reply)
 {
     if (reply->status == 101)
         return true;
     return reply->status == 200 && reply->body == HTTP_BODY_EOF &&
-           ex->rq.match.route->reply == REPLY_TUNNEL;
+           ex->rq.match.route->reply == REPLY_HIJACK;
 }
 
 static bool was_asked_for(const struct exchange *ex,
@@ -40,12 +40,12 @@ static bool is_multiplexed(const struct http_head *reply)
            str_eq_nocase(*type, S("application/vnd.docker.multiplexed-stream"));
 }
 
-static void enter_tunnel(struct exchange *ex, const struct http_head *reply)
+static void enter_hijack(struct exchange *ex, const struct http_head *reply)
 {
     ex->keep = false;
     ex->framed = is_multiplexed(reply);
-    exchange_enter_reply(ex, RP_TUNNEL);
-    exchange_enter(ex, RQ_TUNNEL);
+    exchange_enter_reply(ex, RP_HIJACK);
+    exchange_enter(ex, RQ_HIJACK);
     if (ex->client_eof)
         exchange_enter(ex, RQ_SHUT);
 }
@@ -66,13 +66,13 @@ static enum reply_framing framing_of(const struct exchange *ex,
 static void pass_head(struct exchange *ex)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
-    bool tunnel = opens_tunnel(ex, reply);
+    bool hijack = opens_hijack(ex, reply);
 
     /* an error before the body has come: nobody wants the rest of it */
     ex->keep = ex->head->keep_alive && !ex->stopping && !ex->client_eof &&
                (ex->complete || reply->status < 400);
-    ex->restoring = tunnel ? RESTORE_NOTHING : exchange_restoring(ex, reply);
-    ex->framing = tunnel ? REPLY_FRAMING_TUNNEL : framing_of(ex, reply);
+    ex->restoring = hijack ? RESTORE_NOTHING : exchange_restoring(ex, reply);
+    ex->framing = hijack ? REPLY_FRAMING_HIJACK : framing_of(ex, reply);
     if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
         ex->keep = false;
     if (ex->restoring != RESTORE_WHOLE &&
@@ -83,8 +83,8 @@ static void pass_head(struct exchange *ex)
         return;
     }
     ex->status = reply->status;
-    if (tunnel) {
-        enter_tunnel(ex, reply);
+    if (hijack) {
+        enter_hijack(ex, reply);
         return;
     }
     exchange_enter_reply(ex, RP_BODY);
@@ -151,7 +151,7 @@ static bool wants_engine(const struct exchange *ex)
 {
     return ex->stream_open &&
            (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
-            ex->reply_state == RP_TUNNEL);
+            ex->reply_state == RP_HIJACK);
 }
 
 bool exchange_reads_engine(const struct exchange *ex)
@@ -159,12 +159,12 @@ bool exchange_reads_engine(const struct exchange *ex)
     return wants_engine(ex) && exchange_room(ex, CLIENT) > 0;
 }
 
-static size_t feed_tunnel(struct exchange *ex, struct str part)
+static size_t feed_hijack(struct exchange *ex, struct str part)
 {
     must(strbuf_add(&ex->out[CLIENT].bytes, part));
     ex->bytes[ENGINE] += part.len;
     if (ex->framed)
-        frames_follow(&ex->frames, part);
+        stdcopy_follow(&ex->frames, part);
     return part.len;
 }
 
@@ -187,7 +187,7 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
     case HTTP_END:
         on_reply_end(ex);
         break;
-    case HTTP_TUNNEL: /* a tunnel does not ask the reader */
+    case HTTP_HIJACK: /* a tunnel does not ask the reader */
     case HTTP_ERROR:
         on_engine_error(ex, http_reader_error(ex->reader[ENGINE])->reason);
         break;
@@ -204,9 +204,9 @@ size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
     while (wants_engine(ex) && (more || in.len)) {
         struct str part = str_head(in, exchange_room(ex, CLIENT));
 
-        more = ex->reply_state != RP_TUNNEL;
+        more = ex->reply_state != RP_HIJACK;
         in = str_from_index(in, more ? feed_reader(ex, part, &more)
-                                     : feed_tunnel(ex, part));
+                                     : feed_hijack(ex, part));
         if (!more && part.len == 0)
             break;
     }
@@ -254,7 +254,7 @@ void exchange_stream_open(struct exchange *ex)
     if (ex->rq.body == REQUEST_BODY_STREAM) {
         begin_body(ex);
     } else {
-        exchange_enter(ex, ex->rq.match.route->reply == REPLY_TUNNEL ? RQ_HELD
+        exchange_enter(ex, ex->rq.match.route->reply == REPLY_HIJACK ? RQ_HELD
                                                                      : RQ_DONE);
     }
     exchange_look_again(ex);
@@ -334,7 +334,7 @@ void exchange_engine_eof(struct exchange *ex)
 {
     if (!wants_engine(ex))
         return;
-    if (ex->reply_state == RP_TUNNEL) {
+    if (ex->reply_state == RP_HIJACK) {
         exchange_enter_reply(ex, RP_SHUT);
         exchange_finish_if_done(ex);
         return;
@@ -349,7 +349,7 @@ void exchange_engine_eof(struct exchange *ex)
         break;
     case HTTP_HEAD:
     case HTTP_DATA:
-    case HTTP_TUNNEL:
+    case HTTP_HIJACK:
     case HTTP_ERROR:
         exchange_stream_failed(ex, "The engine closed it in mid-reply.", 0,
                                false);

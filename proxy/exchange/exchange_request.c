@@ -202,7 +202,7 @@ static void on_request_head(struct exchange *ex)
         exchange_enter(ex, RQ_COLLECT); /* its end is the reader's next word */
         break;
     case REQUEST_BODY_STREAM:
-    case REQUEST_BODY_TUNNEL:
+    case REQUEST_BODY_HIJACK:
         judge(ex);
         break;
     }
@@ -230,7 +230,7 @@ static void on_request_data(struct exchange *ex, struct str data)
         else
             must(strbuf_add(out, data));
         break;
-    case RQ_TUNNEL: /* a client that frames its tunnel's bytes as a body */
+    case RQ_HIJACK: /* a client that frames its tunnel's bytes as a body */
         must(strbuf_add(out, data));
         break;
     case RQ_DRAIN:
@@ -256,7 +256,7 @@ static void on_request_end(struct exchange *ex)
             must(http_put_last_chunk(&ex->out[ENGINE].bytes));
         exchange_enter(ex, RQ_DONE);
         break;
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
         exchange_enter(ex, RQ_SHUT);
         exchange_finish_if_done(ex);
         break;
@@ -286,7 +286,7 @@ static bool wants_client(const struct exchange *ex)
     case RQ_HEAD:
     case RQ_COLLECT:
     case RQ_STREAM:
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
         return true;
     case RQ_DRAIN: /* once the client has its answer */
         return ex->reply_state == RP_DONE;
@@ -305,7 +305,7 @@ static size_t room_for_client(const struct exchange *ex)
 {
     switch (ex->request_state) {
     case RQ_STREAM:
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
         return exchange_room(ex, ENGINE);
     case RQ_HEAD: /* what answers it must fit */
         return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
@@ -330,15 +330,15 @@ bool exchange_reads_client(const struct exchange *ex)
 /* Is there no HTTP in what the client sends? */
 static bool is_raw(const struct exchange *ex)
 {
-    if (ex->request_state == RQ_TUNNEL)
-        return ex->rq.body != REQUEST_BODY_TUNNEL;
+    if (ex->request_state == RQ_HIJACK)
+        return ex->rq.body != REQUEST_BODY_HIJACK;
     return ex->request_state == RQ_DRAIN &&
            http_reader_error(ex->reader[CLIENT])->status;
 }
 
 static size_t feed_raw(struct exchange *ex, struct str part)
 {
-    if (ex->request_state == RQ_TUNNEL) {
+    if (ex->request_state == RQ_HIJACK) {
         must(strbuf_add(&ex->out[ENGINE].bytes, part));
         ex->bytes[CLIENT] += part.len;
     }
@@ -364,7 +364,7 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
     case HTTP_END:
         on_request_end(ex);
         break;
-    case HTTP_TUNNEL:
+    case HTTP_HIJACK:
     case HTTP_ERROR:
         on_request_error(ex);
         break;
@@ -408,7 +408,7 @@ void exchange_client_eof(struct exchange *ex)
     case RQ_DRAIN:
         exchange_cut(ex, AUDIT_CLOSE_DONE);
         break;
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
         exchange_enter(ex, RQ_SHUT);
         exchange_finish_if_done(ex);
         break;

@@ -22,7 +22,7 @@ enum restoring exchange_restoring(const struct exchange *ex,
     case REPLY_EMPTY:
     case REPLY_JSON:
     case REPLY_STREAM:
-    case REPLY_TUNNEL:
+    case REPLY_HIJACK:
         break;
     }
     return RESTORE_WHOLE;

@@ -24,7 +24,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
         return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
     case RQ_HELD:
     case RQ_DONE:
-    case RQ_TUNNEL:
+    case RQ_HIJACK:
     case RQ_SHUT:
         break;
     }

@@ -218,7 +218,7 @@ int reply_put_head(struct strbuf *out, const struct http_head *request,
     if (reply->status == 101) {
         must(http_put_header(out, S("Connection"), S("Upgrade")));
         must(http_put_header(out, S("Upgrade"), reply->upgrade));
-    } else if (framing != REPLY_FRAMING_TUNNEL) {
+    } else if (framing != REPLY_FRAMING_HIJACK) {
         put_connection(out, request,
                        framing == REPLY_FRAMING_RAW ? REPLY_CLOSE : connection);
     }

@@ -48,7 +48,7 @@ enum reply_framing {
     REPLY_FRAMING_SIZED,
     REPLY_FRAMING_CHUNKED,
     REPLY_FRAMING_RAW,    /* until EOF, for an HTTP/1.0 client */
-    REPLY_FRAMING_TUNNEL, /* no HTTP any more */
+    REPLY_FRAMING_HIJACK, /* no HTTP any more */
 };
 
 /* How the body of the engine's REPLY to REQUEST is framed for the client. */

@@ -168,14 +168,14 @@ static enum request_body body_of(const struct request *rq,
     case BODY_RAW:
         break;
     }
-    if (rq->match.route->reply != REPLY_TUNNEL)
+    if (rq->match.route->reply != REPLY_HIJACK)
         return REQUEST_BODY_STREAM;
     /*
      * A body of known length is no part of the stream: dockerode repeats its
      * options there, and the engine, which hijacks before it reads any body,
      * must not take them for the container's input.
      */
-    return head->body == HTTP_BODY_CHUNKED ? REQUEST_BODY_TUNNEL
+    return head->body == HTTP_BODY_CHUNKED ? REQUEST_BODY_HIJACK
                                            : REQUEST_BODY_DROP;
 }
 

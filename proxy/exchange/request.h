@@ -25,7 +25,7 @@ enum request_body {
     REQUEST_BODY_SNIFF,   /* the same as the next, once its first bytes, which
                              are collected, have been judged */
     REQUEST_BODY_STREAM,  /* goes on as it comes, framed anew */
-    REQUEST_BODY_TUNNEL,  /* belongs to the hijacked stream */
+    REQUEST_BODY_HIJACK,  /* belongs to the hijacked stream */
 };
 
 /* On the way to the engine, and behind its answer. */

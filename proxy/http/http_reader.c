@@ -18,12 +18,12 @@ enum reader_state {
     READER_CHUNKED,
     READER_UNTIL_EOF,
     READER_END, /* all was read, HTTP_END is still to be told */
-    READER_TUNNEL,
+    READER_HIJACK,
     READER_ERROR,
 };
 
 #define BIT(n)   (1U << (n))
-#define ANY_TIME (BIT(READER_TUNNEL) | BIT(READER_ERROR))
+#define ANY_TIME (BIT(READER_HIJACK) | BIT(READER_ERROR))
 
 /* The states that may follow, as bits. */
 static const unsigned successors[] = {
@@ -34,7 +34,7 @@ static const unsigned successors[] = {
     [READER_CHUNKED] = BIT(READER_END) | ANY_TIME,
     [READER_UNTIL_EOF] = BIT(READER_IDLE) | ANY_TIME,
     [READER_END] = BIT(READER_IDLE) | ANY_TIME,
-    [READER_TUNNEL] = BIT(READER_TUNNEL),
+    [READER_HIJACK] = BIT(READER_HIJACK),
     [READER_ERROR] = BIT(READER_ERROR),
 };
 
@@ -203,7 +203,7 @@ static void fill_head(struct http_reader *r, const http_parser *parser)
 static void enter_body(struct http_reader *r)
 {
     if (r->side == HTTP_RESPONSES && r->head.status == 101) {
-        enter(r, READER_TUNNEL);
+        enter(r, READER_HIJACK);
         return;
     }
     switch (r->head.body) {
@@ -372,8 +372,8 @@ enum http_event http_reader_next(struct http_reader *r, struct str input,
         return input.len ? HTTP_DATA : HTTP_MORE;
     case READER_END:
         return end_of_message(r);
-    case READER_TUNNEL:
-        return HTTP_TUNNEL;
+    case READER_HIJACK:
+        return HTTP_HIJACK;
     case READER_ERROR:
         break;
     }
@@ -390,8 +390,8 @@ enum http_event http_reader_eof(struct http_reader *r)
     case READER_UNTIL_EOF:
     case READER_END:
         return end_of_message(r);
-    case READER_TUNNEL:
-        return HTTP_TUNNEL;
+    case READER_HIJACK:
+        return HTTP_HIJACK;
     case READER_ERROR:
         return HTTP_ERROR;
     case READER_HEAD:
@@ -407,10 +407,10 @@ void http_reader_expect(struct http_reader *r, enum method method)
     r->expected = method;
 }
 
-void http_reader_tunnel(struct http_reader *r)
+void http_reader_hijack(struct http_reader *r)
 {
     if (r->state != READER_ERROR)
-        enter(r, READER_TUNNEL);
+        enter(r, READER_HIJACK);
 }
 
 bool http_reader_is_idle(const struct http_reader *r)

@@ -28,7 +28,7 @@ enum http_event {
     HTTP_HEAD,   /* a head is complete: http_reader_head() */
     HTTP_DATA,   /* some of the body: DATA points into the input */
     HTTP_END,    /* the message is over; the next event belongs to another */
-    HTTP_TUNNEL, /* from here on the connection speaks no HTTP */
+    HTTP_HIJACK, /* from here on the connection speaks no HTTP */
     HTTP_ERROR,  /* framing is lost: http_reader_error() */
 };
 
@@ -72,7 +72,7 @@ enum http_event http_reader_eof(struct http_reader *reader);
 void http_reader_expect(struct http_reader *reader, enum method method);
 
 /* Stop reading messages: what follows is raw (a 200 that hijacks). */
-void http_reader_tunnel(struct http_reader *reader);
+void http_reader_hijack(struct http_reader *reader);
 
 /* Is it between two messages, with no byte of the next seen? */
 bool http_reader_is_idle(const struct http_reader *reader);

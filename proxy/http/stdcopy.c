@@ -6,7 +6,7 @@ enum {
     FRAME_ERROR = 3, /* stdin, stdout and stderr are 0, 1 and 2 */
 };
 
-static void end_header(struct frames *f)
+static void end_header(struct stdcopy *f)
 {
     const unsigned char *h = f->header;
 
@@ -16,7 +16,7 @@ static void end_header(struct frames *f)
               (uint64_t)h[6] << 8 | h[7];
 }
 
-void frames_follow(struct frames *f, struct str bytes)
+void stdcopy_follow(struct stdcopy *f, struct str bytes)
 {
     while (bytes.len && !f->lost) {
         size_t take;
@@ -35,12 +35,12 @@ void frames_follow(struct frames *f, struct str bytes)
     }
 }
 
-bool frames_at_boundary(const struct frames *f)
+bool stdcopy_at_boundary(const struct stdcopy *f)
 {
     return !f->lost && f->have == 0 && f->left == 0;
 }
 
-int frames_put_error(struct strbuf *out, struct str text)
+int stdcopy_put_error(struct strbuf *out, struct str text)
 {
     const unsigned char header[8] = {
         [0] = FRAME_ERROR,

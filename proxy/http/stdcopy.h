@@ -11,7 +11,7 @@
 
 #include "policy/base/str.h"
 
-struct frames {
+struct stdcopy {
     unsigned char header[8];
     size_t have;   /* bytes of the header */
     uint64_t left; /* of the payload */
@@ -19,10 +19,10 @@ struct frames {
 };
 
 /* BYTES go by. */
-void frames_follow(struct frames *frames, struct str bytes);
+void stdcopy_follow(struct stdcopy *frames, struct str bytes);
 
 /* Does a frame begin here, if one does? */
-bool frames_at_boundary(const struct frames *frames);
+bool stdcopy_at_boundary(const struct stdcopy *frames);
 
 /* Append a frame of the type that tells of an error. 0 or -ENOBUFS. */
-int frames_put_error(struct strbuf *out, struct str text);
+int stdcopy_put_error(struct strbuf *out, struct str text);

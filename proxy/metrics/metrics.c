@@ -39,13 +39,14 @@ static void put_sample(struct page *page, const char *name, const char *suffix,
                : strbuf_addf(page->out, "%s%s %.15g\n", name, suffix, value);
 }
 
-static void label_berth(struct strbuf *labels, const struct berth_view *berth)
+static void label_berth(struct strbuf *labels,
+                        const struct frontend_view *frontend)
 {
-    put_label(labels, "namespace", berth->namespace);
-    put_label(labels, "listener", berth->listener);
+    put_label(labels, "namespace", frontend->namespace);
+    put_label(labels, "listener", frontend->listener);
 }
 
-static void label_harbour(struct strbuf *labels, const struct harbour_view *h)
+static void label_backend(struct strbuf *labels, const struct backend_view *h)
 {
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LABELS_MAX);
 
@@ -62,17 +63,17 @@ static void label_harbour(struct strbuf *labels, const struct harbour_view *h)
     {                                                                          \
         return (double)(expression);                                           \
     }
-VALUE(clients, berth_view, of->clients)
-VALUE(clients_max, berth_view, of->clients_max)
-VALUE(lookups, berth_view, of->counters->lookups)
-VALUE(audit_failures, berth_view, of->counters->audit_failures)
-VALUE(cache_asked, berth_view, of->cache_asked)
-VALUE(cache_known, berth_view, of->cache_known)
-VALUE(link_up, harbour_view, of->link_up)
-VALUE(engine_up, harbour_view, of->engine_up)
-VALUE(reconnects, harbour_view, of->connects ? of->connects - 1 : 0)
-VALUE(channels, harbour_view, of->channels)
-VALUE(waiting, harbour_view, of->waiting)
+VALUE(clients, frontend_view, of->clients)
+VALUE(clients_max, frontend_view, of->clients_max)
+VALUE(lookups, frontend_view, of->counters->lookups)
+VALUE(audit_failures, frontend_view, of->counters->audit_failures)
+VALUE(cache_asked, frontend_view, of->cache_asked)
+VALUE(cache_known, frontend_view, of->cache_known)
+VALUE(link_up, backend_view, of->link_up)
+VALUE(engine_up, backend_view, of->engine_up)
+VALUE(reconnects, backend_view, of->connects ? of->connects - 1 : 0)
+VALUE(channels, backend_view, of->channels)
+VALUE(waiting, backend_view, of->waiting)
 VALUE(start_time, process_view, of->start_time)
 VALUE(cpu_seconds, process_view, of->cpu_seconds)
 VALUE(memory, process_view, of->memory)
@@ -82,16 +83,16 @@ VALUE(descriptors_max, process_view, of->descriptors_max)
 /* ---- and those with labels of their own ---- */
 
 static void put_requests(struct page *page, const char *name,
-                         const struct berth_view *berth)
+                         const struct frontend_view *frontend)
 {
     for (unsigned op = 0; op < OP_COUNT; op++) {
         for (unsigned v = 0; v < AUDIT_VERDICT_COUNT; v++) {
             AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
-            uint64_t n = berth->counters->operations[op].verdicts[v];
+            uint64_t n = frontend->counters->operations[op].verdicts[v];
 
             if (!n)
                 continue;
-            label_berth(&labels, berth);
+            label_berth(&labels, frontend);
             put_label(&labels, "operation", operation_name(op));
             put_label(&labels, "verdict", audit_verdict_name(v));
             put_sample(page, name, "", &labels, (double)n);
@@ -120,74 +121,74 @@ static void put_histogram(struct page *page, const char *name,
 }
 
 static void put_durations(struct page *page, const char *name,
-                          const struct berth_view *berth)
+                          const struct frontend_view *frontend)
 {
     for (unsigned op = 0; op < OP_COUNT; op++) {
         AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
         const struct operation_counters *counters =
-            &berth->counters->operations[op];
+            &frontend->counters->operations[op];
 
         if (!operation_requests(counters))
             continue;
-        label_berth(&labels, berth);
+        label_berth(&labels, frontend);
         put_label(&labels, "operation", operation_name(op));
         put_histogram(page, name, &labels, counters);
     }
 }
 
 static void put_word(struct page *page, const char *name,
-                     const struct berth_view *berth, const char *key,
+                     const struct frontend_view *frontend, const char *key,
                      const char *word, uint64_t value)
 {
     AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
 
-    label_berth(&labels, berth);
+    label_berth(&labels, frontend);
     put_label(&labels, key, word);
     put_sample(page, name, "", &labels, (double)value);
 }
 
 static void put_closes(struct page *page, const char *name,
-                       const struct berth_view *berth)
+                       const struct frontend_view *frontend)
 {
     for (unsigned i = AUDIT_CLOSE_DONE; i < AUDIT_CLOSE_COUNT; i++)
-        put_word(page, name, berth, "close", audit_close_name(i),
-                 berth->counters->closes[i]);
+        put_word(page, name, frontend, "close", audit_close_name(i),
+                 frontend->counters->closes[i]);
 }
 
 static void put_bytes(struct page *page, const char *name,
-                      const struct berth_view *berth)
+                      const struct frontend_view *frontend)
 {
-    put_word(page, name, berth, "direction", "in",
-             berth->counters->bytes_in + berth->bytes_in);
-    put_word(page, name, berth, "direction", "out",
-             berth->counters->bytes_out + berth->bytes_out);
+    put_word(page, name, frontend, "direction", "in",
+             frontend->counters->bytes_in + frontend->bytes_in);
+    put_word(page, name, frontend, "direction", "out",
+             frontend->counters->bytes_out + frontend->bytes_out);
 }
 
 static void put_open(struct page *page, const char *name,
-                     const struct berth_view *berth)
+                     const struct frontend_view *frontend)
 {
     for (unsigned i = 0; i < ACCESS_COUNT; i++)
-        put_word(page, name, berth, "kind", operation_access_name(i),
-                 berth->open[i]);
+        put_word(page, name, frontend, "kind", operation_access_name(i),
+                 frontend->open[i]);
 }
 
 static void put_state(struct page *page, const char *name,
-                      const struct harbour_view *harbour, const char *state,
+                      const struct backend_view *backend, const char *state,
                       unsigned count)
 {
     AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
 
-    label_harbour(&labels, harbour);
+    label_backend(&labels, backend);
     put_label(&labels, "state", state);
     put_sample(page, name, "", &labels, count);
 }
 
 static void put_streams(struct page *page, const char *name,
-                        const struct harbour_view *harbour)
+                        const struct backend_view *backend)
 {
-    put_state(page, name, harbour, "used", harbour->used);
-    put_state(page, name, harbour, "idle", harbour->idle);
-    put_state(page, name, harbour, "opening", harbour->opening);
+    put_state(page, name, backend, "used", backend->used);
+    put_state(page, name, backend, "idle", backend->idle);
+    put_state(page, name, backend, "opening", backend->opening);
 }
 
 static void put_reloads(struct page *page, const char *name,
@@ -219,13 +220,13 @@ static void put_build(struct page *page, const char *name,
 static const struct family {
     const char *name, *type, *help;
     /* one of these */
-    double (*of_berth)(const struct berth_view *berth);
-    double (*of_harbour)(const struct harbour_view *harbour);
+    double (*of_berth)(const struct frontend_view *frontend);
+    double (*of_backend)(const struct backend_view *backend);
     double (*of_process)(const struct process_view *process);
     void (*put_berth)(struct page *page, const char *name,
-                      const struct berth_view *berth);
-    void (*put_harbour)(struct page *page, const char *name,
-                        const struct harbour_view *harbour);
+                      const struct frontend_view *frontend);
+    void (*put_backend)(struct page *page, const char *name,
+                        const struct backend_view *backend);
     void (*put_process)(struct page *page, const char *name,
                         const struct process_view *process);
 } families[] = {
@@ -260,17 +261,17 @@ static const struct family {
     {"berth_audit_failures_total", "counter",
      "Audit records that could not be written.", .of_berth = audit_failures},
     {"berth_link_up", "gauge", "Is the way to the engine's host open?",
-     .of_harbour = link_up},
+     .of_backend = link_up},
     {"berth_link_reconnects_total", "counter",
-     "Times it was opened again.", .of_harbour = reconnects},
+     "Times it was opened again.", .of_backend = reconnects},
     {"berth_engine_up", "gauge", "Does the engine answer?",
-     .of_harbour = engine_up},
+     .of_backend = engine_up},
     {"berth_channels", "gauge",
-     "Channels to the engine's host, spare ones too.", .of_harbour = channels},
+     "Channels to the engine's host, spare ones too.", .of_backend = channels},
     {"berth_streams", "gauge", "Streams to the engine, by what they do.",
-     .put_harbour = put_streams},
+     .put_backend = put_streams},
     {"berth_streams_waited_for", "gauge", "Requests that wait for a stream.",
-     .of_harbour = waiting},
+     .of_backend = waiting},
     {"berth_reloads_total", "counter",
      "Times the policies were read again; refused: nothing changed.",
      .put_process = put_reloads},
@@ -288,29 +289,29 @@ static const struct family {
 // clang-format on
 
 static void put_of_berth(struct page *page, const struct family *family,
-                         const struct berth_view *berth)
+                         const struct frontend_view *frontend)
 {
     AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
 
     if (family->put_berth)
-        family->put_berth(page, family->name, berth);
+        family->put_berth(page, family->name, frontend);
     if (!family->of_berth)
         return;
-    label_berth(&labels, berth);
-    put_sample(page, family->name, "", &labels, family->of_berth(berth));
+    label_berth(&labels, frontend);
+    put_sample(page, family->name, "", &labels, family->of_berth(frontend));
 }
 
-static void put_of_harbour(struct page *page, const struct family *family,
-                           const struct harbour_view *harbour)
+static void put_of_backend(struct page *page, const struct family *family,
+                           const struct backend_view *backend)
 {
     AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
 
-    if (family->put_harbour)
-        family->put_harbour(page, family->name, harbour);
-    if (!family->of_harbour)
+    if (family->put_backend)
+        family->put_backend(page, family->name, backend);
+    if (!family->of_backend)
         return;
-    label_harbour(&labels, harbour);
-    put_sample(page, family->name, "", &labels, family->of_harbour(harbour));
+    label_backend(&labels, backend);
+    put_sample(page, family->name, "", &labels, family->of_backend(backend));
 }
 
 static void put_of_process(struct page *page, const struct family *family,
@@ -333,10 +334,10 @@ int metrics_put(struct strbuf *out, const struct picture *picture)
             page.error =
                 strbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name,
                             family->help, family->name, family->type);
-        for (size_t b = 0; b < picture->berth_count; b++)
-            put_of_berth(&page, family, &picture->berths[b]);
-        for (size_t h = 0; h < picture->harbour_count; h++)
-            put_of_harbour(&page, family, &picture->harbours[h]);
+        for (size_t b = 0; b < picture->frontend_count; b++)
+            put_of_berth(&page, family, &picture->frontends[b]);
+        for (size_t h = 0; h < picture->backend_count; h++)
+            put_of_backend(&page, family, &picture->backends[h]);
         put_of_process(&page, family, &picture->process);
     }
     return page.error;

@@ -12,7 +12,7 @@
 #include "proxy/metrics/counters.h"
 
 /* A policy at work. */
-struct berth_view {
+struct frontend_view {
     const char *namespace;
     const char *listener;
     const struct counters *counters;
@@ -24,7 +24,7 @@ struct berth_view {
 };
 
 /* A way to an engine. */
-struct harbour_view {
+struct backend_view {
     const char *upstream;
     unsigned twin; /* 0; or it is so many before have the same URL */
     bool link_up;
@@ -49,10 +49,10 @@ struct process_view {
 
 struct picture {
     struct process_view process;
-    const struct berth_view *berths;
-    size_t berth_count;
-    const struct harbour_view *harbours;
-    size_t harbour_count;
+    const struct frontend_view *frontends;
+    size_t frontend_count;
+    const struct backend_view *backends;
+    size_t backend_count;
 };
 
 /* Prometheus's text format, version 0.0.4. 0 or -ENOBUFS. */

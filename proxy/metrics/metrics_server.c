@@ -17,7 +17,7 @@ enum {
 
 /* One connection and its one request. */
 struct visit {
-    struct monitor *monitor;
+    struct metrics_server *metrics_server;
     int fd; /* -1: there is none */
     struct event *io;
     struct event *timer;
@@ -26,11 +26,11 @@ struct visit {
     size_t sent;
 };
 
-struct monitor {
+struct metrics_server {
     struct event_base *base;
     char *place;
     struct listener *listener;
-    monitor_look look;
+    metrics_server_look look;
     void *arg;
     struct visit visits[VISITS_MAX];
 };
@@ -113,7 +113,7 @@ static void answer_shortly(struct visit *v, int status, struct str text)
 static void answer_request(struct visit *v, const struct http_head *head)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(PAGE_MAX);
-    const struct monitor *m = v->monitor;
+    const struct metrics_server *m = v->metrics_server;
     const struct page *page = find_page(head->target);
 
     if (!page) {
@@ -171,7 +171,7 @@ static bool read_request(struct visit *v)
     case HTTP_MORE:
     case HTTP_DATA:
     case HTTP_END:
-    case HTTP_TUNNEL:
+    case HTTP_HIJACK:
         break;
     }
     return true;
@@ -198,8 +198,8 @@ static void on_visit_io(evutil_socket_t fd, short what, void *arg)
     if (!v->out.len) {
         go_on = read_request(v);
         if (go_on && v->out.len)
-            event_assign(v->io, v->monitor->base, v->fd, EV_WRITE, on_visit_io,
-                         v);
+            event_assign(v->io, v->metrics_server->base, v->fd, EV_WRITE,
+                         on_visit_io, v);
     }
     if (go_on && v->out.len)
         go_on = write_answer(v);
@@ -209,10 +209,10 @@ static void on_visit_io(evutil_socket_t fd, short what, void *arg)
         visit_end(v);
 }
 
-static void visit_begin(struct visit *v, struct monitor *m, int fd)
+static void visit_begin(struct visit *v, struct metrics_server *m, int fd)
 {
     *v = (struct visit){
-        .monitor = m,
+        .metrics_server = m,
         .fd = fd,
         .reader = http_reader_new(HTTP_REQUESTS),
         .out = STRBUF(PAGE_MAX + 4 * KIB),
@@ -225,7 +225,7 @@ static void visit_begin(struct visit *v, struct monitor *m, int fd)
 
 static void on_visitor(int fd, void *arg)
 {
-    struct monitor *m = arg;
+    struct metrics_server *m = arg;
 
     for (size_t i = 0; i < VISITS_MAX; i++) {
         if (m->visits[i].fd < 0) {
@@ -244,11 +244,12 @@ static struct listen_policy socket_of(const struct metrics_policy *config)
         .path = config->listen, .mode = config->mode, .group = config->group};
 }
 
-int monitor_new(struct event_base *base, const struct metrics_policy *config,
-                monitor_look look, void *arg, struct monitor **out,
-                struct strbuf *why)
+int metrics_server_new(struct event_base *base,
+                       const struct metrics_policy *config,
+                       metrics_server_look look, void *arg,
+                       struct metrics_server **out, struct strbuf *why)
 {
-    struct monitor *m = xcalloc(1, sizeof(*m));
+    struct metrics_server *m = xcalloc(1, sizeof(*m));
     struct listen_policy place = socket_of(config);
     int r;
 
@@ -260,14 +261,14 @@ int monitor_new(struct event_base *base, const struct metrics_policy *config,
         m->visits[i].fd = -1;
     r = listener_new(base, &place, -1, on_visitor, m, &m->listener, why);
     if (r < 0) {
-        monitor_free(m);
+        metrics_server_free(m);
         return r;
     }
     *out = m;
     return 0;
 }
 
-struct monitor *monitor_free(struct monitor *m)
+struct metrics_server *metrics_server_free(struct metrics_server *m)
 {
     if (!m)
         return NULL;
@@ -281,20 +282,22 @@ struct monitor *monitor_free(struct monitor *m)
     return NULL;
 }
 
-const char *monitor_place(const struct monitor *m)
+const char *metrics_server_place(const struct metrics_server *m)
 {
     return m->place;
 }
 
-int monitor_try_access(const struct monitor *m,
-                       const struct metrics_policy *config, struct strbuf *why)
+int metrics_server_try_access(const struct metrics_server *m,
+                              const struct metrics_policy *config,
+                              struct strbuf *why)
 {
     struct listen_policy place = socket_of(config);
 
     return listener_try_access(m->listener, &place, why);
 }
 
-void monitor_set_access(struct monitor *m, const struct metrics_policy *config)
+void metrics_server_set_access(struct metrics_server *m,
+                               const struct metrics_policy *config)
 {
     struct listen_policy place = socket_of(config);
 

@@ -17,27 +17,31 @@
 #include "policy/config/policy.h"
 #include "proxy/metrics/metrics.h"
 
-struct monitor;
+struct metrics_server;
 
 /* How things are now, for those who ask at PLACE; the callee's, and good until
  * it is asked again or anything changes. */
-typedef const struct picture *(*monitor_look)(const char *place, void *arg);
+typedef const struct picture *(*metrics_server_look)(const char *place,
+                                                     void *arg);
 
 /*
  * Listen as CONFIG says, which names a place. Returns 0 and fills *OUT; or a
  * negative errno with a line for the operator in WHY.
  */
-int monitor_new(struct event_base *base, const struct metrics_policy *config,
-                monitor_look look, void *arg, struct monitor **out,
-                struct strbuf *why);
-struct monitor *monitor_free(struct monitor *monitor);
+int metrics_server_new(struct event_base *base,
+                       const struct metrics_policy *config,
+                       metrics_server_look look, void *arg,
+                       struct metrics_server **out, struct strbuf *why);
+struct metrics_server *
+metrics_server_free(struct metrics_server *metrics_server);
 
 /* The place that it was made for. */
-const char *monitor_place(const struct monitor *monitor);
+const char *metrics_server_place(const struct metrics_server *metrics_server);
 
 /* The mode and group of its socket become CONFIG's; or could they? See
  * listener.h. */
-int monitor_try_access(const struct monitor *monitor,
-                       const struct metrics_policy *config, struct strbuf *why);
-void monitor_set_access(struct monitor *monitor,
-                        const struct metrics_policy *config);
+int metrics_server_try_access(const struct metrics_server *metrics_server,
+                              const struct metrics_policy *config,
+                              struct strbuf *why);
+void metrics_server_set_access(struct metrics_server *metrics_server,
+                               const struct metrics_policy *config);

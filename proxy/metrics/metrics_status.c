@@ -7,8 +7,8 @@ bool metrics_ready(const struct picture *picture, struct strbuf *why)
 {
     bool ready = true;
 
-    for (size_t i = 0; i < picture->harbour_count; i++) {
-        const struct harbour_view *h = &picture->harbours[i];
+    for (size_t i = 0; i < picture->backend_count; i++) {
+        const struct backend_view *h = &picture->backends[i];
 
         if (h->link_up && h->engine_up)
             continue;
@@ -21,46 +21,46 @@ bool metrics_ready(const struct picture *picture, struct strbuf *why)
     return ready;
 }
 
-static json_t *requests_of(const struct berth_view *berth)
+static json_t *requests_of(const struct frontend_view *frontend)
 {
     json_t *requests = json_object();
 
     for (unsigned v = 0; v < AUDIT_VERDICT_COUNT; v++)
         json_object_set_new(
             requests, audit_verdict_name(v),
-            json_integer((json_int_t)counters_requests(berth->counters, v)));
+            json_integer((json_int_t)counters_requests(frontend->counters, v)));
     return requests;
 }
 
-static json_t *open_of(const struct berth_view *berth)
+static json_t *open_of(const struct frontend_view *frontend)
 {
     json_t *open = json_object();
 
     for (unsigned i = 0; i < ACCESS_COUNT; i++)
         json_object_set_new(open, operation_access_name(i),
-                            json_integer(berth->open[i]));
+                            json_integer(frontend->open[i]));
     return open;
 }
 
-static json_t *berth_status(const struct berth_view *berth)
+static json_t *berth_status(const struct frontend_view *frontend)
 {
-    const struct counters *c = berth->counters;
-    uint64_t bytes_in = c->bytes_in + berth->bytes_in;
-    uint64_t bytes_out = c->bytes_out + berth->bytes_out;
+    const struct counters *c = frontend->counters;
+    uint64_t bytes_in = c->bytes_in + frontend->bytes_in;
+    uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack("{ss ss si si so so sI sI sI sI sI sI}", "namespace",
-                     berth->namespace, "listener", berth->listener, "clients",
-                     (int)berth->clients, "clients_limit",
-                     (int)berth->clients_max, "requests", requests_of(berth),
-                     "open", open_of(berth), "bytes_in", (json_int_t)bytes_in,
-                     "bytes_out", (json_int_t)bytes_out, "lookups",
-                     (json_int_t)c->lookups, "cache_requests",
-                     (json_int_t)berth->cache_asked, "cache_hits",
-                     (json_int_t)berth->cache_known, "audit_failures",
-                     (json_int_t)c->audit_failures);
+                     frontend->namespace, "listener", frontend->listener,
+                     "clients", (int)frontend->clients, "clients_limit",
+                     (int)frontend->clients_max, "requests",
+                     requests_of(frontend), "open", open_of(frontend),
+                     "bytes_in", (json_int_t)bytes_in, "bytes_out",
+                     (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
+                     "cache_requests", (json_int_t)frontend->cache_asked,
+                     "cache_hits", (json_int_t)frontend->cache_known,
+                     "audit_failures", (json_int_t)c->audit_failures);
 }
 
-static json_t *harbour_status(const struct harbour_view *h)
+static json_t *backend_status(const struct backend_view *h)
 {
     return json_pack(
         "{ss sb ss* sb sI si si si si si}", "upstream", h->upstream, "link_up",
@@ -91,19 +91,19 @@ int metrics_put_status(struct strbuf *out, const struct picture *picture)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
     json_auto_t *root = json_object();
-    json_t *berths = json_array(), *harbours = json_array();
+    json_t *frontends = json_array(), *backends = json_array();
     char *text;
     int r;
 
     json_object_set_new(root, "ready",
                         json_boolean(metrics_ready(picture, &why)));
     json_object_set_new(root, "process", process_status(&picture->process));
-    for (size_t i = 0; i < picture->berth_count; i++)
-        json_array_append_new(berths, berth_status(&picture->berths[i]));
-    json_object_set_new(root, "berths", berths);
-    for (size_t i = 0; i < picture->harbour_count; i++)
-        json_array_append_new(harbours, harbour_status(&picture->harbours[i]));
-    json_object_set_new(root, "engines", harbours);
+    for (size_t i = 0; i < picture->frontend_count; i++)
+        json_array_append_new(frontends, berth_status(&picture->frontends[i]));
+    json_object_set_new(root, "berths", frontends);
+    for (size_t i = 0; i < picture->backend_count; i++)
+        json_array_append_new(backends, backend_status(&picture->backends[i]));
+    json_object_set_new(root, "engines", backends);
     text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     r = strbuf_addf(out, "%s\n", text);
     free(text);

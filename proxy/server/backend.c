@@ -5,13 +5,13 @@
 
 #include "proxy/server/upstream_new.h"
 
-struct harbour *harbour_get(struct harbours *all, struct policy *policy)
+struct backend *backend_get(struct backends *all, struct policy *policy)
 {
-    struct harbour *h;
+    struct backend *h;
 
     for (h = all->first; h; h = h->next) {
         if (upstream_config_eq(&h->policy->upstream, &policy->upstream))
-            return harbour_ref(h);
+            return backend_ref(h);
     }
     h = xcalloc(1, sizeof(*h));
     h->refs = 1;
@@ -19,28 +19,28 @@ struct harbour *harbour_get(struct harbours *all, struct policy *policy)
     h->policy = policy_ref(policy); /* the upstream reads its configuration */
     h->upstream = upstream_new(all->base, &policy->upstream);
     h->pool = pool_new(all->base, h->upstream);
-    h->engine = engine_new(all->base, h->upstream, h->pool);
+    h->engine = engine_probe_new(all->base, h->upstream, h->pool);
     h->next = all->first;
     all->first = h;
     return h;
 }
 
-struct harbour *harbour_ref(struct harbour *h)
+struct backend *backend_ref(struct backend *h)
 {
     h->refs++;
     return h;
 }
 
-struct harbour *harbour_unref(struct harbour *h)
+struct backend *backend_unref(struct backend *h)
 {
-    struct harbour **link;
+    struct backend **link;
 
     if (!h || --h->refs)
         return NULL;
     for (link = &h->all->first; *link != h; link = &(*link)->next)
         assert(*link);
     *link = h->next;
-    engine_free(h->engine);
+    engine_probe_free(h->engine);
     pool_free(h->pool);
     upstream_free(h->upstream);
     policy_unref(h->policy);

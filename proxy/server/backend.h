@@ -10,27 +10,27 @@
 #include "proxy/upstream/engine_probe.h"
 #include "proxy/upstream/pool.h"
 
-struct harbours; /* all there are */
+struct backends; /* all there are */
 
-struct harbour {
+struct backend {
     struct upstream *upstream;
     struct pool *pool;
-    struct engine *engine;
-    struct harbours *all; /* from here on its own affair */
+    struct engine_probe *engine;
+    struct backends *all; /* from here on its own affair */
     struct policy *policy;
     unsigned refs;
-    struct harbour *next;
+    struct backend *next;
 };
 
-struct harbours {
+struct backends {
     struct event_base *base;
-    struct harbour *first;
+    struct backend *first;
 };
 
-/* The harbour that POLICY's upstream asks for, made if there is none yet. The
+/* The backend that POLICY's upstream asks for, made if there is none yet. The
  * reference is the caller's. */
-struct harbour *harbour_get(struct harbours *all, struct policy *policy);
+struct backend *backend_get(struct backends *all, struct policy *policy);
 
-struct harbour *harbour_ref(struct harbour *harbour);
+struct backend *backend_ref(struct backend *backend);
 /* The last one closes the link. NULL is fine; returns NULL. */
-struct harbour *harbour_unref(struct harbour *harbour);
+struct backend *backend_unref(struct backend *backend);

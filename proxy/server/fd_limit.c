@@ -26,7 +26,7 @@ static rlim_t needed(const struct policies *policies)
     return sum;
 }
 
-void descriptors_allow(const struct policies *policies)
+void fd_limit_allow(const struct policies *policies)
 {
     rlim_t need = needed(policies);
     struct rlimit limit;

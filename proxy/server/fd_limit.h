@@ -6,4 +6,4 @@
  * Let this process open as many descriptors as its POLICIES may take, and not
  * more; the operator is told when it may not open so many.
  */
-void descriptors_allow(const struct policies *policies);
+void fd_limit_allow(const struct policies *policies);

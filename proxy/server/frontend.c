@@ -13,13 +13,13 @@ enum {
 
 static void on_client(int fd, void *arg)
 {
-    struct berth *berth = arg;
-    unsigned limit = berth->policy->listen.clients;
+    struct frontend *frontend = arg;
+    unsigned limit = frontend->policy->listen.clients;
 
-    if (berth->session_count >= limit + BUSY_CLIENTS)
+    if (frontend->session_count >= limit + BUSY_CLIENTS)
         close(fd);
     else
-        session_new(berth, fd, berth->session_count >= limit);
+        session_new(frontend, fd, frontend->session_count >= limit);
 }
 
 static int open_audit(const struct policy *policy, struct audit_sink **out,
@@ -35,97 +35,97 @@ static int open_audit(const struct policy *policy, struct audit_sink **out,
     return r;
 }
 
-void berth_log(const struct berth *berth)
+void frontend_log(const struct frontend *frontend)
 {
-    log_info("serving %s on %s, engine at %s", berth->policy->namespace,
-             berth->path, berth->policy->upstream.url);
+    log_info("serving %s on %s, engine at %s", frontend->policy->namespace,
+             frontend->path, frontend->policy->upstream.url);
 }
 
-struct berth *berth_open(struct event_base *base, struct harbours *harbours,
-                         struct policy *policy, int activated,
-                         struct strbuf *why)
+struct frontend *frontend_open(struct event_base *base,
+                               struct backends *backends, struct policy *policy,
+                               int activated, struct strbuf *why)
 {
-    struct berth *berth = xcalloc(1, sizeof(*berth));
+    struct frontend *frontend = xcalloc(1, sizeof(*frontend));
 
-    berth->base = base;
-    berth->harbours = harbours;
-    berth->path = xstrdup(policy->listen.path);
-    berth->policy = policy_ref(policy);
-    berth->owned = owned_new(LIMIT_OWNED);
-    if (open_audit(policy, &berth->audit, why) < 0 ||
-        (activated != BERTH_INHERITS &&
-         listener_new(base, &policy->listen, activated, on_client, berth,
-                      &berth->listener, why) < 0)) {
-        berth_free(berth);
+    frontend->base = base;
+    frontend->backends = backends;
+    frontend->path = xstrdup(policy->listen.path);
+    frontend->policy = policy_ref(policy);
+    frontend->owned = own_ids_new(LIMIT_OWNED);
+    if (open_audit(policy, &frontend->audit, why) < 0 ||
+        (activated != FRONTEND_INHERITS &&
+         listener_new(base, &policy->listen, activated, on_client, frontend,
+                      &frontend->listener, why) < 0)) {
+        frontend_free(frontend);
         return NULL;
     }
-    berth->harbour = harbour_get(harbours, policy);
-    return berth;
+    frontend->backend = backend_get(backends, policy);
+    return frontend;
 }
 
-void berth_inherit(struct berth *berth, struct berth *old)
+void frontend_inherit(struct frontend *frontend, struct frontend *old)
 {
-    berth->listener = old->listener;
+    frontend->listener = old->listener;
     old->listener = NULL;
-    listener_serve(berth->listener, on_client, berth);
-    listener_set_access(berth->listener, &berth->policy->listen);
+    listener_serve(frontend->listener, on_client, frontend);
+    listener_set_access(frontend->listener, &frontend->policy->listen);
 }
 
-int berth_prepare(struct berth *berth, struct policy *policy,
-                  struct strbuf *why)
+int frontend_prepare(struct frontend *frontend, struct policy *policy,
+                     struct strbuf *why)
 {
-    int r = open_audit(policy, &berth->prepared.audit, why);
+    int r = open_audit(policy, &frontend->prepared.audit, why);
 
     if (r == 0)
-        berth->prepared.policy = policy_ref(policy);
+        frontend->prepared.policy = policy_ref(policy);
     return r;
 }
 
-void berth_forget(struct berth *berth)
+void frontend_forget(struct frontend *frontend)
 {
-    berth->prepared.audit = audit_sink_free(berth->prepared.audit);
-    policy_unref(berth->prepared.policy);
-    berth->prepared.policy = NULL;
+    frontend->prepared.audit = audit_sink_free(frontend->prepared.audit);
+    policy_unref(frontend->prepared.policy);
+    frontend->prepared.policy = NULL;
 }
 
-void berth_commit(struct berth *berth)
+void frontend_commit(struct frontend *frontend)
 {
-    struct harbour *old_harbour = berth->harbour;
-    struct policy *old_policy = berth->policy;
+    struct backend *old_backend = frontend->backend;
+    struct policy *old_policy = frontend->policy;
 
-    audit_sink_free(berth->audit);
-    berth->audit = berth->prepared.audit;
-    berth->prepared.audit = NULL;
-    berth->policy = berth->prepared.policy;
-    berth->prepared.policy = NULL;
-    berth->harbour = harbour_get(berth->harbours, berth->policy);
-    listener_set_access(berth->listener, &berth->policy->listen);
-    harbour_unref(old_harbour);
+    audit_sink_free(frontend->audit);
+    frontend->audit = frontend->prepared.audit;
+    frontend->prepared.audit = NULL;
+    frontend->policy = frontend->prepared.policy;
+    frontend->prepared.policy = NULL;
+    frontend->backend = backend_get(frontend->backends, frontend->policy);
+    listener_set_access(frontend->listener, &frontend->policy->listen);
+    backend_unref(old_backend);
     policy_unref(old_policy);
-    berth_log(berth);
+    frontend_log(frontend);
 }
 
-void berth_stop(struct berth *berth, bool now)
+void frontend_stop(struct frontend *frontend, bool now)
 {
     struct session *next;
 
-    berth->listener = listener_free(berth->listener);
-    for (struct session *s = berth->sessions; s; s = next) {
+    frontend->listener = listener_free(frontend->listener);
+    for (struct session *s = frontend->sessions; s; s = next) {
         next = session_next(s);
         session_shutdown(s, now);
     }
 }
 
-void berth_free(struct berth *berth)
+void frontend_free(struct frontend *frontend)
 {
-    if (!berth)
+    if (!frontend)
         return;
-    listener_free(berth->listener);
-    berth_forget(berth);
-    audit_sink_free(berth->audit);
-    owned_free(berth->owned);
-    harbour_unref(berth->harbour);
-    policy_unref(berth->policy);
-    free(berth->path);
-    free(berth);
+    listener_free(frontend->listener);
+    frontend_forget(frontend);
+    audit_sink_free(frontend->audit);
+    own_ids_free(frontend->owned);
+    backend_unref(frontend->backend);
+    policy_unref(frontend->policy);
+    free(frontend->path);
+    free(frontend);
 }

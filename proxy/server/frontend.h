@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * One runner's berth at work: a policy, the listener it stands behind, the
- * harbour its engine is in, and the clients there are.
+ * One runner at work: a policy, the listener it stands behind, the
+ * backend its engine is in, and the clients there are.
  */
 
 #include <event2/event.h>
@@ -15,62 +15,64 @@
 
 struct session;
 
-struct berth {
+struct frontend {
     struct event_base *base;
-    struct harbours *harbours;
+    struct backends *backends;
     char *path; /* of the listener */
     struct policy *policy;
-    struct harbour *harbour;
+    struct backend *backend;
     struct audit_sink *audit;
-    struct owned *owned; /* what is known to be the namespace's */
+    struct own_ids *owned; /* what is known to be the namespace's */
     struct listener *listener;
     struct counters counters;
     struct session *sessions; /* linked by the sessions themselves */
     unsigned session_count;
     /* Told when the last session is gone. */
-    void (*on_empty)(struct berth *berth, void *arg);
+    void (*on_empty)(struct frontend *frontend, void *arg);
     void *on_empty_arg;
     struct {
         struct policy *policy; /* or NULL */
         struct audit_sink *audit;
     } prepared;
-    struct berth *next; /* its server's */
+    struct frontend *next; /* its server's */
 };
 
-/* Where a new berth's clients come from. */
+/* Where a new frontend's clients come from. */
 enum {
-    BERTH_LISTENS = -1,  /* from a listener of its own */
-    BERTH_INHERITS = -2, /* from another's, once berth_inherit is called */
+    FRONTEND_LISTENS = -1, /* from a listener of its own */
+    FRONTEND_INHERITS =
+        -2, /* from another's, once frontend_inherit is called */
 };
 
 /*
- * Open a berth for POLICY (a reference is taken) on ACTIVATED, a listening
+ * Open a frontend for POLICY (a reference is taken) on ACTIVATED, a listening
  * socket of systemd's, or one of the words above. NULL with a line for the
  * operator in WHY when the listener or the audit cannot be had.
  */
-struct berth *berth_open(struct event_base *base, struct harbours *harbours,
-                         struct policy *policy, int activated,
-                         struct strbuf *why);
+struct frontend *frontend_open(struct event_base *base,
+                               struct backends *backends, struct policy *policy,
+                               int activated, struct strbuf *why);
 
-/* The clients of OLD, who keeps those it has, come to BERTH from now on. */
-void berth_inherit(struct berth *berth, struct berth *old);
+/* The clients of OLD, who keeps those it has, come to FRONTEND from now on. */
+void frontend_inherit(struct frontend *frontend, struct frontend *old);
 
 /*
- * Have all ready so that berth_commit cannot fail: from then on POLICY judges
- * new requests, and what runs goes on under the policy it began with. The
- * listener's path must be the same. Returns 0; or a negative errno with WHY.
+ * Have all ready so that frontend_commit cannot fail: from then on POLICY
+ * judges new requests, and what runs goes on under the policy it began with.
+ * The listener's path must be the same. Returns 0; or a negative errno with
+ * WHY.
  */
-int berth_prepare(struct berth *berth, struct policy *policy,
-                  struct strbuf *why);
-void berth_commit(struct berth *berth);
+int frontend_prepare(struct frontend *frontend, struct policy *policy,
+                     struct strbuf *why);
+void frontend_commit(struct frontend *frontend);
 /* It stays as it is. */
-void berth_forget(struct berth *berth);
+void frontend_forget(struct frontend *frontend);
 
 /* Say in the log what it serves. */
-void berth_log(const struct berth *berth);
+void frontend_log(const struct frontend *frontend);
 
 /* No new clients; sessions end when their exchanges do, or NOW. */
-void berth_stop(struct berth *berth, bool now);
+void frontend_stop(struct frontend *frontend, bool now);
 
 /* With no sessions left. NULL is fine. */
-void berth_free(struct berth *berth);
+void frontend_free(struct frontend *frontend);

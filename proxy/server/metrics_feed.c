@@ -9,9 +9,10 @@
 
 /* ---- the picture ---- */
 
-static void look_at_sessions(const struct berth *berth, struct berth_view *view)
+static void look_at_sessions(const struct frontend *frontend,
+                             struct frontend_view *view)
 {
-    for (const struct session *s = berth->sessions; s; s = session_next(s)) {
+    for (const struct session *s = frontend->sessions; s; s = session_next(s)) {
         enum operation operation;
         uint64_t in, out;
 
@@ -23,34 +24,35 @@ static void look_at_sessions(const struct berth *berth, struct berth_view *view)
     }
 }
 
-static void look_at_berth(const struct berth *berth, struct berth_view *view)
+static void look_at_berth(const struct frontend *frontend,
+                          struct frontend_view *view)
 {
-    struct owned_uses uses = owned_uses(berth->owned);
+    struct own_ids_uses uses = own_ids_uses(frontend->owned);
 
-    *view = (struct berth_view){
-        .namespace = berth->policy->namespace,
-        .listener = berth->path,
-        .counters = &berth->counters,
-        .clients = berth->session_count,
-        .clients_max = berth->policy->listen.clients,
+    *view = (struct frontend_view){
+        .namespace = frontend->policy->namespace,
+        .listener = frontend->path,
+        .counters = &frontend->counters,
+        .clients = frontend->session_count,
+        .clients_max = frontend->policy->listen.clients,
         .cache_asked = uses.asked,
         .cache_known = uses.known,
     };
-    look_at_sessions(berth, view);
+    look_at_sessions(frontend, view);
 }
 
-static void look_at_harbour(const struct harbour *harbour,
-                            struct harbour_view *view)
+static void look_at_backend(const struct backend *backend,
+                            struct backend_view *view)
 {
-    struct pool_counts pool = pool_count(harbour->pool);
+    struct pool_counts pool = pool_count(backend->pool);
     struct upstream_status status;
 
-    upstream_get_status(harbour->upstream, &status);
-    *view = (struct harbour_view){
-        .upstream = harbour->policy->upstream.url,
+    upstream_get_status(backend->upstream, &status);
+    *view = (struct backend_view){
+        .upstream = backend->policy->upstream.url,
         .link_up = status.up,
         .why = status.why,
-        .engine_up = engine_get(harbour->engine)->known,
+        .engine_up = engine_probe_get(backend->engine)->known,
         .connects = status.generation,
         .channels = status.channels,
         .used = pool.used,
@@ -65,30 +67,31 @@ static bool names(const struct policy *policy, const char *place)
     return policy->metrics.listen && !strcmp(policy->metrics.listen, place);
 }
 
-/* Is BERTH the first at PLACE, among all BERTHS, in its harbour? */
-static bool is_first_there(const struct berth *berths,
-                           const struct berth *berth, const char *place)
+/* Is BERTH the first at PLACE, among all BERTHS, in its backend? */
+static bool is_first_there(const struct frontend *frontends,
+                           const struct frontend *frontend, const char *place)
 {
-    for (; berths != berth; berths = berths->next) {
-        if (berths->harbour == berth->harbour && names(berths->policy, place))
+    for (; frontends != frontend; frontends = frontends->next) {
+        if (frontends->backend == frontend->backend &&
+            names(frontends->policy, place))
             return false;
     }
     return true;
 }
 
-static void add_harbour(struct monitors *m, const struct harbour *harbour)
+static void add_backend(struct metrics_feed *m, const struct backend *backend)
 {
-    struct harbour_view *view = &m->harbours_seen[m->picture.harbour_count];
+    struct backend_view *view = &m->backends_seen[m->picture.backend_count];
 
-    look_at_harbour(harbour, view);
-    for (size_t i = 0; i < m->picture.harbour_count; i++)
-        view->twin += !strcmp(m->harbours_seen[i].upstream, view->upstream);
-    m->picture.harbour_count++;
+    look_at_backend(backend, view);
+    for (size_t i = 0; i < m->picture.backend_count; i++)
+        view->twin += !strcmp(m->backends_seen[i].upstream, view->upstream);
+    m->picture.backend_count++;
 }
 
 static const struct picture *look(const char *place, void *arg)
 {
-    struct monitors *m = arg;
+    struct metrics_feed *m = arg;
 
     m->picture = (struct picture){
         .process = {.version = BERTH_VERSION,
@@ -97,53 +100,53 @@ static const struct picture *look(const char *place, void *arg)
                     .defences = m->defences,
                     .reloads = m->reloads,
                     .reloads_refused = m->reloads_refused},
-        .berths = m->berths_seen,
-        .harbours = m->harbours_seen,
+        .frontends = m->berths_seen,
+        .backends = m->backends_seen,
     };
     process_look(&m->process, &m->picture.process);
-    for (const struct berth *b = *m->berths; b; b = b->next) {
+    for (const struct frontend *b = *m->frontends; b; b = b->next) {
         if (!names(b->policy, place))
             continue;
-        look_at_berth(b, &m->berths_seen[m->picture.berth_count++]);
-        if (is_first_there(*m->berths, b, place))
-            add_harbour(m, b->harbour);
+        look_at_berth(b, &m->berths_seen[m->picture.frontend_count++]);
+        if (is_first_there(*m->frontends, b, place))
+            add_backend(m, b->backend);
     }
     return &m->picture;
 }
 
 /* ---- monitors come and go ---- */
 
-void monitors_init(struct monitors *m, struct event_base *base,
-                   struct berth *const *berths)
+void metrics_feed_init(struct metrics_feed *m, struct event_base *base,
+                       struct frontend *const *frontends)
 {
-    *m = (struct monitors){.base = base, .berths = berths};
+    *m = (struct metrics_feed){.base = base, .frontends = frontends};
     process_init(&m->process);
 }
 
-void monitors_fini(struct monitors *m)
+void metrics_feed_fini(struct metrics_feed *m)
 {
-    monitors_forget(m);
+    metrics_feed_forget(m);
     while (m->count)
-        monitor_free(m->items[--m->count]);
+        metrics_server_free(m->items[--m->count]);
     process_fini(&m->process);
 }
 
-static struct monitor *find(struct monitor *const *items, size_t count,
-                            const char *place)
+static struct metrics_server *find(struct metrics_server *const *items,
+                                   size_t count, const char *place)
 {
     for (size_t i = 0; i < count; i++) {
-        if (!strcmp(monitor_place(items[i]), place))
+        if (!strcmp(metrics_server_place(items[i]), place))
             return items[i];
     }
     return NULL;
 }
 
-int monitors_prepare(struct monitors *m, const struct policies *policies,
-                     struct strbuf *why)
+int metrics_feed_prepare(struct metrics_feed *m,
+                         const struct policies *policies, struct strbuf *why)
 {
     for (size_t i = 0; i < policies->count; i++) {
         const struct metrics_policy *config = &policies->items[i]->metrics;
-        const struct monitor *open;
+        const struct metrics_server *open;
         int r;
 
         if (!config->listen ||
@@ -151,11 +154,11 @@ int monitors_prepare(struct monitors *m, const struct policies *policies,
             continue;
         open = find(m->items, m->count, config->listen);
         strbuf_add(why, S("metrics.listen: "));
-        r = open ? monitor_try_access(open, config, why)
-                 : monitor_new(m->base, config, look, m,
-                               &m->prepared[m->prepared_count], why);
+        r = open ? metrics_server_try_access(open, config, why)
+                 : metrics_server_new(m->base, config, look, m,
+                                      &m->prepared[m->prepared_count], why);
         if (r < 0) {
-            monitors_forget(m);
+            metrics_feed_forget(m);
             return r;
         }
         strbuf_clear(why);
@@ -164,10 +167,10 @@ int monitors_prepare(struct monitors *m, const struct policies *policies,
     return 0;
 }
 
-void monitors_forget(struct monitors *m)
+void metrics_feed_forget(struct metrics_feed *m)
 {
     while (m->prepared_count)
-        monitor_free(m->prepared[--m->prepared_count]);
+        metrics_server_free(m->prepared[--m->prepared_count]);
 }
 
 /* What POLICIES say of PLACE, or NULL. */
@@ -181,26 +184,28 @@ static const struct metrics_policy *wanted(const struct policies *policies,
     return NULL;
 }
 
-void monitors_commit(struct monitors *m, const struct policies *policies)
+void metrics_feed_commit(struct metrics_feed *m,
+                         const struct policies *policies)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < m->count; i++) {
         const struct metrics_policy *config =
-            wanted(policies, monitor_place(m->items[i]));
+            wanted(policies, metrics_server_place(m->items[i]));
 
         if (config) {
-            monitor_set_access(m->items[i], config);
+            metrics_server_set_access(m->items[i], config);
             m->items[kept++] = m->items[i];
         } else {
-            log_info("no more metrics on %s", monitor_place(m->items[i]));
-            monitor_free(m->items[i]);
+            log_info("no more metrics on %s",
+                     metrics_server_place(m->items[i]));
+            metrics_server_free(m->items[i]);
         }
     }
     m->count = kept;
     for (size_t i = 0; i < m->prepared_count; i++) {
         m->items[m->count++] = m->prepared[i];
-        log_info("metrics on %s", monitor_place(m->prepared[i]));
+        log_info("metrics on %s", metrics_server_place(m->prepared[i]));
     }
     m->prepared_count = 0;
 }

@@ -2,7 +2,7 @@
 
 /*
  * The monitors that policies ask for ("metrics.listen"), and what they show: of
- * the berths, those whose policies name the same place; of the harbours, those
+ * the berths, those whose policies name the same place; of the backends, those
  * of such berths; and the process.
  */
 
@@ -11,34 +11,35 @@
 #include "proxy/metrics/process.h"
 #include "proxy/server/frontend.h"
 
-struct monitors {
+struct metrics_feed {
     struct event_base *base;
-    struct berth *const *berths; /* the list of those at work */
+    struct frontend *const *frontends; /* the list of those at work */
     struct process process;
     uint64_t reloads, reloads_refused;
     const char *const *defences; /* sentences; NULL at the end, or none */
-    struct monitor *items[POLICIES_MAX];
+    struct metrics_server *items[POLICIES_MAX];
     size_t count;
-    struct monitor *prepared[POLICIES_MAX]; /* those not there before */
+    struct metrics_server *prepared[POLICIES_MAX]; /* those not there before */
     size_t prepared_count;
     /* the last picture that was taken */
     struct picture picture;
-    struct berth_view berths_seen[POLICIES_MAX];
-    struct harbour_view harbours_seen[POLICIES_MAX];
+    struct frontend_view berths_seen[POLICIES_MAX];
+    struct backend_view backends_seen[POLICIES_MAX];
 };
 
-void monitors_init(struct monitors *monitors, struct event_base *base,
-                   struct berth *const *berths);
-void monitors_fini(struct monitors *monitors);
+void metrics_feed_init(struct metrics_feed *metrics_feed,
+                       struct event_base *base,
+                       struct frontend *const *frontends);
+void metrics_feed_fini(struct metrics_feed *metrics_feed);
 
 /*
- * Open what POLICIES name and is not open yet, so that monitors_commit cannot
- * fail: it closes what they do not name. Returns 0; or a negative errno with
- * a line in WHY, and all is as it was.
+ * Open what POLICIES name and is not open yet, so that metrics_feed_commit
+ * cannot fail: it closes what they do not name. Returns 0; or a negative errno
+ * with a line in WHY, and all is as it was.
  */
-int monitors_prepare(struct monitors *monitors, const struct policies *policies,
-                     struct strbuf *why);
-void monitors_commit(struct monitors *monitors,
-                     const struct policies *policies);
+int metrics_feed_prepare(struct metrics_feed *metrics_feed,
+                         const struct policies *policies, struct strbuf *why);
+void metrics_feed_commit(struct metrics_feed *metrics_feed,
+                         const struct policies *policies);
 /* What is open stays as it is. */
-void monitors_forget(struct monitors *monitors);
+void metrics_feed_forget(struct metrics_feed *metrics_feed);

@@ -15,55 +15,55 @@
 struct server {
     const struct server_config *config;
     struct event_base *base;
-    struct harbours harbours;
-    struct berth *berths;  /* at work */
-    struct berth *leaving; /* without a listener, until their sessions end */
+    struct backends backends;
+    struct frontend *frontends; /* at work */
+    struct frontend *leaving; /* without a listener, until their sessions end */
     struct event *signals[3];
     struct event *drain; /* the end of our patience */
-    struct monitors monitors;
+    struct metrics_feed metrics_feed;
     struct sandbox sandbox;
     bool stopping;
 };
 
 /* ---- berths come and go ---- */
 
-static void on_empty(struct berth *berth, void *arg);
+static void on_empty(struct frontend *frontend, void *arg);
 
-static struct berth *find_berth(struct berth *berths, const char *path)
+static struct frontend *find_berth(struct frontend *frontends, const char *path)
 {
-    for (struct berth *b = berths; b; b = b->next) {
+    for (struct frontend *b = frontends; b; b = b->next) {
         if (!strcmp(b->path, path))
             return b;
     }
     return NULL;
 }
 
-static void add_berth(struct server *server, struct berth *berth)
+static void add_berth(struct server *server, struct frontend *frontend)
 {
-    berth->on_empty = on_empty;
-    berth->on_empty_arg = server;
-    berth->next = server->berths;
-    server->berths = berth;
-    berth_log(berth);
+    frontend->on_empty = on_empty;
+    frontend->on_empty_arg = server;
+    frontend->next = server->frontends;
+    server->frontends = frontend;
+    frontend_log(frontend);
 }
 
 /* Those of LIST that have no sessions, or had none yet. */
-static void free_berths(struct berth *list)
+static void free_berths(struct frontend *list)
 {
-    struct berth *next;
+    struct frontend *next;
 
-    for (struct berth *b = list; b; b = next) {
+    for (struct frontend *b = list; b; b = next) {
         next = b->next;
-        berth_free(b);
+        frontend_free(b);
     }
 }
 
-static void unlink_berth(struct berth **list, struct berth *berth)
+static void unlink_berth(struct frontend **list, struct frontend *frontend)
 {
-    while (*list && *list != berth)
+    while (*list && *list != frontend)
         list = &(*list)->next;
     if (*list)
-        *list = berth->next;
+        *list = frontend->next;
 }
 
 /* Freed when its last session is; in a turn of its own, for the session that
@@ -72,14 +72,14 @@ static void free_leaving(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    berth_free(arg);
+    frontend_free(arg);
 }
 
 static void maybe_end(struct server *server)
 {
     if (!server->stopping)
         return;
-    for (struct berth *b = server->berths; b; b = b->next) {
+    for (struct frontend *b = server->frontends; b; b = b->next) {
         if (b->session_count)
             return;
     }
@@ -87,33 +87,33 @@ static void maybe_end(struct server *server)
         event_base_loopbreak(server->base);
 }
 
-static void on_empty(struct berth *berth, void *arg)
+static void on_empty(struct frontend *frontend, void *arg)
 {
     struct server *server = arg;
 
-    for (struct berth *b = server->leaving; b; b = b->next) {
-        if (b != berth)
+    for (struct frontend *b = server->leaving; b; b = b->next) {
+        if (b != frontend)
             continue;
-        unlink_berth(&server->leaving, berth);
-        event_base_once(server->base, -1, EV_TIMEOUT, free_leaving, berth,
+        unlink_berth(&server->leaving, frontend);
+        event_base_once(server->base, -1, EV_TIMEOUT, free_leaving, frontend,
                         &(struct timeval){0, 0});
         break;
     }
     maybe_end(server);
 }
 
-static void close_berth(struct server *server, struct berth *berth)
+static void close_berth(struct server *server, struct frontend *frontend)
 {
-    log_info("no longer serving %s on %s", berth->policy->namespace,
-             berth->path);
-    unlink_berth(&server->berths, berth);
-    if (berth->session_count == 0) {
-        berth_free(berth);
+    log_info("no longer serving %s on %s", frontend->policy->namespace,
+             frontend->path);
+    unlink_berth(&server->frontends, frontend);
+    if (frontend->session_count == 0) {
+        frontend_free(frontend);
         return;
     }
-    berth->next = server->leaving;
-    server->leaving = berth;
-    berth_stop(berth, false);
+    frontend->next = server->leaving;
+    server->leaving = frontend;
+    frontend_stop(frontend, false);
 }
 
 /* ---- reload: all of it, or nothing ---- */
@@ -148,17 +148,18 @@ static int load(const struct server *server, struct policies *all,
 /* What POLICY needs: its berth made ready, or a new one on top of FRESH. (With
  * another namespace on the same path it is another berth.) */
 static int prepare_berth(struct server *server, struct policy *policy,
-                         struct berth **fresh, struct strbuf *why)
+                         struct frontend **fresh, struct strbuf *why)
 {
-    struct berth *old = find_berth(server->berths, policy->listen.path), *new;
+    struct frontend *old = find_berth(server->frontends, policy->listen.path),
+                    *new;
     int r = old ? listener_try_access(old->listener, &policy->listen, why) : 0;
 
     if (r < 0)
         return r;
     if (old && !strcmp(old->policy->namespace, policy->namespace))
-        return berth_prepare(old, policy, why);
-    new = berth_open(server->base, &server->harbours, policy,
-                     old ? BERTH_INHERITS : BERTH_LISTENS, why);
+        return frontend_prepare(old, policy, why);
+    new = frontend_open(server->base, &server->backends, policy,
+                        old ? FRONTEND_INHERITS : FRONTEND_LISTENS, why);
     if (!new)
         return -ECANCELED;
     new->next = *fresh;
@@ -166,24 +167,24 @@ static int prepare_berth(struct server *server, struct policy *policy,
     return 0;
 }
 
-static void commit(struct server *server, struct berth *fresh)
+static void commit(struct server *server, struct frontend *fresh)
 {
-    struct berth *next;
+    struct frontend *next;
 
-    for (struct berth *b = fresh; b; b = b->next) {
-        struct berth *old = find_berth(server->berths, b->path);
+    for (struct frontend *b = fresh; b; b = b->next) {
+        struct frontend *old = find_berth(server->frontends, b->path);
 
         if (old)
-            berth_inherit(b, old);
+            frontend_inherit(b, old);
     }
-    for (struct berth *b = server->berths; b; b = next) {
+    for (struct frontend *b = server->frontends; b; b = next) {
         next = b->next;
         if (b->prepared.policy)
-            berth_commit(b);
+            frontend_commit(b);
         else
             close_berth(server, b);
     }
-    for (struct berth *b = fresh; b; b = next) {
+    for (struct frontend *b = fresh; b; b = next) {
         next = b->next;
         add_berth(server, b);
     }
@@ -192,23 +193,23 @@ static void commit(struct server *server, struct berth *fresh)
 static int reload(struct server *server, struct strbuf *why)
 {
     AUTO(policies_fini) struct policies all = {.count = 0};
-    struct berth *fresh = NULL;
+    struct frontend *fresh = NULL;
     int r = load(server, &all, why);
 
     for (size_t i = 0; r == 0 && i < all.count; i++)
         r = prepare_berth(server, all.items[i], &fresh, why);
     if (r == 0)
-        r = monitors_prepare(&server->monitors, &all, why);
+        r = metrics_feed_prepare(&server->metrics_feed, &all, why);
     if (r) {
-        for (struct berth *b = server->berths; b; b = b->next)
-            berth_forget(b);
+        for (struct frontend *b = server->frontends; b; b = b->next)
+            frontend_forget(b);
         free_berths(fresh);
         return r;
     }
     policies_log_warnings(&all);
-    descriptors_allow(&all);
+    fd_limit_allow(&all);
     commit(server, fresh);
-    monitors_commit(&server->monitors, &all);
+    metrics_feed_commit(&server->metrics_feed, &all);
     return 0;
 }
 
@@ -224,24 +225,24 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (server->stopping)
         return;
-    for (struct berth *b = server->berths; b; b = b->next)
+    for (struct frontend *b = server->frontends; b; b = b->next)
         audit_sink_reopen(b->audit);
     if (reload(server, &why)) {
         log_error("reload: the policies stay as they were, because:");
         log_warn_lines("reload", strbuf_str(&why));
-        server->monitors.reloads_refused++;
+        server->metrics_feed.reloads_refused++;
     } else {
         log_info("reload: done");
-        server->monitors.reloads++;
+        server->metrics_feed.reloads++;
     }
 }
 
 static void stop_all(struct server *server, bool now)
 {
-    for (struct berth *b = server->berths; b; b = b->next)
-        berth_stop(b, now);
-    for (struct berth *b = server->leaving; b; b = b->next)
-        berth_stop(b, now);
+    for (struct frontend *b = server->frontends; b; b = b->next)
+        frontend_stop(b, now);
+    for (struct frontend *b = server->leaving; b; b = b->next)
+        frontend_stop(b, now);
 }
 
 static void on_drain_end(evutil_socket_t fd, short what, void *arg)
@@ -268,7 +269,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
         return;
     }
     server->stopping = true;
-    for (struct berth *b = server->berths; b; b = b->next) {
+    for (struct frontend *b = server->frontends; b; b = b->next) {
         if (b->policy->timeouts.drain > longest)
             longest = b->policy->timeouts.drain;
     }
@@ -294,12 +295,12 @@ static void watch_signals(struct server *server)
 
 static void server_fini(struct server *server)
 {
-    monitors_fini(&server->monitors);
+    metrics_feed_fini(&server->metrics_feed);
     sandbox_fini(&server->sandbox);
     stop_all(server, true);
     /* sessions free themselves in a turn of the loop */
     event_base_loop(server->base, EVLOOP_NONBLOCK);
-    free_berths(server->berths);
+    free_berths(server->frontends);
     free_berths(server->leaving);
     event_base_loop(server->base, EVLOOP_NONBLOCK);
     for (size_t i = 0; i < 3; i++)
@@ -320,7 +321,8 @@ static void confine(struct server *server, const struct policies *all)
     else
         sandbox_enter(&server->sandbox, config->files, config->file_count, all);
     sandbox_log(&server->sandbox);
-    server->monitors.defences = (const char *const *)server->sandbox.defences;
+    server->metrics_feed.defences =
+        (const char *const *)server->sandbox.defences;
 }
 
 /* Open all that there is to serve. */
@@ -332,20 +334,20 @@ static int open_all(struct server *server, struct strbuf *why)
     if (r)
         return r;
     policies_log_warnings(&all);
-    descriptors_allow(&all);
+    fd_limit_allow(&all);
     for (size_t i = 0; i < all.count; i++) {
-        struct berth *berth =
-            berth_open(server->base, &server->harbours, all.items[i],
-                       (int)i < activated ? 3 + (int)i : BERTH_LISTENS, why);
+        struct frontend *frontend = frontend_open(
+            server->base, &server->backends, all.items[i],
+            (int)i < activated ? 3 + (int)i : FRONTEND_LISTENS, why);
 
-        if (!berth)
+        if (!frontend)
             return -ECANCELED;
-        add_berth(server, berth);
+        add_berth(server, frontend);
     }
-    r = monitors_prepare(&server->monitors, &all, why);
+    r = metrics_feed_prepare(&server->metrics_feed, &all, why);
     if (r)
         return r;
-    monitors_commit(&server->monitors, &all);
+    metrics_feed_commit(&server->metrics_feed, &all);
     confine(server, &all);
     return 0;
 }
@@ -356,9 +358,9 @@ int server_run(const struct server_config *config)
     struct server server = {.config = config};
     int r;
 
-    server.base = server.harbours.base = event_base_new();
+    server.base = server.backends.base = event_base_new();
     watch_signals(&server);
-    monitors_init(&server.monitors, server.base, &server.berths);
+    metrics_feed_init(&server.metrics_feed, server.base, &server.frontends);
     r = open_all(&server, &why);
     if (r == 0)
         event_base_dispatch(server.base);

@@ -26,27 +26,27 @@ static void session_close(struct session *s)
 
 static void session_free(struct session *s)
 {
-    struct berth *berth = s->berth;
+    struct frontend *frontend = s->frontend;
 
     *s->link = s->next;
     if (s->next)
         s->next->link = s->link;
-    berth->session_count--;
+    frontend->session_count--;
     exchange_free(s->exchange);
     strbuf_fini(&s->held);
     event_free(s->io);
     event_free(s->turn);
     event_free(s->timer);
     free(s);
-    if (berth->session_count == 0 && berth->on_empty)
-        berth->on_empty(berth, berth->on_empty_arg);
+    if (frontend->session_count == 0 && frontend->on_empty)
+        frontend->on_empty(frontend, frontend->on_empty_arg);
 }
 
 /* ---- time ---- */
 
 static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
 {
-    const struct policy *policy = s->berth->policy;
+    const struct policy *policy = s->frontend->policy;
 
     switch (timer) {
     case TIMER_HEAD:
@@ -90,7 +90,7 @@ static void link_timeout(struct session *s)
     unsigned retry_after;
     const char *why;
 
-    upstream_get_status(s->harbour->upstream, &status);
+    upstream_get_status(s->backend->upstream, &status);
     retry_after = status.retry_ms / 1000 + 1;
     why = status.up || !status.why
               ? "the engine's host did not open a channel in time"
@@ -126,7 +126,7 @@ void session_settle(struct session *s)
         return;
     session_watch_client(s);
     for (bool progress = true; progress;) {
-        progress = session_settle_enquiry(s);
+        progress = session_settle_subrequest(s);
         progress |= session_settle_stream(s);
         progress |= session_write_engine(s);
         progress |= session_read_engine(s);
@@ -168,28 +168,28 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
     session_settle(s);
 }
 
-struct session *session_new(struct berth *berth, int fd, bool busy)
+struct session *session_new(struct frontend *frontend, int fd, bool busy)
 {
     struct session *s = xcalloc(1, sizeof(*s));
 
-    s->berth = berth;
+    s->frontend = frontend;
     s->fd = fd;
     s->held.max = SESSION_READ_BYTES;
     session_engine_init(s);
     session_host_init(s, busy);
     s->exchange = exchange_new(&s->host);
-    s->io = event_new(berth->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST,
-                      on_io, s);
-    s->turn = event_new(berth->base, -1, 0, on_turn, s);
-    s->timer = event_new(berth->base, -1, 0, on_timer, s);
+    s->io = event_new(frontend->base, fd,
+                      EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
+    s->turn = event_new(frontend->base, -1, 0, on_turn, s);
+    s->timer = event_new(frontend->base, -1, 0, on_timer, s);
     s->writable = true;
     event_add(s->io, NULL);
-    s->next = berth->sessions;
-    s->link = &berth->sessions;
+    s->next = frontend->sessions;
+    s->link = &frontend->sessions;
     if (s->next)
         s->next->link = &s->next;
-    berth->sessions = s;
-    berth->session_count++;
+    frontend->sessions = s;
+    frontend->session_count++;
     set_timer(s);
     return s;
 }

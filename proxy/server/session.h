@@ -14,7 +14,7 @@ struct session;
  * Serve the client on FD, which is the session's from now on. BUSY: answer
  * every request with 503, for there are too many clients.
  */
-struct session *session_new(struct berth *berth, int fd, bool busy);
+struct session *session_new(struct frontend *frontend, int fd, bool busy);
 
 /* Finish what runs, then close; NOW: at once. The session frees itself and
  * tells its berth. */

@@ -28,7 +28,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
     if (stream) {
         use_stream(s, stream);
     } else {
-        engine_doubt(s->harbour->engine);
+        engine_probe_doubt(s->backend->engine);
         exchange_stream_failed(s->exchange, why, 1, true);
     }
     session_settle(s);
@@ -41,16 +41,16 @@ void session_engine_init(struct session *s)
 
 void session_drop_stream(struct session *s, bool reusable)
 {
-    s->enquiry = enquiry_cancel(s->enquiry);
+    s->subrequest = subrequest_cancel(s->subrequest);
     if (s->waiting)
-        pool_cancel(s->harbour->pool, &s->waiter);
+        pool_cancel(s->backend->pool, &s->waiter);
     s->waiting = false;
     if (s->stream && reusable && !s->shut[ENGINE])
-        pool_give(s->harbour->pool, s->stream);
+        pool_give(s->backend->pool, s->stream);
     else if (s->stream)
-        pool_discard(s->harbour->pool, s->stream);
+        pool_discard(s->backend->pool, s->stream);
     s->stream = NULL;
-    s->harbour = harbour_unref(s->harbour);
+    s->backend = backend_unref(s->backend);
     s->shut[ENGINE] = s->told_engine_eof = false;
 }
 
@@ -60,9 +60,9 @@ static bool want_stream(struct session *s)
 
     if (s->stream || s->waiting)
         return false;
-    if (!s->harbour)
-        s->harbour = harbour_ref(s->berth->harbour);
-    stream = pool_take(s->harbour->pool, &s->waiter);
+    if (!s->backend)
+        s->backend = backend_ref(s->frontend->backend);
+    stream = pool_take(s->backend->pool, &s->waiter);
     if (stream)
         use_stream(s, stream);
     else
@@ -75,37 +75,38 @@ static void on_answer(const struct http_head *head, struct str body,
 {
     struct session *s = arg;
 
-    s->enquiry = NULL;
+    s->subrequest = NULL;
     if (head) {
         AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
         exchange_answered(s->exchange, head->status, reply);
     } else {
-        engine_doubt(s->harbour->engine);
+        engine_probe_doubt(s->backend->engine);
         exchange_ask_failed(s->exchange, why, 1);
     }
     session_settle(s);
 }
 
 /* One question at a time: the next depends on what was answered. */
-bool session_settle_enquiry(struct session *s)
+bool session_settle_subrequest(struct session *s)
 {
     bool ask = exchange_wish(s->exchange).ask;
     const struct question *question;
 
-    if (ask == (s->enquiry != NULL))
+    if (ask == (s->subrequest != NULL))
         return false;
     if (!ask) {
-        s->enquiry = enquiry_cancel(s->enquiry);
+        s->subrequest = subrequest_cancel(s->subrequest);
         return true;
     }
-    if (!s->harbour)
-        s->harbour = harbour_ref(s->berth->harbour);
+    if (!s->backend)
+        s->backend = backend_ref(s->frontend->backend);
     question = exchange_question(s->exchange);
-    s->berth->counters.lookups++;
-    s->enquiry = enquiry_new(s->berth->base, s->harbour->pool, question->method,
-                             strbuf_str(&question->target),
-                             strbuf_str(&question->body), on_answer, s);
+    s->frontend->counters.lookups++;
+    s->subrequest =
+        subrequest_new(s->frontend->base, s->backend->pool, question->method,
+                       strbuf_str(&question->target),
+                       strbuf_str(&question->body), on_answer, s);
     return true;
 }
 
@@ -157,7 +158,7 @@ static bool settle_engine_end(struct session *s)
         AUTO(strbuf_fini) struct strbuf copy = STRBUF(2 * LIMIT_REASON);
 
         strbuf_add(&copy, str_head(why, LIMIT_REASON));
-        engine_doubt(s->harbour->engine);
+        engine_probe_doubt(s->backend->engine);
         exchange_stream_failed(s->exchange, strbuf_cstr(&copy), 1,
                                stream->pristine);
         return true;

@@ -9,21 +9,21 @@ static struct policy *host_policy(void *arg)
 {
     struct session *s = arg;
 
-    return s->berth->policy;
+    return s->frontend->policy;
 }
 
 static const struct engine_facts *host_engine(void *arg)
 {
     struct session *s = arg;
 
-    return engine_get(s->berth->harbour->engine);
+    return engine_probe_get(s->frontend->backend->engine);
 }
 
-static struct owned *host_owned(void *arg)
+static struct own_ids *host_owned(void *arg)
 {
     struct session *s = arg;
 
-    return s->berth->owned;
+    return s->frontend->owned;
 }
 
 static uint64_t host_random(void *arg)
@@ -49,10 +49,10 @@ static int host_audit(void *arg, struct str line)
 {
     struct session *s = arg;
 
-    int r = audit_sink_write(s->berth->audit, line);
+    int r = audit_sink_write(s->frontend->audit, line);
 
     if (r < 0)
-        s->berth->counters.audit_failures++;
+        s->frontend->counters.audit_failures++;
     return r;
 }
 
@@ -60,7 +60,7 @@ static void host_ended(void *arg, const struct audit_facts *end)
 {
     struct session *s = arg;
 
-    counters_add(&s->berth->counters, end);
+    counters_add(&s->frontend->counters, end);
 }
 
 static void host_identify(void *arg, char *id, size_t size)
@@ -98,7 +98,7 @@ void session_host_init(struct session *s, bool busy)
         .ended = host_ended,
         .identify = host_identify,
         .arg = s,
-        .listener = s->berth->path,
+        .listener = s->frontend->path,
         .peer = peer_of(s->fd),
         .busy = busy,
     };

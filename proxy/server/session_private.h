@@ -18,7 +18,7 @@
 enum { SESSION_READ_BYTES = 128 * 1024 };
 
 struct session {
-    struct berth *berth;
+    struct frontend *frontend;
     int fd;
     struct event *io;   /* edge-triggered: what it told is kept below */
     struct event *turn; /* settle again, in a turn of its own */
@@ -32,9 +32,9 @@ struct session {
     struct strbuf held; /* read from the client, not yet taken */
     struct exchange_host host;
     struct exchange *exchange;
-    struct harbour *harbour; /* of the enquiry, and of the stream, while there
-                                or awaited */
-    struct enquiry *enquiry;
+    struct backend *backend; /* of the subrequest, and of the stream, while
+                                there or awaited */
+    struct subrequest *subrequest;
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;
@@ -56,7 +56,7 @@ void session_engine_init(struct session *s);
  * not shut goes back to the pool. */
 void session_drop_stream(struct session *s, bool reusable);
 
-bool session_settle_enquiry(struct session *s);
+bool session_settle_subrequest(struct session *s);
 bool session_settle_stream(struct session *s);
 bool session_write_engine(struct session *s);
 bool session_read_engine(struct session *s);

@@ -10,23 +10,23 @@ enum {
     PROBE_TIMEOUT_S = 10,
 };
 
-struct engine {
+struct engine_probe {
     struct event_base *base;
     struct upstream *upstream;
     struct pool *pool;
     struct engine_facts facts;
-    struct event *timer;   /* the next probe, or the end of this one */
-    struct enquiry *probe; /* or NULL */
+    struct event *timer;      /* the next probe, or the end of this one */
+    struct subrequest *probe; /* or NULL */
 };
 
-static void again_in(struct engine *engine, long seconds)
+static void again_in(struct engine_probe *engine, long seconds)
 {
     const struct timeval delay = {seconds, 0};
 
     event_add(engine->timer, &delay);
 }
 
-static void set_known(struct engine *engine, bool known, const char *why)
+static void set_known(struct engine_probe *engine, bool known, const char *why)
 {
     if (known && !engine->facts.known)
         log_info("the engine answers");
@@ -38,7 +38,7 @@ static void set_known(struct engine *engine, bool known, const char *why)
 static void on_reply(const struct http_head *head, struct str body,
                      const char *why, void *arg)
 {
-    struct engine *engine = arg;
+    struct engine_probe *engine = arg;
     bool was_known = engine->facts.known;
     bool known = head && engine_facts_learn(&engine->facts, head);
 
@@ -49,7 +49,7 @@ static void on_reply(const struct http_head *head, struct str body,
     again_in(engine, PROBE_EVERY_S);
 }
 
-static void probe(struct engine *engine)
+static void probe(struct engine_probe *engine)
 {
     struct upstream_status status;
 
@@ -59,38 +59,39 @@ static void probe(struct engine *engine)
         set_known(engine, false, status.why);
         return;
     }
-    engine->probe = enquiry_new(engine->base, engine->pool, METHOD_GET,
-                                S("/_ping"), S(""), on_reply, engine);
+    engine->probe = subrequest_new(engine->base, engine->pool, METHOD_GET,
+                                   S("/_ping"), S(""), on_reply, engine);
     again_in(engine, PROBE_TIMEOUT_S);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-    struct engine *engine = arg;
+    struct engine_probe *engine = arg;
 
     (void)fd;
     (void)what;
     if (engine->probe) {
         set_known(engine, false, "it does not answer /_ping");
-        engine->probe = enquiry_cancel(engine->probe);
+        engine->probe = subrequest_cancel(engine->probe);
     }
     probe(engine);
 }
 
 static void on_status(struct upstream *upstream, void *arg)
 {
-    struct engine *engine = arg;
+    struct engine_probe *engine = arg;
 
     (void)upstream;
-    engine->probe = enquiry_cancel(engine->probe);
+    engine->probe = subrequest_cancel(engine->probe);
     event_del(engine->timer);
     probe(engine);
 }
 
-struct engine *engine_new(struct event_base *base, struct upstream *upstream,
-                          struct pool *pool)
+struct engine_probe *engine_probe_new(struct event_base *base,
+                                      struct upstream *upstream,
+                                      struct pool *pool)
 {
-    struct engine *engine = xcalloc(1, sizeof(*engine));
+    struct engine_probe *engine = xcalloc(1, sizeof(*engine));
 
     engine->base = base;
     engine->upstream = upstream;
@@ -103,24 +104,24 @@ struct engine *engine_new(struct event_base *base, struct upstream *upstream,
     return engine;
 }
 
-struct engine *engine_free(struct engine *engine)
+struct engine_probe *engine_probe_free(struct engine_probe *engine)
 {
     if (!engine)
         return NULL;
     engine->upstream->on_status = NULL;
-    enquiry_cancel(engine->probe);
+    subrequest_cancel(engine->probe);
     event_free(engine->timer);
     engine_facts_fini(&engine->facts);
     free(engine);
     return NULL;
 }
 
-const struct engine_facts *engine_get(const struct engine *engine)
+const struct engine_facts *engine_probe_get(const struct engine_probe *engine)
 {
     return &engine->facts;
 }
 
-void engine_doubt(struct engine *engine)
+void engine_probe_doubt(struct engine_probe *engine)
 {
     set_known(engine, false, "a request failed");
     if (!engine->probe)

@@ -10,14 +10,15 @@
 #include "proxy/exchange/reply.h"
 #include "proxy/upstream/pool.h"
 
-struct engine;
+struct engine_probe;
 
-struct engine *engine_new(struct event_base *base, struct upstream *upstream,
-                          struct pool *pool);
-struct engine *engine_free(struct engine *engine);
+struct engine_probe *engine_probe_new(struct event_base *base,
+                                      struct upstream *upstream,
+                                      struct pool *pool);
+struct engine_probe *engine_probe_free(struct engine_probe *engine);
 
 /* The facts; .known is false while the engine does not answer. */
-const struct engine_facts *engine_get(const struct engine *engine);
+const struct engine_facts *engine_probe_get(const struct engine_probe *engine);
 
 /* A request has failed: look again now rather than later. */
-void engine_doubt(struct engine *engine);
+void engine_probe_doubt(struct engine_probe *engine);

@@ -5,7 +5,7 @@
 
 #include "proxy/http/http_reader.h"
 
-struct enquiry {
+struct subrequest {
     struct pool *pool;
     struct pool_waiter waiter;
     struct event *start; /* a stream that was there at once, a turn later */
@@ -13,12 +13,12 @@ struct enquiry {
     struct http_reader *reader;
     struct strbuf request;
     struct strbuf reply;
-    enquiry_cb on_reply;
+    subrequest_cb on_reply;
     void *arg;
     struct strbuf unsent; /* of a GET: to be said once more, or empty */
 };
 
-static void enquiry_free(struct enquiry *e, bool reusable)
+static void subrequest_free(struct subrequest *e, bool reusable)
 {
     pool_cancel(e->pool, &e->waiter);
     if (e->stream && reusable)
@@ -33,26 +33,26 @@ static void enquiry_free(struct enquiry *e, bool reusable)
     free(e);
 }
 
-struct enquiry *enquiry_cancel(struct enquiry *e)
+struct subrequest *subrequest_cancel(struct subrequest *e)
 {
     if (e)
-        enquiry_free(e, false);
+        subrequest_free(e, false);
     return NULL;
 }
 
-static void fail(struct enquiry *e, const char *why)
+static void fail(struct subrequest *e, const char *why)
 {
     /* the words may be the stream's own */
     AUTO(strbuf_fini) struct strbuf copy = STRBUF(LIMIT_REASON);
-    enquiry_cb on_reply = e->on_reply;
+    subrequest_cb on_reply = e->on_reply;
     void *arg = e->arg;
 
     strbuf_add(&copy, str_head(str_from(why), LIMIT_REASON - 1));
-    enquiry_free(e, false);
+    subrequest_free(e, false);
     on_reply(NULL, S(""), strbuf_cstr(&copy), arg);
 }
 
-static void succeed(struct enquiry *e)
+static void succeed(struct subrequest *e)
 {
     struct stream *stream = e->stream;
     struct pool *pool = e->pool;
@@ -66,11 +66,11 @@ static void succeed(struct enquiry *e)
     e->stream = NULL;
     e->on_reply(http_reader_head(e->reader), strbuf_str(&e->reply), NULL,
                 e->arg);
-    enquiry_free(e, false);
+    subrequest_free(e, false);
 }
 
-/* Take in what has come; true when the enquiry is over and gone. */
-static bool read_reply(struct enquiry *e)
+/* Take in what has come; true when the subrequest is over and gone. */
+static bool read_reply(struct subrequest *e)
 {
     struct str in = stream_peek(e->stream), data;
     size_t used, total = 0;
@@ -98,7 +98,7 @@ static bool read_reply(struct enquiry *e)
             stream_consume(e->stream, total);
             succeed(e);
             return true;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
         case HTTP_ERROR:
             fail(e, "the engine's reply to berth is no HTTP");
             return true;
@@ -106,13 +106,13 @@ static bool read_reply(struct enquiry *e)
     }
 }
 
-static void use_stream(struct enquiry *e, struct stream *stream);
+static void use_stream(struct subrequest *e, struct stream *stream);
 
 /*
  * A stream that lay idle may have ended unnoticed. A question changes nothing,
  * so it is asked once more.
  */
-static bool ask_again(struct enquiry *e)
+static bool ask_again(struct subrequest *e)
 {
     struct stream *stream;
 
@@ -132,7 +132,7 @@ static bool ask_again(struct enquiry *e)
 
 static void on_change(struct stream *stream, void *arg)
 {
-    struct enquiry *e = arg;
+    struct subrequest *e = arg;
 
     if (stream->state == STREAM_OPEN)
         strbuf_consume(&e->request,
@@ -147,7 +147,7 @@ static void on_change(struct stream *stream, void *arg)
         fail(e, "the engine closed a connection");
 }
 
-static void use_stream(struct enquiry *e, struct stream *stream)
+static void use_stream(struct subrequest *e, struct stream *stream)
 {
     e->stream = stream;
     stream->on_change = on_change;
@@ -158,8 +158,9 @@ static void use_stream(struct enquiry *e, struct stream *stream)
 static void on_stream(struct pool_waiter *waiter, struct stream *stream,
                       const char *why)
 {
-    struct enquiry *e =
-        (struct enquiry *)((char *)waiter - offsetof(struct enquiry, waiter));
+    struct subrequest *e =
+        (struct subrequest *)((char *)waiter -
+                              offsetof(struct subrequest, waiter));
 
     if (stream)
         use_stream(e, stream);
@@ -169,7 +170,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
 
 static void on_start(evutil_socket_t fd, short what, void *arg)
 {
-    struct enquiry *e = arg;
+    struct subrequest *e = arg;
 
     (void)fd;
     (void)what;
@@ -198,18 +199,19 @@ static void put_request(struct strbuf *out, enum method method,
     assert(r == 0); /* what is asked is made by berth itself, and bounded */
 }
 
-struct enquiry *enquiry_new(struct event_base *base, struct pool *pool,
-                            enum method method, struct str target,
-                            struct str body, enquiry_cb on_reply, void *arg)
+struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
+                                  enum method method, struct str target,
+                                  struct str body, subrequest_cb on_reply,
+                                  void *arg)
 {
-    struct enquiry *e = xcalloc(1, sizeof(*e));
+    struct subrequest *e = xcalloc(1, sizeof(*e));
 
     e->pool = pool;
     e->waiter.on_stream = on_stream;
     e->on_reply = on_reply;
     e->arg = arg;
     e->request.max = 2 * LIMIT_HEAD + LIMIT_JSON_WRITTEN;
-    e->reply.max = LIMIT_ENQUIRY;
+    e->reply.max = LIMIT_SUBREQUEST;
     e->reader = http_reader_new(HTTP_RESPONSES);
     http_reader_expect(e->reader, method);
     put_request(&e->request, method, target, body);

@@ -8,23 +8,25 @@
 #include "proxy/http/http_message.h"
 #include "proxy/upstream/pool.h"
 
-struct enquiry;
+struct subrequest;
 
 /*
  * The reply: its HEAD and its whole BODY; or, with HEAD NULL, WHY there is
- * none. The enquiry is gone when this returns.
+ * none. The subrequest is gone when this returns.
  */
-typedef void (*enquiry_cb)(const struct http_head *head, struct str body,
-                           const char *why, void *arg);
+typedef void (*subrequest_cb)(const struct http_head *head, struct str body,
+                              const char *why, void *arg);
 
 /*
  * Send METHOD TARGET with BODY (JSON, or empty) over a stream of POOL's.
  * The callback comes from the event loop, never from inside this call, unless
- * the enquiry is cancelled before. Replies over LIMIT_ENQUIRY are failures.
+ * the subrequest is cancelled before. Replies over LIMIT_SUBREQUEST are
+ * failures.
  */
-struct enquiry *enquiry_new(struct event_base *base, struct pool *pool,
-                            enum method method, struct str target,
-                            struct str body, enquiry_cb on_reply, void *arg);
+struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
+                                  enum method method, struct str target,
+                                  struct str body, subrequest_cb on_reply,
+                                  void *arg);
 
 /* No callback any more. NULL is fine; returns NULL. */
-struct enquiry *enquiry_cancel(struct enquiry *enquiry);
+struct subrequest *subrequest_cancel(struct subrequest *subrequest);

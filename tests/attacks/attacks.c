@@ -155,18 +155,18 @@ static void compose(struct strbuf *out, const json_t *request)
 
 /* ---- the engine ---- */
 
-struct engine {
+struct engine_probe {
     struct http_reader *reader;
-    bool tunnel;
+    bool hijack;
 };
 
-static void answer(struct exchange_driver *d, struct engine *engine)
+static void answer(struct exchange_driver *d, struct engine_probe *engine)
 {
     const struct http_head *head = http_reader_head(engine->reader);
 
-    engine->tunnel = head->upgrade.len > 0;
+    engine->hijack = head->upgrade.len > 0;
     driver_send(d, ENGINE,
-                engine->tunnel
+                engine->hijack
                     ? S("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n"
                         "Upgrade: tcp\r\n\r\n")
                     : S("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -174,14 +174,14 @@ static void answer(struct exchange_driver *d, struct engine *engine)
 }
 
 /* Read what the engine got, and answer whole requests. */
-static bool serve(struct exchange_driver *d, struct engine *engine,
+static bool serve(struct exchange_driver *d, struct engine_probe *engine,
                   struct outcome *out)
 {
     struct strbuf *in = &d->sides[ENGINE].out;
     size_t seen = 0;
     bool progress = false;
 
-    while (!engine->tunnel) {
+    while (!engine->hijack) {
         struct str data;
         size_t used;
         enum http_event event = http_reader_next(
@@ -190,7 +190,7 @@ static bool serve(struct exchange_driver *d, struct engine *engine,
         seen += used;
         if (event == HTTP_MORE)
             break;
-        assert(event != HTTP_ERROR && event != HTTP_TUNNEL);
+        assert(event != HTTP_ERROR && event != HTTP_HIJACK);
         if (event == HTTP_HEAD)
             out->reached++;
         if (event == HTTP_END) {
@@ -223,7 +223,7 @@ static void play(const struct test_case *test, const json_t *request,
     AUTO(strbuf_fini) struct strbuf bytes = STRBUF(ROOM);
     json_auto_t *policy = json_pack("{s:s}", "preset", preset);
     json_t *changes = json_object_get(test->json, "policy");
-    struct engine engine = {0};
+    struct engine_probe engine = {0};
     struct exchange_driver d;
     bool progress = true;
     char *keys;
@@ -244,7 +244,7 @@ static void play(const struct test_case *test, const json_t *request,
         if (driver_open_stream(&d)) {
             engine.reader = http_reader_free(engine.reader);
             engine.reader = http_reader_new(HTTP_REQUESTS);
-            engine.tunnel = false;
+            engine.hijack = false;
             progress = true;
         }
         if (engine.reader)

@@ -119,14 +119,14 @@ static void take_engine(struct play *p)
             watch_request(p);
             p->engine_raw = true;
             break;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
         case HTTP_ERROR:
             assert(!"no request");
         }
         in = str_from_index(in, used);
     }
     if (in.len) /* behind the request */
-        assert(p->route->reply == REPLY_TUNNEL);
+        assert(p->route->reply == REPLY_HIJACK);
     strbuf_clear(out);
 }
 
@@ -173,7 +173,7 @@ static void take_client(struct play *p)
             /* one reply a request, or one to something that is none */
             assert(p->answered <= p->method_count + 1);
             break;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
             p->client_raw = true;
             break;
         case HTTP_ERROR:
@@ -227,7 +227,7 @@ static void note_asked(struct play *p, struct str bytes)
         case HTTP_DATA:
         case HTTP_END:
             break;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
         case HTTP_ERROR:
             p->asks_no_more = true;
         }
@@ -413,7 +413,7 @@ void play(const uint8_t *bytes, size_t len, struct policy *policy,
                      .reply = STRBUF(LIMIT_REPLY)};
 
     driver_init(&p.d, policy_ref(policy));
-    p.d.owned = watch ? owned_new(LIMIT_OWNED) : NULL;
+    p.d.owned = watch ? own_ids_new(LIMIT_OWNED) : NULL;
     p.asks = http_reader_new(HTTP_REQUESTS);
     p.client = http_reader_new(HTTP_RESPONSES);
     while (p.rest.len && !p.d.closed) {
@@ -426,6 +426,6 @@ void play(const uint8_t *bytes, size_t len, struct policy *policy,
     http_reader_free(p.engine);
     strbuf_fini(&p.request);
     strbuf_fini(&p.reply);
-    owned_free(p.d.owned);
+    own_ids_free(p.d.owned);
     driver_fini(&p.d);
 }

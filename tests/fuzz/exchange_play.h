@@ -28,7 +28,7 @@ struct watch {
     /* All of a request; BODY is NULL when it is no JSON. */
     void (*request)(const struct route_match *match,
                     const struct target *target, json_t *body,
-                    struct owned *owned);
+                    struct own_ids *owned);
     /* All of a reply to OPERATION, if that is known. */
     void (*reply)(enum operation operation, int status, struct str body);
 };

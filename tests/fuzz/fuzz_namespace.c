@@ -147,7 +147,7 @@ static char *message(const char *first, const char *rest, const char *body)
 
 static void request_is_kept(const struct route_match *match,
                             const struct target *target, json_t *body,
-                            struct owned *owned)
+                            struct own_ids *owned)
 {
     assert(!kept_wrong(S("r1"), owned, match, target, body));
 }

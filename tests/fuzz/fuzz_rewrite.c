@@ -118,7 +118,7 @@ static void check(struct target *target, struct route_match *match,
                   struct str body_text, struct str answers)
 {
     const struct rewrite_context context = {
-        .ns = S("r1"), .engine_minor = 45, .owned = owned_new(LIMIT_OWNED)};
+        .ns = S("r1"), .engine_minor = 45, .owned = own_ids_new(LIMIT_OWNED)};
     AUTO(strbuf_fini) struct strbuf out = STRBUF(64 * LIMIT_HEAD);
     json_t *body = NULL;
     struct verdict why;
@@ -140,7 +140,7 @@ static void check(struct target *target, struct route_match *match,
         assert(rw.verdict.status >= 400 && rw.verdict.reason[0]);
     }
     rewrite_fini(&rw);
-    owned_free(context.owned);
+    own_ids_free(context.owned);
     json_decref(body);
 }
 

@@ -23,7 +23,7 @@ static const struct engine_facts *host_engine(void *arg)
     return &d->facts;
 }
 
-static struct owned *host_owned(void *arg)
+static struct own_ids *host_owned(void *arg)
 {
     struct exchange_driver *d = arg;
 

@@ -25,7 +25,7 @@ struct exchange_driver {
     struct exchange *ex;
     struct policy *policy;
     struct engine_facts facts;
-    struct owned *owned; /* the test's, or NULL */
+    struct own_ids *owned; /* the test's, or NULL */
     struct driver_side sides[2];
     size_t piece; /* so many bytes at most are fed or sent at once */
 

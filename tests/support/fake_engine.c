@@ -3,7 +3,7 @@
 struct rewrite_context obliging_context(const char *ns)
 {
     return (struct rewrite_context){
-        .ns = str_from(ns), .engine_minor = 45, .owned = owned_new(16)};
+        .ns = str_from(ns), .engine_minor = 45, .owned = own_ids_new(16)};
 }
 
 static int status_of(const struct ask *ask)

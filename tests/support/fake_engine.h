@@ -6,7 +6,7 @@
 
 #include "policy/isolation/rewrite.h"
 
-/* Of the namespace NS. owned_free(context.owned). */
+/* Of the namespace NS. own_ids_free(context.owned). */
 struct rewrite_context obliging_context(const char *ns);
 
 /* Answer all that RW asks, beginning with STEP. */

@@ -76,7 +76,7 @@ static void put_event(struct strbuf *out, enum http_side side,
         put_head(out, side, http_reader_head(reader));
     else if (event == HTTP_END)
         put_text(out, "END\n");
-    else if (event == HTTP_TUNNEL)
+    else if (event == HTTP_HIJACK)
         put_text(out, "TUNNEL\n");
     else
         strbuf_addf(out, "ERROR %d %s\n", http_reader_error(reader)->status,

@@ -5,7 +5,7 @@
 
 struct check {
     struct str ns;
-    struct owned *owned;
+    struct own_ids *owned;
     const char *wrong;
 };
 
@@ -29,7 +29,7 @@ static bool is_own(const struct check *check, enum ref_kind kind,
         return true;
     /* what is too long to be remembered is believed */
     return check->owned &&
-           (word.len > OWNED_WORD || owned_has(check->owned, kind, word));
+           (word.len > OWNED_WORD || own_ids_has(check->owned, kind, word));
 }
 
 static bool mode_is_own(const struct check *check, enum ref_kind kind,
@@ -172,7 +172,7 @@ static bool query_is_kept(const struct check *check,
     return kept;
 }
 
-const char *kept_wrong(struct str ns, struct owned *owned,
+const char *kept_wrong(struct str ns, struct own_ids *owned,
                        const struct route_match *match,
                        const struct target *target, json_t *body)
 {

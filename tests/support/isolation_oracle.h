@@ -17,6 +17,6 @@
  * be NULL); or which lacks the label that makes a new thing its own. Images are
  * nobody's in this.
  */
-const char *kept_wrong(struct str ns, struct owned *owned,
+const char *kept_wrong(struct str ns, struct own_ids *owned,
                        const struct route_match *match,
                        const struct target *target, json_t *body);

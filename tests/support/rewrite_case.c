@@ -11,7 +11,7 @@ struct run {
     struct target target;
     struct route_match match;
     json_t *body;
-    struct owned *owned;
+    struct own_ids *owned;
     struct rewrite rw;
     json_t *left; /* answers that nobody has asked for yet */
 };
@@ -126,7 +126,7 @@ static void check_learned(struct run *run)
         struct str kind, word;
 
         str_cut(str_from(json_string_value(known)), ' ', &kind, &word);
-        if (!owned_has(run->owned, kind_of(kind), word))
+        if (!own_ids_has(run->owned, kind_of(kind), word))
             strbuf_addf(run->wrong, "%s is not known\n",
                         json_string_value(known));
     }
@@ -314,7 +314,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
     struct rewrite_context context = {
         .ns = S("r1"),
         .engine_minor = engine ? (unsigned)json_integer_value(engine) : 45,
-        .owned = owned_new(64),
+        .owned = own_ids_new(64),
     };
 
     run.owned = context.owned;
@@ -334,5 +334,5 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
     }
     json_decref(run.body);
     target_fini(&run.target);
-    owned_free(run.owned);
+    own_ids_free(run.owned);
 }

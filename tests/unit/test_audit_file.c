@@ -59,7 +59,7 @@ static void records_come_in_their_order(void **state)
 
     (void)state;
     append("{\"n\":1}\n{\"n\":2}\n");
-    assert_int_equal(record_file_read(path, false, on_record, &seen), 0);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), 0);
     assert_int_equal(seen.count, 2);
     assert_int_equal(seen.last, 2);
 }
@@ -70,7 +70,7 @@ static void the_last_line_may_lack_its_end(void **state)
 
     (void)state;
     append("{\"n\":1}\n{\"n\":2}");
-    assert_int_equal(record_file_read(path, false, on_record, &seen), 0);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), 0);
     assert_int_equal(seen.count, 2);
 }
 
@@ -80,7 +80,7 @@ static void other_lines_are_counted(void **state)
 
     (void)state;
     append("{\"n\":1}\n{\"n\":\n[1]\n\n{\"n\":4}\n");
-    assert_int_equal(record_file_read(path, false, on_record, &seen), 2);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), 2);
     assert_int_equal(seen.count, 2);
     assert_int_equal(seen.last, 4);
 }
@@ -95,12 +95,12 @@ static void a_line_may_be_long_but_not_endless(void **state)
     append("{\"n\":");
     append(pad);
     append("7}\n");
-    assert_int_equal(record_file_read(path, false, on_record, &seen), 0);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), 0);
     assert_int_equal(seen.last, 7);
     memset(pad, ' ', LIMIT_AUDIT_LINE - 1);
     append(pad);
     append(pad);
-    assert_int_equal(record_file_read(path, false, on_record, &seen), -EFBIG);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), -EFBIG);
     free(pad);
 }
 
@@ -114,7 +114,7 @@ static void bytes_that_are_no_text_are_no_record(void **state)
     assert_int_equal(fwrite("\0\0\n\0{\n\xff\n", 1, 8, file), 8);
     fclose(file);
     append("{\"n\":5}\n");
-    assert_int_equal(record_file_read(path, false, on_record, &seen), 3);
+    assert_int_equal(audit_file_read(path, false, on_record, &seen), 3);
     assert_int_equal(seen.last, 5);
 }
 
@@ -122,7 +122,7 @@ static void a_missing_file_is_told(void **state)
 {
     (void)state;
     assert_int_equal(
-        record_file_read("/tmp/berth-no-such-file", false, on_record, NULL),
+        audit_file_read("/tmp/berth-no-such-file", false, on_record, NULL),
         -ENOENT);
 }
 
@@ -146,7 +146,7 @@ static void a_file_that_grows_and_is_rotated_is_followed(void **state)
 
     (void)state;
     append("{\"n\":1}\n");
-    assert_int_equal(record_file_read(path, true, on_followed, &seen), 0);
+    assert_int_equal(audit_file_read(path, true, on_followed, &seen), 0);
     assert_int_equal(seen.last, 3);
 }
 

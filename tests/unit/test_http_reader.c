@@ -215,7 +215,7 @@ static void no_byte_behind_the_input_is_read(void **state)
                 do {
                     event = http_reader_next(reader, rest, &used, &data);
                     rest = str_of(rest.ptr + used, rest.len - used);
-                } while (event != HTTP_MORE && event != HTTP_TUNNEL &&
+                } while (event != HTTP_MORE && event != HTTP_HIJACK &&
                          event != HTTP_ERROR);
             }
             http_reader_free(reader);
@@ -272,7 +272,7 @@ static void it_knows_whether_it_is_in_a_head(void **state)
     assert_null(http_reader_free(NULL));
 }
 
-static void a_tunnel_takes_nothing_any_more(void **state)
+static void a_hijack_takes_nothing_any_more(void **state)
 {
     struct http_reader *reader = http_reader_new(HTTP_RESPONSES);
     struct str data;
@@ -282,11 +282,11 @@ static void a_tunnel_takes_nothing_any_more(void **state)
     assert_int_equal(
         http_reader_next(reader, S("HTTP/1.1 200 OK\r\n\r\n"), &used, &data),
         HTTP_HEAD);
-    http_reader_tunnel(reader);
+    http_reader_hijack(reader);
     assert_int_equal(http_reader_next(reader, S("raw"), &used, &data),
-                     HTTP_TUNNEL);
+                     HTTP_HIJACK);
     assert_int_equal(used, 0);
-    assert_int_equal(http_reader_eof(reader), HTTP_TUNNEL);
+    assert_int_equal(http_reader_eof(reader), HTTP_HIJACK);
     http_reader_free(reader);
 }
 
@@ -300,7 +300,7 @@ static void an_error_stays(void **state)
     assert_null(http_reader_error(reader)->reason);
     assert_int_equal(http_reader_next(reader, S("x\n"), &used, &data),
                      HTTP_ERROR);
-    http_reader_tunnel(reader);
+    http_reader_hijack(reader);
     assert_int_equal(
         http_reader_next(reader, S("GET / HTTP/1.0\n\n"), &used, &data),
         HTTP_ERROR);
@@ -408,7 +408,7 @@ int main(void)
         cmocka_unit_test(no_byte_behind_the_input_is_read),
         cmocka_unit_test(a_sized_body_comes_as_one_slice_of_the_input),
         cmocka_unit_test(it_knows_whether_it_is_in_a_head),
-        cmocka_unit_test(a_tunnel_takes_nothing_any_more),
+        cmocka_unit_test(a_hijack_takes_nothing_any_more),
         cmocka_unit_test(an_error_stays),
         cmocka_unit_test(a_head_may_be_as_long_as_its_limit),
         cmocka_unit_test(a_head_may_have_as_many_headers_as_its_limit),

@@ -6,8 +6,8 @@
 #include "proxy/metrics/metrics.h"
 
 static struct counters counters;
-static struct berth_view berth;
-static struct harbour_view harbours[2];
+static struct frontend_view frontend;
+static struct backend_view backends[2];
 static const char *const defences[] = {"nothing may be executed", NULL};
 static struct picture picture;
 
@@ -19,7 +19,7 @@ static int setup(void **state)
     counters.operations[OP_SYSTEM_INFO].within[DURATION_COUNT - 1] = 2;
     counters.operations[OP_SYSTEM_INFO].duration_ns = 1500000000;
     counters.closes[AUDIT_CLOSE_DONE] = 3;
-    berth = (struct berth_view){
+    frontend = (struct frontend_view){
         .namespace = "r1",
         .listener = "/a\"b\\c\nd",
         .counters = &counters,
@@ -28,22 +28,22 @@ static int setup(void **state)
         .open = {[ACCESS_STREAM] = 2},
         .bytes_in = 11,
     };
-    harbours[0] = (struct harbour_view){.upstream = "ssh://a",
+    backends[0] = (struct backend_view){.upstream = "ssh://a",
                                         .link_up = true,
                                         .engine_up = true,
                                         .connects = 3,
                                         .idle = 5};
-    harbours[1] = (struct harbour_view){.upstream = "ssh://a", .twin = 1};
+    backends[1] = (struct backend_view){.upstream = "ssh://a", .twin = 1};
     picture = (struct picture){
         .process = {.version = "1.2",
                     .libssh2 = "1.10",
                     .libevent = "2.1",
                     .defences = defences,
                     .memory = 4096},
-        .berths = &berth,
-        .berth_count = 1,
-        .harbours = harbours,
-        .harbour_count = 2,
+        .frontends = &frontend,
+        .frontend_count = 1,
+        .backends = backends,
+        .backend_count = 2,
     };
     return 0;
 }
@@ -116,7 +116,7 @@ static void operations_that_nobody_called_take_no_line(void **state)
 static void all_operations_of_64_policies_fit(void **state)
 {
     AUTO(strbuf_fini) struct strbuf page = STRBUF(32 * MIB);
-    static struct berth_view all[64];
+    static struct frontend_view all[64];
 
     (void)state;
     for (unsigned op = 0; op < OP_COUNT; op++) {
@@ -124,9 +124,9 @@ static void all_operations_of_64_policies_fit(void **state)
             counters.operations[op].verdicts[v] = UINT32_MAX;
     }
     for (size_t i = 0; i < 64; i++)
-        all[i] = berth;
-    picture.berths = all;
-    picture.berth_count = 64;
+        all[i] = frontend;
+    picture.frontends = all;
+    picture.frontend_count = 64;
     assert_int_equal(metrics_put(&page, &picture), 0);
 }
 
@@ -164,16 +164,16 @@ static void ready_is_who_has_all_links_and_engines(void **state)
     AUTO(strbuf_fini) struct strbuf why = STRBUF(KIB);
 
     (void)state;
-    harbours[1].why = "no route";
+    backends[1].why = "no route";
     assert_false(metrics_ready(&picture, &why));
     assert_true(str_eq(strbuf_str(&why), S("ssh://a: no route\n")));
     strbuf_clear(&why);
-    harbours[1].link_up = true;
+    backends[1].link_up = true;
     assert_false(metrics_ready(&picture, &why));
     assert_true(
         str_eq(strbuf_str(&why), S("ssh://a: the engine has not answered\n")));
     strbuf_clear(&why);
-    harbours[1].engine_up = true;
+    backends[1].engine_up = true;
     assert_true(metrics_ready(&picture, &why));
     assert_int_equal(why.len, 0);
 }

@@ -12,16 +12,16 @@
 static char dir[] = "/tmp/berth-monitor.XXXXXX";
 static char path[64], lock[80];
 static struct event_base *base;
-static struct monitor *monitor;
-static struct harbour_view harbour;
+static struct metrics_server *metrics_server;
+static struct backend_view backend;
 static unsigned looked;
 
 static const struct picture *look(const char *place, void *arg)
 {
     static struct picture picture = {
         .process = {.version = "1", .libssh2 = "2", .libevent = "3"},
-        .harbours = &harbour,
-        .harbour_count = 1,
+        .backends = &backend,
+        .backend_count = 1,
     };
 
     assert_string_equal(place, path);
@@ -42,15 +42,16 @@ static int setup(void **state)
     snprintf(lock, sizeof(lock), "%s.lock", path);
     base = event_base_new();
     looked = 0;
-    harbour = (struct harbour_view){
+    backend = (struct backend_view){
         .upstream = "ssh://a", .link_up = true, .engine_up = true};
-    return monitor_new(base, &config, look, &looked, &monitor, &why);
+    return metrics_server_new(base, &config, look, &looked, &metrics_server,
+                              &why);
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    monitor_free(monitor);
+    metrics_server_free(metrics_server);
     event_base_free(base);
     unlink(lock);
     return rmdir(dir);
@@ -118,7 +119,7 @@ static void health_is_that_it_answers_readiness_that_engines_do(void **state)
     (void)state;
     check("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n",
           "\r\n\r\nok\n");
-    harbour.engine_up = false;
+    backend.engine_up = false;
     check("GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n",
           "HTTP/1.1 503 Service Unavailable\r\n",
           "\r\n\r\nssh://a: the engine has not answered\n");
@@ -169,7 +170,7 @@ static void a_visitor_that_stays_goes_with_the_monitor(void **state)
     (void)state;
     assert_int_equal(send(fd, "GET /he", 7, 0), 7);
     turn();
-    monitor = monitor_free(monitor);
+    metrics_server = metrics_server_free(metrics_server);
     assert_int_equal(recv(fd, &(char){0}, 1, 0), 0);
     close(fd);
 }

@@ -6,48 +6,48 @@
 
 static void what_was_added_is_there_once(void **state)
 {
-    struct owned *owned = owned_new(8);
+    struct own_ids *owned = own_ids_new(8);
 
     (void)state;
-    assert_false(owned_has(owned, REF_CONTAINER, S("abc")));
+    assert_false(own_ids_has(owned, REF_CONTAINER, S("abc")));
     owned_add(owned, REF_CONTAINER, S("abc"));
     owned_add(owned, REF_CONTAINER, S("abc"));
-    assert_int_equal(owned_count(owned), 1);
-    assert_true(owned_has(owned, REF_CONTAINER, S("abc")));
-    owned_free(owned);
+    assert_int_equal(own_ids_count(owned), 1);
+    assert_true(own_ids_has(owned, REF_CONTAINER, S("abc")));
+    own_ids_free(owned);
 }
 
 static void a_container_is_no_network_of_the_same_id(void **state)
 {
-    struct owned *owned = owned_new(8);
+    struct own_ids *owned = own_ids_new(8);
 
     (void)state;
     owned_add(owned, REF_CONTAINER, S("abc"));
-    assert_false(owned_has(owned, REF_NETWORK, S("abc")));
-    assert_false(owned_has(owned, REF_CONTAINER, S("ab")));
-    owned_free(owned);
+    assert_false(own_ids_has(owned, REF_NETWORK, S("abc")));
+    assert_false(own_ids_has(owned, REF_CONTAINER, S("ab")));
+    own_ids_free(owned);
 }
 
 static void the_word_heard_of_longest_ago_makes_room(void **state)
 {
-    struct owned *owned = owned_new(3);
+    struct own_ids *owned = own_ids_new(3);
 
     (void)state;
     owned_add(owned, REF_EXEC, S("a"));
     owned_add(owned, REF_EXEC, S("b"));
     owned_add(owned, REF_EXEC, S("c"));
-    assert_true(owned_has(owned, REF_EXEC, S("a")));
+    assert_true(own_ids_has(owned, REF_EXEC, S("a")));
     owned_add(owned, REF_EXEC, S("d"));
-    assert_int_equal(owned_count(owned), 3);
-    assert_true(owned_has(owned, REF_EXEC, S("a")));
-    assert_false(owned_has(owned, REF_EXEC, S("b")));
-    assert_true(owned_has(owned, REF_EXEC, S("d")));
-    owned_free(owned);
+    assert_int_equal(own_ids_count(owned), 3);
+    assert_true(own_ids_has(owned, REF_EXEC, S("a")));
+    assert_false(own_ids_has(owned, REF_EXEC, S("b")));
+    assert_true(own_ids_has(owned, REF_EXEC, S("d")));
+    own_ids_free(owned);
 }
 
 static void many_words_stay_within_the_limit(void **state)
 {
-    struct owned *owned = owned_new(LIMIT_OWNED);
+    struct own_ids *owned = own_ids_new(LIMIT_OWNED);
     char word[32];
 
     (void)state;
@@ -55,51 +55,51 @@ static void many_words_stay_within_the_limit(void **state)
         snprintf(word, sizeof(word), "%d", i);
         owned_add(owned, REF_VOLUME, str_from(word));
     }
-    assert_int_equal(owned_count(owned), LIMIT_OWNED);
-    assert_false(owned_has(owned, REF_VOLUME, S("0")));
-    assert_true(owned_has(owned, REF_VOLUME, str_from(word)));
-    owned_free(owned);
+    assert_int_equal(own_ids_count(owned), LIMIT_OWNED);
+    assert_false(own_ids_has(owned, REF_VOLUME, S("0")));
+    assert_true(own_ids_has(owned, REF_VOLUME, str_from(word)));
+    own_ids_free(owned);
 }
 
 static void what_was_asked_and_known_is_counted(void **state)
 {
-    struct owned *owned = owned_new(2);
+    struct own_ids *owned = own_ids_new(2);
 
     (void)state;
     owned_add(owned, REF_IMAGE, S("a"));
     owned_add(owned, REF_IMAGE, S("a")); /* which asks nobody */
-    owned_has(owned, REF_IMAGE, S("a"));
-    owned_has(owned, REF_IMAGE, S("b"));
-    assert_int_equal(owned_uses(owned).asked, 2);
-    assert_int_equal(owned_uses(owned).known, 1);
-    owned_free(owned);
+    own_ids_has(owned, REF_IMAGE, S("a"));
+    own_ids_has(owned, REF_IMAGE, S("b"));
+    assert_int_equal(own_ids_uses(owned).asked, 2);
+    assert_int_equal(own_ids_uses(owned).known, 1);
+    own_ids_free(owned);
 }
 
 static void a_word_too_long_is_not_remembered(void **state)
 {
-    struct owned *owned = owned_new(2);
+    struct own_ids *owned = own_ids_new(2);
     char word[OWNED_WORD + 1];
 
     (void)state;
     memset(word, 'x', sizeof(word));
     owned_add(owned, REF_IMAGE, str_of(word, OWNED_WORD + 1));
-    assert_int_equal(owned_count(owned), 0);
+    assert_int_equal(own_ids_count(owned), 0);
     owned_add(owned, REF_IMAGE, str_of(word, OWNED_WORD));
-    assert_true(owned_has(owned, REF_IMAGE, str_of(word, OWNED_WORD)));
-    owned_free(owned);
-    owned_free(NULL);
+    assert_true(own_ids_has(owned, REF_IMAGE, str_of(word, OWNED_WORD)));
+    own_ids_free(owned);
+    own_ids_free(NULL);
 }
 
 static void the_beginning_of_a_word_is_enough(void **state)
 {
-    struct owned *owned = owned_new(4);
+    struct own_ids *owned = own_ids_new(4);
 
     (void)state;
     owned_add(owned, REF_CONTAINER, S("abcdef0123456789"));
-    assert_true(owned_begins(owned, REF_CONTAINER, S("abcdef012345")));
-    assert_false(owned_begins(owned, REF_CONTAINER, S("bcdef0123456")));
-    assert_false(owned_begins(owned, REF_NETWORK, S("abcdef012345")));
-    owned_free(owned);
+    assert_true(own_ids_begins(owned, REF_CONTAINER, S("abcdef012345")));
+    assert_false(own_ids_begins(owned, REF_CONTAINER, S("bcdef0123456")));
+    assert_false(own_ids_begins(owned, REF_NETWORK, S("abcdef012345")));
+    own_ids_free(owned);
 }
 
 int main(void)

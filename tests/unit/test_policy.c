@@ -155,7 +155,7 @@ static void ping_and_version_are_always_there(void **state)
                      VERDICT_DENY);
 }
 
-static void tunnels_of_buildkit_are_allowed_by_name_with_a_warning(void **state)
+static void hijacks_of_buildkit_are_allowed_by_name_with_a_warning(void **state)
 {
     AUTO(strbuf_fini) struct strbuf warnings = STRBUF(4096);
     struct verdict v = judge("{\"allow\": [\"build\"]}", OP_GRPC);
@@ -332,7 +332,7 @@ int main(void)
         cmocka_unit_test(deny_goes_before_allow),
         cmocka_unit_test(ping_and_version_are_always_there),
         cmocka_unit_test(
-            tunnels_of_buildkit_are_allowed_by_name_with_a_warning),
+            hijacks_of_buildkit_are_allowed_by_name_with_a_warning),
         cmocka_unit_test(report_only_warns_that_a_runner_can_take_the_host),
         cmocka_unit_test(a_policy_may_be_as_long_as_the_limit),
         cmocka_unit_test(what_the_command_line_says_goes_first),

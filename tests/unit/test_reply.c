@@ -9,11 +9,11 @@
 /* A head of NAME, VALUE pairs up to NULL. */
 /* The head of a reply that goes as it comes, or that opens a TUNNEL. */
 static int put_head(struct strbuf *out, const struct http_head *request,
-                    const struct http_head *reply, bool tunnel,
+                    const struct http_head *reply, bool hijack,
                     enum reply_connection connection,
                     enum reply_framing *framing)
 {
-    *framing = tunnel ? REPLY_FRAMING_TUNNEL : reply_framing(request, reply);
+    *framing = hijack ? REPLY_FRAMING_HIJACK : reply_framing(request, reply);
     return reply_put_head(out, request, reply, *framing, reply->length,
                           connection);
 }
@@ -39,7 +39,7 @@ struct framed {
     unsigned minor;
     enum http_body body;
     uint64_t length;
-    bool tunnel;
+    bool hijack;
     enum reply_connection connection;
     enum reply_framing framing;
     const char *head; /* behind the status line */
@@ -69,9 +69,9 @@ static void a_body_is_framed_for_the_client_that_asked(void **state)
         {"1.0, until EOF",  METHOD_GET,  0, HTTP_BODY_EOF,     0, false,
          REPLY_KEEP_ALIVE,                                                                 REPLY_FRAMING_RAW,     "Connection: close\r\n\r\n"                     },
         {"raw tunnel",      METHOD_POST, 1, HTTP_BODY_EOF,     0, true,  REPLY_KEEP_ALIVE,
-         REPLY_FRAMING_TUNNEL,                                                                                    "\r\n"                                          },
+         REPLY_FRAMING_HIJACK,                                                                                    "\r\n"                                          },
         {"raw tunnel, 1.0", METHOD_POST, 0, HTTP_BODY_EOF,     0, true,  REPLY_CLOSE,
-         REPLY_FRAMING_TUNNEL,                                                                                    "\r\n"                                          },
+         REPLY_FRAMING_HIJACK,                                                                                    "\r\n"                                          },
     };
 
     (void)state;
@@ -86,7 +86,7 @@ static void a_body_is_framed_for_the_client_that_asked(void **state)
         enum reply_framing framing;
         struct str line, rest;
 
-        assert_int_equal(put_head(&out, &request, &reply, row->tunnel,
+        assert_int_equal(put_head(&out, &request, &reply, row->hijack,
                                   row->connection, &framing),
                          0);
         str_cut(strbuf_str(&out), '\n', &line, &rest);
@@ -146,7 +146,7 @@ static void a_hijack_names_its_protocol(void **state)
     reply.upgrade = S("tcp");
     assert_int_equal(
         put_head(&out, &request, &reply, true, REPLY_CLOSE, &framing), 0);
-    assert_int_equal(framing, REPLY_FRAMING_TUNNEL);
+    assert_int_equal(framing, REPLY_FRAMING_HIJACK);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 101 UPGRADED\r\nContent-Type: raw\r\n"
                         "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");

@@ -79,7 +79,7 @@ static void each_kind_of_body_has_its_fate(void **state)
         {"POST /build" HOST CHUNKED "\r\n",                           REQUEST_BODY_STREAM },
         {"POST /images/create" HOST CHUNKED "\r\n",                   REQUEST_BODY_STREAM },
         {"POST /containers/a/attach" HOST SIZED "\r\n",               REQUEST_BODY_DROP   },
-        {"POST /containers/a/attach" HOST CHUNKED "\r\n",             REQUEST_BODY_TUNNEL },
+        {"POST /containers/a/attach" HOST CHUNKED "\r\n",             REQUEST_BODY_HIJACK },
         {"POST /session" HOST "Upgrade: h2c\r\n" SIZED "\r\n",
          REQUEST_BODY_DROP                                                                },
     };

@@ -65,7 +65,7 @@ static void check_path(const struct route *route, const char *ns,
         rewrite_fini(&rw);
     }
     target_fini(&target);
-    owned_free(context.owned);
+    own_ids_free(context.owned);
     json_decref(body);
 }
 
@@ -222,7 +222,7 @@ static void check_container(const char *ns)
     }
     rewrite_fini(&rw);
     target_fini(&target);
-    owned_free(context.owned);
+    own_ids_free(context.owned);
     json_decref(asked);
     json_decref(should);
     json_decref(is);

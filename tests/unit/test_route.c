@@ -16,7 +16,7 @@ static const char *const bodies[] = {
 static const char *const replies[] = {
     [REPLY_EMPTY] = "empty",           [REPLY_JSON] = "json",
     [REPLY_JSON_LATER] = "json-later", [REPLY_JSON_LINES] = "json-lines",
-    [REPLY_STREAM] = "stream",         [REPLY_TUNNEL] = "tunnel",
+    [REPLY_STREAM] = "stream",         [REPLY_HIJACK] = "tunnel",
 };
 static const char *const upgrades[] = {
     [UPGRADE_NONE] = "none",

@@ -13,7 +13,7 @@
 #include "proxy/cli/stdio_relay.h"
 
 static struct event_base *base;
-static struct relay *relay;
+static struct stdio_relay *relay;
 static int input[2], output[2], pair[2]; /* pair[0] is our end */
 static bool done;
 
@@ -25,7 +25,7 @@ static void on_done(void *arg)
 
 static void begin(int in, int out)
 {
-    relay = relay_new(base, in, out, pair[1], on_done, NULL);
+    relay = stdio_relay_new(base, in, out, pair[1], on_done, NULL);
 }
 
 static int set_up(void **state)
@@ -47,7 +47,7 @@ static void close_one(int *fd)
 static int tear_down(void **state)
 {
     (void)state;
-    relay_free(relay);
+    stdio_relay_free(relay);
     event_base_free(base);
     for (int i = 0; i < 2; i++) {
         close_one(&input[i]);
@@ -158,7 +158,7 @@ static void files_will_do(void **state)
     close_one(&pair[0]);
     turn();
     assert_true(done);
-    relay = relay_free(relay);
+    relay = stdio_relay_free(relay);
     fclose(file);
     close(null);
 }

@@ -61,10 +61,10 @@ static void on_reply(const struct http_head *head, struct str text,
     why_not = why ? xstrdup(why) : NULL;
 }
 
-static struct enquiry *ask(enum method method, const char *json)
+static struct subrequest *ask(enum method method, const char *json)
 {
-    return enquiry_new(base, pool, method, S("/x"), str_from(json), on_reply,
-                       NULL);
+    return subrequest_new(base, pool, method, S("/x"), str_from(json), on_reply,
+                          NULL);
 }
 
 static void the_whole_reply_comes_at_once(void **state)
@@ -151,7 +151,7 @@ static void nonsense_is_a_failure(void **state)
 static void one_that_is_cancelled_says_nothing(void **state)
 {
     (void)state;
-    enquiry_cancel(ask(METHOD_GET, ""));
+    subrequest_cancel(ask(METHOD_GET, ""));
     run_loop(base);
     assert_int_equal(told, 0);
     assert_int_equal(pool_count(pool).used, 0);
@@ -170,26 +170,26 @@ static void answer_ping(size_t at, const char *version)
 
 static void the_engine_is_known_from_its_ping(void **state)
 {
-    struct engine *engine = engine_new(base, &fake.upstream, pool);
+    struct engine_probe *engine = engine_probe_new(base, &fake.upstream, pool);
 
     (void)state;
-    assert_false(engine_get(engine)->known);
+    assert_false(engine_probe_get(engine)->known);
     run_loop(base);
     answer_ping(0, "1.45");
-    assert_true(engine_get(engine)->known);
-    assert_true(str_eq(strbuf_str(&engine_get(engine)->headers),
+    assert_true(engine_probe_get(engine)->known);
+    assert_true(str_eq(strbuf_str(&engine_probe_get(engine)->headers),
                        S("Api-Version: 1.45\r\nOstype: linux\r\n")));
     /* a request has failed: it is asked anew, and unknown meanwhile */
-    engine_doubt(engine);
-    assert_false(engine_get(engine)->known);
+    engine_probe_doubt(engine);
+    assert_false(engine_probe_get(engine)->known);
     run_loop(base);
     answer_ping(0, "1.46");
-    assert_true(engine_get(engine)->known);
+    assert_true(engine_probe_get(engine)->known);
     /* the link went */
     fake.status.up = false;
     fake.upstream.on_status(&fake.upstream, fake.upstream.status_arg);
-    assert_false(engine_get(engine)->known);
-    engine_free(engine);
+    assert_false(engine_probe_get(engine)->known);
+    engine_probe_free(engine);
 }
 
 int main(void)

@@ -104,7 +104,7 @@ bool plain_take(struct plain *p, struct strbuf *sent)
         case HTTP_END:
             end_message(p);
             break;
-        case HTTP_TUNNEL:
+        case HTTP_HIJACK:
             p->raw = true;
             break;
         case HTTP_ERROR:
