@@ -33,6 +33,7 @@ only() { # LIBRARY, then the folders or files that may include it
 }
 only '<pcre2' policy/isolation/name_pattern.c
 only '<http_parser' proxy/http/http_reader.c
+only '<nghttp2' proxy/grpc/h2_private.h
 only '<libssh2' proxy/ssh/ proxy/cli/ proxy/server/metrics_feed.c
 only '<(event2/|evutil|event\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/metrics/ proxy/server/ proxy/cli/
 only '<(sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/metrics/ proxy/sandbox/ proxy/server/ proxy/cli/

@@ -19,7 +19,7 @@ cache=${BERTH_TEST_CACHE:-/var/cache/berth-test}
 export DEBIAN_FRONTEND=noninteractive
 
 libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
-    libjansson-dev libpcre2-dev libseccomp-dev)
+    libjansson-dev libnghttp2-dev libpcre2-dev libseccomp-dev)
 build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc openssh-client openssh-server procps
