@@ -6,6 +6,7 @@
 #include "policy/base/limits.h"
 #include "policy/base/loopback.h"
 #include "policy/config/url.h"
+#include "policy/docker/own_tag.h"
 
 static bool is_lower_or_digit(char c)
 {
@@ -42,6 +43,11 @@ bool check_namespace(struct str text, struct strbuf *why)
         strbuf_addf(why,
                     "is %zu characters long; write a namespace of %d at most",
                     text.len, LIMIT_NAMESPACE);
+        return false;
+    }
+    if (own_tag_namespace_is_reserved(text)) {
+        strbuf_addf(why, "is a word that berth needs for itself; write "
+                         "another namespace");
         return false;
     }
     return true;

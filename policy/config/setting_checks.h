@@ -8,7 +8,7 @@
 
 #include "policy/base/str.h"
 
-#define PATTERN_NAMESPACE "^(?=.{1,32}$)[a-z0-9](-?[a-z0-9])*$"
+#define PATTERN_NAMESPACE "^(?!(push|left)$)(?=.{1,32}$)[a-z0-9](-?[a-z0-9])*$"
 bool check_namespace(struct str text, struct strbuf *why);
 
 #define PATTERN_ABSOLUTE_PATH "^/"
