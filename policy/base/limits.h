@@ -100,3 +100,14 @@
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES 64 /* further ones are counted */
 #define LIMIT_NEEDS   8
+
+/* a Dockerfile of the classic builder */
+#define LIMIT_DOCKERFILE         MIB        /* and a .dockerignore */
+#define LIMIT_DOCKERFILE_WRITTEN (2 * MIB)  /* with IDs in it */
+#define LIMIT_DOCKERFILE_LINE    65535      /* joined; as engines have it */
+#define LIMIT_DOCKERFILE_LINES   4096       /* instructions */
+#define LIMIT_DOCKERFILE_IMAGES  64         /* that it names */
+#define LIMIT_DOCKERFILE_URLS    64         /* that it adds */
+#define LIMIT_DOCKERFILE_VARS    512        /* of one kind in one stage */
+#define LIMIT_DOCKERFILE_WORD    (64 * KIB) /* one word, expanded */
+#define LIMIT_DOCKERFILE_WORK    (64 * MIB) /* looked at to expand all */
