@@ -78,10 +78,16 @@
 #define LIMIT_PROBLEMS    100       /* reported about one document */
 
 /* what is written */
-#define LIMIT_AUDIT_LINE MIB
-#define LIMIT_LACKS      16         /* what a policy lacks for one request */
-#define LIMIT_LACK_WORD  256        /* bytes of each */
-#define LIMIT_AUDIT_PART (16 * KIB) /* of what a client can make long */
+#define LIMIT_AUDIT_LINE  MIB
+#define LIMIT_AUDIT_QUEUE MIB           /* records that wait for their reader */
+#define LIMIT_AUDIT_BURST (8 * MIB)     /* of a listener's calls that change */
+#define LIMIT_AUDIT_RATE  (64 * KIB)    /* nothing: at once, and each second */
+#define LIMIT_AUDIT_SHORT ((size_t)256) /* of a refused request's path */
+#define AUDIT_SPACE_LOW   (1024 * MIB)  /* or a twentieth of a small disk */
+#define LIMIT_LOG_QUEUE   (256 * KIB)   /* lines that wait for their reader */
+#define LIMIT_LACKS       16         /* what a policy lacks for one request */
+#define LIMIT_LACK_WORD   256        /* bytes of each */
+#define LIMIT_AUDIT_PART  (16 * KIB) /* of what a client can make long */
 
 /* the namespace */
 #define LIMIT_NAME        ((size_t)255) /* of an engine's object: a directory's */

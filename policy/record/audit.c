@@ -171,7 +171,7 @@ static void put_text(struct json_line *line, const char *key, struct str value)
         json_line_text(line, key, value);
 }
 
-static void put_time(struct json_line *line, uint64_t time_ns)
+void audit_put_time(struct json_line *line, const char *key, uint64_t time_ns)
 {
     time_t seconds = (time_t)(time_ns / 1000000000);
     char stamp[40], all[64];
@@ -181,7 +181,7 @@ static void put_time(struct json_line *line, uint64_t time_ns)
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(all, sizeof(all), "%s.%06uZ", stamp,
              (unsigned)(time_ns / 1000 % 1000000));
-    json_line_text(line, "time", str_from(all));
+    json_line_text(line, key, str_from(all));
 }
 
 /* Is it as good as missing? */
@@ -334,7 +334,7 @@ static void begin(struct json_line *line, struct strbuf *out, struct str event,
                   const struct audit_facts *facts)
 {
     json_line_begin(line, out);
-    put_time(line, facts->time_ns);
+    audit_put_time(line, "time", facts->time_ns);
     json_line_text(line, "event", event);
     json_line_text(line, "id", str_from(facts->id));
     json_line_text(line, "namespace", str_from(facts->namespace_));

@@ -14,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "policy/base/json_line.h"
 #include "policy/base/verdict.h"
 #include "policy/docker/method.h"
 #include "policy/docker/route.h"
@@ -101,6 +102,9 @@ enum audit_verdict audit_verdict(const struct audit_facts *facts);
  */
 int audit_put_decision(struct strbuf *out, const struct audit_facts *facts);
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts);
+
+/* A member with a time, as all records write it. */
+void audit_put_time(struct json_line *line, const char *key, uint64_t time_ns);
 
 /*
  * Of a request's body, what the member "request" of its record still tells: a

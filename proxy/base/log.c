@@ -1,5 +1,6 @@
 #include "proxy/base/log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 #define LINE_MAX_LEN 4096
 
 static enum log_level most = LOG_LEVEL_INFO;
+static unsigned long lost; /* lines for which there was no room */
 
 void log_set_level(enum log_level level)
 {
@@ -28,12 +30,45 @@ static void add_escaped(struct strbuf *line, const char *msg)
     }
 }
 
+static int put_stderr(struct str line, void *arg)
+{
+    (void)arg;
+    fwrite(line.ptr, 1, line.len, stderr);
+    return 0;
+}
+
+static log_output output = put_stderr;
+static void *output_arg;
+
+void log_set_output(log_output put, void *arg)
+{
+    output = put ? put : put_stderr;
+    output_arg = arg;
+}
+
+/* LINE, behind a word about those that were lost before it. */
+static void log_write(const char *date, struct str line)
+{
+    AUTO(strbuf_fini) struct strbuf both = STRBUF(6 * LINE_MAX_LEN);
+
+    if (lost)
+        strbuf_addf(&both,
+                    "time=%s level=warn msg=\"%lu lines of this log are lost: "
+                    "its reader did not take them\"\n",
+                    date, lost);
+    strbuf_add(&both, line);
+    if (output(strbuf_str(&both), output_arg) == -ENOBUFS)
+        lost++;
+    else
+        lost = 0;
+}
+
 __attribute__((format(printf, 2, 0))) static void
 log_at(enum log_level level, const char *format, va_list args)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     AUTO(strbuf_fini) struct strbuf line = STRBUF(5 * LINE_MAX_LEN);
-    char msg[LINE_MAX_LEN], date[32];
+    char msg[LINE_MAX_LEN], seconds[32], date[48];
     struct timespec now;
     struct tm tm;
 
@@ -41,13 +76,13 @@ log_at(enum log_level level, const char *format, va_list args)
         return;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &tm);
-    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(date, sizeof(date), "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
     vsnprintf(msg, sizeof(msg), format, args);
-    strbuf_addf(&line, "time=%s.%03ldZ level=%s msg=\"", date,
-                now.tv_nsec / 1000000, names[level]);
+    strbuf_addf(&line, "time=%s level=%s msg=\"", date, names[level]);
     add_escaped(&line, msg);
     strbuf_add(&line, S("\"\n"));
-    fwrite(line.ptr, 1, line.len, stderr);
+    log_write(date, strbuf_str(&line));
 }
 
 #define DEFINE_LOG(name, level)                                                \

@@ -28,8 +28,7 @@ static const char usage[] =
 static const struct str dial_stdio = STR("system dial-stdio");
 
 struct stdio {
-    struct event_base *base;
-    struct backends backends;
+    struct runtime runtime;
     struct frontend *frontend;
     struct stdio_relay *relay;
     struct event *stop;
@@ -73,7 +72,7 @@ static char *origin(void)
 static void maybe_end(struct stdio *s)
 {
     if (s->idle && s->told)
-        event_base_loopbreak(s->base);
+        event_base_loopbreak(s->runtime.base);
 }
 
 static void on_empty(struct frontend *frontend, void *arg)
@@ -116,9 +115,8 @@ static int serve(struct stdio *s, const char *path, struct policy *policy,
 {
     int pair[2];
 
-    s->base = s->backends.base = event_base_new();
-    s->frontend =
-        frontend_open(s->base, &s->backends, policy, FRONTEND_INHERITS, why);
+    runtime_init(&s->runtime);
+    s->frontend = frontend_open(&s->runtime, policy, FRONTEND_INHERITS, why);
     if (!s->frontend)
         return -EIO;
     free(s->frontend->path);
@@ -131,13 +129,13 @@ static int serve(struct stdio *s, const char *path, struct policy *policy,
         return -EMFILE;
     }
     signal(SIGPIPE, SIG_IGN);
-    s->stop = evsignal_new(s->base, SIGTERM, on_stop, s);
+    s->stop = evsignal_new(s->runtime.base, SIGTERM, on_stop, s);
     event_add(s->stop, NULL);
     session_new(s->frontend, pair[0], false);
-    s->relay = stdio_relay_new(s->base, STDIN_FILENO, STDOUT_FILENO, pair[1],
-                               on_told, s);
+    s->relay = stdio_relay_new(s->runtime.base, STDIN_FILENO, STDOUT_FILENO,
+                               pair[1], on_told, s);
     confine(s, path, policy);
-    event_base_dispatch(s->base);
+    event_base_dispatch(s->runtime.base);
     return 0;
 }
 
@@ -148,8 +146,7 @@ static void stdio_fini(struct stdio *s)
     frontend_free(s->frontend);
     if (s->stop)
         event_free(s->stop);
-    event_base_loop(s->base, EVLOOP_NONBLOCK); /* what frees itself later */
-    event_base_free(s->base);
+    runtime_fini(&s->runtime);
 }
 
 /* Standard output is the client's, so nothing else may go there. */

@@ -135,7 +135,7 @@ void exchange_begin(struct exchange *ex)
 
     ex->active = true;
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
-    ex->retried = ex->framed = ex->decided = false;
+    ex->retried = ex->framed = ex->decided = ex->abandoned = false;
     ex->restoring = RESTORE_NOTHING;
     ex->skips_line = false;
     ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
@@ -343,6 +343,39 @@ static bool outlives_client(const struct exchange *ex)
            operation_mutates(request_operation(&ex->rq));
 }
 
+bool exchange_undo(struct exchange *ex, const char *reason,
+                   unsigned retry_after)
+{
+    if (!request_abandon(&ex->rq))
+        return false;
+    free(ex->failure);
+    ex->failure = xstrdup(reason);
+    ex->failure_retry = retry_after;
+    ex->answers++; /* what was asked is not asked any more */
+    exchange_let_go(ex);
+    if (ex->request_state != RQ_ASK)
+        exchange_enter(ex, RQ_ASK);
+    return true;
+}
+
+/*
+ * A request that its client leaves before the engine has seen it: what was made
+ * for it goes away again. While something is being made, whether it was is
+ * known only from the answer.
+ */
+static bool undoes(struct exchange *ex)
+{
+    if (ex->request_state != RQ_ASK && ex->request_state != RQ_READY)
+        return false;
+    if (ex->failure)
+        return true; /* it is at it */
+    if (ex->request_state == RQ_ASK && ex->rq.question.changes) {
+        ex->abandoned = true;
+        return true;
+    }
+    return exchange_undo(ex, "the client has left", 0);
+}
+
 void exchange_client_gone(struct exchange *ex)
 {
     if (ex->client_gone)
@@ -352,6 +385,8 @@ void exchange_client_gone(struct exchange *ex)
     forget_output(ex, CLIENT);
     if (!ex->active)
         ex->closing = true;
+    else if (undoes(ex))
+        return;
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
                                                     : AUDIT_CLOSE_CLIENT_GONE);

@@ -29,7 +29,8 @@ enum side {
 
 /* What an exchange needs of the world, given by whoever drives it. */
 struct exchange_host {
-    /* The policy for the next request; referenced by the exchange meanwhile. */
+    /* A request begins: its policy, which is referenced by the exchange from
+     * then on. The engine is one and the same until the exchange is idle. */
     struct policy *(*policy)(void *arg);
     /* What is known of the engine. */
     const struct engine_facts *(*engine)(void *arg);
@@ -126,7 +127,8 @@ struct exchange_wish {
     bool read[2]; /* feed me what this side sends */
     bool shut[2]; /* after all output: EOF to this side */
     enum exchange_stream stream;
-    bool ask; /* berth itself has to ask the engine something */
+    bool ask;          /* berth itself has to ask the engine something */
+    uint64_t question; /* another number: it is another question */
     enum exchange_timer timer;
     uint64_t timer_turn; /* another number: the timer begins anew */
     bool watch; /* the client is not read; that it is gone matters all the

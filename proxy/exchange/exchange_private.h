@@ -58,7 +58,7 @@ struct exchange {
     uint64_t number;  /* of exchanges up to now */
     uint64_t taken;   /* bytes from the client, all in all */
     uint64_t given;   /* bytes to the client */
-    uint64_t answers; /* to what berth itself asked */
+    uint64_t answers; /* to what berth itself asked, or questions dropped */
 
     /* the exchange that runs; meaningful while ACTIVE */
     bool active;
@@ -77,8 +77,9 @@ struct exchange {
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
     int status;
-    bool decided;  /* its decision is on record */
-    char *failure; /* why it gets a 503 once what was prepared is undone */
+    bool decided;   /* its decision is on record */
+    bool abandoned; /* its client left while something was being made for it */
+    char *failure;  /* why it gets a 503 once what was prepared is undone */
     unsigned failure_retry;
     enum restoring {
         RESTORE_NOTHING, /* the reply passes as it is */
@@ -106,6 +107,13 @@ static inline bool exchange_reply_is_over(const struct exchange *ex)
 {
     return ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
 }
+
+/*
+ * The request will not be sent. If something was made for it, have that undone
+ * (RQ_ASK), and answer 503 for REASON behind it: true. False when nothing was.
+ */
+bool exchange_undo(struct exchange *ex, const char *reason,
+                   unsigned retry_after);
 
 /* Is there something that berth itself asks the engine? */
 static inline bool exchange_asks(const struct exchange *ex)

@@ -267,6 +267,20 @@ static bool can_retry(const struct exchange *ex)
            ex->rq.body != REQUEST_BODY_STREAM;
 }
 
+/*
+ * May it be sent again although it may have reached the engine? A GET changes
+ * nothing (RFC 9110, 9.2.2), and an engine that closes an idle connection just
+ * as it is used (9112, 9.3.1) is no failure. Not behind the beginning of a
+ * reply, and not when the connection was to become the client's.
+ */
+static bool is_repeatable(const struct exchange *ex)
+{
+    return (ex->head->method == METHOD_GET ||
+            ex->head->method == METHOD_HEAD) &&
+           ex->rq.match.route->reply != REPLY_HIJACK && !ex->rq.upgrade &&
+           http_reader_is_idle(ex->reader[ENGINE]);
+}
+
 static void retry(struct exchange *ex, const char *why)
 {
     log_debug("exchange %s: once more, because %s", ex->id, why);
@@ -293,16 +307,20 @@ static void answer_lost(struct exchange *ex, const char *why,
 /* There is no way for it. What was prepared for it goes before its client hears
  * of that. */
 static void answer_no_way(struct exchange *ex, const char *reason,
-                          unsigned retry_after)
+                          unsigned retry_after, enum audit_close close)
 {
-    if (!request_after(&ex->rq, 503)) {
-        exchange_answer(ex, 503, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
-        return;
-    }
-    ex->failure = xstrdup(reason);
-    ex->failure_retry = retry_after;
+    if (!exchange_undo(ex, reason, retry_after))
+        exchange_answer(ex, 503, reason, retry_after, close);
+}
+
+/* No byte of it has left, and that not for the first time. */
+static void give_up_unsent(struct exchange *ex, const char *reason,
+                           unsigned retry_after)
+{
     exchange_let_go(ex);
-    exchange_enter(ex, RQ_ASK);
+    exchange_enter_reply(ex, RP_NONE);
+    exchange_enter(ex, RQ_READY);
+    answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_LOST);
 }
 
 void exchange_stream_failed(struct exchange *ex, const char *why,
@@ -313,13 +331,11 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
     if (ex->stream != STREAM_WANTED)
         return; /* it was let go already */
     if (ex->request_state == RQ_READY) {
-        answer_no_way(ex, reason, retry_after);
+        answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
+    } else if (can_retry(ex) && (pristine || is_repeatable(ex))) {
+        retry(ex, reason);
     } else if (ex->reply_state == RP_AWAIT && pristine) {
-        if (can_retry(ex))
-            retry(ex, reason);
-        else
-            exchange_answer(ex, 503, reason, retry_after,
-                            AUDIT_CLOSE_LINK_LOST);
+        give_up_unsent(ex, reason, retry_after);
     } else if (!exchange_head_is_out(ex)) {
         answer_lost(ex, why ? why : "", retry_after);
     } else if (ex->reply_state == RP_SHUT && !why) {

@@ -112,6 +112,8 @@ static void settle(struct exchange *ex)
             return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
+    } else if (ex->client_gone) {
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
     } else if (ex->failure) {
         exchange_answer(ex, 503, ex->failure, ex->failure_retry,
                         AUDIT_CLOSE_LINK_DOWN);
@@ -148,6 +150,13 @@ void exchange_answered(struct exchange *ex, int status, json_t *reply)
 {
     assert(exchange_asks(ex));
     ex->answers++;
+    if (ex->abandoned && !ex->failure) {
+        request_note_answer(&ex->rq, status, reply);
+        if (exchange_undo(ex, "the client has left", 0))
+            return;
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        return;
+    }
     request_answered(&ex->rq, ex->policy, status, reply);
     if (ex->request_state == RQ_ASK)
         settle(ex);
@@ -159,12 +168,18 @@ void exchange_answered(struct exchange *ex, int status, json_t *reply)
 void exchange_ask_failed(struct exchange *ex, const char *why,
                          unsigned retry_after)
 {
+    const char *reason = why ? why : "there is no way to the engine";
+
     assert(exchange_asks(ex));
-    if (ex->request_state == RQ_ASK)
-        exchange_answer(ex, 503, why ? why : "there is no way to the engine",
-                        retry_after, AUDIT_CLOSE_LINK_DOWN);
-    else
+    if (ex->request_state != RQ_ASK) {
         exchange_answered(ex, 0, NULL); /* the reply is there all the same */
+    } else if (ex->failure || !exchange_undo(ex, reason, retry_after)) {
+        if (ex->client_gone)
+            exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        else
+            exchange_answer(ex, 503, reason, retry_after,
+                            AUDIT_CLOSE_LINK_DOWN);
+    }
     exchange_look_again(ex);
 }
 
@@ -375,7 +390,8 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
 size_t exchange_feed_client(struct exchange *ex, struct str bytes)
 {
     struct str in = bytes;
-    bool more = true;
+    uint64_t number = ex->number;
+    bool more = true, active = ex->active;
 
     /* also without room or bytes: the end of a message needs neither */
     while (wants_client(ex) && (more || in.len)) {
@@ -389,6 +405,10 @@ size_t exchange_feed_client(struct exchange *ex, struct str bytes)
         if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
             exchange_cut(ex, AUDIT_CLOSE_DENIED);
         if (!more && part.len == 0)
+            break;
+        /* the next request is taken in the next call, so that who feeds many
+         * of them at once can count them */
+        if (!ex->active && (active || ex->number != number))
             break;
     }
     return bytes.len - in.len;

@@ -6,7 +6,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
 {
     if (ex->closing)
         return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
-    if (ex->client_gone)
+    if (ex->client_gone && !exchange_asks(ex))
         return TIMER_DRAIN;
     if (ex->reply_state == RP_ASK)
         return TIMER_LINK;
@@ -75,6 +75,7 @@ struct exchange_wish exchange_wish(const struct exchange *ex)
         .shut[ENGINE] = ex->request_state == RQ_SHUT,
         .stream = ex->stream,
         .ask = exchange_asks(ex),
+        .question = ex->answers,
         .timer = timer,
         .timer_turn = timer_turn_of(ex, timer),
         .watch = ex->active && awaits_engine(ex) && !ex->client_gone,

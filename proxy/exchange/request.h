@@ -111,6 +111,17 @@ void request_answered(struct request *rq, const struct policy *policy,
 /* The engine has answered the request with STATUS: is there more to ask? */
 bool request_after(struct request *rq, int status);
 
+/*
+ * The request will not be sent to the engine. What was made ahead for it is to
+ * be undone: is there any such thing? Then rq->asks for that. What had not been
+ * answered yet is not asked any more.
+ */
+bool request_abandon(struct request *rq);
+
+/* Take down the engine's answer to what was asked, for request_abandon alone:
+ * nothing follows from it. */
+void request_note_answer(struct request *rq, int status, json_t *reply);
+
 /* Must what the engine answers with STATUS be put into the runner's words? */
 bool request_restores(const struct request *rq, int status);
 

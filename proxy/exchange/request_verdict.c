@@ -424,6 +424,28 @@ bool request_after(struct request *rq, int status)
     return rq->asks;
 }
 
+void request_note_answer(struct request *rq, int status, json_t *reply)
+{
+    rq->asks = false;
+    if (rq->phase == PHASE_REWRITING)
+        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
+                       json_incref(reply));
+}
+
+bool request_abandon(struct request *rq)
+{
+    struct rewrite *rw = &rq->rewrite;
+
+    if (!rq->rewriting || rq->phase == PHASE_AFTER)
+        return false;
+    rq->asks = false;
+    for (size_t i = 0; i < rw->ask_count; i++) {
+        if (!rw->asks[i].answered)
+            rewrite_answer(rw, i, 0, NULL);
+    }
+    return request_after(rq, 503);
+}
+
 bool request_restores(const struct request *rq, int status)
 {
     return rq->rewriting && rewrite_wants_reply(request_operation(rq), status);

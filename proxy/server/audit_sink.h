@@ -3,7 +3,13 @@
 /*
  * Where audit records go: a file (made with mode 0600, only ever appended to),
  * standard output, or syslog.
+ *
+ * A reader of standard output, of a pipe or of syslog that stalls never blocks
+ * berth: LIMIT_AUDIT_QUEUE bytes wait for it, and further records are refused
+ * like those for which a disk has no room.
  */
+
+#include <event2/event.h>
 
 #include "policy/base/str.h"
 
@@ -11,9 +17,12 @@ struct audit_sink;
 
 /*
  * TO as in a policy's audit.to: a path, "stdout", "syslog", or NULL for none.
- * Returns 0 and fills *OUT; or a negative errno when the file cannot be opened.
+ * BASE's loop writes on what waits for a reader; without (NULL), the next
+ * record does. Returns 0 and fills *OUT; or a negative errno when the file
+ * cannot be opened (-ENXIO: a named pipe that has no reader).
  */
-int audit_sink_new(const char *to, struct audit_sink **out);
+int audit_sink_new(struct event_base *base, const char *to,
+                   struct audit_sink **out);
 struct audit_sink *audit_sink_free(struct audit_sink *sink);
 
 /*
@@ -23,5 +32,17 @@ struct audit_sink *audit_sink_free(struct audit_sink *sink);
  */
 int audit_sink_write(struct audit_sink *sink, struct str line);
 
+/*
+ * Is the file system of the file nearly full (less than AUDIT_SPACE_LOW
+ * bytes, or a twentieth of a small one, is left)? That is logged when it
+ * begins and when it ends, so that the operator hears of it before records are
+ * lost; records of what changes nothing should then be left out.
+ */
+bool audit_sink_is_low(struct audit_sink *sink);
+
 /* After a log rotation: open the path anew. On failure the old file stays. */
 void audit_sink_reopen(struct audit_sink *sink);
+
+/* The loop ends: what waits on standard output is written now, if its reader
+ * takes it within a moment. */
+void audit_sink_end(void);

@@ -5,45 +5,58 @@
 
 #include "proxy/server/upstream_new.h"
 
+static void on_bury(evutil_socket_t fd, short what, void *arg)
+{
+    struct backend *b = arg;
+
+    (void)fd;
+    (void)what;
+    engine_probe_free(b->engine);
+    pool_free(b->pool);
+    upstream_free(b->upstream);
+    policy_unref(b->policy);
+    event_free(b->bury);
+    free(b);
+}
+
 struct backend *backend_get(struct backends *all, struct policy *policy)
 {
-    struct backend *h;
+    struct backend *b;
 
-    for (h = all->first; h; h = h->next) {
-        if (upstream_config_eq(&h->policy->upstream, &policy->upstream))
-            return backend_ref(h);
+    for (b = all->first; b; b = b->next) {
+        if (upstream_config_eq(&b->policy->upstream, &policy->upstream))
+            return backend_ref(b);
     }
-    h = xcalloc(1, sizeof(*h));
-    h->refs = 1;
-    h->all = all;
-    h->policy = policy_ref(policy); /* the upstream reads its configuration */
-    h->upstream = upstream_new(all->base, &policy->upstream);
-    h->pool = pool_new(all->base, h->upstream);
-    h->engine = engine_probe_new(all->base, h->upstream, h->pool);
-    h->next = all->first;
-    all->first = h;
-    return h;
+    b = xcalloc(1, sizeof(*b));
+    b->refs = 1;
+    b->all = all;
+    b->policy = policy_ref(policy); /* the upstream reads its configuration */
+    b->upstream =
+        (all->make ? all->make : upstream_new)(all->base, &policy->upstream);
+    b->pool = pool_new(all->base, b->upstream);
+    b->engine = engine_probe_new(all->base, b->upstream, b->pool);
+    b->bury = event_new(all->base, -1, 0, on_bury, b);
+    b->next = all->first;
+    all->first = b;
+    return b;
 }
 
-struct backend *backend_ref(struct backend *h)
+struct backend *backend_ref(struct backend *b)
 {
-    h->refs++;
-    return h;
+    assert(b->refs); /* one that is being buried is not found any more */
+    b->refs++;
+    return b;
 }
 
-struct backend *backend_unref(struct backend *h)
+struct backend *backend_unref(struct backend *b)
 {
     struct backend **link;
 
-    if (!h || --h->refs)
+    if (!b || --b->refs)
         return NULL;
-    for (link = &h->all->first; *link != h; link = &(*link)->next)
+    for (link = &b->all->first; *link != b; link = &(*link)->next)
         assert(*link);
-    *link = h->next;
-    engine_probe_free(h->engine);
-    pool_free(h->pool);
-    upstream_free(h->upstream);
-    policy_unref(h->policy);
-    free(h);
+    *link = b->next;
+    event_add(b->bury, &(struct timeval){0, 0});
     return NULL;
 }

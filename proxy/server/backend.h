@@ -1,9 +1,14 @@
 #pragma once
 
 /*
- * A way to an engine with all that belongs to it: the upstream, the pool of
- * its streams, what is known of the engine. Berths with the same upstream
- * share one, and it lives as long as any of them or one of their streams.
+ * An engine with all that leads to it: the upstream, the pool of its streams,
+ * what is known of the engine. Frontends with the same upstream share one.
+ *
+ * A frontend holds the backend of its policy, and so does every exchange from
+ * its beginning to its end: after a reload, what an exchange asked, made and
+ * has to undo still goes to the engine that it began with. The last reference
+ * may be given up anywhere, even in a callback that came from the backend: it
+ * is freed in a later turn of the loop, under no callback.
  */
 
 #include "policy/config/policy.h"
@@ -16,14 +21,19 @@ struct backend {
     struct upstream *upstream;
     struct pool *pool;
     struct engine_probe *engine;
-    struct backends *all; /* from here on its own affair */
+    /* private from here on */
+    struct backends *all;
     struct policy *policy;
+    struct event *bury;
     unsigned refs;
     struct backend *next;
 };
 
 struct backends {
     struct event_base *base;
+    /* Makes an upstream; NULL: upstream_new (tests have one of their own). */
+    struct upstream *(*make)(struct event_base *base,
+                             const struct upstream_config *config);
     struct backend *first;
 };
 
@@ -32,5 +42,5 @@ struct backends {
 struct backend *backend_get(struct backends *all, struct policy *policy);
 
 struct backend *backend_ref(struct backend *backend);
-/* The last one closes the link. NULL is fine; returns NULL. */
+/* The last one closes the link, soon. NULL is fine; returns NULL. */
 struct backend *backend_unref(struct backend *backend);

@@ -22,10 +22,10 @@ static void on_client(int fd, void *arg)
         session_new(frontend, fd, frontend->session_count >= limit);
 }
 
-static int open_audit(const struct policy *policy, struct audit_sink **out,
-                      struct strbuf *why)
+static int open_audit(struct frontend *frontend, const struct policy *policy,
+                      struct audit_sink **out, struct strbuf *why)
 {
-    int r = audit_sink_new(policy->audit.to, out);
+    int r = audit_sink_new(frontend->runtime->base, policy->audit.to, out);
 
     if (r < 0)
         strbuf_addf(why,
@@ -41,25 +41,24 @@ void frontend_log(const struct frontend *frontend)
              frontend->path, frontend->policy->upstream.url);
 }
 
-struct frontend *frontend_open(struct event_base *base,
-                               struct backends *backends, struct policy *policy,
+struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why)
 {
     struct frontend *frontend = xcalloc(1, sizeof(*frontend));
 
-    frontend->base = base;
-    frontend->backends = backends;
+    frontend->runtime = runtime;
+    turn_group_init(&frontend->turns, &runtime->turns);
     frontend->path = xstrdup(policy->listen.path);
     frontend->policy = policy_ref(policy);
     frontend->owned = own_ids_new(LIMIT_OWNED);
-    if (open_audit(policy, &frontend->audit, why) < 0 ||
+    if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
         (activated != FRONTEND_INHERITS &&
-         listener_new(base, &policy->listen, activated, on_client, frontend,
-                      &frontend->listener, why) < 0)) {
+         listener_new(runtime->base, &policy->listen, activated, on_client,
+                      frontend, &frontend->listener, why) < 0)) {
         frontend_free(frontend);
         return NULL;
     }
-    frontend->backend = backend_get(backends, policy);
+    frontend->backend = backend_get(&runtime->backends, policy);
     return frontend;
 }
 
@@ -74,7 +73,7 @@ void frontend_inherit(struct frontend *frontend, struct frontend *old)
 int frontend_prepare(struct frontend *frontend, struct policy *policy,
                      struct strbuf *why)
 {
-    int r = open_audit(policy, &frontend->prepared.audit, why);
+    int r = open_audit(frontend, policy, &frontend->prepared.audit, why);
 
     if (r == 0)
         frontend->prepared.policy = policy_ref(policy);
@@ -98,7 +97,8 @@ void frontend_commit(struct frontend *frontend)
     frontend->prepared.audit = NULL;
     frontend->policy = frontend->prepared.policy;
     frontend->prepared.policy = NULL;
-    frontend->backend = backend_get(frontend->backends, frontend->policy);
+    frontend->backend =
+        backend_get(&frontend->runtime->backends, frontend->policy);
     listener_set_access(frontend->listener, &frontend->policy->listen);
     backend_unref(old_backend);
     policy_unref(old_policy);

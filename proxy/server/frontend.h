@@ -11,14 +11,14 @@
 #include "proxy/metrics/counters.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
-#include "proxy/server/backend.h"
+#include "proxy/server/runtime.h"
 
 struct session;
 
 struct frontend {
-    struct event_base *base;
-    struct backends *backends;
-    char *path; /* of the listener */
+    struct runtime *runtime;
+    struct turn_group turns; /* of its sessions */
+    char *path;              /* of the listener */
     struct policy *policy;
     struct backend *backend;
     struct audit_sink *audit;
@@ -49,8 +49,7 @@ enum {
  * socket of systemd's, or one of the words above. NULL with a line for the
  * operator in WHY when the listener or the audit cannot be had.
  */
-struct frontend *frontend_open(struct event_base *base,
-                               struct backends *backends, struct policy *policy,
+struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why);
 
 /* The clients of OLD, who keeps those it has, come to FRONTEND from now on. */

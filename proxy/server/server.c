@@ -14,8 +14,7 @@
 
 struct server {
     const struct server_config *config;
-    struct event_base *base;
-    struct backends backends;
+    struct runtime runtime;
     struct frontend *frontends; /* at work */
     struct frontend *leaving; /* without a listener, until their sessions end */
     struct event *signals[3];
@@ -84,7 +83,7 @@ static void maybe_end(struct server *server)
             return;
     }
     if (!server->leaving)
-        event_base_loopbreak(server->base);
+        event_base_loopbreak(server->runtime.base);
 }
 
 static void on_empty(struct frontend *frontend, void *arg)
@@ -95,8 +94,8 @@ static void on_empty(struct frontend *frontend, void *arg)
         if (b != frontend)
             continue;
         unlink_berth(&server->leaving, frontend);
-        event_base_once(server->base, -1, EV_TIMEOUT, free_leaving, frontend,
-                        &(struct timeval){0, 0});
+        event_base_once(server->runtime.base, -1, EV_TIMEOUT, free_leaving,
+                        frontend, &(struct timeval){0, 0});
         break;
     }
     maybe_end(server);
@@ -158,7 +157,7 @@ static int prepare_berth(struct server *server, struct policy *policy,
         return r;
     if (old && !strcmp(old->policy->namespace, policy->namespace))
         return frontend_prepare(old, policy, why);
-    new = frontend_open(server->base, &server->backends, policy,
+    new = frontend_open(&server->runtime, policy,
                         old ? FRONTEND_INHERITS : FRONTEND_LISTENS, why);
     if (!new)
         return -ECANCELED;
@@ -265,7 +264,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (server->stopping) {
         log_warn("stopping at once");
-        event_base_loopbreak(server->base);
+        event_base_loopbreak(server->runtime.base);
         return;
     }
     server->stopping = true;
@@ -285,12 +284,16 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 static void watch_signals(struct server *server)
 {
     signal(SIGPIPE, SIG_IGN);
-    server->signals[0] = evsignal_new(server->base, SIGTERM, on_stop, server);
-    server->signals[1] = evsignal_new(server->base, SIGINT, on_stop, server);
-    server->signals[2] = evsignal_new(server->base, SIGHUP, on_hangup, server);
+    server->signals[0] =
+        evsignal_new(server->runtime.base, SIGTERM, on_stop, server);
+    server->signals[1] =
+        evsignal_new(server->runtime.base, SIGINT, on_stop, server);
+    server->signals[2] =
+        evsignal_new(server->runtime.base, SIGHUP, on_hangup, server);
     for (size_t i = 0; i < 3; i++)
         event_add(server->signals[i], NULL);
-    server->drain = event_new(server->base, -1, 0, on_drain_end, server);
+    server->drain =
+        event_new(server->runtime.base, -1, 0, on_drain_end, server);
 }
 
 static void server_fini(struct server *server)
@@ -299,14 +302,13 @@ static void server_fini(struct server *server)
     sandbox_fini(&server->sandbox);
     stop_all(server, true);
     /* sessions free themselves in a turn of the loop */
-    event_base_loop(server->base, EVLOOP_NONBLOCK);
+    runtime_settle(&server->runtime);
     free_berths(server->frontends);
     free_berths(server->leaving);
-    event_base_loop(server->base, EVLOOP_NONBLOCK);
     for (size_t i = 0; i < 3; i++)
         event_free(server->signals[i]);
     event_free(server->drain);
-    event_base_free(server->base);
+    runtime_fini(&server->runtime);
 }
 
 /* Before the first client is served. */
@@ -337,7 +339,7 @@ static int open_all(struct server *server, struct strbuf *why)
     fd_limit_allow(&all);
     for (size_t i = 0; i < all.count; i++) {
         struct frontend *frontend = frontend_open(
-            server->base, &server->backends, all.items[i],
+            &server->runtime, all.items[i],
             (int)i < activated ? 3 + (int)i : FRONTEND_LISTENS, why);
 
         if (!frontend)
@@ -358,12 +360,13 @@ int server_run(const struct server_config *config)
     struct server server = {.config = config};
     int r;
 
-    server.base = server.backends.base = event_base_new();
+    runtime_init(&server.runtime);
     watch_signals(&server);
-    metrics_feed_init(&server.metrics_feed, server.base, &server.frontends);
+    metrics_feed_init(&server.metrics_feed, server.runtime.base,
+                      &server.frontends);
     r = open_all(&server, &why);
     if (r == 0)
-        event_base_dispatch(server.base);
+        event_base_dispatch(server.runtime.base);
     else
         fprintf(stderr, "berth: %.*s\n", STR_FMT(str_trim(strbuf_str(&why))));
     server_fini(&server);

@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 enum {
-    /* one session moves so much before it is another's turn */
-    TURN_BYTES = 1024 * 1024,
+    /*
+     * Then it is another's turn: at most one request is taken, and at most
+     * SESSION_READ_BYTES are read of either side, in each pass.
+     */
+    TURN_PASSES = 8,
     DRAIN_S = 2,
 };
 
@@ -21,7 +24,7 @@ static void session_close(struct session *s)
     event_del(s->timer);
     close(s->fd);
     s->fd = -1;
-    event_active(s->turn, 0, 0); /* freed there, under no callback */
+    turn_wake(&s->turn); /* freed there, under no callback */
 }
 
 static void session_free(struct session *s)
@@ -33,9 +36,10 @@ static void session_free(struct session *s)
         s->next->link = s->link;
     frontend->session_count--;
     exchange_free(s->exchange);
+    backend_unref(s->backend);
     strbuf_fini(&s->held);
     event_free(s->io);
-    event_free(s->turn);
+    turn_cancel(&s->turn);
     event_free(s->timer);
     free(s);
     if (frontend->session_count == 0 && frontend->on_empty)
@@ -113,49 +117,62 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         link_timeout(s);
     else
         exchange_timeout(s->exchange);
-    session_settle(s);
+    session_wake(s);
 }
 
 /* ---- the only place where wishes become calls ---- */
 
-void session_settle(struct session *s)
+/*
+ * Do what the exchange wishes and the world allows, until nothing goes on or
+ * the turn is over. One step may change what the others have to do (a stream
+ * that opens makes bytes for it, a request that is over lets the next be
+ * read), so they are gone through again while any of them did something. Their
+ * order within a pass: what is given up before what is taken, so that a
+ * subrequest is never asked over a backend that is on its way out; bytes to a
+ * side before bytes from it, so that a full buffer does not stop reading for
+ * longer than it must.
+ */
+static void session_settle(struct session *s)
 {
-    size_t turns = 0;
+    size_t passes = 0;
 
-    if (s->closed)
-        return;
     session_watch_client(s);
     for (bool progress = true; progress;) {
-        progress = session_settle_subrequest(s);
-        progress |= session_settle_stream(s);
+        progress = session_settle_stream(s);
+        progress |= session_settle_subrequest(s);
         progress |= session_write_engine(s);
         progress |= session_read_engine(s);
         progress |= session_write_client(s);
         progress |= session_read_client(s);
+        session_settle_backend(s);
         if (exchange_wish(s->exchange).close &&
             !exchange_output(s->exchange, CLIENT).len) {
             session_settle_stream(s);
             session_close(s);
             return;
         }
-        if (progress && ++turns * SESSION_READ_BYTES > TURN_BYTES) {
-            event_active(s->turn, 0, 0);
+        if (progress && ++passes == TURN_PASSES) {
+            session_wake(s);
             break;
         }
     }
     set_timer(s);
 }
 
-static void on_turn(evutil_socket_t fd, short what, void *arg)
+static void on_turn(struct turn *turn)
 {
-    struct session *s = arg;
+    struct session *s =
+        (struct session *)((char *)turn - offsetof(struct session, turn));
 
-    (void)fd;
-    (void)what;
     if (s->closed)
         session_free(s);
     else
         session_settle(s);
+}
+
+void session_wake(struct session *s)
+{
+    turn_wake(&s->turn);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)
@@ -165,23 +182,24 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     s->readable |= (what & EV_READ) != 0;
     s->writable |= (what & EV_WRITE) != 0;
-    session_settle(s);
+    session_wake(s);
 }
 
 struct session *session_new(struct frontend *frontend, int fd, bool busy)
 {
     struct session *s = xcalloc(1, sizeof(*s));
+    struct event_base *base = frontend->runtime->base;
 
     s->frontend = frontend;
+    turn_init(&s->turn, &frontend->turns, on_turn);
     s->fd = fd;
     s->held.max = SESSION_READ_BYTES;
     session_engine_init(s);
     session_host_init(s, busy);
     s->exchange = exchange_new(&s->host);
-    s->io = event_new(frontend->base, fd,
-                      EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
-    s->turn = event_new(frontend->base, -1, 0, on_turn, s);
-    s->timer = event_new(frontend->base, -1, 0, on_timer, s);
+    s->io =
+        event_new(base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
+    s->timer = event_new(base, -1, 0, on_timer, s);
     s->writable = true;
     event_add(s->io, NULL);
     s->next = frontend->sessions;
@@ -200,7 +218,7 @@ void session_shutdown(struct session *s, bool now)
     if (now)
         session_close(s);
     else
-        session_settle(s);
+        session_wake(s);
 }
 
 struct session *session_next(const struct session *s)

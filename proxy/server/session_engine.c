@@ -1,12 +1,14 @@
 #include "proxy/server/session_private.h"
 
+#include <assert.h>
+
 #include "policy/base/limits.h"
 #include "proxy/exchange/request.h"
 
 static void on_stream_change(struct stream *stream, void *arg)
 {
     (void)stream;
-    session_settle(arg);
+    session_wake(arg);
 }
 
 static void use_stream(struct session *s, struct stream *stream)
@@ -31,7 +33,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
         engine_probe_doubt(s->backend->engine);
         exchange_stream_failed(s->exchange, why, 1, true);
     }
-    session_settle(s);
+    session_wake(s);
 }
 
 void session_engine_init(struct session *s)
@@ -50,8 +52,23 @@ void session_drop_stream(struct session *s, bool reusable)
     else if (s->stream)
         pool_discard(s->backend->pool, s->stream);
     s->stream = NULL;
-    s->backend = backend_unref(s->backend);
     s->shut[ENGINE] = s->told_engine_eof = false;
+}
+
+void session_hold_backend(struct session *s)
+{
+    /* the core takes no request while it has a stream to give up */
+    assert(!s->stream && !s->waiting);
+    s->subrequest = subrequest_cancel(s->subrequest);
+    backend_unref(s->backend);
+    s->backend = backend_ref(s->frontend->backend);
+}
+
+void session_settle_backend(struct session *s)
+{
+    if (exchange_is_idle(s->exchange) && !s->stream && !s->waiting &&
+        !s->subrequest)
+        s->backend = backend_unref(s->backend);
 }
 
 static bool want_stream(struct session *s)
@@ -60,8 +77,6 @@ static bool want_stream(struct session *s)
 
     if (s->stream || s->waiting)
         return false;
-    if (!s->backend)
-        s->backend = backend_ref(s->frontend->backend);
     stream = pool_take(s->backend->pool, &s->waiter);
     if (stream)
         use_stream(s, stream);
@@ -84,28 +99,27 @@ static void on_answer(const struct http_head *head, struct str body,
         engine_probe_doubt(s->backend->engine);
         exchange_ask_failed(s->exchange, why, 1);
     }
-    session_settle(s);
+    session_wake(s);
 }
 
 /* One question at a time: the next depends on what was answered. */
 bool session_settle_subrequest(struct session *s)
 {
-    bool ask = exchange_wish(s->exchange).ask;
+    const struct exchange_wish wish = exchange_wish(s->exchange);
     const struct question *question;
 
-    if (ask == (s->subrequest != NULL))
-        return false;
-    if (!ask) {
+    if (s->subrequest && (!wish.ask || wish.question != s->question)) {
         s->subrequest = subrequest_cancel(s->subrequest);
         return true;
     }
-    if (!s->backend)
-        s->backend = backend_ref(s->frontend->backend);
+    if (!wish.ask || s->subrequest)
+        return false;
+    s->question = wish.question;
     question = exchange_question(s->exchange);
     s->frontend->counters.lookups++;
     s->subrequest =
-        subrequest_new(s->frontend->base, s->backend->pool, question->method,
-                       strbuf_str(&question->target),
+        subrequest_new(s->frontend->runtime->base, s->backend->pool,
+                       question->method, strbuf_str(&question->target),
                        strbuf_str(&question->body), on_answer, s);
     return true;
 }
@@ -125,6 +139,9 @@ bool session_settle_stream(struct session *s)
         break;
     }
     exchange_stream_gone(s->exchange);
+    /* once more, so what else has lain idle is not to be trusted either */
+    if (exchange_wish(s->exchange).stream == STREAM_WANTED)
+        pool_close_idle(s->backend->pool);
     return true;
 }
 

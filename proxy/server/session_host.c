@@ -9,6 +9,7 @@ static struct policy *host_policy(void *arg)
 {
     struct session *s = arg;
 
+    session_hold_backend(s);
     return s->frontend->policy;
 }
 
@@ -16,7 +17,7 @@ static const struct engine_facts *host_engine(void *arg)
 {
     struct session *s = arg;
 
-    return engine_probe_get(s->frontend->backend->engine);
+    return engine_probe_get(s->backend->engine);
 }
 
 static struct own_ids *host_owned(void *arg)

@@ -20,8 +20,8 @@ enum { SESSION_READ_BYTES = 128 * 1024 };
 struct session {
     struct frontend *frontend;
     int fd;
-    struct event *io;   /* edge-triggered: what it told is kept below */
-    struct event *turn; /* settle again, in a turn of its own */
+    struct event *io; /* edge-triggered: what it told is kept below */
+    struct turn turn; /* all work is done in it (session.c) */
     struct event *timer;
     enum exchange_timer timer_for;
     uint64_t timer_turn;
@@ -32,9 +32,9 @@ struct session {
     struct strbuf held; /* read from the client, not yet taken */
     struct exchange_host host;
     struct exchange *exchange;
-    struct backend *backend; /* of the subrequest, and of the stream, while
-                                there or awaited */
+    struct backend *backend; /* the exchange's, from its beginning to its end */
     struct subrequest *subrequest;
+    uint64_t question; /* of the exchange, that SUBREQUEST asks */
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;
@@ -42,8 +42,8 @@ struct session {
     struct session *next, **link;
 };
 
-/* Do all that the exchange wishes and the world allows (session.c). */
-void session_settle(struct session *s);
+/* Something has changed: have the session's turn come (session.c). */
+void session_wake(struct session *s);
 
 /* Fill s->host. Its peer is the process behind s->fd, as SO_PEERCRED tells. */
 void session_host_init(struct session *s, bool busy);
@@ -55,6 +55,11 @@ void session_engine_init(struct session *s);
 /* Give up what is asked and what is awaited; a stream that is REUSABLE and was
  * not shut goes back to the pool. */
 void session_drop_stream(struct session *s, bool reusable);
+
+/* An exchange begins: it has the backend of now, until it ends. */
+void session_hold_backend(struct session *s);
+/* Give the backend up if no exchange runs and nothing of it is in use. */
+void session_settle_backend(struct session *s);
 
 bool session_settle_subrequest(struct session *s);
 bool session_settle_stream(struct session *s);

@@ -287,7 +287,8 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     begin(l);
-    link_run(l);
+    if (!l->doomed)
+        link_run(l);
     end(l);
 }
 
@@ -448,8 +449,15 @@ static void free_link(struct upstream *upstream)
     struct ssh_link *l = (struct ssh_link *)upstream;
 
     l->doomed = true;
-    if (l->depth == 0)
-        destroy(l);
+    if (l->depth)
+        return; /* end() does it */
+    /* owners of streams are told from a turn of our own, the last */
+    dialer_cancel(l->dialer);
+    l->dialer = NULL;
+    drop_event(&l->readable);
+    drop_event(&l->writable);
+    drop_event(&l->timer);
+    wake(l);
 }
 
 struct upstream *ssh_link_new(struct event_base *base,

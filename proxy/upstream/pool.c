@@ -22,34 +22,46 @@ struct parked {
 };
 
 struct pool {
-    struct event_base *base;
     struct upstream *upstream;
     struct event *turn;
+    struct event *deliver; /* there is something to tell takers */
     struct stream *opening[LIMIT_POOL_IDLE];
     unsigned opening_count;
     struct parked idle[LIMIT_POOL_IDLE];
     unsigned idle_count;
     unsigned used;
     unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
-    struct pool_waiter *first, **last;
+    TAILQ_HEAD(, pool_waiter) waiters;
     unsigned waiting;
+    unsigned failures; /* streams that did not open, each told to one taker */
+    struct strbuf why; /* of the last of them */
 };
 
-static void refill(struct pool *pool);
+static void pool_refill(struct pool *pool);
+
+/* A timer of no time: takers are told in a turn of the loop of their own. */
+static void deliver_soon(struct pool *pool)
+{
+    if (!event_pending(pool->deliver, EV_TIMEOUT, NULL))
+        event_add(pool->deliver, &(struct timeval){0, 0});
+}
 
 static void unpark(struct pool *pool, unsigned at)
 {
     pool->idle[at] = pool->idle[--pool->idle_count];
 }
 
+static void wait_begin(struct pool *pool, struct pool_waiter *waiter)
+{
+    waiter->waits = true;
+    TAILQ_INSERT_TAIL(&pool->waiters, waiter, link);
+    pool->waiting++;
+}
+
 static void wait_end(struct pool *pool, struct pool_waiter *waiter)
 {
-    *waiter->link = waiter->next;
-    if (waiter->next)
-        waiter->next->link = waiter->link;
-    else
-        pool->last = waiter->link;
-    waiter->link = NULL;
+    waiter->waits = false;
+    TAILQ_REMOVE(&pool->waiters, waiter, link);
     pool->waiting--;
 }
 
@@ -57,6 +69,13 @@ static void note_use(struct pool *pool)
 {
     if (pool->used + pool->waiting > pool->peaks[0])
         pool->peaks[0] = pool->used + pool->waiting;
+}
+
+/* Between two messages, with nothing on the way? */
+static bool is_fresh(struct stream *stream)
+{
+    return stream->state == STREAM_OPEN && !stream->eof &&
+           stream_peek(stream).len == 0;
 }
 
 /* An idle stream that says anything is of no more use. */
@@ -67,11 +86,11 @@ static void on_idle_change(struct stream *stream, void *arg)
     for (unsigned i = 0; i < pool->idle_count; i++) {
         if (pool->idle[i].stream != stream)
             continue;
-        if (stream->state == STREAM_OPEN && !stream->eof &&
-            stream_peek(stream).len == 0)
+        if (is_fresh(stream))
             return;
         unpark(pool, i);
         stream_close(stream);
+        pool_refill(pool);
         return;
     }
 }
@@ -89,30 +108,45 @@ static unsigned level(const struct pool *pool)
     return most + IDLE_LEAST;
 }
 
-/* An open stream nobody has: to the first who waits, or into the yard. */
-static void settle(struct pool *pool, struct stream *stream)
+/* An open stream that is not in use: for the first taker, or kept as idle. */
+static void park(struct pool *pool, struct stream *stream)
 {
-    struct pool_waiter *waiter = pool->first;
+    bool wanted = pool->idle_count < pool->waiting;
 
-    if (waiter) {
-        wait_end(pool, waiter);
+    if (pool->idle_count == LIMIT_POOL_IDLE ||
+        (!wanted && pool->idle_count + pool->used >= level(pool))) {
+        stream_close(stream);
+        return;
+    }
+    stream->on_change = on_idle_change;
+    stream->arg = pool;
+    pool->idle[pool->idle_count++] = (struct parked){stream, 0};
+    if (pool->waiting)
+        deliver_soon(pool);
+}
+
+/* The freshest idle stream, in use from now on; or NULL. */
+static struct stream *use_idle(struct pool *pool)
+{
+    while (pool->idle_count) {
+        struct stream *stream = pool->idle[--pool->idle_count].stream;
+
+        /* it may have ended without our having been told yet */
+        if (!is_fresh(stream)) {
+            stream_close(stream);
+            continue;
+        }
         pool->used++;
         stream->on_change = NULL;
-        waiter->on_stream(waiter, stream, NULL);
-    } else if (pool->idle_count < LIMIT_POOL_IDLE &&
-               pool->idle_count + pool->used < level(pool)) {
-        stream->on_change = on_idle_change;
-        stream->arg = pool;
-        pool->idle[pool->idle_count++] = (struct parked){stream, 0};
-    } else {
-        stream_close(stream);
+        return stream;
     }
+    return NULL;
 }
 
 static void on_opening_change(struct stream *stream, void *arg)
 {
     struct pool *pool = arg;
-    struct pool_waiter *waiter = pool->first;
+    const char *why;
 
     if (stream->state == STREAM_OPENING)
         return;
@@ -123,26 +157,58 @@ static void on_opening_change(struct stream *stream, void *arg)
         }
     }
     if (stream->state == STREAM_OPEN && !stream->eof) {
-        settle(pool, stream);
-    } else {
-        const char *why = stream->why ? stream->why
-                                      : "the engine closed a new connection "
-                                        "at once";
-
-        log_warn("no stream to the engine: %s", why);
-        if (waiter) {
-            wait_end(pool, waiter);
-            waiter->on_stream(waiter, NULL, why);
-        }
-        stream_close(stream);
+        park(pool, stream);
+        pool_refill(pool);
+        return;
     }
-    refill(pool);
+    why = stream->why ? stream->why
+                      : "the engine closed a new connection at once";
+    log_warn("no stream to the engine: %s", why);
+    strbuf_clear(&pool->why);
+    strbuf_add(&pool->why, str_head(str_from(why), LIMIT_REASON));
+    pool->failures++;
+    stream_close(stream);
+    deliver_soon(pool);
 }
 
-/* Open what those who wait need. */
-static void refill(struct pool *pool)
+static void tell(struct pool *pool, struct stream *stream, const char *why)
 {
-    while (pool->opening_count < pool->waiting &&
+    struct pool_waiter *waiter = TAILQ_FIRST(&pool->waiters);
+
+    wait_end(pool, waiter);
+    waiter->on_stream(waiter, stream, why);
+}
+
+static void tell_failure(struct pool *pool)
+{
+    /* a taker may take again at once, and that fail */
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON + 1);
+
+    strbuf_add(&why, strbuf_str(&pool->why));
+    pool->failures--;
+    tell(pool, NULL, strbuf_cstr(&why));
+}
+
+static void on_deliver(evutil_socket_t fd, short what, void *arg)
+{
+    struct pool *pool = arg;
+    struct stream *stream;
+
+    (void)fd;
+    (void)what;
+    while (pool->failures && pool->waiting)
+        tell_failure(pool);
+    pool->failures = 0;
+    while (pool->waiting && (stream = use_idle(pool)))
+        tell(pool, stream, NULL);
+    pool_refill(pool);
+}
+
+/* Open what takers wait for. */
+static void pool_refill(struct pool *pool)
+{
+    while (pool->opening_count + pool->idle_count + pool->failures <
+               pool->waiting &&
            pool->opening_count < LIMIT_POOL_IDLE) {
         struct stream *stream =
             upstream_open(pool->upstream, on_opening_change, pool);
@@ -176,7 +242,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
         }
     }
     pool->idle_count = kept;
-    refill(pool);
+    pool_refill(pool);
 }
 
 struct pool *pool_new(struct event_base *base, struct upstream *upstream)
@@ -184,9 +250,10 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     struct pool *pool = xcalloc(1, sizeof(*pool));
     const struct timeval turn = {TURN_MS / 1000, 0};
 
-    pool->base = base;
     pool->upstream = upstream;
-    pool->last = &pool->first;
+    pool->why.max = LIMIT_REASON;
+    TAILQ_INIT(&pool->waiters);
+    pool->deliver = event_new(base, -1, 0, on_deliver, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
     event_add(pool->turn, &turn);
     return pool;
@@ -196,50 +263,32 @@ struct pool *pool_free(struct pool *pool)
 {
     if (!pool)
         return NULL;
-    while (pool->first) {
-        struct pool_waiter *waiter = pool->first;
-
-        wait_end(pool, waiter);
-        waiter->on_stream(waiter, NULL, "berth is stopping");
-    }
+    assert(TAILQ_EMPTY(&pool->waiters));
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
-    for (unsigned i = 0; i < pool->idle_count; i++)
-        stream_close(pool->idle[i].stream);
+    pool_close_idle(pool);
+    event_free(pool->deliver);
     event_free(pool->turn);
+    strbuf_fini(&pool->why);
     free(pool);
     return NULL;
 }
 
 struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
 {
-    while (pool->idle_count) {
-        struct stream *stream = pool->idle[--pool->idle_count].stream;
+    /* nobody is served before those who wait already */
+    struct stream *stream = pool->waiting ? NULL : use_idle(pool);
 
-        /* it may have ended without our having been told yet */
-        if (stream->state != STREAM_OPEN || stream->eof ||
-            stream_peek(stream).len) {
-            stream_close(stream);
-            continue;
-        }
-        pool->used++;
-        note_use(pool);
-        stream->on_change = NULL;
-        return stream;
-    }
-    waiter->next = NULL;
-    waiter->link = pool->last;
-    *pool->last = waiter;
-    pool->last = &waiter->next;
-    pool->waiting++;
+    if (!stream)
+        wait_begin(pool, waiter);
     note_use(pool);
-    refill(pool);
-    return NULL;
+    pool_refill(pool);
+    return stream;
 }
 
 void pool_cancel(struct pool *pool, struct pool_waiter *waiter)
 {
-    if (waiter->link)
+    if (waiter->waits)
         wait_end(pool, waiter);
 }
 
@@ -247,11 +296,11 @@ void pool_give(struct pool *pool, struct stream *stream)
 {
     assert(pool->used > 0);
     pool->used--;
-    if (stream->state != STREAM_OPEN || stream->eof || stream_peek(stream).len)
-        stream_close(stream);
+    if (is_fresh(stream))
+        park(pool, stream);
     else
-        settle(pool, stream);
-    refill(pool);
+        stream_close(stream);
+    pool_refill(pool);
 }
 
 void pool_discard(struct pool *pool, struct stream *stream)
@@ -259,7 +308,14 @@ void pool_discard(struct pool *pool, struct stream *stream)
     assert(pool->used > 0);
     pool->used--;
     stream_close(stream);
-    refill(pool);
+    pool_refill(pool);
+}
+
+void pool_close_idle(struct pool *pool)
+{
+    while (pool->idle_count)
+        stream_close(pool->idle[--pool->idle_count].stream);
+    pool_refill(pool);
 }
 
 struct pool_counts pool_count(const struct pool *pool)

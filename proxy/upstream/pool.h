@@ -5,28 +5,34 @@
  * (and they open one after the other), so as many are kept for the next
  * requests as were lately in use at once. To open some ahead of all demand is
  * the upstream's business.
+ *
+ * upstream.h says which callbacks may run when. Here: a taker is called from a
+ * turn of the loop that is the pool's own, never from inside a call on the
+ * pool, nor from a stream's callback.
  */
 
 #include <event2/event.h>
+#include <sys/queue.h>
 
 #include "proxy/upstream/upstream.h"
 
 struct pool;
 
-/* One who waits for a stream; part of whoever takes. */
+/* A queued taker. Embed it in the object that calls pool_take(). */
 struct pool_waiter {
-    /*
-     * A stream is there, now the waiter's; or (NULL) none can be had, for the
-     * reason WHY. Called from the event loop, never from inside pool_take.
-     */
+    /* STREAM is open, and now the taker's; or it is NULL, and WHY says why
+     * none could be opened. The taker waits no longer. */
     void (*on_stream)(struct pool_waiter *waiter, struct stream *stream,
                       const char *why);
-    struct pool_waiter *next, **link; /* the pool's */
+    bool waits; /* the pool's */
+    TAILQ_ENTRY(pool_waiter) link;
 };
 
 /* UPSTREAM stays the caller's. */
 struct pool *pool_new(struct event_base *base, struct upstream *upstream);
-/* Closes the idle ones; those that were taken stay with their takers. */
+/* Closes the idle streams. None may be taken or waited for any more: who takes
+ * one holds what the pool belongs to (backend.h). NULL is fine; returns NULL.
+ */
 struct pool *pool_free(struct pool *pool);
 
 /*
@@ -40,6 +46,13 @@ void pool_cancel(struct pool *pool, struct pool_waiter *waiter);
 /* A taken stream comes back: with its HTTP between two messages, or spent. */
 void pool_give(struct pool *pool, struct stream *stream);
 void pool_discard(struct pool *pool, struct stream *stream);
+
+/*
+ * An idle stream turned out to be dead, so the others may be, too (an engine
+ * that restarts closes all of them): close them, so that the next taker gets a
+ * new one.
+ */
+void pool_close_idle(struct pool *pool);
 
 struct pool_counts {
     unsigned used, idle, opening, waiting;

@@ -416,7 +416,7 @@ static void free_upstream(struct upstream *upstream)
         TAILQ_REMOVE(&up->streams, s, link);
         s->up = NULL; /* its owner's alone from now on */
         end(s, "berth is shutting down");
-        tell(s);
+        soon(s, 0); /* to be told */
     }
     free(up);
 }

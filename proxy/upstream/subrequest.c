@@ -124,6 +124,7 @@ static bool ask_again(struct subrequest *e)
     stream = e->stream;
     e->stream = NULL;
     pool_discard(e->pool, stream);
+    pool_close_idle(e->pool); /* they may have ended, too */
     stream = pool_take(e->pool, &e->waiter);
     if (stream)
         use_stream(e, stream);

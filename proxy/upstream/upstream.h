@@ -25,9 +25,22 @@ enum stream_state {
 };
 
 /*
+ * The one rule of callbacks and lifetimes, for streams, pools (pool.h),
+ * subrequests (subrequest.h), upstreams and backends alike:
+ *
+ * - A callback comes from a turn of the event loop, never from inside a call
+ *   into the module that makes it: who calls need not expect to be called.
+ * - A callback may do anything: close its stream, take another, give up the
+ *   last reference to the backend that all of them belong to. Nothing is freed
+ *   under it: what is given up is told nothing from then on, and its memory
+ *   goes in a later turn of the loop. So who makes callbacks may go on using
+ *   what it had before them, and looks at the state anew where that matters.
+ * - Who has a stream, or waits for one, holds the backend.
+ */
+
+/*
  * Called after the state changed, bytes came, room came, or the peer's EOF
- * came. Always from the event loop, never from inside a call on this stream.
- * The owner may close the stream here.
+ * came. The owner may close the stream here.
  */
 typedef void (*stream_cb)(struct stream *stream, void *arg);
 
@@ -141,7 +154,11 @@ static inline void upstream_get_status(const struct upstream *u,
     u->ops->status(u, status);
 }
 
-/* Ends the link; streams that are still open close with a reason first. */
+/*
+ * Ends the link. Streams that are still open close with a reason, which their
+ * owners are told in a later turn of the loop. The configuration is not used
+ * any more.
+ */
 static inline void upstream_free(struct upstream *u)
 {
     if (u)

@@ -45,7 +45,7 @@ static void lines_are_appended_to_a_private_file(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(audit_sink_new(path, &sink), 0);
+        assert_int_equal(audit_sink_new(NULL, path, &sink), 0);
         assert_int_equal(audit_sink_write(sink, S("one\n")), 0);
         audit_sink_free(sink);
     }
@@ -59,7 +59,7 @@ static void after_a_rotation_the_path_is_a_new_file(void **state)
     struct audit_sink *sink;
 
     (void)state;
-    assert_int_equal(audit_sink_new(path, &sink), 0);
+    assert_int_equal(audit_sink_new(NULL, path, &sink), 0);
     audit_sink_write(sink, S("one\n"));
     assert_int_equal(rename(path, moved), 0);
     audit_sink_write(sink, S("two\n"));
@@ -75,9 +75,10 @@ static void a_path_that_cannot_be_opened_is_an_error(void **state)
     struct audit_sink *sink;
 
     (void)state;
-    assert_int_equal(audit_sink_new("/nonexistent/audit", &sink), -ENOENT);
+    assert_int_equal(audit_sink_new(NULL, "/nonexistent/audit", &sink),
+                     -ENOENT);
     assert_int_equal(symlink("/etc/passwd", path), 0);
-    assert_int_equal(audit_sink_new(path, &sink), -ELOOP);
+    assert_int_equal(audit_sink_new(NULL, path, &sink), -ELOOP);
 }
 
 static void a_full_disk_is_an_error(void **state)
@@ -85,7 +86,7 @@ static void a_full_disk_is_an_error(void **state)
     struct audit_sink *sink;
 
     (void)state;
-    assert_int_equal(audit_sink_new("/dev/full", &sink), 0);
+    assert_int_equal(audit_sink_new(NULL, "/dev/full", &sink), 0);
     assert_int_equal(audit_sink_write(sink, S("one\n")), -ENOSPC);
     audit_sink_free(sink);
 }
@@ -95,7 +96,7 @@ static void no_audit_takes_every_line(void **state)
     struct audit_sink *sink;
 
     (void)state;
-    assert_int_equal(audit_sink_new(NULL, &sink), 0);
+    assert_int_equal(audit_sink_new(NULL, NULL, &sink), 0);
     assert_int_equal(audit_sink_write(sink, S("one\n")), 0);
     audit_sink_free(sink);
 }

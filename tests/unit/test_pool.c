@@ -1,5 +1,7 @@
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+
 #include "proxy/upstream/pool.h"
 #include "tests/unit/fake_upstream.h"
 
@@ -10,7 +12,7 @@ enum {
 struct taker {
     struct pool_waiter waiter;
     struct stream *stream;
-    const char *why;
+    char said[64]; /* WHY, which is not ours to keep */
     unsigned told;
 };
 
@@ -20,7 +22,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
     struct taker *taker = (struct taker *)waiter;
 
     taker->stream = stream;
-    taker->why = why;
+    snprintf(taker->said, sizeof(taker->said), "%s", why ? why : "");
     taker->told++;
 }
 
@@ -46,6 +48,13 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The stream opens, and its taker has been told. */
+static void open_and_tell(size_t at)
+{
+    fake_open(&fake, at);
+    run_loop(base);
+}
+
 static struct taker taker(void)
 {
     return (struct taker){.waiter.on_stream = on_stream};
@@ -59,7 +68,7 @@ static void a_stream_is_opened_for_who_wants_one_and_kept(void **state)
     assert_int_equal(fake.count, 0);
     assert_null(pool_take(pool, &t.waiter));
     assert_int_equal(fake.count, 1);
-    fake_open(&fake, 0);
+    open_and_tell(0);
     assert_ptr_equal(t.stream, &fake.streams[0].stream);
     assert_int_equal(pool_count(pool).used, 1);
     pool_give(pool, t.stream);
@@ -79,11 +88,12 @@ static void who_waits_is_served_in_order(void **state)
     assert_null(pool_take(pool, &c.waiter));
     pool_cancel(pool, &b.waiter);
     pool_cancel(pool, &b.waiter);
-    fake_open(&fake, 1);
+    open_and_tell(1);
     assert_ptr_equal(a.stream, &fake.streams[1].stream);
     assert_null(c.stream);
     /* one that comes back is as good as a new one */
     pool_give(pool, a.stream);
+    run_loop(base);
     assert_ptr_equal(c.stream, &fake.streams[1].stream);
     assert_int_equal(b.told, 0);
     pool_discard(pool, c.stream);
@@ -98,9 +108,11 @@ static void a_stream_that_cannot_be_opened_is_told_to_one(void **state)
     assert_null(pool_take(pool, &a.waiter));
     assert_null(pool_take(pool, &b.waiter));
     fake_fail(&fake, 0, "no such socket");
+    assert_int_equal(a.told, 0);
+    run_loop(base);
     assert_int_equal(a.told, 1);
     assert_null(a.stream);
-    assert_string_equal(a.why, "no such socket");
+    assert_string_equal(a.said, "no such socket");
     assert_int_equal(b.told, 0);
     assert_true(fake.streams[0].closed);
     pool_cancel(pool, &b.waiter);
@@ -119,6 +131,7 @@ static void park(size_t count)
         if (fake.streams[i].stream.state == STREAM_OPENING)
             fake_open(&fake, i);
     }
+    run_loop(base);
     for (size_t i = 0; i < count; i++) {
         assert_non_null(t[i].stream);
         pool_give(pool, t[i].stream);
@@ -154,21 +167,87 @@ static void a_stream_that_ended_in_use_is_not_kept(void **state)
     assert_true(fake.streams[0].closed);
 }
 
-static void who_waits_is_told_when_the_pool_ends(void **state)
+/* A taker that takes again in its callback, and gives back what it has. */
+struct greedy {
+    struct taker taker;
+    struct taker other;
+    bool inside;
+};
+
+static void on_greedy_stream(struct pool_waiter *waiter, struct stream *stream,
+                             const char *why)
 {
-    struct fake_upstream other;
-    struct taker t = taker();
-    struct pool *waiting;
+    struct greedy *g = (struct greedy *)waiter;
+
+    g->inside = true;
+    on_stream(waiter, stream, why);
+    assert_null(pool_take(pool, &g->other.waiter));
+    pool_give(pool, stream);
+    g->inside = false;
+}
+
+static void on_other_stream(struct pool_waiter *waiter, struct stream *stream,
+                            const char *why)
+{
+    struct greedy *g = (struct greedy *)((char *)waiter -
+                                         offsetof(struct greedy, other.waiter));
+
+    assert_false(g->inside);
+    on_stream(waiter, stream, why);
+}
+
+static void nobody_is_called_from_inside_a_call_on_the_pool(void **state)
+{
+    struct greedy g = {.taker.waiter.on_stream = on_greedy_stream,
+                       .other.waiter.on_stream = on_other_stream};
+    struct taker third = taker();
 
     (void)state;
-    fake_upstream_init(&other);
-    waiting = pool_new(base, &other.upstream);
-    assert_null(pool_take(waiting, &t.waiter));
-    assert_int_equal(other.count, 1);
-    pool_free(waiting);
-    assert_int_equal(t.told, 1);
-    assert_non_null(t.why);
-    fake_upstream_fini(&other);
+    assert_null(pool_take(pool, &g.taker.waiter));
+    fake_open(&fake, 0);
+    assert_int_equal(g.taker.told, 0); /* nor from a stream's callback */
+    assert_null(pool_take(pool, &third.waiter));
+    run_loop(base);
+    assert_int_equal(g.taker.told, 1);
+    assert_ptr_equal(third.stream, &fake.streams[0].stream);
+    assert_int_equal(g.other.told, 0);
+    pool_give(pool, third.stream);
+    assert_int_equal(g.other.told, 0);
+    run_loop(base);
+    assert_ptr_equal(g.other.stream, &fake.streams[0].stream);
+    pool_discard(pool, g.other.stream);
+}
+
+static void nobody_overtakes_those_who_wait(void **state)
+{
+    struct taker t = taker(), first = taker(), second = taker();
+
+    (void)state;
+    assert_null(pool_take(pool, &t.waiter));
+    open_and_tell(0);
+    assert_null(pool_take(pool, &first.waiter));
+    pool_give(pool, t.stream);
+    /* it is idle, but promised */
+    assert_null(pool_take(pool, &second.waiter));
+    run_loop(base);
+    assert_ptr_equal(first.stream, &fake.streams[0].stream);
+    assert_null(second.stream);
+    pool_discard(pool, first.stream);
+    pool_cancel(pool, &second.waiter);
+}
+
+static void who_distrusts_idle_streams_gets_a_new_one(void **state)
+{
+    struct taker t = taker();
+
+    (void)state;
+    park(2);
+    pool_close_idle(pool);
+    assert_true(fake.streams[0].closed);
+    assert_true(fake.streams[1].closed);
+    assert_null(pool_take(pool, &t.waiter));
+    assert_int_equal(fake.count, 3);
+    pool_cancel(pool, &t.waiter);
 }
 
 static void what_a_burst_used_is_kept_for_the_next(void **state)
@@ -197,8 +276,12 @@ int main(void)
             teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_ended_in_use_is_not_kept,
                                         setup, teardown),
-        cmocka_unit_test_setup_teardown(who_waits_is_told_when_the_pool_ends,
-                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            nobody_is_called_from_inside_a_call_on_the_pool, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_overtakes_those_who_wait, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(
+            who_distrusts_idle_streams_gets_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
                                         setup, teardown),
     };

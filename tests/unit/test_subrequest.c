@@ -32,6 +32,7 @@ static int setup(void **state)
     pool = pool_new(base, &fake.upstream);
     pool_take(pool, &waiter);
     fake_open(&fake, 0);
+    run_loop(base);
     told = 0;
     status = 0;
     return 0;
@@ -115,6 +116,7 @@ static void a_question_is_asked_again_on_a_fresh_stream(void **state)
     assert_int_equal(told, 0);
     assert_true(fake.streams[0].closed);
     fake_open(&fake, 1);
+    run_loop(base);
     fake_feed(&fake, 1, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
     assert_int_equal(status, 200);
     /* a change is not, and nothing is a third time */

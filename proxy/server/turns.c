@@ -1,0 +1,126 @@
+#include "proxy/server/turns.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+enum {
+    /* a group goes on with its next turn until it has worked so long in this
+     * round; the last of its turns may take longer */
+    SHARE_NS = 500 * 1000,
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* A timer, and not event_active, which runs before the next poll. */
+static void call_a_round(struct turns *turns)
+{
+    if (!event_pending(turns->round, EV_TIMEOUT, NULL))
+        event_add(turns->round, &(struct timeval){0, 0});
+}
+
+static void run_first(struct turn_group *group)
+{
+    struct turn *turn = TAILQ_FIRST(&group->waiting);
+
+    turn_cancel(turn);
+    turn->run(turn);
+}
+
+/*
+ * GROUP's share of this round. A turn may free its group, which was out of the
+ * list then: only one that is still first there is looked at again.
+ */
+static void run_share(struct turns *turns, struct turn_group *group)
+{
+    uint64_t end = now_ns() + SHARE_NS;
+
+    do {
+        run_first(group);
+    } while (TAILQ_FIRST(&turns->groups) == group && now_ns() < end);
+    if (TAILQ_FIRST(&turns->groups) == group) {
+        TAILQ_REMOVE(&turns->groups, group, link);
+        TAILQ_INSERT_TAIL(&turns->groups, group, link);
+    }
+}
+
+static size_t count_groups(const struct turns *turns)
+{
+    const struct turn_group *group;
+    size_t count = 0;
+
+    TAILQ_FOREACH(group, &turns->groups, link)
+    {
+        count++;
+    }
+    return count;
+}
+
+static void on_round(evutil_socket_t fd, short what, void *arg)
+{
+    struct turns *turns = arg;
+
+    (void)fd;
+    (void)what;
+    for (size_t left = count_groups(turns);
+         left && !TAILQ_EMPTY(&turns->groups); left--)
+        run_share(turns, TAILQ_FIRST(&turns->groups));
+    if (!TAILQ_EMPTY(&turns->groups))
+        call_a_round(turns);
+}
+
+void turns_init(struct turns *turns, struct event_base *base)
+{
+    TAILQ_INIT(&turns->groups);
+    turns->round = event_new(base, -1, 0, on_round, turns);
+}
+
+void turns_fini(struct turns *turns)
+{
+    assert(TAILQ_EMPTY(&turns->groups));
+    event_free(turns->round);
+}
+
+void turn_group_init(struct turn_group *group, struct turns *turns)
+{
+    group->turns = turns;
+    TAILQ_INIT(&group->waiting);
+}
+
+void turn_init(struct turn *turn, struct turn_group *group,
+               void (*run)(struct turn *turn))
+{
+    *turn = (struct turn){.run = run, .group = group};
+}
+
+void turn_wake(struct turn *turn)
+{
+    struct turn_group *group = turn->group;
+
+    if (turn->waits)
+        return;
+    if (TAILQ_EMPTY(&group->waiting))
+        TAILQ_INSERT_TAIL(&group->turns->groups, group, link);
+    turn->waits = true;
+    TAILQ_INSERT_TAIL(&group->waiting, turn, link);
+    call_a_round(group->turns);
+}
+
+void turn_cancel(struct turn *turn)
+{
+    struct turn_group *group = turn->group;
+
+    if (!turn->waits)
+        return;
+    turn->waits = false;
+    TAILQ_REMOVE(&group->waiting, turn, link);
+    if (TAILQ_EMPTY(&group->waiting))
+        TAILQ_REMOVE(&group->turns->groups, group, link);
+}
