@@ -103,6 +103,10 @@
 #define LIMIT_MATCH_HEAP  1024       /* KiB, of the same */
 #define LIMIT_MATCH_ALL   4000000    /* steps, of all of one request's */
 
+/* builds with BuildKit */
+#define LIMIT_PB_DEPTH      64         /* levels of a protobuf message */
+#define LIMIT_PB_VALUES     131072     /* values in it; each costs memory */
+
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES 64 /* further ones are counted */
 #define LIMIT_NEEDS   8
