@@ -106,6 +106,13 @@
 /* builds with BuildKit */
 #define LIMIT_PB_DEPTH      64         /* levels of a protobuf message */
 #define LIMIT_PB_VALUES     131072     /* values in it; each costs memory */
+#define LIMIT_BUILD_ID      128        /* a client's name of a build, a session */
+#define LIMIT_BUILD_TEXT    (64 * KIB) /* one option of a build */
+#define LIMIT_BUILD_RULES   1024       /* of a client's source policy */
+#define LIMIT_BUILD_DIGESTS 4096       /* of its own builds, per tunnel */
+#define LIMIT_BUILD_BLOB    (4 * MIB)  /* of content that is looked into */
+#define LIMIT_BUILD_NOTES   256        /* of each kind on record, per call */
+#define LIMIT_BUILD_NOTE    256        /* bytes of each */
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES 64 /* further ones are counted */

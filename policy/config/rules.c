@@ -1,5 +1,6 @@
 #include "policy/config/rules.h"
 
+#include "policy/base/limits.h"
 #include "policy/base/subnet.h"
 
 /* All sections but the one of containers, which has a file of its own. */
@@ -56,7 +57,29 @@ static bool check_ports(const void *object, const char **key,
     return false;
 }
 
+/* A group of caches becomes part of a host name. */
+#define PATTERN_GROUP "^[a-z0-9](-?[a-z0-9])*$"
+static bool check_group(struct str text, struct strbuf *why)
+{
+    bool good = text.len > 0 && text.len <= LIMIT_NAMESPACE;
+
+    for (size_t i = 0; good && i < text.len; i++) {
+        char c = text.ptr[i];
+        bool edge = i == 0 || i + 1 == text.len || text.ptr[i - 1] == '-';
+
+        good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               (c == '-' && !edge);
+    }
+    if (!good)
+        strbuf_addf(why, "is no name for a group; write one like \"team-a\", "
+                         "of small letters, digits and single \"-\", %d at "
+                         "most",
+                    LIMIT_NAMESPACE);
+    return good;
+}
+
 static const char *const unknown_words[] = {"refuse", "drop", NULL};
+static const char *const provenance_words[] = {"keep", "drop", NULL};
 
 // clang-format off
 static const struct setting exec_rows[] = {
@@ -152,10 +175,32 @@ static const struct setting build_rows[] = {
     {"remotes", STRINGS_AT(struct build_rules, remotes), "[]",
      .help = "URLs that the engine may fetch a build's context from, like "
              "\"https://github.com/acme/*\""},
-    {"outputs", STRINGS_AT(struct build_rules, outputs), "[\"local\", \"tar\", \"docker\"]",
+    {"outputs", STRINGS_AT(struct build_rules, outputs), "[\"local\", \"tar\", \"docker\", \"oci\"]",
      .help = "what a build may put out besides its image (buildx's --output)"},
     {"arguments", STRINGS_AT(struct build_rules, arguments), "[\"*\"]",
      .help = "names of build arguments"},
+    {"insecure", BOOL_AT(struct build_rules, insecure), "false",
+     .help = "steps that own the host (RUN --security=insecure)"},
+    {"devices", STRINGS_AT(struct build_rules, devices), "[]",
+     .help = "devices that steps may use (RUN --device), like \"vendor.com/gpu=*\"; \"*\" alone for all"},
+    {"frontends", STRINGS_AT(struct build_rules, frontends), "[\"docker/dockerfile\"]",
+     .check = check_image_pattern, .pattern = PATTERN_IMAGE,
+     .help = "images that may read a Dockerfile in the engine's stead (# syntax=); what they do there is not seen"},
+    {"llb", BOOL_AT(struct build_rules, llb), "false",
+     .help = "steps that a client has written itself (buildctl), instead of a Dockerfile; they are not kept out of the "
+             "cache of others"},
+    {"interactive", BOOL_AT(struct build_rules, interactive), "false",
+     .help = "containers to debug a build in (buildx debug)"},
+    {"cache", STRING_AT(struct build_rules, cache), "null",
+     .check = check_group, .pattern = PATTERN_GROUP,
+     .help = "the group of runners that share results of steps and cache mounts; null: the namespace alone"},
+    {"caches", STRINGS_AT(struct build_rules, caches), "[\"inline\", \"local\", \"registry\", \"gha\"]",
+     .help = "types of caches that builds may read and write besides (--cache-from, --cache-to)"},
+    {"cache_hosts", STRINGS_AT(struct build_rules, cache_hosts), "[\"*.actions.githubusercontent.com\"]",
+     .help = "hosts that the engine may keep caches of type gha on"},
+    {"provenance", ENUM_AT(struct build_rules, provenance), "\"keep\"", .words = provenance_words,
+     .help = "what becomes of the record of how an image was built, which names the namespace where the image was built "
+             "from one of the runner's own: keep it in the image, or drop it"},
 };
 const struct shape build_rules_shape = SHAPE(struct build_rules, build_rows);
 

@@ -95,10 +95,16 @@ struct image_rules {
     bool import_urls;
 };
 
+enum build_provenance { PROVENANCE_KEEP, PROVENANCE_DROP };
+
 struct build_rules {
     bool buildkit;
-    bool host_network;
+    bool host_network, insecure, llb, interactive;
+    struct strings devices, frontends;
     struct strings remotes, outputs, arguments;
+    char *cache; /* the group whose results are shared; or NULL */
+    struct strings caches, cache_hosts;
+    unsigned provenance; /* enum build_provenance */
 };
 
 struct label_rules {
