@@ -32,6 +32,18 @@
 #define LIMIT_LABELS       (64 * KIB) /* of one object; every list has them */
 #define LIMIT_ALIASES      64         /* of a container on one network */
 
+/* what an engine would execute, allocate or wait by */
+#define LIMIT_LOG_TAG     KIB        /* a log tag, which is a Go template */
+#define LIMIT_LOG_ACTIONS 16         /* "{{.Name}}" in one */
+#define LIMIT_LOG_PATTERN 128        /* a regular expression of a log */
+#define LIMIT_LOG_LEAST   (16 * KIB) /* the shortest file of a log */
+#define LIMIT_DAYS        366        /* times of a health check */
+#define LIMIT_RETRIES     1000000    /* of one, and of a restart policy */
+#define LIMIT_DEVICES     1024       /* counted in a device request */
+#define LIMIT_STATEMENTS  (16 * KIB) /* the changes of a commit or an import */
+#define LIMIT_VARIABLES   16         /* lines of them that name a variable */
+#define LIMIT_COMMIT_ENV  (64 * KIB) /* the variables themselves */
+
 /* buffers between the two sides of an exchange; a full one stops reading */
 #define LIMIT_OUT           (256 * KIB)
 #define LIMIT_DRAIN         MIB        /* read and dropped after a refusal */

@@ -31,6 +31,10 @@ struct limit_rules {
     unsigned cpu_shares;
     unsigned pids;
     unsigned count; /* containers of one namespace at a time */
+    uint64_t log_size, log_buffer; /* bytes */
+    unsigned log_files;
+    unsigned stop_timeout;    /* milliseconds */
+    unsigned health_interval; /* the least; milliseconds */
 };
 
 /* What a container gets that asks for nothing: the limit unless said here. */
@@ -38,6 +42,7 @@ struct default_rules {
     uint64_t memory;
     double cpus;
     unsigned pids;
+    uint64_t log_size; /* 0: what the engine does by itself */
 };
 
 struct container_rules {

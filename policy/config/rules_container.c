@@ -5,6 +5,9 @@
 #include "policy/config/rules.h"
 
 #define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
+#define GIB (1024 * MIB)
+#define HOUR 3600000 /* milliseconds */
+#define DAY (24 * HOUR)
 
 static const char *const mount_modes[] = {"ro", "rw", NULL};
 
@@ -132,6 +135,16 @@ static const struct setting limit_rows[] = {
              "nothing gets it; null: no limit"},
     {"count", INTEGER_AT(struct limit_rules, count), "null", .max = 1000000,
      .help = "the most containers at a time; null: no limit"},
+    {"log_size", SIZE_AT(struct limit_rules, log_size), "\"10g\"", .min = MIB, .max = PIB,
+     .help = "the most that the files of a container's log may have together (max-size times max-file)"},
+    {"log_files", INTEGER_AT(struct limit_rules, log_files), "100", .min = 1, .max = 10000,
+     .help = "the most files of a log (max-file), all of which the engine renames when one is full"},
+    {"log_buffer", SIZE_AT(struct limit_rules, log_buffer), "\"16m\"", .min = 4 * KIB, .max = GIB,
+     .help = "the most of the engine's own memory for lines of a log that are not written yet (max-buffer-size)"},
+    {"stop_timeout", DURATION_AT(struct limit_rules, stop_timeout), "\"10m\"", .min = 1000, .max = DAY,
+     .help = "how long a container may take to stop, which the engine waits for when it is to end itself"},
+    {"health_interval", DURATION_AT(struct limit_rules, health_interval), "\"100ms\"", .min = 1, .max = HOUR,
+     .help = "the shortest time between two health checks, each of which is a process that the engine starts"},
 };
 static const struct shape limit_shape = {
     limit_rows, sizeof(limit_rows) / sizeof(limit_rows[0]),
@@ -145,6 +158,8 @@ static const struct setting default_rows[] = {
      .help = "the same for CPUs"},
     {"pids", INTEGER_AT(struct default_rules, pids), "null", .min = 1, .max = 4194304,
      .help = "the same for processes"},
+    {"log_size", SIZE_AT(struct default_rules, log_size), "\"200m\"", .max = PIB,
+     .help = "the most that the log of a container may have that sets no size, where its driver is json-file, which has no limit of its own; 0b: no limit"},
 };
 static const struct shape default_shape = SHAPE(struct default_rules, default_rows);
 

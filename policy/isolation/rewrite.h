@@ -33,6 +33,8 @@
 struct rewrite_context {
     struct str ns;         /* the namespace; outlives the rewrite */
     unsigned engine_minor; /* of the engine's API version; 0: not known */
+    struct str
+        log_driver; /* of a container that names none; empty: not known */
     struct own_ids *owned; /* of the same namespace; NULL: nothing is known */
     uint64_t random;       /* fresh, for a name that has to be invented */
 };

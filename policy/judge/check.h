@@ -125,11 +125,14 @@ check_function check_namespace_mode; /* .note: which namespace */
 check_function check_capabilities;
 check_function check_device;
 check_function check_device_request;
+check_function check_disk; /* the path of a block device */
 check_function check_cgroup_parent;
 check_function check_ulimit;
 check_function check_oom_score;
 check_function check_user;
 check_function check_on_build;
+bool check_commit(struct judge *judge, const struct place *place,
+                  json_t *object);
 
 /* check_mounts.c */
 check_function check_binds;
@@ -154,6 +157,14 @@ bool check_network_create(struct judge *judge, const struct place *place,
 /* check_images.c */
 check_function check_image;
 check_function check_registry;
+
+/* check_log.c: what an engine executes and allocates for a log */
+bool check_log(struct judge *judge, const struct place *place, json_t *log);
+
+/* check_times.c: what an engine waits for and repeats */
+check_function check_stop_timeout;
+bool check_health(struct judge *judge, const struct place *place,
+                  json_t *health);
 
 /* check_limits.c: amounts, filled in and held to their maximum */
 bool check_host_config(struct judge *judge, const struct place *place,

@@ -145,19 +145,66 @@ static bool judge_line(struct judge *judge, const struct place *place,
                         STR_FMT(str_head(word, 40)));
 }
 
+/*
+ * An engine replaces variables inside of itself, and what one line has made the
+ * next may name again: "ENV A=$A$A" twenty times is a million times as long.
+ * With one variable in a line, a value grows by what is written there only.
+ */
+static bool variables_are_few(struct judge *judge, const struct place *place,
+                              struct str line, unsigned *lines)
+{
+    ssize_t at = str_find(line, '$');
+
+    if (at < 0)
+        return true;
+    if (++*lines <= LIMIT_VARIABLES &&
+        str_find(str_from_index(line, (size_t)at + 1), '$') < 0)
+        return true;
+    return judge_forbid(judge, "request.query", place,
+                        "the engine itself would replace these variables; "
+                        "write one on a line at most, and on %d lines",
+                        LIMIT_VARIABLES);
+}
+
 bool judge_changes(struct judge *judge, const struct place *place,
                    struct str text)
 {
+    unsigned variables = 0;
     struct str line;
 
+    if (text.len > LIMIT_STATEMENTS)
+        return judge_forbid(judge, "request.query", place,
+                            "these instructions are longer than %zu KiB; "
+                            "build the image from a Dockerfile",
+                            LIMIT_STATEMENTS / KIB);
     while (text.len) {
         str_cut(text, '\n', &line, &text);
         if (line.len && line.ptr[line.len - 1] == '\r')
             line.len--;
-        if (!judge_line(judge, place, line))
+        if (!judge_line(judge, place, line) ||
+            !variables_are_few(judge, place, line, &variables))
             return false;
     }
     return true;
+}
+
+/* The "changes" of a commit name the variables of its body. */
+bool check_commit(struct judge *judge, const struct place *place,
+                  json_t *object)
+{
+    json_t *env = json_object_get(object, "Env"), *line;
+    struct place at = place_field(place, object, "Env");
+    size_t size = 0, i;
+
+    json_array_foreach(env, i, line)
+    {
+        size += json_string_length(line);
+    }
+    return size <= LIMIT_COMMIT_ENV ||
+           judge_forbid(judge, "request.body", &at,
+                        "the engine itself replaces these variables in the "
+                        "changes of a commit; they may have %zu KiB together",
+                        LIMIT_COMMIT_ENV / KIB);
 }
 
 static bool check_trigger(struct judge *judge, const struct field *field,

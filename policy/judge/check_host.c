@@ -1,6 +1,7 @@
 #include <ctype.h>
 
 #include "policy/base/pattern.h"
+#include "policy/config/host_path.h"
 #include "policy/judge/check.h"
 
 /* What stands between a container and the host it runs on. */
@@ -202,32 +203,94 @@ static bool device_word_is_listed(const struct strings *list, struct str driver,
            strings_match(list, strbuf_str(&text));
 }
 
+/* All of IDS (or none are asked for) of what WORD stands for? */
+static bool devices_are_listed(const struct strings *list, struct str word,
+                               const json_t *ids)
+{
+    const json_t *id;
+    size_t i;
+
+    if (word.len == 0 || (json_array_size(ids) == 0 &&
+                          !device_word_is_listed(list, word, S(""))))
+        return false;
+    json_array_foreach(ids, i, id)
+    {
+        if (!device_word_is_listed(list, word, json_text(id)))
+            return false;
+    }
+    return true;
+}
+
+/* A driver is taken that has all of the capabilities of WORDS, so one that the
+ * policy lists is enough. */
+static bool alternative_is_listed(const struct strings *list,
+                                  const json_t *words, const json_t *ids)
+{
+    const json_t *word;
+    size_t i;
+
+    json_array_foreach(words, i, word)
+    {
+        if (devices_are_listed(list, json_text(word), ids))
+            return true;
+    }
+    return false;
+}
+
+static bool refuse_devices(struct judge *judge, const struct field *field,
+                           const struct place *place, struct str word)
+{
+    return judge_lack(judge, field->rule, word, place,
+                      "these devices of \"%.*s\" are not allowed here; to "
+                      "allow them, add \"%.*s\" to %s in the policy",
+                      STR_FMT(str_head(word, 60)), STR_FMT(str_head(word, 60)),
+                      field->rule);
+}
+
 /*
  * The policy lists drivers, or for "--gpus" without one the capability, plain
- * or with what may be had of them: "gpu", "nvidia", "cdi=vendor.com/class=*".
+ * or with the devices that may be used: "gpu", "nvidia",
+ * "cdi=vendor.com/class=*". Without a driver, an engine takes any that fits one
+ * of the alternatives, so each of them is judged.
  */
 bool check_device_request(struct judge *judge, const struct field *field,
                           const struct place *place, json_t *request)
 {
     const struct strings *list = field_rule(judge, field);
     struct str driver = member_text(request, "Driver");
-    json_t *ids = json_object_get(request, "DeviceIDs"), *id;
-    json_t *wishes = json_object_get(request, "Capabilities");
-    bool good;
+    json_t *ids = json_object_get(request, "DeviceIDs");
+    json_t *alternatives = json_object_get(request, "Capabilities"), *words;
+    struct place all_at = place_field(place, request, "Capabilities");
     size_t i;
 
-    if (driver.len == 0)
-        driver = json_text(json_array_get(json_array_get(wishes, 0), 0));
-    good = driver.len && (json_array_size(ids) > 0 ||
-                          device_word_is_listed(list, driver, S("")));
-    json_array_foreach(ids, i, id) good =
-        good && device_word_is_listed(list, driver, json_text(id));
-    return good || judge_lack(judge, field->rule, driver, place,
-                              "these devices of \"%.*s\" are not allowed "
-                              "here; to allow them, add \"%.*s\" to %s in "
-                              "the policy",
-                              STR_FMT(str_head(driver, 60)),
-                              STR_FMT(str_head(driver, 60)), field->rule);
+    if (driver.len)
+        return devices_are_listed(list, driver, ids) ||
+               refuse_devices(judge, field, place, driver);
+    if (json_array_size(alternatives) == 0)
+        return refuse_devices(judge, field, place, S(""));
+    json_array_foreach(alternatives, i, words)
+    {
+        struct place at = place_element(&all_at, alternatives, i);
+
+        if (!alternative_is_listed(list, words, ids) &&
+            !refuse_devices(judge, field, &at,
+                            json_text(json_array_get(words, 0))))
+            return false;
+    }
+    return true;
+}
+
+/* The engine looks for the path on the host and says whether it is there. */
+bool check_disk(struct judge *judge, const struct field *field,
+                const struct place *place, json_t *value)
+{
+    struct str path = json_text(value);
+
+    return (!path_fault(path) && str_has_prefix(path, S("/dev/"))) ||
+           judge_forbid(judge, field->rule, place,
+                        "\"%.*s\" is no disk of the host; write one like "
+                        "/dev/sda",
+                        STR_FMT(str_head(path, 100)));
 }
 
 bool check_cgroup_parent(struct judge *judge, const struct field *field,

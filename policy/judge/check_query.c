@@ -109,6 +109,18 @@ bool query_set(struct judge *judge, const struct query_field *field,
                       field->key, field->rule);
 }
 
+/* It is a part of a path in the engine. */
+bool query_checkpoint(struct judge *judge, const struct query_field *field,
+                      const struct place *place, struct str value)
+{
+    if (value.len && !object_name_is_good(value))
+        return judge_forbid(judge, field->rule, place,
+                            "\"%.*s\" is no name of a checkpoint; it has "
+                            "letters, digits, \"_\", \".\" and \"-\" only",
+                            STR_FMT(str_head(value, 100)));
+    return query_set(judge, field, place, value);
+}
+
 bool query_listed(struct judge *judge, const struct query_field *field,
                   const struct place *place, struct str value)
 {

@@ -90,6 +90,8 @@ extern const struct record exec_create_record;
 extern const struct record exec_start_record;
 extern const struct record checkpoint_create_record;
 extern const struct record endpoint_record;
+extern const struct record weight_device_record;
+extern const struct record throttle_device_record;
 extern const struct record network_create_record;
 extern const struct record network_connect_record;
 extern const struct record network_disconnect_record;

@@ -3,16 +3,21 @@
 /* What POST /containers/create takes besides HostConfig, and what /commit,
  * /containers/{}/update, /exec and checkpoints take. */
 
+#define LONGEST (LIMIT_DAYS * 86400 * INT64_C(1000000000)) /* ns */
+
 // clang-format off
 static const struct field health_fields[] = {
     {"Test",          FIELD_STRINGS},
-    {"Interval",      FIELD_INT},
-    {"Timeout",       FIELD_INT},
-    {"StartPeriod",   FIELD_INT},
-    {"StartInterval", FIELD_INT},
-    {"Retries",       FIELD_INT},
+    {"Interval",      FIELD_INT, .min = INT64_MIN, .max = LONGEST},
+    {"Timeout",       FIELD_INT, .max = LONGEST},
+    {"StartPeriod",   FIELD_INT, .max = LONGEST},
+    {"StartInterval", FIELD_INT, .min = INT64_MIN, .max = LONGEST},
+    {"Retries",       FIELD_INT, .max = LIMIT_RETRIES},
 };
-static const struct record health_record = {RECORD("HealthConfig", health_fields)};
+static const struct record health_record = {
+    RECORD("HealthConfig", health_fields),
+    .check = check_health,
+};
 
 /* map[string]struct{}: only the keys say something. */
 static const struct record nothing_record = {.name = "struct{}"};
@@ -40,7 +45,7 @@ static const struct record nothing_record = {.name = "struct{}"};
     {"OnBuild",         FIELD_STRINGS,    GOVERNED(check_on_build, labels.reserved)},       \
     {"Labels",          FIELD_STRING_MAP, GOVERNED(check_labels, labels.reserved)},         \
     {"StopSignal",      FIELD_STRING},                                                      \
-    {"StopTimeout",     FIELD_INT},                                                         \
+    {"StopTimeout",     FIELD_INT,        GOVERNED(check_stop_timeout, container.limits.stop_timeout)}, \
     {"Shell",           FIELD_COMMAND}
 
 static const struct field networking_fields[] = {
@@ -79,11 +84,14 @@ static const struct field container_config_fields[] = {
     {"pause",      FIELD_IGNORED},
     {"changes",    FIELD_IGNORED},
 };
-const struct record container_config_record = {RECORD("ContainerConfig", container_config_fields)};
+const struct record container_config_record = {
+    RECORD("ContainerConfig", container_config_fields),
+    .check = check_commit,
+};
 
 static const struct field update_restart_fields[] = {
     {"Name",              FIELD_STRING, LISTED(container.restart)},
-    {"MaximumRetryCount", FIELD_INT},
+    {"MaximumRetryCount", FIELD_INT, .min = -1, .max = LIMIT_RETRIES},
 };
 static const struct record update_restart_record = {RECORD("RestartPolicy", update_restart_fields)};
 
@@ -103,11 +111,12 @@ static const struct field container_update_fields[] = {
     {"CpusetCpus",           FIELD_STRING, FLAG(container.cpuset)},
     {"CpusetMems",           FIELD_STRING, FLAG(container.cpuset)},
     {"BlkioWeight",          FIELD_INT, 0, 65535, FLAG(container.blkio)},
-    {"BlkioWeightDevice",    FIELD_ANY,    FIXED},
-    {"BlkioDeviceReadBps",   FIELD_ANY,    FIXED},
-    {"BlkioDeviceWriteBps",  FIELD_ANY,    FIXED},
-    {"BlkioDeviceReadIOps",  FIELD_ANY,    FIXED},
-    {"BlkioDeviceWriteIOps", FIELD_ANY,    FIXED},
+    /* read as of API 1.55; older engines ignore them */
+    {"BlkioWeightDevice",    FIELD_STRUCTS, .of = &weight_device_record, FLAG(container.blkio)},
+    {"BlkioDeviceReadBps",   FIELD_STRUCTS, .of = &throttle_device_record, FLAG(container.blkio)},
+    {"BlkioDeviceWriteBps",  FIELD_STRUCTS, .of = &throttle_device_record, FLAG(container.blkio)},
+    {"BlkioDeviceReadIOps",  FIELD_STRUCTS, .of = &throttle_device_record, FLAG(container.blkio)},
+    {"BlkioDeviceWriteIOps", FIELD_STRUCTS, .of = &throttle_device_record, FLAG(container.blkio)},
     {"KernelMemory",         FIELD_INT},
     {"RestartPolicy",        FIELD_STRUCT, .of = &update_restart_record},
     {"CgroupParent",         FIELD_ANY,    FIXED},

@@ -14,7 +14,7 @@ static const struct record device_record = {RECORD("DeviceMapping", device_field
 
 static const struct field device_request_fields[] = {
     {"Driver",       FIELD_STRING},
-    {"Count",        FIELD_INT},
+    {"Count",        FIELD_INT, .min = -1, .max = LIMIT_DEVICES},
     {"DeviceIDs",    FIELD_STRINGS},
     {"Capabilities", FIELD_STRING_LISTS},
     {"Options",      FIELD_STRING_MAP, NEVER("what it does is up to a driver on the host")},
@@ -22,16 +22,16 @@ static const struct field device_request_fields[] = {
 static const struct record device_request_record = {RECORD("DeviceRequest", device_request_fields)};
 
 static const struct field weight_device_fields[] = {
-    {"Path",   FIELD_STRING},
+    {"Path",   FIELD_STRING, GOVERNED(check_disk, container.blkio)},
     {"Weight", FIELD_INT, 0, 65535},
 };
-static const struct record weight_device_record = {RECORD("WeightDevice", weight_device_fields)};
+const struct record weight_device_record = {RECORD("WeightDevice", weight_device_fields)};
 
 static const struct field throttle_device_fields[] = {
-    {"Path", FIELD_STRING},
+    {"Path", FIELD_STRING, GOVERNED(check_disk, container.blkio)},
     {"Rate", FIELD_INT, 0, INT64_MAX},
 };
-static const struct record throttle_device_record = {RECORD("ThrottleDevice", throttle_device_fields)};
+const struct record throttle_device_record = {RECORD("ThrottleDevice", throttle_device_fields)};
 
 static const struct field ulimit_fields[] = {
     {"Name", FIELD_STRING},
@@ -44,11 +44,14 @@ static const struct field log_fields[] = {
     {"Type",   FIELD_STRING,     LISTED(container.log_drivers)},
     {"Config", FIELD_STRING_MAP, LISTED(container.log_options)},
 };
-static const struct record log_record = {RECORD("LogConfig", log_fields)};
+static const struct record log_record = {
+    RECORD("LogConfig", log_fields),
+    .check = check_log,
+};
 
 static const struct field restart_fields[] = {
     {"Name",              FIELD_STRING, LISTED(container.restart)},
-    {"MaximumRetryCount", FIELD_INT},
+    {"MaximumRetryCount", FIELD_INT, .min = -1, .max = LIMIT_RETRIES},
 };
 static const struct record restart_record = {RECORD("RestartPolicy", restart_fields)};
 
@@ -153,7 +156,7 @@ static const struct field host_config_fields[] = {
     {"Memory",               FIELD_INT,        RULE(container.limits.memory, uint64_t)},
     {"MemorySwap",           FIELD_INT,        RULE(container.limits.memory_swap, uint64_t)},
     {"MemoryReservation",    FIELD_INT},
-    {"MemorySwappiness",     FIELD_INT},
+    {"MemorySwappiness",     FIELD_INT, .min = -1, .max = 100},
     {"KernelMemory",         FIELD_INT},
     {"KernelMemoryTCP",      FIELD_INT},
     {"NanoCpus",             FIELD_INT,        RULE(container.limits.cpus, double)},

@@ -104,6 +104,15 @@ void judge_report(const struct rules *rules, const struct route_match *match,
                   struct target *target, json_t *body, struct judgement *out);
 
 /*
+ * A container whose log would be of the driver json-file and has no size gets
+ * the one that the policy has for such. LOG_DRIVER is what the engine takes for
+ * a container that names none; empty while that is not known. For a BODY that
+ * has been judged and not refused; what is filled in is noted in OUT.
+ */
+void judge_fill_log(const struct rules *rules, const struct route_match *match,
+                    json_t *body, struct str log_driver, struct judgement *out);
+
+/*
  * Now that the facts are in the needs of JUDGEMENT: is all well? BODY is the
  * body as it was judged. A fact that is not known is not good. A verdict that
  * was a plain refusal stays one.

@@ -48,6 +48,8 @@ query_check query_build_name; /* the same with its tag */
 query_check query_changes;
 query_check query_ps; /* check_ps.c */
 query_check query_search;
+query_check query_stop_time; /* check_times.c */
+query_check query_checkpoint;
 query_check query_word; /* letters, digits, "-", "_", "." */
 query_check query_json;
 

@@ -57,7 +57,8 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                       struct strbuf *body)
 {
     const struct rewrite_context context = {.ns = str_from(policy->namespace),
-                                            .engine_minor = ASSUMED_API_MINOR};
+                                            .engine_minor = ASSUMED_API_MINOR,
+                                            .log_driver = S("json-file")};
     struct str data;
     size_t used;
 

@@ -12,6 +12,7 @@ struct engine_facts {
     bool known;            /* the engine answered, and the link is up */
     unsigned minor;        /* of its API version, 1.MINOR */
     struct strbuf headers; /* Api-Version, Ostype, ... as header lines */
+    char log_driver[32];   /* of containers that name none; or "" */
 };
 
 void engine_facts_init(struct engine_facts *facts);

@@ -401,6 +401,9 @@ void request_judge(struct request *rq, const struct policy *policy,
     }
     (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
         &policy->rules, &rq->match, &rq->target, rq->tree, &rq->judgement);
+    if (rq->judgement.verdict.kind == VERDICT_ALLOW || rq->judgement.need_count)
+        judge_fill_log(&policy->rules, &rq->match, rq->tree,
+                       context->log_driver, &rq->judgement);
     if (rq->judgement.need_count) {
         go_on_judging(rq, policy);
         return;

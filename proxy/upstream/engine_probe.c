@@ -1,7 +1,9 @@
 #include "proxy/upstream/engine_probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/isolation/rewrite.h"
 #include "proxy/base/log.h"
 #include "proxy/upstream/subrequest.h"
 
@@ -17,6 +19,8 @@ struct engine_probe {
     struct engine_facts facts;
     struct event *timer;      /* the next probe, or the end of this one */
     struct subrequest *probe; /* or NULL */
+    bool informs;             /* the probe is the question for /info */
+    bool informed;            /* it was answered since the engine is known */
 };
 
 static void again_in(struct engine_probe *engine, long seconds)
@@ -33,6 +37,38 @@ static void set_known(struct engine_probe *engine, bool known, const char *why)
     else if (!known && engine->facts.known)
         log_warn("the engine is away: %s", why);
     engine->facts.known = known;
+    engine->informed = engine->informed && known;
+}
+
+/* What /info says that a client's request does not: the log driver of
+ * containers that name none, which only a start of the engine changes. */
+static void on_info(const struct http_head *head, struct str body,
+                    const char *why, void *arg)
+{
+    struct engine_probe *engine = arg;
+    json_auto_t *info = head ? reply_json_parse(body) : NULL;
+    const char *driver =
+        json_string_value(json_object_get(info, "LoggingDriver"));
+
+    (void)why;
+    engine->probe = NULL;
+    engine->informed = head != NULL;
+    snprintf(engine->facts.log_driver, sizeof(engine->facts.log_driver), "%s",
+             driver ? driver : "");
+    if (head && !driver)
+        log_warn("the engine does not tell its log driver (status %u), so "
+                 "containers that name none get no default log size",
+                 head->status);
+    again_in(engine, PROBE_EVERY_S);
+}
+
+static void ask(struct engine_probe *engine, struct str target,
+                subrequest_cb on_answer)
+{
+    engine->informs = on_answer == on_info;
+    engine->probe = subrequest_new(engine->base, engine->pool, METHOD_GET,
+                                   target, S(""), on_answer, engine);
+    again_in(engine, PROBE_TIMEOUT_S);
 }
 
 static void on_reply(const struct http_head *head, struct str body,
@@ -46,7 +82,10 @@ static void on_reply(const struct http_head *head, struct str body,
     engine->probe = NULL;
     engine->facts.known = was_known; /* until it is said aloud */
     set_known(engine, known, head ? "its answer to /_ping is none" : why);
-    again_in(engine, PROBE_EVERY_S);
+    if (known && !engine->informed)
+        ask(engine, S("/info"), on_info);
+    else
+        again_in(engine, PROBE_EVERY_S);
 }
 
 static void probe(struct engine_probe *engine)
@@ -59,9 +98,7 @@ static void probe(struct engine_probe *engine)
         set_known(engine, false, status.why);
         return;
     }
-    engine->probe = subrequest_new(engine->base, engine->pool, METHOD_GET,
-                                   S("/_ping"), S(""), on_reply, engine);
-    again_in(engine, PROBE_TIMEOUT_S);
+    ask(engine, S("/_ping"), on_reply);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -71,7 +108,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (engine->probe) {
-        set_known(engine, false, "it does not answer /_ping");
+        if (engine->informs)
+            log_warn("the engine does not answer /info; asked again");
+        else
+            set_known(engine, false, "it does not answer /_ping");
         engine->probe = subrequest_cancel(engine->probe);
     }
     probe(engine);
@@ -124,6 +164,8 @@ const struct engine_facts *engine_probe_get(const struct engine_probe *engine)
 void engine_probe_doubt(struct engine_probe *engine)
 {
     set_known(engine, false, "a request failed");
+    if (engine->informs) /* a ping tells sooner */
+        engine->probe = subrequest_cancel(engine->probe);
     if (!engine->probe)
         probe(engine);
 }

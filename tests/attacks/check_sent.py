@@ -37,7 +37,8 @@ class Engine:
 
     def __init__(self, path):
         self.got = []
-        self.answers = {}
+        # explain assumes Docker's own log driver
+        self.answers = {"GET /info": (200, '{"LoggingDriver": "json-file"}')}
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.bind(path)
         self.socket.listen(64)
@@ -123,7 +124,8 @@ def main(berth):
                                  stdout=log, stderr=log)
         try:
             end = time.monotonic() + PATIENCE
-            while not os.path.exists(f"{tmp}/docker.sock"):
+            while not os.path.exists(f"{tmp}/docker.sock") or not any(
+                    x.startswith(b"GET /info ") for x in engine.got):
                 if p.poll() is not None or time.monotonic() > end:
                     sys.exit(Path(f"{tmp}/log").read_text())
                 time.sleep(0.01)

@@ -21,7 +21,8 @@
  *      "forbidden": true,             a policy that only reports refuses it too
  *      "sent": {...} or "sent_host": {...}, "sent_query": "a=b",
  *      "changes": ["dropped name"],   all of them, in this order
- *      "needs": ["image ghcr.io/x"],  "facts": [{...}], one each}
+ *      "needs": ["image ghcr.io/x"],  "facts": [{...}], one each,
+ *      "log_driver": "journald"}      the engine's own; left out: not asked
  *
  * What is allowed is judged a second time, which must change nothing, unless
  * a path was mapped. What the policy refuses, passes where it only reports, and
@@ -267,6 +268,9 @@ static void run_case(const struct test_case *test)
     if (!refused) {
         judge_request(&rules, &request.match, &request.target, body,
                       &judgement);
+        if (text(test, "log_driver"))
+            judge_fill_log(&rules, &request.match, body,
+                           str_from(text(test, "log_driver")), &judgement);
         answer_needs(test, &rules, body, &judgement);
     }
     check_verdict(test, &judgement.verdict);

@@ -181,6 +181,12 @@ static void the_engine_is_known_from_its_ping(void **state)
     assert_true(engine_probe_get(engine)->known);
     assert_true(str_eq(strbuf_str(&engine_probe_get(engine)->headers),
                        S("Api-Version: 1.45\r\nOstype: linux\r\n")));
+    /* then it is asked for its log driver */
+    run_loop(base);
+    fake_feed(&fake, 0,
+              "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n"
+              "{\"LoggingDriver\":\"journald\"}");
+    assert_string_equal(engine_probe_get(engine)->log_driver, "journald");
     /* a request has failed: it is asked anew, and unknown meanwhile */
     engine_probe_doubt(engine);
     assert_false(engine_probe_get(engine)->known);

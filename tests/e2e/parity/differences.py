@@ -69,7 +69,8 @@ LIMITS = (
 Where the policy has limits for containers, one that is created without them has
 them nevertheless, and inspects and statistics show them. The preset
 `compose-tests`, under which the tests run, sets the number of processes
-(`PidsLimit`).""")
+(`PidsLimit`); and every policy the size of a log of the driver `json-file`
+(`LogConfig`), which would otherwise grow until the host's disk is full.""")
 NETWORK = (
     "The default network",
     """\
@@ -135,6 +136,13 @@ unless the policy allows it; [policy.md](policy.md) says how.""",
         ("a container with much in it", "a container with nothing in it",
          "a container that shares another's"),
         r'"PidsLimit": ?null', r'"PidsLimit": ?8192'),
+    Difference(
+        *LIMITS,
+        ("a container with much in it", "a container with nothing in it",
+         "a container that shares another's"),
+        r'("LogConfig": ?\{\n? *"Config": ?\{)\}',
+        r'("LogConfig": ?\{\n? *"Config": ?\{)'
+        r'\n? *"max-file": ?"2",\n? *"max-size": ?"104857600"\n? *\}'),
     Difference(*LIMITS, ("statistics",),
                r'("current": "int")\n', r'("current": "int"),\n +"limit": "int"\n'),
     Difference(*NETWORK, ("what a container sees of itself",
