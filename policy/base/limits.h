@@ -128,6 +128,7 @@
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES 64 /* further ones are counted */
+#define LIMIT_WARNINGS 16 /* further ones are left out */
 #define LIMIT_NEEDS   8
 
 /* a Dockerfile of the classic builder */

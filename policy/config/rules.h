@@ -21,6 +21,7 @@ struct mount_rule {
     char *source;  /* as the runner says it */
     char *host;    /* as the engine's host knows it; NULL: the same */
     unsigned mode; /* enum mount_mode */
+    bool create;   /* what is missing may be made by the engine */
 };
 
 /* What a container may take at most; what is not limited is the highest value

@@ -111,6 +111,8 @@ static const struct setting mount_rows[] = {
      .help = "the same path on the engine's host; none: it is the same there"},
     {"mode", ENUM_AT(struct mount_rule, mode), "\"ro\"", .words = mount_modes,
      .help = "ro for reading only, rw for both"},
+    {"create", BOOL_AT(struct mount_rule, create), "false",
+     .help = "with rw: the engine makes directories on the host that are missing, as root; otherwise such a mount fails"},
 };
 static const struct shape mount_shape = SHAPE(struct mount_rule, mount_rows);
 
@@ -167,8 +169,9 @@ static const struct setting container_rows[] = {
     {"privileged", BOOL_AT(struct container_rules, privileged), "false",
      .help = "containers that own the host (--privileged)"},
     {"root", BOOL_AT(struct container_rules, root), "true",
-     .help = "containers whose user is root in there; false: the user has to "
-             "be given as a number other than 0"},
+     .help = "containers whose user is root in there; false: the user has to be given as a number other than 0, and "
+             "setuid programs do not make it root (no-new-privileges); it does not hold exec (exec.root) and the "
+             "steps of builds"},
     {"host_namespaces", STRINGS_AT(struct container_rules, host_namespaces), "[]",
      .check = check_host_namespace, .pattern = "^(network|pid|ipc|uts|user|cgroup)$",
      .help = "namespaces of the host that containers may join: network, pid, "

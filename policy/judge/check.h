@@ -50,6 +50,10 @@ bool judge_forbid(struct judge *judge, const char *rule,
 void judge_note(struct judge *judge, enum change_kind kind,
                 const struct place *place);
 
+/* Tell the client what becomes of its request, in the engine's reply. */
+void judge_warn(struct judge *judge, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Ask for a fact; with what follows as the refusal (403, by RULE) unless the
  * answer is good. False, and refused, when there are LIMIT_NEEDS already. */
 bool judge_need(struct judge *judge, enum need_kind kind, struct str subject,
@@ -95,11 +99,16 @@ bool label_is_free(struct judge *judge, const struct place *place,
                    struct str key);
 bool judge_image(struct judge *judge, const struct place *place,
                  struct str reference);
+/* What check_binds has left among the Binds as a mount becomes one. */
+void move_binds(json_t *host_config);
 bool judge_tmpfs_mount(struct judge *judge, const struct place *place,
                        json_t *mount);
 bool namespace_mode_is_good(struct judge *judge, const struct place *place,
                             struct str which, struct str mode);
 
+/* Where root is not allowed, no setuid program makes one of it either. */
+void keep_privileges(struct judge *judge, const struct place *place,
+                     json_t *host_config);
 /* Add what the policy drops to CapDrop. */
 void drop_capabilities(struct judge *judge, const struct place *place,
                        json_t *host_config);

@@ -152,6 +152,42 @@ void drop_capabilities(struct judge *judge, const struct place *place,
     }
 }
 
+/* Of several, the last one holds. */
+static bool ends_privileged(const json_t *options)
+{
+    bool privileged = true;
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(options, i, item)
+    {
+        struct str text = json_text(item);
+
+        if (!str_has_prefix(text, S("no-new-privileges")))
+            continue;
+        privileged = !str_eq(text, S("no-new-privileges")) &&
+                     !str_eq(text, S("no-new-privileges=true")) &&
+                     !str_eq(text, S("no-new-privileges:true"));
+    }
+    return privileged;
+}
+
+void keep_privileges(struct judge *judge, const struct place *place,
+                     json_t *host_config)
+{
+    struct place at = place_field(place, host_config, "SecurityOpt");
+    json_t *options = json_object_get(host_config, "SecurityOpt");
+
+    if (!ends_privileged(options))
+        return;
+    if (!options) {
+        options = json_array();
+        json_object_set_new(host_config, "SecurityOpt", options);
+    }
+    json_array_append_new(options, json_string("no-new-privileges"));
+    judge_note(judge, CHANGE_INJECTED, &at);
+}
+
 static bool are_permissions_within(struct str wanted, struct str allowed)
 {
     for (size_t i = 0; i < wanted.len; i++) {

@@ -80,6 +80,9 @@ bool check_host_config(struct judge *judge, const struct place *place,
     struct place at = place_field(place, object, "CgroupParent");
 
     drop_capabilities(judge, place, object);
+    move_binds(object);
+    if (!judge->rules->container.root)
+        keep_privileges(judge, place, object);
     if (parent && member_text(object, "CgroupParent").len == 0) {
         json_object_set_new(object, "CgroupParent", json_string(parent));
         judge_note(judge, CHANGE_INJECTED, &at);

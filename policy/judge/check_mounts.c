@@ -17,6 +17,8 @@ struct bind_wish {
     bool shared_read_only; /* the policy says so */
     bool force_read_only;  /* and the client did not */
     bool left_out;         /* it is not mounted at all */
+    bool listed;           /* the policy has a path for it */
+    bool create;           /* which the engine may make */
     struct strbuf host;    /* the path on the host */
 };
 
@@ -46,9 +48,11 @@ static bool refuse_source(struct judge *judge, const struct place *place,
     return judge_lack(judge, "container.mounts", strbuf_str(&word), place,
                       "\"%.*s\" is not within a path that may be mounted "
                       "here; to allow it, add {\"source\": \"%.*s\", "
-                      "\"mode\": \"ro\"} to container.mounts in the policy",
-                      STR_FMT(str_head(source, 150)),
-                      STR_FMT(str_head(source, 150)));
+                      "\"host\": \"...\", \"mode\": \"%s\"} to "
+                      "container.mounts in the policy, the host being what "
+                      "the same directory is called where the engine runs",
+                      STR_FMT(str_head(source, 120)),
+                      STR_FMT(str_head(source, 120)), read_only ? "ro" : "rw");
 }
 
 static bool refuse_socket(struct judge *judge, const struct place *place)
@@ -75,6 +79,16 @@ static bool judge_socket(struct judge *judge, const struct place *place,
             "(for Testcontainers: TESTCONTAINERS_RYUK_DISABLED=true), or have "
             "the policy say in container.engine_socket what takes its place");
     wish->left_out = str_eq(instead, S(MOUNT_NOTHING));
+    wish->listed = !wish->left_out;
+    if (wish->left_out)
+        judge_warn(judge, "%.*s is not mounted: it is the whole host, and the "
+                          "policy says \"" MOUNT_NOTHING
+                          "\" in container.engine_socket",
+                   STR_FMT(str_head(wish->source, 100)));
+    else
+        judge_warn(judge, "%.*s is the socket that the policy has in its place "
+                          "(container.engine_socket)",
+                   STR_FMT(str_head(wish->source, 100)));
     return wish->left_out || strbuf_add(&wish->host, instead) == 0;
 }
 
@@ -114,12 +128,19 @@ static bool judge_source(struct judge *judge, const struct place *place,
         return refuse_source(judge, place, source, wish->read_only);
     wish->shared_read_only = rule->mode == MOUNT_READ_ONLY;
     wish->force_read_only = wish->shared_read_only && !wish->read_only;
+    wish->listed = true;
+    /* what may only be read is not created either */
+    wish->create = rule->create && !wish->shared_read_only;
     if (wish->shared_read_only && (wish->read_write || wish->relabel) &&
         !judge_refuse(judge, 403, "container.mounts", place,
                       "\"%.*s\" may be mounted read-only; ask for ro, and "
                       "leave out z and Z",
                       STR_FMT(str_head(source, 200))))
         return false;
+    if (wish->force_read_only)
+        judge_warn(judge, "%.*s is mounted read-only, as the policy has it in "
+                          "container.mounts",
+                   STR_FMT(str_head(source, 200)));
     if (mount_rule_map(rule, source, &wish->host) != 0)
         return judge_refuse(judge, 403, "container.mounts", place,
                             "the path is too long once it is mapped");
@@ -183,6 +204,64 @@ static bool rewrite_bind(struct judge *judge, const struct place *place,
     return true;
 }
 
+/*
+ * An engine makes what is missing of a path in Binds, as root, and takes a
+ * symbolic link on the way for what it leads to; of a Mount it says that it is
+ * not there. So a bind becomes one, here in its place among the Binds.
+ */
+static bool put_mount(struct judge *judge, const struct place *place,
+                      const struct bind_spec *spec,
+                      const struct bind_wish *wish)
+{
+    bool read_only = spec->read_only || wish->force_read_only;
+    json_t *mount;
+
+    if (spec->relabel &&
+        !judge_refuse(judge, 403, "container.mounts", place,
+                      "z and Z go only with a mount that the policy lets the "
+                      "engine create; leave them out, or have the policy say "
+                      "\"create\": true in container.mounts"))
+        return false;
+    mount = json_pack("{s:s, s:s%, s:s%}", "Type", "bind", "Source",
+                      wish->host.ptr, wish->host.len, "Target",
+                      spec->target.ptr, spec->target.len);
+    if (read_only)
+        json_object_set_new(mount, "ReadOnly", json_true());
+    if (spec->propagation.len)
+        json_object_set_new(mount, "BindOptions",
+                            json_pack("{s:s%}", "Propagation",
+                                      spec->propagation.ptr,
+                                      spec->propagation.len));
+    judge_note(judge, CHANGE_MOVED, place);
+    if (is_mapped(wish))
+        judge_note(judge, CHANGE_MAPPED, place);
+    if (wish->force_read_only)
+        judge_note(judge, CHANGE_INJECTED, place);
+    place_set(place, mount);
+    return true;
+}
+
+void move_binds(json_t *host_config)
+{
+    json_t *binds = json_object_get(host_config, "Binds");
+    json_t *mounts = json_object_get(host_config, "Mounts");
+
+    for (size_t i = 0; i < json_array_size(binds);) {
+        json_t *bind = json_array_get(binds, i);
+
+        if (!json_is_object(bind)) {
+            i++;
+            continue;
+        }
+        if (!mounts) {
+            mounts = json_array();
+            json_object_set_new(host_config, "Mounts", mounts);
+        }
+        json_array_append(mounts, bind);
+        json_array_remove(binds, i);
+    }
+}
+
 static bool check_bind(struct judge *judge, const struct field *field,
                        const struct place *place, struct str text)
 {
@@ -213,8 +292,11 @@ static bool check_bind(struct judge *judge, const struct field *field,
     wish.relabel = spec.relabel;
     if (!judge_source(judge, place, &wish))
         return false;
-    return wish.left_out ? leave_out(judge, place)
-                         : rewrite_bind(judge, place, &spec, &wish);
+    if (wish.left_out)
+        return leave_out(judge, place);
+    return wish.listed && !wish.create
+               ? put_mount(judge, place, &spec, &wish)
+               : rewrite_bind(judge, place, &spec, &wish);
 }
 
 bool check_binds(struct judge *judge, const struct field *field,
@@ -256,8 +338,7 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
                       "ReadOnlyNonRecursive leaves what is mounted further "
                       "down writable; leave it out"))
         return false;
-    /* what may only be read is not created either */
-    if (wish.shared_read_only &&
+    if (wish.listed && !wish.create &&
         json_is_true(json_object_get(options, "CreateMountpoint"))) {
         json_object_set_new(options, "CreateMountpoint", json_false());
         judge_note(judge, CHANGE_INJECTED, &create_at);

@@ -49,9 +49,11 @@ static bool host_port_is_good(struct judge *judge, const struct place *place,
                judge, low < rules->lowest ? "ports.lowest" : "ports.highest",
                low < rules->lowest ? from : to, place,
                "the port %.*s of the host is not for containers here; "
-               "take one from %u to %u, or leave it to the engine to "
-               "find one that is free",
-               STR_FMT(str_head(text, 40)), rules->lowest, rules->highest);
+               "take one from %u to %u, leave it to the engine to find one "
+               "that is free, or have the policy set %s to %.*s",
+               STR_FMT(str_head(text, 40)), rules->lowest, rules->highest,
+               low < rules->lowest ? "ports.lowest" : "ports.highest",
+               STR_FMT(str_head(low < rules->lowest ? from : to, 10)));
 }
 
 static bool is_any_address(struct str text)

@@ -32,6 +32,7 @@ void judgement_fini(struct judgement *judgement)
     drop_needs(judgement);
     while (judgement->lack_count)
         free(judgement->lacks[--judgement->lack_count].word);
+    json_decref(judgement->warnings);
     free(judgement->lacks);
     free(judgement->needs);
     free(judgement->changes);
@@ -153,6 +154,21 @@ bool judge_forbid(struct judge *judge, const char *rule,
     judge->out->verdict = refusal(403, rule, place, format, args);
     va_end(args);
     return false;
+}
+
+void judge_warn(struct judge *judge, const char *format, ...)
+{
+    char text[LIMIT_REASON];
+    struct judgement *out = judge->out;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (!out->warnings)
+        out->warnings = json_array();
+    if (json_array_size(out->warnings) < LIMIT_WARNINGS)
+        json_array_append_new(out->warnings, json_string(text));
 }
 
 void judge_note_lack(struct judge *judge, const char *rule, struct str word)

@@ -23,7 +23,9 @@
     X(CHANGE_DROPPED, "dropped")   /* no engine reads it */                    \
     X(CHANGE_FOLDED, "folded")     /* to Docker's spelling of the key */       \
     X(CHANGE_INJECTED, "injected") /* by the policy */                         \
-    X(CHANGE_MAPPED, "mapped")     /* to what it is on the host */
+    X(CHANGE_MAPPED, "mapped")     /* to what it is on the host */             \
+    X(CHANGE_MOVED, "moved")       /* from Binds to Mounts, which make nothing \
+                                      on the host */
 
 enum change_kind {
 #define X(id, name) id,
@@ -78,6 +80,8 @@ struct judgement {
     struct lack *lacks;      /* room for LIMIT_LACKS, or NULL: of all that was
                                 refused or passed over, what could be helped */
     size_t lack_count;
+    json_t *warnings; /* a list of sentences for the client whose request
+                         is carried out otherwise than asked; or NULL */
     struct need *needs; /* room for LIMIT_NEEDS, or NULL */
     size_t need_count;
 };

@@ -55,8 +55,11 @@ static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
 
     if (!value)
         return status >= 400 && restore_text(ex, out);
-    return rewrite_reply(&ex->rq.rewrite, status, value) == 0 &&
-           reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;
+    if (ex->rq.rewriting &&
+        rewrite_reply(&ex->rq.rewrite, status, value) != 0)
+        return false;
+    request_put_warnings(&ex->rq, status, value);
+    return reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;
 }
 
 /* The whole of it has come: head and body go, if it can be restored. */

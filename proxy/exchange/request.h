@@ -122,6 +122,10 @@ bool request_abandon(struct request *rq);
  * nothing follows from it. */
 void request_note_answer(struct request *rq, int status, json_t *reply);
 
+/* Add what its client has to know of the request to the engine's REPLY, which
+ * answers it with STATUS. */
+void request_put_warnings(const struct request *rq, int status, json_t *reply);
+
 /* Must what the engine answers with STATUS be put into the runner's words? */
 bool request_restores(const struct request *rq, int status);
 

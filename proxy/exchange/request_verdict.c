@@ -449,7 +449,28 @@ bool request_abandon(struct request *rq)
     return request_after(rq, 503);
 }
 
+/* Only the create of a container has a place for warnings. */
+static bool has_warnings(const struct request *rq, int status)
+{
+    return request_operation(rq) == OP_CONTAINER_CREATE && status == 201 &&
+           json_array_size(rq->judgement.warnings) > 0;
+}
+
+void request_put_warnings(const struct request *rq, int status, json_t *reply)
+{
+    json_t *list = json_object_get(reply, "Warnings");
+
+    if (!has_warnings(rq, status) || !json_is_object(reply))
+        return;
+    if (json_is_array(list))
+        json_array_extend(list, rq->judgement.warnings);
+    else
+        json_object_set(reply, "Warnings", rq->judgement.warnings);
+}
+
 bool request_restores(const struct request *rq, int status)
 {
+    if (has_warnings(rq, status))
+        return true;
     return rq->rewriting && rewrite_wants_reply(request_operation(rq), status);
 }

@@ -44,12 +44,18 @@ static void what_is_harmless_is_not_told(void **state)
 {
     (void)state;
     assert_string_equal(
-        exposed("{\"container\": {\"capabilities\": [\"NET_ADMIN\"],"
+        exposed("{\"container\": {\"capabilities\": [\"NET_RAW\", \"cap_kill\"],"
+                " \"device_requests\": [\"gpu\"],"
+                " \"device_cgroup_rules\": [\"c 10:229 rwm\", \"c 1:3 r\"],"
+                " \"log_drivers\": [\"json-file\", \"journald\"],"
+                " \"storage_options\": [\"size=10g\"],"
                 " \"devices\": [\"/dev/kvm\", \"/dev/fuse:rw\"],"
                 " \"runtimes\": [\"runsc\"],"
                 " \"security_options\": [\"no-new-privileges\"],"
                 " \"mounts\": [{\"source\": \"/srv/shared\"},"
                 " {\"source\": \"/usr/share/zoneinfo\"}]},"
+                " \"network\": {\"subnets\": [\"10.1.0.0/16\", \"fd00::/8\"]},"
+                " \"build\": {\"remotes\": [\"https://github.com/acme/*\"]},"
                 " \"volume\": {\"options\": [\"size=*\"]}}"),
         "");
 }
@@ -67,6 +73,34 @@ static void each_rule_that_gives_the_host_away_is_told(void **state)
         "{\"container\": {\"capabilities\": [\"ALL\"]}}",
         "{\"container\": {\"devices\": [\"/dev/sda\"]}}",
         "{\"container\": {\"device_cgroup_rules\": [\"b *\"]}}",
+        "{\"container\": {\"device_cgroup_rules\": [\"b 254:0 rwm\"]}}",
+        "{\"container\": {\"device_cgroup_rules\": [\"c 1:11 rwm\"]}}",
+        "{\"container\": {\"device_cgroup_rules\": [\"c 1:* rwm\"]}}",
+        "{\"container\": {\"security_options\": [\"label=type:spc_t\"]}}",
+        "{\"container\": {\"security_options\": [\"seccomp={\\\"a\\\":1}\"]}}",
+        "{\"container\": {\"log_drivers\": [\"fluentd\"]}}",
+        "{\"container\": {\"log_options\": [\"fluentd-address=*\"]}}",
+        "{\"container\": {\"log_options\": [\"*\"]}}",
+        "{\"container\": {\"capabilities\": [\"SYS_TIME\"]}}",
+        "{\"container\": {\"capabilities\": [\"NET_ADMIN\"]}}",
+        "{\"container\": {\"capabilities\": [\"SYSLOG\"]}}",
+        "{\"container\": {\"capabilities\": [\"SOME_NEW_ONE\"]}}",
+        "{\"container\": {\"device_requests\": [\"cdi=a/b=*\"]}}",
+        "{\"container\": {\"annotations\": [\"run.oci.hooks\"]}}",
+        "{\"container\": {\"oom_protected\": true}}",
+        "{\"container\": {\"realtime\": true}}",
+        "{\"container\": {\"checkpoints\": true}}",
+        "{\"container\": {\"root\": false}}",
+        "{\"container\": {\"storage_options\": [\"*\"]}}",
+        "{\"container\": {\"engine_socket\": \"/run/docker.sock\"}}",
+        "{\"network\": {\"subnets\": [\"0.0.0.0/0\"]}}",
+        "{\"network\": {\"subnets\": [\"8.8.8.0/24\"]}}",
+        "{\"network\": {\"options\": [\"com.docker.network.bridge.name=docker0\"]}}",
+        "{\"network\": {\"endpoint_options\": [\"x=*\"]}}",
+        "{\"network\": {\"config_only\": true}}",
+        "{\"build\": {\"remotes\": [\"http://10.0.0.1/*\"]}}",
+        "{\"build\": {\"outputs\": [\"registry\"]}}",
+        "{\"ports\": {\"lowest\": 1}}",
         "{\"container\": {\"security_options\": [\"seccomp=*\"]}}",
         "{\"container\": {\"security_options\": [\"apparmor:unconfined\"]}}",
         "{\"container\": {\"unmasked_paths\": true}}",
