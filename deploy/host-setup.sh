@@ -275,17 +275,23 @@ fi
 # ---- whether it can be done ----
 
 [ -n "$key" ] || { usage >&2 && die "which key? give it with --key-file or --key"; }
-kind=${key%% *}
+[ "$(printf '%s\n' "$key" | wc -l)" = 1 ] || die "the key is more than one line"
+# one blank between its parts, whatever was between them and behind the last
+key=$(printf '%s' "$key" | tr -d '\r')
+set -f
+# shellcheck disable=SC2086 # its words
+set -- $key
+set +f
+key=$*
+kind=${1:-} blob=${2:-}
+[ -n "$blob" ] || die "the key has one part only; it is \"ssh-ed25519 AAAA... comment\""
 case $kind in
 ssh-ed25519 | ssh-rsa | ecdsa-sha2-* | sk-*) ;;
 *) die "\"$kind...\" is no public key: it begins with ssh-ed25519, or the like, and has no options" ;;
 esac
 printf '%s\n' "$key" >"$work/key"
-[ "$(wc -l <"$work/key")" = 1 ] || die "the key is more than one line"
 fingerprint=$(ssh-keygen -l -f "$work/key" 2>&1) || die "the key makes no sense: $fingerprint"
-blob=${key#* }
-blob=${blob%% *}
-name=$(printf '%s' "$key" | cut -s -d' ' -f3- | tr -c 'A-Za-z0-9@._-' '_')
+name=$(printf '%s\n' "$key" | cut -s -d' ' -f3- | tr -c 'A-Za-z0-9@._\n-' '_')
 
 [ -S "$socket" ] || die "$socket is no socket; is the engine running? name its socket with --socket"
 group=$(stat -L -c %G "$socket")

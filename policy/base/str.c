@@ -258,6 +258,23 @@ int strbuf_addf(struct strbuf *buf, const char *format, ...)
     return r;
 }
 
+/* U+2028 to U+202E and U+2066 to U+2069 in UTF-8: they end lines, or turn the
+ * text that follows round, in terminals and editors; U+200E and U+200F, too, and
+ * U+061C. Returns how many bytes such a character has at the start of S, or 0. */
+static size_t misleads(struct str s)
+{
+    const unsigned char *at = (const unsigned char *)s.ptr;
+
+    if (s.len >= 2 && at[0] == 0xd8 && at[1] == 0x9c)
+        return 2;
+    if (s.len < 3 || at[0] != 0xe2)
+        return 0;
+    if (at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f ||
+                          (at[2] >= 0xa8 && at[2] <= 0xae)))
+        return 3;
+    return at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9 ? 3 : 0;
+}
+
 int strbuf_add_visible(struct strbuf *buf, struct str s)
 {
     int r = 0;
@@ -266,7 +283,14 @@ int strbuf_add_visible(struct strbuf *buf, struct str s)
         unsigned char c = (unsigned char)s.ptr[i];
         bool c1 =
             c == 0xc2 && i + 1 < s.len && (unsigned char)s.ptr[i + 1] < 0xa0;
+        size_t hidden = misleads(str_from_index(s, i));
 
+        for (size_t end = i + hidden; hidden && i < end && r == 0; i++)
+            r = strbuf_addf(buf, "\\x%02x", (unsigned char)s.ptr[i]);
+        if (hidden) {
+            i--;
+            continue;
+        }
         if (c < ' ' || c == 0x7f || c1)
             r = strbuf_addf(buf, "\\x%02x", c1 ? (unsigned char)s.ptr[++i] : c);
         else

@@ -84,6 +84,11 @@ void policy_operation(const struct policy *policy, enum operation operation,
         verdict_allow(verdict, "operations.allow");
     else
         deny_unsaid(operation, verdict);
+    if (verdict->kind == VERDICT_DENY && operation_swarm_refusal(operation)) {
+        verdict->status = 503;
+        snprintf(verdict->reason, sizeof(verdict->reason), "%s",
+                 operation_swarm_refusal(operation));
+    }
     /* "docker inspect WORD" asks for each kind of object in turn, plugins
      * last, and goes on only behind a 404: where plugins may not be looked
      * at, there is none */

@@ -93,3 +93,16 @@ enum operation_access operation_access_find(struct str name)
         i++;
     return (enum operation_access)i;
 }
+
+const char *operation_swarm_refusal(enum operation operation)
+{
+    enum operation_group group = operation_group(operation);
+
+    if (operation == OP_SWARM_LEAVE)
+        return "This node is not part of a swarm";
+    if (group < GROUP_SWARM || group > GROUP_CONFIG ||
+        operation == OP_SWARM_INIT || operation == OP_SWARM_JOIN)
+        return NULL;
+    return "This node is not a swarm manager. Use \"docker swarm init\" or "
+           "\"docker swarm join\" to connect this node to swarm and try again.";
+}

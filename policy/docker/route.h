@@ -2,7 +2,7 @@
 
 /*
  * What Docker's HTTP API is to us: one table of every endpoint an engine
- * routes or ever routed (API 1.24 to 1.55), and the question which of them a
+ * routes or ever routed (API 1.24 to 1.56), and the question which of them a
  * request names. What has no row here does not exist for a client of berth.
  */
 

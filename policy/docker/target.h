@@ -23,7 +23,7 @@
  * requests meant other things (a start took a whole HostConfig): these are
  * refused. A newer one is let through, with the fields that are known.
  */
-enum { API_MINOR_OLDEST = 24, API_MINOR_NEWEST = 55 };
+enum { API_MINOR_OLDEST = 24, API_MINOR_NEWEST = 56 };
 
 struct query_pair {
     struct str key;   /* decoded */

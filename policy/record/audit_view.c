@@ -127,7 +127,33 @@ static int put_padded(struct strbuf *out, struct str text, size_t width)
     return r == 0 ? strbuf_add(out, S("  ")) : r;
 }
 
-/* KEY=VALUE: text as it is, other values as JSON. */
+/* A blank in a value would let it pass for the next KEY=VALUE. */
+static bool needs_quotes(struct str text)
+{
+    return text.len == 0 || str_find(text, ' ') >= 0 ||
+           str_find(text, '"') >= 0 || str_find(text, '\\') >= 0;
+}
+
+static int put_value(struct strbuf *out, struct str text, bool quoted)
+{
+    int r = 0;
+
+    if (!quoted)
+        return strbuf_add_visible(out, text);
+    r = strbuf_add_char(out, '"');
+    for (size_t i = 0, from = 0; i <= text.len && r == 0; i++) {
+        if (i < text.len && text.ptr[i] != '"' && text.ptr[i] != '\\')
+            continue;
+        r = strbuf_add_visible(out, str_of(text.ptr + from, i - from));
+        if (r == 0 && i < text.len)
+            r = strbuf_addf(out, "\\%c", text.ptr[i]);
+        from = i + 1;
+    }
+    return r == 0 ? strbuf_add_char(out, '"') : r;
+}
+
+/* KEY=VALUE: text as it is, in quotes where it has blanks; other values as
+ * JSON. */
 static int put_member(struct strbuf *out, const char *key, const json_t *value)
 {
     char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -141,7 +167,7 @@ static int put_member(struct strbuf *out, const char *key, const json_t *value)
     if (r == 0)
         r = strbuf_add_char(out, '=');
     if (r == 0)
-        r = strbuf_add_visible(out, text);
+        r = put_value(out, text, json_is_string(value) && needs_quotes(text));
     free(json);
     return r;
 }

@@ -70,6 +70,16 @@ static json_t *created_id(const struct exchange *ex)
     return json_incref(json_object_get(reply, "Id"));
 }
 
+/* A ping that the engine never saw: it tells nothing and changes nothing, and
+ * health checks would fill the record with them. */
+static bool is_idle_ping(const struct exchange *ex)
+{
+    enum operation operation = request_operation(&ex->rq);
+
+    return (operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD) &&
+           ex->close == AUDIT_CLOSE_LOCAL && ex->status == 200;
+}
+
 void exchange_record_end(struct exchange *ex)
 {
     AUTO(json_decrefp) json_t *object = NULL;
@@ -85,6 +95,7 @@ void exchange_record_end(struct exchange *ex)
     facts.bytes_out = ex->bytes[ENGINE];
     facts.object = str_from(json_string_value(object));
     facts.close = ex->close;
-    (void)record(ex, audit_put_end, &facts); /* the sink reports its faults */
+    if (!is_idle_ping(ex)) /* the sink reports its faults */
+        (void)record(ex, audit_put_end, &facts);
     ex->host->ended(ex->host->arg, &facts);
 }

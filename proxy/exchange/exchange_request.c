@@ -7,7 +7,7 @@ static void refuse(struct exchange *ex, enum audit_close close)
     const struct verdict *verdict = &ex->rq.verdict;
 
     exchange_answer(ex, verdict->status, verdict->reason,
-                    verdict->status == 503, close);
+                    verdict->status == 503 && !ex->rq.engine_words, close);
 }
 
 void exchange_request_fails(struct exchange *ex, int status, const char *why,

@@ -188,14 +188,16 @@ void request_read_head(struct request *rq, const struct policy *policy,
         return;
     if (route_find(head->method, &rq->target, &rq->match)) {
         verdict_deny(verdict, 403, "routes", "",
-                     "no operation of the Docker Engine API 1.24 to 1.55 is "
+                     "no operation of the Docker Engine API 1.24 to 1.56 is "
                      "called by %s on this path; check the spelling",
                      method_name(head->method));
         return;
     }
     policy_operation(policy, request_operation(rq), verdict);
-    if (verdict->kind == VERDICT_DENY)
+    if (verdict->kind == VERDICT_DENY) {
+        rq->engine_words = verdict->status == 503;
         return;
+    }
     if (route_check_query(&rq->match, &rq->target, verdict) ||
         !content_is_acceptable(head, verdict) ||
         !upgrade_is_acceptable(rq, head, verdict))

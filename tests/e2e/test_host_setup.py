@@ -116,6 +116,20 @@ class HostSetup(HostScenario):
         self.assertEqual(keys.count("ssh-ed25519"), 2, keys)
         self.berth()
 
+    def test_blanks_in_a_key_cost_nobody_else_theirs(self):
+        self.install()
+        kind, blob, *_ = Path(f"{keygen(self.dir / 'odd')}.pub").read_text().split()
+        for key in (f"{kind}  {blob}   a  b", f"  {kind}\t{blob} a b\r",
+                    f"{kind} {blob} a b"):
+            done = self.host.setup("--key", key)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = (self.bed.dir / f"etc/ssh/berth/{USER}.keys"
+                     ).read_text().splitlines()
+            self.assertEqual(len(lines), 2, lines)
+            self.assertTrue(lines[-1].endswith(f" {kind} {blob} a_b"), lines)
+        self.assertNotEqual(self.host.setup("--key", f"{kind}  ").returncode, 0)
+        self.berth()
+
     def test_a_dry_run_does_nothing(self):
         said = self.install("--dry-run")
         self.assertIn(f"Match User {USER}", said)

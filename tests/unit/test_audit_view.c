@@ -43,6 +43,18 @@ static void shows(const char *text, const char *expected)
     json_decref(record);
 }
 
+static void a_value_cannot_pass_for_another_key(void **state)
+{
+    (void)state;
+    shows("{\"time\":\"2026-01-31T12:00:00.123456Z\",\"event\":\"decision\","
+          "\"namespace\":\"r1\",\"operation\":\"ContainerCreate\","
+          "\"path\":\"/c\",\"query\":{\"name\":\"x verdict=allow\","
+          "\"a\":\"\",\"b\":\"q\\\"\\\\\"},\"verdict\":\"deny\"}",
+          "2026-01-31T12:00:00.123  r1        deny        ContainerCreate       "
+          "begins            /c name=\"x verdict=allow\" a=\"\" "
+          "b=\"q\\\"\\\\\"\n");
+}
+
 static void without_a_filter_each_call_is_there_once(void **state)
 {
     (void)state;
@@ -140,6 +152,7 @@ static void a_record_may_lack_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_cannot_pass_for_another_key),
         cmocka_unit_test(without_a_filter_each_call_is_there_once),
         cmocka_unit_test(filters_go_by_who_what_and_how_it_came_out),
         cmocka_unit_test(a_container_is_known_by_name_and_by_id),

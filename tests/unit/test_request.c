@@ -104,7 +104,7 @@ static void what_the_head_alone_refuses_is_refused_at_once(void **state)
         int status;
         const char *rule;
     } rows[] = {
-        {"GET /swarm" HOST "\r\n",                                                 403, "operations.allow"        },
+        {"GET /swarm" HOST "\r\n",                                                 503, "operations.allow"        },
         {"GET /nothing" HOST "\r\n",                                               403, "routes"                  },
         {"GET /a//b" HOST "\r\n",                                                  400, "request.path"            },
         {"GET /images/json?all=1&all=2" HOST "\r\n",                               400, "request.query"           },

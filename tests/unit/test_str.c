@@ -81,6 +81,31 @@ static void a_strbuf_takes_its_maximum_and_no_more(void **state)
     assert_null(buf.ptr);
 }
 
+static void what_misleads_a_reader_is_shown_as_bytes(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf buf = STRBUF(200);
+
+    (void)state;
+    /* U+202E, U+2028, U+2066, U+061C, U+200F; a U+2027, U+202F, U+2065 and
+     * U+206A beside them pass, and so does a character that is cut */
+    assert_int_equal(strbuf_add_visible(
+                         &buf, S("a\xe2\x80\xae"
+                                 "b\xe2\x80\xa8\xe2\x81\xa6\xd8\x9c"
+                                 "c\xe2\x80\x8f\n")),
+                     0);
+    assert_string_equal(strbuf_cstr(&buf),
+                        "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\xe2\\x81\\xa6"
+                        "\\xd8\\x9cc\\xe2\\x80\\x8f\\x0a");
+    strbuf_clear(&buf);
+    assert_int_equal(strbuf_add_visible(&buf, S("\xe2\x80\xa7\xe2\x80\xaf"
+                                                "\xe2\x81\xa5\xe2\x81\xaa"
+                                                "\xc3\xbc\xe2\x80")),
+                     0);
+    assert_string_equal(strbuf_cstr(&buf), "\xe2\x80\xa7\xe2\x80\xaf"
+                                           "\xe2\x81\xa5\xe2\x81\xaa"
+                                           "\xc3\xbc\xe2\x80");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +114,7 @@ int main(void)
         cmocka_unit_test(utf8_is_strict),
         cmocka_unit_test(numbers_are_digits_that_fit),
         cmocka_unit_test(a_strbuf_takes_its_maximum_and_no_more),
+        cmocka_unit_test(what_misleads_a_reader_is_shown_as_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
