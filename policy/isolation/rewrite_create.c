@@ -139,11 +139,14 @@ static void take_binds(json_t *taken, const json_t *binds)
     json_array_foreach(binds, i, bind)
     {
         struct str source, target, rest;
+        char *path;
 
         if (!str_cut(str_of_json(bind), ':', &source, &rest))
             continue; /* an anonymous one */
         str_cut(rest, ':', &target, &rest);
-        json_object_setn_new(taken, target.ptr, target.len, json_true());
+        path = xstr_dup(target);
+        take(taken, path);
+        free(path);
     }
 }
 
