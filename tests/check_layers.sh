@@ -32,6 +32,7 @@ only() { # LIBRARY, then the folders or files that may include it
     refuse "$library" $(printf '%s\n' policy/*/*.[ch] proxy/*/*.[ch] | grep -vE "^(${allowed#|})")
 }
 only '<pcre2' policy/isolation/name_pattern.c
+only '<(bzlib|lzma|zlib|zstd)' proxy/archive/unpack.c
 only '<http_parser' proxy/http/http_reader.c
 only '<nghttp2' proxy/grpc/h2_private.h
 only '<libssh2' proxy/ssh/ proxy/cli/ proxy/server/metrics_feed.c

@@ -19,7 +19,8 @@ cache=${BERTH_TEST_CACHE:-/var/cache/berth-test}
 export DEBIAN_FRONTEND=noninteractive
 
 libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
-    libjansson-dev libnghttp2-dev libpcre2-dev libseccomp-dev)
+    libjansson-dev libnghttp2-dev libpcre2-dev libseccomp-dev zlib1g-dev
+    libbz2-dev liblzma-dev libzstd-dev)
 build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc openssh-client openssh-server procps

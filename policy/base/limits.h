@@ -66,6 +66,20 @@
                                                 message more is taken up */
 #define LIMIT_GRPC_STATUS        (64 * KIB) /* the text, the details of an end */
 
+/* archives: compressed ones, and those of images */
+#define LIMIT_UNPACK_MEMORY                                                    \
+    (72 * MIB)                    /* of one decoder: enough for "xz -9", and   \
+                                     for a zstd window of 64 MiB */
+#define LIMIT_UNPACK_FREE                                                      \
+    (1024 * MIB)                  /* unpacked, whatever it came from */
+#define LIMIT_UNPACK_FACTOR  200  /* beyond that: bytes out for a byte in */
+#define LIMIT_UPLOAD_HELD    (2 * LIMIT_OUT) /* what has no room yet */
+#define LIMIT_TAR_NAME       KIB        /* of an entry, and where it leads */
+#define LIMIT_TAR_PAX        (64 * KIB) /* what is said about one entry */
+#define LIMIT_ARCHIVE_JSON   (4 * MIB)  /* a file in which names stand */
+#define LIMIT_ARCHIVE_VALUES 131072     /* JSON values in it */
+#define LIMIT_ARCHIVE_NAME   (2 * KIB)  /* of an image, mapped */
+
 /* the link */
 #define LIMIT_CHANNELS      4096
 #define LIMIT_POOL_IDLE     256        /* streams kept for the next request */
