@@ -143,6 +143,16 @@ check_function check_on_build;
 bool check_commit(struct judge *judge, const struct place *place,
                   json_t *object);
 
+/* check_defaults.c: what may be the engine's own default */
+check_function check_hidden_paths;      /* .note: "masked" or "readonly" */
+check_function check_listed_or_default; /* .note: its key in GET /info */
+check_function check_cgroup_mode;
+check_function check_endpoint_mac;
+check_function check_config_mac;
+check_function check_left_out; /* no engine reads it, but others look at it */
+/* Is it so in INFO: "KEY=VALUE"? */
+bool engine_is_as_asked(const char *subject, const json_t *info);
+
 /* check_mounts.c */
 check_function check_binds;
 check_function check_mount;

@@ -41,7 +41,7 @@ static const struct record nothing_record = {.name = "struct{}"};
     {"WorkingDir",      FIELD_STRING,     .check = check_working_dir},                      \
     {"Entrypoint",      FIELD_COMMAND},                                                     \
     {"NetworkDisabled", FIELD_BOOL},                                                        \
-    {"MacAddress",      FIELD_STRING,     FLAG(network.mac_addresses)},                     \
+    {"MacAddress",      FIELD_STRING,     GOVERNED(check_config_mac, network.mac_addresses)},                     \
     {"OnBuild",         FIELD_STRINGS,    GOVERNED(check_on_build, labels.reserved)},       \
     {"Labels",          FIELD_STRING_MAP, GOVERNED(check_labels, labels.reserved)},         \
     {"StopSignal",      FIELD_STRING},                                                      \

@@ -41,7 +41,7 @@ static const struct field ulimit_fields[] = {
 static const struct record ulimit_record = {RECORD("Ulimit", ulimit_fields)};
 
 static const struct field log_fields[] = {
-    {"Type",   FIELD_STRING,     LISTED(container.log_drivers)},
+    {"Type",   FIELD_STRING,     GOVERNED(check_listed_or_default, container.log_drivers), .note = "LoggingDriver"},
     {"Config", FIELD_STRING_MAP, LISTED(container.log_options)},
 };
 static const struct record log_record = {
@@ -117,10 +117,10 @@ static const struct field host_config_fields[] = {
     {"CapDrop",              FIELD_STRINGS},
     {"Capabilities",         FIELD_STRINGS,    NEVER("no released engine had it; use CapAdd and CapDrop")},
     {"SecurityOpt",          FIELD_STRINGS,    LISTED(container.security_options)},
-    {"MaskedPaths",          FIELD_STRINGS,    .check = check_given, RULE(container.unmasked_paths, bool)},
-    {"ReadonlyPaths",        FIELD_STRINGS,    .check = check_given, RULE(container.unmasked_paths, bool)},
+    {"MaskedPaths",          FIELD_STRINGS,    .check = check_hidden_paths, RULE(container.unmasked_paths, bool), .note = "masked"},
+    {"ReadonlyPaths",        FIELD_STRINGS,    .check = check_hidden_paths, RULE(container.unmasked_paths, bool), .note = "readonly"},
     {"GroupAdd",             FIELD_STRINGS,    LISTED(container.groups)},
-    {"Runtime",              FIELD_STRING,     LISTED(container.runtimes)},
+    {"Runtime",              FIELD_STRING,     GOVERNED(check_listed_or_default, container.runtimes), .note = "DefaultRuntime"},
     {"Annotations",          FIELD_STRING_MAP, .check = check_keys, RULE(container.annotations, struct strings)},
     {"Sysctls",              FIELD_STRING_MAP, .check = check_keys, RULE(container.sysctls, struct strings)},
     {"Devices",              FIELD_STRUCTS,    .of = &device_record, .each = check_device, RULE(container.devices, struct strings)},
@@ -132,7 +132,7 @@ static const struct field host_config_fields[] = {
     {"IpcMode",              FIELD_STRING,     GOVERNED(check_namespace_mode, container.host_namespaces), .note = "ipc"},
     {"UTSMode",              FIELD_STRING,     GOVERNED(check_namespace_mode, container.host_namespaces), .note = "uts"},
     {"UsernsMode",           FIELD_STRING,     GOVERNED(check_namespace_mode, container.host_namespaces), .note = "user"},
-    {"CgroupnsMode",         FIELD_STRING,     GOVERNED(check_namespace_mode, container.host_namespaces), .note = "cgroup"},
+    {"CgroupnsMode",         FIELD_STRING,     GOVERNED(check_cgroup_mode, container.host_namespaces), .note = "cgroup"},
     {"Cgroup",               FIELD_STRING,     NEVER("no engine uses it any more")},
     {"CgroupParent",         FIELD_STRING,     GOVERNED(check_cgroup_parent, container.cgroup_parent)},
     /* files */

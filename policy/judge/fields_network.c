@@ -14,13 +14,13 @@ static const struct field endpoint_fields[] = {
     {"IPAMConfig",          FIELD_STRUCT,     .of = &endpoint_ipam_record},
     {"Links",               FIELD_STRINGS},
     {"Aliases",             FIELD_STRINGS,    .check = check_aliases},
-    {"MacAddress",          FIELD_STRING,     FLAG(network.mac_addresses)},
+    {"MacAddress",          FIELD_STRING,     GOVERNED(check_endpoint_mac, network.mac_addresses)},
     {"DriverOpts",          FIELD_STRING_MAP, LISTED(network.endpoint_options)},
     {"GwPriority",          FIELD_INT},
     /* what an inspect shows; as a wish it is void, but for NetworkID, which
      * would go before the name that we look at */
     {"NetworkID",           FIELD_IGNORED},
-    {"EndpointID",          FIELD_IGNORED},
+    {"EndpointID",          FIELD_STRING,     .check = check_left_out},
     {"Gateway",             FIELD_IGNORED},
     {"IPAddress",           FIELD_IGNORED},
     {"IPPrefixLen",         FIELD_IGNORED},

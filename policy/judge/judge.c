@@ -294,8 +294,19 @@ static bool is_good(const struct rules *rules, const struct need *need,
         return fact->is_own || image_is_listed(rules, fact->inspected);
     case NEED_OWN_IMAGE:
         return fact->is_own;
+    case NEED_ENGINE:
+        return engine_is_as_asked(need->subject, fact->inspected);
     }
     return false;
+}
+
+/* What the policy would have to list instead of the engine's own. */
+static struct str lack_of(const struct need *need)
+{
+    struct str key, value;
+
+    str_cut(str_from(need->subject), '=', &key, &value);
+    return str_eq(key, S("CgroupVersion")) ? S("cgroup") : value;
 }
 
 void judge_settle(const struct rules *rules, const json_t *body,
@@ -313,6 +324,8 @@ void judge_settle(const struct rules *rules, const json_t *body,
         report(judgement, &need->otherwise);
         if (need->kind == NEED_IMAGE)
             note_lack(judgement, need->otherwise.rule, str_from(need->subject));
+        else if (need->kind == NEED_ENGINE)
+            note_lack(judgement, need->otherwise.rule, lack_of(need));
     }
     if (judgement->need_count)
         verdict_allow(&judgement->verdict, "request");

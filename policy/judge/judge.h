@@ -46,6 +46,7 @@ enum need_kind {
     NEED_IMAGE, /* what inspecting the image SUBJECT says, and whether it was
                    made in this namespace */
     NEED_OWN_IMAGE, /* the latter only */
+    NEED_ENGINE,    /* what GET /info says: SUBJECT is "KEY=VALUE" of it */
 };
 
 /* What the engine said: filled in by who asks. */

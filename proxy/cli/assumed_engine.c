@@ -112,6 +112,13 @@ static json_t *put_image(const struct about *about)
                      about->name.ptr, about->name.len, "Config");
 }
 
+static json_t *put_info(const struct about *about)
+{
+    (void)about;
+    return json_pack("{s:s, s:s, s:s}", "DefaultRuntime", "runc",
+                     "LoggingDriver", "json-file", "CgroupVersion", "2");
+}
+
 static json_t *put_created(const struct about *about)
 {
     (void)about;
@@ -124,6 +131,7 @@ static const struct row {
     json_t *(*reply)(const struct about *about);
     const char *means;
 } rows[] = {
+    {OP_SYSTEM_INFO,       200, put_info,           "it is set up as engines are"           },
     {OP_CONTAINER_LIST,    200, put_container_list,
      "there are none but those shown"                                                       },
     {OP_CONTAINER_INSPECT, 200, put_container,

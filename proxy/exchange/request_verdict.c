@@ -143,6 +143,9 @@ static void ask_fact(struct request *rq, const struct policy *policy,
 
     switch (need->kind) {
     case NEED_COUNT: /* of the namespace's, where there are namespaces */
+    case NEED_ENGINE:
+        r = strbuf_addf(out, "/info");
+        break;
         r = strbuf_addf(out, "/containers/json?all=1");
         if (r == 0 && policy->isolation == POLICY_NAMESPACE)
             r = strbuf_addf(

@@ -200,6 +200,7 @@ static void answer_needs(const struct test_case *test,
         [NEED_CONTAINER] = "container",
         [NEED_IMAGE] = "image",
         [NEED_OWN_IMAGE] = "own image",
+        [NEED_ENGINE] = "engine",
     };
     const json_t *wanted = json_object_get(test->json, "needs");
     const json_t *facts = json_object_get(test->json, "facts");
