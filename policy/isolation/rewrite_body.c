@@ -27,6 +27,20 @@ static struct str resolve_head(struct rewrite *rw, enum ref_kind kind,
 }
 
 /*
+ * A network's DNS knows a container by its names and by the short ID, not by
+ * the full one: a link leads to the engine's name of what an ID names.
+ */
+static struct str link_target(struct rewrite *rw, struct str ref)
+{
+    struct str target = resolve_container(rw, ref), name;
+
+    if (!is_hex_word(ref))
+        return target;
+    name = container_plain_name(rw, ref);
+    return name.len ? rewrite_prefix(rw, name) : target;
+}
+
+/*
  * A link names its target and what it is called there, by default the same;
  * "/db:/web/db", as an inspect shows it, means the alias at its end.
  */
@@ -43,7 +57,7 @@ static struct str resolve_link(struct rewrite *rw, struct str link)
         alias = last;
         str_cut(link, ':', &ref, &rest);
     }
-    strbuf_add(&out, resolve_container(rw, ref));
+    strbuf_add(&out, link_target(rw, ref));
     strbuf_add_char(&out, ':');
     strbuf_add(&out, alias);
     return rewrite_keep(rw, strbuf_str(&out));
