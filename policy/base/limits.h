@@ -22,15 +22,17 @@
 /* the request target */
 #define LIMIT_PATH        (4 * KIB)
 #define LIMIT_SEGMENTS    32
-#define LIMIT_QUERY_PAIRS 256
+#define LIMIT_QUERY_PAIRS 1024 /* a save names hundreds of images */
 
 /* bodies that are parsed */
 #define LIMIT_JSON_BODY    (4 * MIB)
 #define LIMIT_JSON_WRITTEN (6 * LIMIT_JSON_BODY) /* escapes can lengthen it */
 #define LIMIT_JSON_DEPTH   64
-#define LIMIT_JSON_VALUES  65536      /* of one request; each costs memory */
-#define LIMIT_LABELS       (64 * KIB) /* of one object; every list has them */
-#define LIMIT_ALIASES      64         /* of a container on one network */
+#define LIMIT_JSON_VALUES  65536 /* of one request; each costs memory */
+#define LIMIT_LABELS                                                           \
+    (256 * KIB)          /* of one object; every list has them, and some       \
+                            keep a whole file of 100 KB in one */
+#define LIMIT_ALIASES 64 /* of a container on one network */
 
 /* what an engine would execute, allocate or wait by */
 #define LIMIT_LOG_TAG     KIB        /* a log tag, which is a Go template */
@@ -124,7 +126,7 @@
 #define LIMIT_REPLY       (64 * MIB) /* a reply that is rewritten as a whole */
 #define LIMIT_LINE        (16 * MIB) /* one line of a stream that is rewritten */
 #define LIMIT_PATTERN     KIB        /* a pattern in a name filter */
-#define LIMIT_PATTERNS    64         /* of one request */
+#define LIMIT_PATTERNS    512        /* of one request */
 #define LIMIT_MATCH_STEPS 100000     /* of one pattern on one name */
 #define LIMIT_MATCH_HEAP  1024       /* KiB, of the same */
 #define LIMIT_MATCH_ALL   4000000    /* steps, of all of one request's */

@@ -15,14 +15,15 @@ struct target_copy {
 
 void target_init(struct target *target)
 {
-    /* the two big arrays need no clearing: their counts say what is in them */
+    /* the big array needs no clearing: its count says what is in it */
     target->versioned = false;
     target->major = target->minor = 0;
     target->path = S("");
     target->segment_count = 0;
     target->encoded_slashes = 0;
     target->trailing_slash = false;
-    target->query_count = 0;
+    target->query = NULL;
+    target->query_count = target->query_room = 0;
     target->memory = (struct strbuf)STRBUF(LIMIT_HEAD);
     target->copies = NULL;
     target->copied = 0;
@@ -38,6 +39,7 @@ void target_fini(struct target *target)
         free(target->copies);
         target->copies = next;
     }
+    free(target->query);
     strbuf_fini(&target->memory);
     target_init(target);
 }
@@ -215,6 +217,36 @@ static const char *decode_query(struct target *target, struct str raw,
     return str_is_utf8(*out) ? NULL : "it is not UTF-8 once decoded";
 }
 
+/* Room for one pair more, not counted yet; NULL when there are
+ * LIMIT_QUERY_PAIRS. */
+static struct query_pair *next_pair(struct target *target)
+{
+    size_t room = target->query_room;
+
+    if (target->query_count == LIMIT_QUERY_PAIRS)
+        return NULL;
+    if (target->query_count == room) {
+        room = room ? 2 * room : 8;
+        target->query = realloc(target->query, room * sizeof(*target->query));
+        if (!target->query)
+            abort();
+        target->query_room = room;
+    }
+    target->query[target->query_count] = (struct query_pair){0};
+    return &target->query[target->query_count];
+}
+
+int target_add(struct target *target, struct str key, struct str value)
+{
+    struct query_pair *pair = next_pair(target);
+
+    if (!pair)
+        return -ENOBUFS;
+    *pair = (struct query_pair){key, value};
+    target->query_count++;
+    return 0;
+}
+
 static const char *parse_query(struct target *target, struct str raw)
 {
     struct str pair, key, value;
@@ -224,12 +256,13 @@ static const char *parse_query(struct target *target, struct str raw)
         return "it holds a \";\", which some take for a separator; write "
                "\"%3B\"";
     while (raw.len) {
-        struct query_pair *next = &target->query[target->query_count];
+        struct query_pair *next;
 
         str_cut(raw, '&', &pair, &raw);
         if (pair.len == 0)
             continue;
-        if (target->query_count == LIMIT_QUERY_PAIRS)
+        next = next_pair(target);
+        if (!next)
             return "it has too many pairs";
         str_cut(pair, '=', &key, &value);
         wrong = decode_query(target, key, &next->key);
@@ -372,11 +405,8 @@ int target_set(struct target *target, struct str key, struct str value)
 
     while (at < target->query_count && !str_eq(target->query[at].key, key))
         at++;
-    if (at == target->query_count) {
-        if (at == LIMIT_QUERY_PAIRS)
-            return -ENOBUFS;
-        target->query[target->query_count++].key = key;
-    }
+    if (at == target->query_count)
+        return target_add(target, key, value);
     target->query[at].value = value;
     drop_from(target, at + 1, key);
     return 0;

@@ -38,8 +38,8 @@ struct target {
     size_t segment_count;
     uint32_t encoded_slashes; /* bit i: segment i came after a "%2F" */
     bool trailing_slash;      /* also of the path "/", without segments */
-    struct query_pair query[LIMIT_QUERY_PAIRS]; /* in the order given */
-    size_t query_count;
+    struct query_pair *query; /* in the order given */
+    size_t query_count, query_room;
     struct strbuf memory; /* the decoded bytes that the slices point into */
     struct target_copy *copies;
     size_t copied; /* bytes in COPIES */
@@ -74,6 +74,9 @@ bool target_flag(const struct target *target, struct str key);
  */
 int target_set(struct target *target, struct str key, struct str value);
 void target_drop(struct target *target, struct str key);
+
+/* Append one more pair, whatever is there already. As above. */
+int target_add(struct target *target, struct str key, struct str value);
 
 /*
  * *COPY becomes a copy of S that lives as long as TARGET (or until it parses

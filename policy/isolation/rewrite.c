@@ -275,11 +275,7 @@ static int apply(struct rewrite *rw, const struct edit *edit)
     }
     if (!edit->add)
         return target_set(rw->target, edit->key, value);
-    if (rw->target->query_count == LIMIT_QUERY_PAIRS)
-        return -1;
-    rw->target->query[rw->target->query_count++] =
-        (struct query_pair){edit->key, value};
-    return 0;
+    return target_add(rw->target, edit->key, value);
 }
 
 static enum rewrite_step commit(struct rewrite *rw)

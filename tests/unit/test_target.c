@@ -326,7 +326,8 @@ static void a_query_can_be_changed(void **state)
     assert_int_equal(target.query_count, 3);
     assert_null(target_get(&target, S("b")));
     for (size_t i = target.query_count; i < LIMIT_QUERY_PAIRS; i++)
-        target.query[target.query_count++] = target.query[0];
+        assert_int_equal(target_add(&target, S("again"), S("")), 0);
+    assert_int_equal(target_add(&target, S("again"), S("")), -ENOBUFS);
     assert_int_equal(target_set(&target, S("new"), S("")), -ENOBUFS);
 }
 
