@@ -70,11 +70,10 @@
 
 /* archives: compressed ones, and those of images */
 #define LIMIT_UNPACK_MEMORY                                                    \
-    (72 * MIB)                    /* of one decoder: enough for "xz -9", and   \
-                                     for a zstd window of 64 MiB */
-#define LIMIT_UNPACK_FREE                                                      \
-    (1024 * MIB)                  /* unpacked, whatever it came from */
-#define LIMIT_UNPACK_FACTOR  200  /* beyond that: bytes out for a byte in */
+    (72 * MIB) /* of one decoder: enough for "xz -9", and                      \
+                  for a zstd window of 64 MiB */
+#define LIMIT_UNPACK_FREE    (1024 * MIB) /* unpacked, whatever it came from */
+#define LIMIT_UNPACK_FACTOR  200 /* beyond that: bytes out for a byte in */
 #define LIMIT_UPLOAD_HELD    (2 * LIMIT_OUT) /* what has no room yet */
 #define LIMIT_TAR_NAME       KIB        /* of an entry, and where it leads */
 #define LIMIT_TAR_PAX        (64 * KIB) /* what is said about one entry */

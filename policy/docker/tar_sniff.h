@@ -12,3 +12,6 @@ enum { TAR_SNIFF = 6 }; /* bytes that decide it; with fewer, it is not */
 
 /* Would an engine decompress what begins with FIRST_BYTES? */
 bool tar_is_compressed(struct str first_bytes);
+
+/* If not: would it with more bytes behind them? */
+bool tar_may_be_compressed(struct str first_bytes);

@@ -46,6 +46,11 @@ const struct verdict *upload_why(const struct upload *upload)
     return &upload->why;
 }
 
+bool upload_is_plain(const struct upload *upload)
+{
+    return upload->state == UPLOAD_PLAIN && !upload->filter;
+}
+
 bool upload_holds(const struct upload *upload)
 {
     return upload->wants_room;
@@ -121,7 +126,9 @@ bool upload_feed(struct upload *upload, struct str bytes, size_t room,
     switch (upload->state) {
     case UPLOAD_BEGINS:
         strbuf_add(&upload->held, bytes);
-        return upload->held.len < TAR_SNIFF || begin(upload, room, out);
+        return (!tar_is_compressed(strbuf_str(&upload->held)) &&
+                tar_may_be_compressed(strbuf_str(&upload->held))) ||
+               begin(upload, room, out);
     case UPLOAD_PLAIN:
         return pass_on(upload, bytes, out);
     case UPLOAD_PACKED:

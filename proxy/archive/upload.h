@@ -27,6 +27,9 @@ struct upload *upload_free(struct upload *upload);
 bool upload_feed(struct upload *upload, struct str bytes, size_t room,
                  struct strbuf *out);
 
+/* Does what is fed from now on pass as it is, so that it need not be? */
+bool upload_is_plain(const struct upload *upload);
+
 /* Is something held? Then it wants room, and to be fed nothing. */
 bool upload_holds(const struct upload *upload);
 

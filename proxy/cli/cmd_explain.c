@@ -71,8 +71,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
             break;
         case HTTP_DATA:
             strbuf_add(body, data);
-            if (rq->body == REQUEST_BODY_COLLECT ||
-                (rq->body == REQUEST_BODY_SNIFF && !request_has_enough(rq)))
+            if (rq->body == REQUEST_BODY_COLLECT)
                 request_add_body(rq, data);
             if (rq->verdict.kind == VERDICT_DENY)
                 return;
@@ -83,7 +82,6 @@ static void judge_raw(struct request *rq, const struct policy *policy,
         case HTTP_MORE:
             /* a streamed body need not be there to be judged */
             if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
-                                    rq->body == REQUEST_BODY_SNIFF ||
                                     rq->body == REQUEST_BODY_HIJACK))
                 request_judge(rq, policy, &context);
             else

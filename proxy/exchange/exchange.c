@@ -47,7 +47,7 @@ struct exchange *exchange_new(const struct exchange_host *host)
     ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
     /* a head, and an answer of our own, fit behind a full buffer */
     ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY;
-    ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX;
+    ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX + UPLOAD_MAX(LIMIT_OUT);
     return ex;
 }
 
@@ -124,6 +124,8 @@ void exchange_sent(struct exchange *ex, enum side side, size_t len)
         out->sent = 0;
     }
     if (side == ENGINE && ex->active)
+        exchange_upload_goes_on(ex);
+    if (side == ENGINE && ex->active)
         exchange_finish_if_done(ex);
 }
 
@@ -162,6 +164,7 @@ void exchange_let_go(struct exchange *ex)
                 : STREAM_SPENT;
     ex->stream_open = false;
     ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
+    ex->upload = upload_free(ex->upload);
     forget_output(ex, ENGINE);
 }
 
@@ -330,7 +333,8 @@ void exchange_eof(struct exchange *ex, enum side side)
 
 /*
  * A change that was asked for in full is let through although nobody waits
- * for its answer, as the engine itself would.
+ * for its answer, as the engine itself would. But it ends what tells of its
+ * progress (a build, a pull, a push) when its client goes away.
  */
 static bool outlives_client(const struct exchange *ex)
 {
@@ -340,6 +344,7 @@ static bool outlives_client(const struct exchange *ex)
                      (ex->request_state == RQ_HELD && ex->complete);
 
     return ex->stream_open && was_asked && !exchange_reply_is_over(ex) &&
+           ex->rq.match.route->reply != REPLY_JSON_LINES &&
            operation_mutates(request_operation(&ex->rq));
 }
 

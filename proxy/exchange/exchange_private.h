@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "proxy/archive/upload.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/request.h"
 #include "proxy/http/http_reader.h"
@@ -72,6 +73,8 @@ struct exchange {
     struct policy *policy;
     const struct http_head *head; /* of its request, or NULL */
     struct request rq;
+    struct upload
+        *upload; /* its body, while an archive goes through; or NULL */
     char id[48];
     uint64_t started_ns;
     uint64_t bytes[2]; /* of body and tunnel, from each side */
@@ -163,6 +166,16 @@ void exchange_client_eof(struct exchange *ex);
 /* The request has a fault that no rule names, so it ends here. */
 void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close);
+
+/* exchange_upload.c: the body of a request as it goes through, from the moment
+ * that there is a stream: part of it, and its end */
+void exchange_upload_begin(struct exchange *ex);
+void exchange_upload(struct exchange *ex, struct str data);
+void exchange_upload_end(struct exchange *ex);
+/* Is part of it held, because there was no room for what it becomes? There may
+ * be by now. */
+bool exchange_upload_holds(const struct exchange *ex);
+void exchange_upload_goes_on(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,

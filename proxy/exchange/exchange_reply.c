@@ -220,28 +220,6 @@ void exchange_reply_goes_on(struct exchange *ex)
 
 /* ---- the stream ---- */
 
-/* The body goes through from here on, beginning with what was sniffed at. */
-static void begin_body(struct exchange *ex)
-{
-    struct strbuf *out = &ex->out[ENGINE].bytes;
-    struct str first = strbuf_str(&ex->rq.collected);
-    bool chunked = ex->head->body == HTTP_BODY_CHUNKED;
-
-    exchange_enter(ex, RQ_STREAM);
-    if (first.len && chunked)
-        put_chunk(out, first);
-    else
-        must(strbuf_add(out, first));
-    if (!first.len && !ex->complete)
-        exchange_put_continue(ex);
-    strbuf_fini(&ex->rq.collected);
-    if (!ex->complete)
-        return;
-    if (chunked)
-        must(http_put_last_chunk(out));
-    exchange_enter(ex, RQ_DONE);
-}
-
 void exchange_stream_open(struct exchange *ex)
 {
     assert(ex->request_state == RQ_READY && ex->stream == STREAM_WANTED);
@@ -252,7 +230,7 @@ void exchange_stream_open(struct exchange *ex)
     http_reader_expect(ex->reader[ENGINE], ex->head->method);
     exchange_enter_reply(ex, RP_AWAIT);
     if (ex->rq.body == REQUEST_BODY_STREAM) {
-        begin_body(ex);
+        exchange_upload_begin(ex);
     } else {
         exchange_enter(ex, ex->rq.match.route->reply == REPLY_HIJACK ? RQ_HELD
                                                                      : RQ_DONE);

@@ -210,7 +210,6 @@ static void on_request_head(struct exchange *ex)
     switch (ex->rq.body) {
     case REQUEST_BODY_COLLECT:
     case REQUEST_BODY_DROP:
-    case REQUEST_BODY_SNIFF:
         exchange_put_continue(ex);
         exchange_enter(ex, RQ_COLLECT);
         break;
@@ -236,15 +235,9 @@ static void on_request_data(struct exchange *ex, struct str data)
         request_add_body(&ex->rq, data);
         if (ex->rq.verdict.kind == VERDICT_DENY)
             refuse(ex, AUDIT_CLOSE_DENIED);
-        else if (ex->rq.body == REQUEST_BODY_SNIFF &&
-                 request_has_enough(&ex->rq))
-            judge(ex);
         break;
     case RQ_STREAM:
-        if (ex->head->body == HTTP_BODY_CHUNKED)
-            put_chunk(out, data);
-        else
-            must(strbuf_add(out, data));
+        exchange_upload(ex, data);
         break;
     case RQ_HIJACK: /* a client that frames its tunnel's bytes as a body */
         must(strbuf_add(out, data));
@@ -268,9 +261,7 @@ static void on_request_end(struct exchange *ex)
         judge(ex);
         break;
     case RQ_STREAM:
-        if (ex->head->body == HTTP_BODY_CHUNKED)
-            must(http_put_last_chunk(&ex->out[ENGINE].bytes));
-        exchange_enter(ex, RQ_DONE);
+        exchange_upload_end(ex);
         break;
     case RQ_HIJACK:
         exchange_enter(ex, RQ_SHUT);
@@ -301,9 +292,10 @@ static bool wants_client(const struct exchange *ex)
     switch (ex->request_state) {
     case RQ_HEAD:
     case RQ_COLLECT:
-    case RQ_STREAM:
     case RQ_HIJACK:
         return true;
+    case RQ_STREAM:
+        return !exchange_upload_holds(ex);
     case RQ_DRAIN: /* once the client has its answer */
         return ex->reply_state == RP_DONE;
     case RQ_ASK:
@@ -325,8 +317,7 @@ static size_t room_for_client(const struct exchange *ex)
         return exchange_room(ex, ENGINE);
     case RQ_HEAD: /* what answers it must fit */
         return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
-    case RQ_COLLECT: /* of what streams, not much is held */
-        return ex->rq.body == REQUEST_BODY_SNIFF ? LIMIT_CHUNK_LINE : SIZE_MAX;
+    case RQ_COLLECT:
     case RQ_DRAIN:
     case RQ_ASK:
     case RQ_READY:

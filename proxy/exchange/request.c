@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "policy/base/json_write.h"
-#include "policy/docker/tar_sniff.h"
 
 void request_init(struct request *rq)
 {
@@ -60,7 +59,29 @@ static bool is_form(struct str content_type)
            str_eq_nocase(type, S("multipart/form-data"));
 }
 
-static bool content_is_acceptable(const struct http_head *head,
+/* What an archive may be encoded with: its own first bytes say so once more,
+ * and they are what is gone by, here as in an engine. */
+static bool is_archive_coding(struct str coding)
+{
+    static const struct str known[] = {STR("gzip"),  STR("x-gzip"),
+                                       STR("bzip2"), STR("x-bzip2"),
+                                       STR("xz"),    STR("zstd")};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (str_eq_nocase(coding, known[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool coding_is_acceptable(const struct request *rq, struct str coding)
+{
+    return str_eq_nocase(coding, S("identity")) ||
+           (rq->match.route->body == BODY_TAR && is_archive_coding(coding));
+}
+
+static bool content_is_acceptable(const struct request *rq,
+                                  const struct http_head *head,
                                   struct verdict *why)
 {
     for (size_t i = 0; i < head->header_count && request_has_body(head); i++) {
@@ -75,7 +96,7 @@ static bool content_is_acceptable(const struct http_head *head,
             return false;
         }
         if (str_eq_nocase(header->name, S("Content-Encoding")) &&
-            !str_eq_nocase(header->value, S("identity"))) {
+            !coding_is_acceptable(rq, header->value)) {
             verdict_deny(why, 415, "request.content-encoding",
                          "Content-Encoding",
                          "an encoded body is refused; send it without a "
@@ -162,9 +183,7 @@ static enum request_body body_of(const struct request *rq,
     case BODY_JSON_OPTIONAL:
         return REQUEST_BODY_COLLECT;
     case BODY_TAR:
-        return request_operation(rq) == OP_PUT_CONTAINER_ARCHIVE
-                   ? REQUEST_BODY_SNIFF
-                   : REQUEST_BODY_STREAM;
+        return REQUEST_BODY_STREAM;
     case BODY_RAW:
         break;
     }
@@ -177,6 +196,25 @@ static enum request_body body_of(const struct request *rq,
      */
     return head->body == HTTP_BODY_CHUNKED ? REQUEST_BODY_HIJACK
                                            : REQUEST_BODY_DROP;
+}
+
+/*
+ * Once, a start took a whole HostConfig. An engine refuses what is long enough
+ * to be one, so that nobody thinks it had an effect, and overlooks a "{}".
+ */
+static bool start_is_acceptable(struct request *rq,
+                                const struct http_head *head,
+                                struct verdict *why)
+{
+    if (request_operation(rq) != OP_CONTAINER_START ||
+        head->body == HTTP_BODY_NONE ||
+        (head->body == HTTP_BODY_SIZED && head->length <= 7))
+        return true;
+    verdict_deny(why, 400, "request.body", "",
+                 "starting container with non-empty request body was "
+                 "deprecated since API v1.22 and removed in v1.24");
+    rq->engine_words = true;
+    return false;
 }
 
 void request_read_head(struct request *rq, const struct policy *policy,
@@ -199,8 +237,9 @@ void request_read_head(struct request *rq, const struct policy *policy,
         return;
     }
     if (route_check_query(&rq->match, &rq->target, verdict) ||
-        !content_is_acceptable(head, verdict) ||
-        !upgrade_is_acceptable(rq, head, verdict))
+        !content_is_acceptable(rq, head, verdict) ||
+        !upgrade_is_acceptable(rq, head, verdict) ||
+        !start_is_acceptable(rq, head, verdict))
         return;
     rq->body = body_of(rq, head);
     length_is_acceptable(rq, head, verdict);
@@ -215,11 +254,6 @@ void request_add_body(struct request *rq, struct str bytes)
     } else if (strbuf_add(&rq->collected, bytes)) {
         refuse_length(&rq->verdict, LIMIT_JSON_BODY);
     }
-}
-
-bool request_has_enough(const struct request *rq)
-{
-    return rq->collected.len >= TAR_SNIFF;
 }
 
 /*
@@ -275,6 +309,11 @@ static struct str content_type(const struct request *rq)
     return S("");
 }
 
+bool request_chunks(const struct request *rq, const struct http_head *head)
+{
+    return head->body == HTTP_BODY_CHUNKED || rq->match.route->body == BODY_TAR;
+}
+
 static int put_framing(struct strbuf *out, const struct request *rq,
                        const struct http_head *head)
 {
@@ -282,7 +321,7 @@ static int put_framing(struct strbuf *out, const struct request *rq,
     char text[24];
 
     if (rq->body == REQUEST_BODY_STREAM) {
-        if (head->body == HTTP_BODY_CHUNKED)
+        if (request_chunks(rq, head))
             return http_put_header(out, S("Transfer-Encoding"), S("chunked"));
         length = head->length;
     }

@@ -22,8 +22,6 @@ enum request_body {
     REQUEST_BODY_NONE,    /* there is none, or an empty one */
     REQUEST_BODY_COLLECT, /* wanted whole, for the verdict */
     REQUEST_BODY_DROP,    /* the engine would ignore it: read and dropped */
-    REQUEST_BODY_SNIFF,   /* the same as the next, once its first bytes, which
-                             are collected, have been judged */
     REQUEST_BODY_STREAM,  /* goes on as it comes, framed anew */
     REQUEST_BODY_HIJACK,  /* belongs to the hijacked stream */
 };
@@ -81,8 +79,7 @@ void request_fini(struct request *rq);
 /*
  * All that the head alone can tell. The verdict is final when it is a refusal;
  * else rq->body says what to do with the body, and request_judge must follow
- * (after the whole body for REQUEST_BODY_COLLECT, and for REQUEST_BODY_SNIFF
- * when request_has_enough or that is all there is).
+ * (after the whole body for REQUEST_BODY_COLLECT).
  */
 void request_read_head(struct request *rq, const struct policy *policy,
                        const struct http_head *head);
@@ -90,8 +87,9 @@ void request_read_head(struct request *rq, const struct policy *policy,
 /* Part of a body to collect. Over LIMIT_JSON_BODY the verdict is a 413. */
 void request_add_body(struct request *rq, struct str bytes);
 
-/* Have so many bytes of a body to sniff come that they tell what it is? */
-bool request_has_enough(const struct request *rq);
+/* Does the engine get the body, of which HEAD tells, in chunks? An archive may
+ * change its length on the way (upload.h). */
+bool request_chunks(const struct request *rq, const struct http_head *head);
 
 /*
  * The verdict of the whole request, unless it hangs on what only the engine

@@ -6,7 +6,6 @@
 #include "policy/base/json_strict.h"
 #include "policy/base/json_write.h"
 #include "policy/docker/namespace.h"
-#include "policy/docker/tar_sniff.h"
 
 /* The body as a tree, of which a new one is written. */
 static bool read_body(struct request *rq)
@@ -28,20 +27,6 @@ static bool read_body(struct request *rq)
         json_decref(rq->tree);
         rq->tree = NULL;
     }
-    return true;
-}
-
-/* An archive for a container: what has come of it decides. */
-static bool sniff_body(struct request *rq)
-{
-    if (tar_is_compressed(strbuf_str(&rq->collected))) {
-        verdict_deny(&rq->verdict, 415, "request.archive", "",
-                     "an archive for a container is refused when it is "
-                     "compressed, because an engine may unpack it with a "
-                     "program of the container's; send the plain tar");
-        return false;
-    }
-    rq->body = REQUEST_BODY_STREAM;
     return true;
 }
 
@@ -143,9 +128,6 @@ static void ask_fact(struct request *rq, const struct policy *policy,
 
     switch (need->kind) {
     case NEED_COUNT: /* of the namespace's, where there are namespaces */
-    case NEED_ENGINE:
-        r = strbuf_addf(out, "/info");
-        break;
         r = strbuf_addf(out, "/containers/json?all=1");
         if (r == 0 && policy->isolation == POLICY_NAMESPACE)
             r = strbuf_addf(
@@ -160,6 +142,9 @@ static void ask_fact(struct request *rq, const struct policy *policy,
     case NEED_IMAGE:
     case NEED_OWN_IMAGE:
         r = put_inspect(out, "images", str_from(need->subject));
+        break;
+    case NEED_ENGINE:
+        r = strbuf_addf(out, "/info");
         break;
     }
     if (r < 0)
@@ -398,7 +383,7 @@ void request_judge(struct request *rq, const struct policy *policy,
     assert(rq->verdict.kind == VERDICT_ALLOW);
     rq->phase = PHASE_JUDGING;
     rq->rewrite.context = *context;
-    if (rq->body == REQUEST_BODY_SNIFF ? !sniff_body(rq) : !read_body(rq)) {
+    if (!read_body(rq)) {
         decide(rq);
         return;
     }

@@ -51,9 +51,9 @@ static bool run(struct str input, size_t step, bool filters, struct strbuf *out)
         upload_new(filters ? image_archive_new(&names) : NULL);
     bool good = upload_all(upload, input, step, out);
 
-    assert(good || out->len > 2 * MIB ||
-           (upload_why(upload)->status >= 400 &&
-            upload_why(upload)->reason[0]));
+    assert(
+        good || out->len > 2 * MIB ||
+        (upload_why(upload)->status >= 400 && upload_why(upload)->reason[0]));
     upload_free(upload);
     return good;
 }

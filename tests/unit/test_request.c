@@ -161,7 +161,7 @@ static void a_body_nobody_looks_at_is_not_kept(void **state)
     char *megabyte = xcalloc(1, MIB);
 
     (void)state;
-    ask(&asked, "POST /containers/a/start" HOST CHUNKED "\r\n");
+    ask(&asked, "POST /containers/a/stop" HOST CHUNKED "\r\n");
     request_add_body(&asked.rq, str_of(megabyte, MIB));
     assert_int_equal(asked.rq.verdict.kind, VERDICT_ALLOW);
     assert_int_equal(asked.rq.collected.cap, 0);
