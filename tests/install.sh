@@ -27,7 +27,7 @@ check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     python3-jsonschema systemd)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
-clients=(docker-compose python3-docker socat prometheus)
+clients=(docker-compose python3-docker socat prometheus zstd)
 trees=(debootstrap debian-archive-keyring)
 
 # What is in the Debian 13 trees.
