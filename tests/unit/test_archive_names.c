@@ -48,6 +48,7 @@ static void check_cases(const struct names_case *cases, size_t count)
 
 static void tags_in_the_manifest_are_mapped(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_MANIFEST,
          "[ {\"Config\":\"a.json\",\"RepoTags\":[\"app:1\",\"x/app\"],"
@@ -60,6 +61,7 @@ static void tags_in_the_manifest_are_mapped(void **state)
          "[{\"RepoTags\":[\"r1/a:1\"]}]"},
         {ARCHIVE_MANIFEST, "[{\"RepoTags\":[\"a\",\"evil\"]}]", NULL},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
@@ -67,6 +69,7 @@ static void tags_in_the_manifest_are_mapped(void **state)
 
 static void a_manifest_that_can_be_read_in_two_ways_is_refused(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_MANIFEST, "[{\"repotags\":[\"a:1\"]}]", NULL},
         {ARCHIVE_MANIFEST, "[{\"RepoTags\":[],\"REPOTAGS\":[\"a:1\"]}]", NULL},
@@ -88,6 +91,7 @@ static void a_manifest_that_can_be_read_in_two_ways_is_refused(void **state)
         {ARCHIVE_MANIFEST, "[] []", NULL},
         {ARCHIVE_MANIFEST, "", NULL},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
@@ -95,6 +99,7 @@ static void a_manifest_that_can_be_read_in_two_ways_is_refused(void **state)
 
 static void repositories_are_mapped(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_REPOSITORIES,
          "{\"app\":{\"1\":\"i\",\"2\":\"j\"},\"h:5000/b\":{\"l\":\"k\"}}",
@@ -105,6 +110,7 @@ static void repositories_are_mapped(void **state)
         {ARCHIVE_REPOSITORIES, "{\"a\":\"1\"}", NULL},
         {ARCHIVE_REPOSITORIES, "[]", NULL},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
@@ -117,6 +123,7 @@ static void repositories_are_mapped(void **state)
 
 static void names_in_the_index_are_mapped(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_INDEX,
          INDEX("\"" NAME "\":\"docker.io/library/app:1\",\"" REF "\":\"1\""),
@@ -136,6 +143,7 @@ static void names_in_the_index_are_mapped(void **state)
         {ARCHIVE_INDEX, "{\"schemaVersion\":2,\"manifests\":null}",
          "{\"schemaVersion\":2,\"manifests\":null}"},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
@@ -143,6 +151,7 @@ static void names_in_the_index_are_mapped(void **state)
 
 static void an_index_that_can_be_read_in_two_ways_is_refused(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_INDEX, "{\"Manifests\":[]}", NULL},
         {ARCHIVE_INDEX, "{\"manife\\u017ft\\u017f\":[]}", NULL},
@@ -164,6 +173,7 @@ static void an_index_that_can_be_read_in_two_ways_is_refused(void **state)
          NULL},
         {ARCHIVE_INDEX, "[]", NULL},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
@@ -185,11 +195,13 @@ static void a_digest_passes_where_an_engine_wrote_it(void **state)
 
 static void there_are_no_names_in_the_layout_file(void **state)
 {
+    // clang-format off
     static const struct names_case cases[] = {
         {ARCHIVE_LAYOUT, "{\"imageLayoutVersion\":\"1.0.0\"}",
          "{\"imageLayoutVersion\":\"1.0.0\"}"},
         {ARCHIVE_LAYOUT, "{", NULL},
     };
+    // clang-format on
 
     (void)state;
     CHECK(cases);
