@@ -323,7 +323,8 @@ enum rewrite_step rewrite_next(struct rewrite *rw)
             return REWRITE_REFUSED;
         if (rw->answer_status)
             return answer(rw);
-        if (rw->missing || rewrite_ask_for_changes(rw))
+        if (rw->missing || lookups_are_pending(rw->context.lookups) ||
+            rewrite_ask_for_changes(rw))
             return rewrite_is_refused(rw) ? REWRITE_REFUSED : REWRITE_ASK;
         return commit(rw);
     }
@@ -345,15 +346,16 @@ enum rewrite_step rewrite_begin(struct rewrite *rw,
 
 enum rewrite_step rewrite_after(struct rewrite *rw, int status)
 {
-    size_t before = rw->ask_count;
+    const struct lookups *set = rw->context.lookups;
+    size_t before = set->count;
     json_t *step;
     size_t i;
 
     if (status >= 400) {
         for (size_t n = 0; n < before; n++) {
-            if (rw->asks[n].undo && rw->asks[n].status == 201) {
-                struct ask *undo = rewrite_add_ask(rw, METHOD_DELETE,
-                                                   str_from(rw->asks[n].undo));
+            if (set->items[n].undo && set->items[n].status == 201) {
+                struct lookup *undo = rewrite_add_ask(
+                    rw, METHOD_DELETE, str_from(set->items[n].undo));
 
                 if (undo)
                     undo->changes = true;
@@ -362,28 +364,21 @@ enum rewrite_step rewrite_after(struct rewrite *rw, int status)
     } else {
         json_array_foreach(rw->renamed, i, step)
         {
-            struct ask *ask = rewrite_add_ask(
+            struct lookup *ask = rewrite_add_ask(
                 rw, METHOD_POST, str_of_json(json_object_get(step, "target")));
 
             if (ask) {
-                ask->changes = true;
+                ask->changes = ask->waits = true;
                 ask->body = json_incref(json_object_get(step, "body"));
             }
         }
     }
-    return rw->ask_count > before ? REWRITE_ASK : REWRITE_DONE;
+    return set->count > before ? REWRITE_ASK : REWRITE_DONE;
 }
 
 void rewrite_fini(struct rewrite *rw)
 {
     discard(rw);
-    for (size_t i = 0; i < rw->ask_count; i++) {
-        free(rw->asks[i].target);
-        free(rw->asks[i].undo);
-        json_decref(rw->asks[i].body);
-        json_decref(rw->asks[i].reply);
-    }
-    free(rw->asks);
     for (size_t i = 0; i < rw->kept_count; i++)
         free(rw->kept[i]);
     free(rw->kept);

@@ -6,15 +6,18 @@
  * Policy has spoken before; this says whose the things are that a request
  * names, and makes that nobody else's can be named, seen or touched.
  *
- * Pure: what only the engine knows is a question (struct ask) that the caller
- * puts to it, over a stream of its own, and answers:
+ * Pure: what only the engine knows goes into context.lookups, and the caller
+ * has it answered:
  *
  *     step = rewrite_begin(&rw, &context, match, target, &body);
  *     while (step == REWRITE_ASK) {
- *         for each i < rw.ask_count with !rw.asks[i].answered:
- *             rewrite_answer(&rw, i, status, json);
+ *         for each i that is not answered:
+ *             lookups_answer(context.lookups, i, status, json);
  *         step = rewrite_next(&rw);
  *     }
+ *
+ * Nothing is changed on the engine, nor is the request edited, as long as any
+ * lookup of the set is not answered, whoever added it.
  *
  * What is not the runner's is not refused here: it is sent under a name that
  * cannot exist, so that it is the engine who says, in its own words and its own
@@ -24,6 +27,7 @@
  * about whose its objects are.
  */
 
+#include "policy/docker/lookup.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/route.h"
 #include "policy/isolation/own_ids.h"
@@ -35,26 +39,14 @@ struct rewrite_context {
     unsigned engine_minor; /* of the engine's API version; 0: not known */
     struct str
         log_driver; /* of a container that names none; empty: not known */
-    struct own_ids *owned; /* of the same namespace; NULL: nothing is known */
-    uint64_t random;       /* fresh, for a name that has to be invented */
-};
-
-/* A question to the engine, or a change that has to be made before or after the
- * request itself. */
-struct ask {
-    enum method method;
-    char *target; /* "/containers/json?all=1" */
-    json_t *body; /* or NULL */
-    bool changes; /* it is no question: put it on record */
-    char *undo;   /* DELETE this if it was created and the request then fails */
-    bool answered;
-    int status; /* the engine's; 0: it could not be asked */
-    json_t *reply;
+    struct own_ids *owned;   /* of the same namespace; NULL: nothing is known */
+    uint64_t random;         /* fresh, for a name that has to be invented */
+    struct lookups *lookups; /* of this request; outlive the rewrite */
 };
 
 enum rewrite_step {
     REWRITE_REFUSED = 0, /* see rw->verdict */
-    REWRITE_ASK,         /* some of rw->asks are not answered */
+    REWRITE_ASK,         /* some lookups are not answered */
     REWRITE_DONE,        /* MATCH, TARGET and BODY are the engine's now */
     REWRITE_ANSWER,      /* nothing is to be sent: answer rw->answer_status with
                             rw->answer (or nothing, when that is NULL) */
@@ -74,8 +66,6 @@ struct rewrite {
     json_t **body;
 
     struct verdict verdict;
-    struct ask *asks;
-    size_t ask_count;
     int answer_status;
     json_t *answer;
 
@@ -112,10 +102,7 @@ enum rewrite_step rewrite_begin(struct rewrite *rw,
                                 struct target *target, json_t **body);
 void rewrite_fini(struct rewrite *rw);
 
-/* The engine answered asks[INDEX] with STATUS and REPLY (NULL: no JSON), which
- * is taken over. STATUS 0: it could not be asked. */
-void rewrite_answer(struct rewrite *rw, size_t index, int status,
-                    json_t *reply);
+/* Once the lookups are answered. */
 enum rewrite_step rewrite_next(struct rewrite *rw);
 
 /*

@@ -8,30 +8,17 @@
  * that they are about.
  */
 
-static struct ask *find_ask(struct rewrite *rw, enum method method,
-                            struct str target, const json_t *body)
-{
-    for (size_t i = 0; i < rw->ask_count; i++) {
-        struct ask *ask = &rw->asks[i];
-
-        if (ask->method == method && str_eq(str_from(ask->target), target) &&
-            (ask->body == body || json_equal(ask->body, body)))
-            return ask;
-    }
-    return NULL;
-}
-
 static void refuse_so_many(struct rewrite *rw)
 {
     rewrite_refuse(rw, 400,
                    "this request names more things than berth looks up for "
                    "one (%d); split it",
-                   LIMIT_ASKS);
+                   LIMIT_LOOKUPS);
 }
 
 bool rewrite_may_look_up(struct rewrite *rw)
 {
-    if (rw->lookups < LIMIT_ASKS) {
+    if (rw->lookups < LIMIT_LOOKUPS) {
         rw->lookups++;
         return true;
     }
@@ -39,27 +26,28 @@ bool rewrite_may_look_up(struct rewrite *rw)
     return false;
 }
 
-struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
-                            struct str target)
+struct lookup *rewrite_add_ask(struct rewrite *rw, enum method method,
+                               struct str target)
 {
-    struct ask *ask;
+    struct lookup *lookup = lookups_add(rw->context.lookups, method, target);
 
-    if (rw->ask_count == LIMIT_ASKS) {
+    if (!lookup)
         refuse_so_many(rw);
-        return NULL;
-    }
-    if (rw->ask_count % 8 == 0) {
-        rw->asks = realloc(rw->asks, (rw->ask_count + 8) * sizeof(*rw->asks));
-        if (!rw->asks)
-            abort();
-    }
-    ask = &rw->asks[rw->ask_count++];
-    *ask = (struct ask){.method = method, .target = xstr_dup(target)};
-    return ask;
+    return lookup;
+}
+
+static const struct lookup *find_lookup(const struct rewrite *rw,
+                                        enum method method, struct str target,
+                                        const json_t *body)
+{
+    const struct lookups *set = rw->context.lookups;
+    size_t at = lookups_find(set, method, target, body);
+
+    return at < set->count ? &set->items[at] : NULL;
 }
 
 /* A question that went wrong: an engine in trouble is no "not found". */
-static bool is_useless(struct rewrite *rw, const struct ask *ask)
+static bool is_useless(struct rewrite *rw, const struct lookup *ask)
 {
     if (ask->status && ask->status < 500)
         return false;
@@ -69,27 +57,28 @@ static bool is_useless(struct rewrite *rw, const struct ask *ask)
     return true;
 }
 
-const struct ask *rewrite_get(struct rewrite *rw, struct str target)
+const struct lookup *rewrite_get(struct rewrite *rw, struct str target)
 {
-    struct ask *ask = find_ask(rw, METHOD_GET, target, NULL);
+    const struct lookup *ask = find_lookup(rw, METHOD_GET, target, NULL);
 
     if (!ask)
         ask = rewrite_add_ask(rw, METHOD_GET, target);
-    if (!ask || !ask->answered || is_useless(rw, ask)) {
+    if (!ask || ask->state != LOOKUP_ANSWERED || is_useless(rw, ask)) {
         rw->missing = true;
         return NULL;
     }
     return ask;
 }
 
-const struct ask *rewrite_do(struct rewrite *rw, enum method method,
-                             struct str target, json_t *body, const char *undo)
+const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
+                                struct str target, json_t *body,
+                                const char *undo)
 {
-    struct ask *ask = find_ask(rw, method, target, body);
+    const struct lookup *ask = find_lookup(rw, method, target, body);
 
     if (ask) { /* what two places want is done once */
         json_decref(body);
-        return ask->answered ? ask : NULL;
+        return ask->state == LOOKUP_ANSWERED ? ask : NULL;
     }
     json_array_append_new(
         rw->wanted, json_pack("{s:i, s:s%, s:o, s:s?}", "method", (int)method,
@@ -111,11 +100,11 @@ bool rewrite_ask_for_changes(struct rewrite *rw)
         struct str target = str_of_json(json_object_get(want, "target"));
         json_t *undo = json_object_get(want, "undo");
         json_t *body = json_object_get(want, "body");
-        struct ask *ask;
+        struct lookup *ask;
 
         if (json_is_null(body))
             body = NULL;
-        if (find_ask(rw, method, target, body))
+        if (find_lookup(rw, method, target, body))
             continue;
         ask = rewrite_add_ask(rw, method, target);
         if (!ask)
@@ -127,16 +116,6 @@ bool rewrite_ask_for_changes(struct rewrite *rw)
         any = true;
     }
     return any;
-}
-
-void rewrite_answer(struct rewrite *rw, size_t index, int status, json_t *reply)
-{
-    struct ask *ask = &rw->asks[index];
-
-    assert(index < rw->ask_count && !ask->answered);
-    ask->answered = true;
-    ask->status = status;
-    ask->reply = reply;
 }
 
 /* ---- labels and what is known ---- */

@@ -136,7 +136,7 @@ static void rewrite_bind(struct rewrite *rw, struct spot *spot)
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
     AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
     struct str source, rest, name;
-    const struct ask *ask;
+    const struct lookup *ask;
     json_t *driver;
 
     if (!str_cut(str_of_json(spot->value), ':', &source, &rest) ||

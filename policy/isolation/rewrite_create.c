@@ -160,7 +160,7 @@ static void take_volumes_from(struct rewrite *rw, json_t *taken,
     json_array_foreach(sources, i, source)
     {
         AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-        const struct ask *ask;
+        const struct lookup *ask;
         struct str ref, mode;
 
         str_cut(str_of_json(source), ':', &ref, &mode);
@@ -289,7 +289,7 @@ static void check_links(struct rewrite *rw, const json_t *links)
     json_array_foreach(links, i, link)
     {
         AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-        const struct ask *ask;
+        const struct lookup *ask;
         struct str ref, alias, name;
 
         str_cut(str_of_json(link), ':', &ref, &alias);
@@ -437,7 +437,7 @@ static void after_rename(struct rewrite *rw, struct str container,
 static void plan_rename(struct rewrite *rw, struct str ref, struct str name)
 {
     AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-    const struct ask *ask;
+    const struct lookup *ask;
     struct str id, old;
     const char *key;
     json_t *endpoint, *networks;

@@ -80,7 +80,7 @@ bool rewrite_hides_image(const struct rewrite_context *context,
 const json_t *image_inspected(struct rewrite *rw, struct str ref)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
-    const struct ask *ask;
+    const struct lookup *ask;
 
     strbuf_add(&target, S("/images/"));
     target_put_segment(&target, ref);
@@ -168,7 +168,7 @@ static const json_t *images_called(struct rewrite *rw, struct str name)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
     struct str hub = S("docker.io/"), library = S("library/");
-    const struct ask *ask;
+    const struct lookup *ask;
     json_t *filters;
     char *text;
 

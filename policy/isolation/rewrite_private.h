@@ -69,19 +69,20 @@ void rewrite_drop_query(struct rewrite *rw, struct str key);
 struct str rewrite_query(const struct rewrite *rw, struct str key);
 
 /* The answer to GET TARGET, or NULL: it has to be asked first. */
-const struct ask *rewrite_get(struct rewrite *rw, struct str target);
+const struct lookup *rewrite_get(struct rewrite *rw, struct str target);
 /* Have METHOD TARGET with BODY (taken over) done when nothing is missing. Its
  * answer, or NULL as long as it is not done. */
-const struct ask *rewrite_do(struct rewrite *rw, enum method method,
-                             struct str target, json_t *body, const char *undo);
+const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
+                                struct str target, json_t *body,
+                                const char *undo);
 
 /* May one more thing be looked for in what the engine answered? If not, the
  * request is refused: each takes a walk over all there is. */
 bool rewrite_may_look_up(struct rewrite *rw);
 
 /* One more question, whatever was asked before; NULL: too many. */
-struct ask *rewrite_add_ask(struct rewrite *rw, enum method method,
-                            struct str target);
+struct lookup *rewrite_add_ask(struct rewrite *rw, enum method method,
+                               struct str target);
 /* All questions are answered: ask for what rewrite_do wants. Any? */
 bool rewrite_ask_for_changes(struct rewrite *rw);
 

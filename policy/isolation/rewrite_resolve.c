@@ -51,7 +51,7 @@ static struct str without_slash(struct str ref)
 static const json_t *own_containers(struct rewrite *rw, struct str ref)
 {
     static const char path[] = "/containers/json?all=1&filters=";
-    const struct ask *ask = rewrite_get(
+    const struct lookup *ask = rewrite_get(
         rw, list_of_own(rw, path, is_full_id(ref) ? "id" : NULL, ref));
 
     return ask ? ask->reply : NULL;
@@ -160,7 +160,7 @@ struct str container_plain_name(struct rewrite *rw, struct str ref)
 
 struct str resolve_exec(struct rewrite *rw, struct str id)
 {
-    const struct ask *ask;
+    const struct lookup *ask;
     struct str container;
     const json_t *list;
 
@@ -233,7 +233,7 @@ static struct found find_network(struct rewrite *rw, const json_t *list,
 
 static struct str find_network_id(struct rewrite *rw, struct str ref)
 {
-    const struct ask *ask =
+    const struct lookup *ask =
         rewrite_may_look_up(rw) ? rewrite_get(rw, S("/networks")) : NULL;
     struct found found;
 
@@ -276,7 +276,7 @@ struct str resolve_network(struct rewrite *rw, struct str ref)
  * but for what there is only once. NULL: missing. */
 static json_t *bridge_options(struct rewrite *rw)
 {
-    const struct ask *ask = rewrite_get(rw, S("/networks/bridge"));
+    const struct lookup *ask = rewrite_get(rw, S("/networks/bridge"));
     json_t *options;
 
     if (!ask)
@@ -311,7 +311,7 @@ static const char *made_at(const json_t *network)
  */
 static void drop_twins(struct rewrite *rw, struct str name)
 {
-    const struct ask *ask =
+    const struct lookup *ask =
         rewrite_get(rw, list_of_own(rw, "/networks?filters=", "name", name));
     const json_t *network, *first = NULL;
     size_t i;
@@ -337,7 +337,7 @@ static void drop_twins(struct rewrite *rw, struct str name)
 struct str own_bridge(struct rewrite *rw)
 {
     struct str name = rewrite_prefix(rw, S(BRIDGE_NAME));
-    const struct ask *ask;
+    const struct lookup *ask;
     json_t *options;
 
     /* a name tells nothing of what is there now: somebody may have removed it
@@ -398,7 +398,7 @@ struct str resolve_mode(struct rewrite *rw, enum ref_kind kind, struct str mode)
 
 struct str resolve_volume(struct rewrite *rw, struct str name)
 {
-    const struct ask *ask;
+    const struct lookup *ask;
     const json_t *volume;
     size_t i;
 

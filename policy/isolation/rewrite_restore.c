@@ -252,7 +252,7 @@ static size_t count_state(const struct rewrite *rw, const json_t *list,
 void info_restore(struct rewrite *rw, json_t *info)
 {
     const json_t *list = own_container_list(rw), *image;
-    const struct ask *ask = rewrite_get(rw, S("/images/json"));
+    const struct lookup *ask = rewrite_get(rw, S("/images/json"));
     size_t running = count_state(rw, list, "running");
     size_t paused = count_state(rw, list, "paused");
     size_t stopped = count_state(rw, list, NULL);

@@ -148,10 +148,10 @@ static const struct row change = {
     .status = 201, .reply = put_created, .means = "it is made"};
 static const struct row nothing = {.status = 404, .means = "there is none"};
 
-static const struct row *find_row(const struct question *question,
+static const struct row *find_row(const struct lookup *lookup,
                                   enum operation operation)
 {
-    if (question->changes)
+    if (lookup->changes)
         return &change;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (rows[i].operation == operation)
@@ -161,7 +161,7 @@ static const struct row *find_row(const struct question *question,
 }
 
 /* The answer of our own: {"status", "reply", "means"}. */
-static json_t *presume(const struct question *question, const char *ns)
+static json_t *presume(const struct lookup *lookup, const char *ns)
 {
     AUTO(target_fini) struct target target;
     struct route_match match = {0};
@@ -170,11 +170,11 @@ static json_t *presume(const struct question *question, const char *ns)
     struct about about = {.target = &target, .ns = ns};
 
     target_init(&target);
-    if (target_parse(&target, strbuf_str(&question->target), &why) ||
-        route_find(question->method, &target, &match))
+    if (target_parse(&target, str_from(lookup->target), &why) ||
+        route_find(lookup->method, &target, &match))
         row = &nothing;
     else
-        row = find_row(question, match.route->operation);
+        row = find_row(lookup, match.route->operation);
     if (match.param_count)
         about.name = match.params[0].value;
     return json_pack("{s:i, s:o*, s:s}", "status", row->status, "reply",
@@ -182,19 +182,18 @@ static json_t *presume(const struct question *question, const char *ns)
                      row->means);
 }
 
-void assume(struct assumptions *assumptions, const struct question *question,
+void assume(struct assumptions *assumptions, const struct lookup *lookup,
             const char *ns, int *status, json_t **reply)
 {
-    json_t *asked = json_sprintf("%s %.*s", method_name(question->method),
-                                 STR_FMT(strbuf_str(&question->target)));
+    json_t *asked = json_sprintf("%s %.*s", method_name(lookup->method),
+                                 STR_FMT(str_from(lookup->target)));
     const json_t *given =
         json_object_get(assumptions->given, json_string_value(asked));
-    json_t *row = given ? json_deep_copy(given) : presume(question, ns);
+    json_t *row = given ? json_deep_copy(given) : presume(lookup, ns);
 
     json_object_set_new(row, "question", asked);
-    if (question->body.len)
-        json_object_set_new(row, "body",
-                            reply_json_parse(strbuf_str(&question->body)));
+    if (lookup->body)
+        json_object_set_new(row, "body", json_deep_copy(lookup->body));
     *status = (int)json_integer_value(json_object_get(row, "status"));
     *reply = json_incref(json_object_get(row, "reply"));
     json_array_append_new(assumptions->made, row);

@@ -29,8 +29,8 @@ void assumptions_fini(struct assumptions *assumptions);
 int assumptions_add(struct assumptions *assumptions, const char *text);
 
 /*
- * Answer QUESTION, which the runner of namespace NS gave rise to: *STATUS and
+ * Answer LOOKUP, which the runner of namespace NS gave rise to: *STATUS and
  * *REPLY, which the caller owns and which may be NULL. It is noted.
  */
-void assume(struct assumptions *assumptions, const struct question *question,
+void assume(struct assumptions *assumptions, const struct lookup *lookup,
             const char *ns, int *status, json_t **reply);

@@ -105,13 +105,14 @@ static void judge_raw(struct request *rq, const struct policy *policy,
 static void settle(struct request *rq, const struct policy *policy,
                    struct assumptions *assumptions)
 {
-    while (rq->asks) {
+    while (request_asks(rq)) {
+        size_t next = lookups_next(&rq->lookups);
         json_t *reply;
         int status;
 
-        assume(assumptions, &rq->question, policy->namespace, &status, &reply);
-        request_answered(rq, policy, status, reply);
-        json_decref(reply);
+        assume(assumptions, &rq->lookups.items[next], policy->namespace,
+               &status, &reply);
+        request_answered(rq, policy, next, status, reply);
     }
 }
 

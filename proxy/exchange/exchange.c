@@ -137,7 +137,7 @@ void exchange_begin(struct exchange *ex)
 
     ex->active = true;
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
-    ex->retried = ex->framed = ex->decided = ex->abandoned = false;
+    ex->retried = ex->framed = ex->decided = false;
     ex->restoring = RESTORE_NOTHING;
     ex->skips_line = false;
     ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
@@ -178,7 +178,8 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
     strbuf_fini(&ex->created);
     strbuf_fini(&ex->held_reply);
     free(ex->failure);
-    ex->failure = NULL;
+    free(ex->abandoned);
+    ex->failure = ex->abandoned = NULL;
     policy_unref(ex->policy);
     ex->policy = NULL;
     ex->head = NULL;
@@ -363,22 +364,47 @@ bool exchange_undo(struct exchange *ex, const char *reason,
     return true;
 }
 
+void exchange_abandon(struct exchange *ex, const char *why,
+                      unsigned retry_after)
+{
+    if (!ex->abandoned) {
+        ex->abandoned = xstrdup(why ? why : "there is no way to the engine");
+        ex->abandoned_retry = retry_after;
+    }
+    lookups_drop_open(&ex->rq.lookups);
+}
+
+bool exchange_give_up(struct exchange *ex)
+{
+    char why[LIMIT_REASON];
+
+    if (!ex->failure && exchange_undo(ex, ex->abandoned, ex->abandoned_retry))
+        return true;
+    if (ex->client_gone) {
+        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        return false;
+    }
+    snprintf(why, sizeof(why), "%s", ex->abandoned);
+    exchange_answer(ex, 503, why, ex->abandoned_retry, AUDIT_CLOSE_LINK_DOWN);
+    return false;
+}
+
+bool exchange_give_up_if_known(struct exchange *ex)
+{
+    return lookups_change(&ex->rq.lookups) || exchange_give_up(ex);
+}
+
 /*
  * A request that its client leaves before the engine has seen it: what was made
  * for it goes away again. While something is being made, whether it was is
  * known only from the answer.
  */
-static bool undoes(struct exchange *ex)
+static void abandon_unsent(struct exchange *ex)
 {
-    if (ex->request_state != RQ_ASK && ex->request_state != RQ_READY)
-        return false;
     if (ex->failure)
-        return true; /* it is at it */
-    if (ex->request_state == RQ_ASK && ex->rq.question.changes) {
-        ex->abandoned = true;
-        return true;
-    }
-    return exchange_undo(ex, "the client has left", 0);
+        return; /* it is at it */
+    exchange_abandon(ex, "the client has left", 0);
+    exchange_give_up_if_known(ex);
 }
 
 void exchange_client_gone(struct exchange *ex)
@@ -390,8 +416,8 @@ void exchange_client_gone(struct exchange *ex)
     forget_output(ex, CLIENT);
     if (!ex->active)
         ex->closing = true;
-    else if (undoes(ex))
-        return;
+    else if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY)
+        abandon_unsent(ex);
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
                                                     : AUDIT_CLOSE_CLIENT_GONE);

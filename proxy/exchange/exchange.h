@@ -19,6 +19,7 @@
  */
 
 #include "policy/config/policy.h"
+#include "policy/docker/lookup.h"
 #include "policy/record/audit.h"
 #include "proxy/exchange/reply.h"
 
@@ -51,7 +52,6 @@ struct exchange_host {
 };
 
 struct exchange;
-struct question;
 
 /* HOST must outlive the exchange. */
 struct exchange *exchange_new(const struct exchange_host *host);
@@ -85,11 +85,15 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
                             unsigned retry_after, bool pristine);
 
 /*
- * The engine's answer to exchange_question(): its STATUS, and its body as JSON
- * or NULL when it is none. Or it could not be asked, for the reason WHY. Only
- * while exchange_wish() wishes to ask; then there may be another question.
+ * The engine's answer to the lookup at INDEX: its STATUS, and its body as JSON
+ * or NULL when it is none. Or it was not answered, or (exchange_ask_failed)
+ * none that is open can be, for the reason WHY. Only while exchange_wish()
+ * wishes to ask; then there may be more.
  */
-void exchange_answered(struct exchange *ex, int status, json_t *reply);
+void exchange_answered(struct exchange *ex, size_t index, int status,
+                       json_t *reply);
+void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
+                            unsigned retry_after);
 void exchange_ask_failed(struct exchange *ex, const char *why,
                          unsigned retry_after);
 
@@ -127,8 +131,8 @@ struct exchange_wish {
     bool read[2]; /* feed me what this side sends */
     bool shut[2]; /* after all output: EOF to this side */
     enum exchange_stream stream;
-    bool ask;          /* berth itself has to ask the engine something */
-    uint64_t question; /* another number: it is another question */
+    bool ask;         /* berth itself has to ask the engine something */
+    uint64_t request; /* another number: it is another request */
     enum exchange_timer timer;
     uint64_t timer_turn; /* another number: the timer begins anew */
     bool watch; /* the client is not read; that it is gone matters all the
@@ -139,8 +143,20 @@ struct exchange_wish {
 /* What is to be done now. Ask again after every input and every send. */
 struct exchange_wish exchange_wish(const struct exchange *ex);
 
-/* While it wishes to ask: what. */
-const struct question *exchange_question(const struct exchange *ex);
+/*
+ * What berth itself asks the engine: the next lookup that may go out now, and
+ * its *INDEX; or NULL. Several may be on their way at the same time, each told
+ * to be sent. When exchange_wish() stops to ask, their answers are not wanted.
+ */
+const struct lookup *exchange_next_lookup(const struct exchange *ex,
+                                          size_t *index);
+void exchange_lookup_sent(struct exchange *ex, size_t index);
+
+/* All of the request that runs. */
+const struct lookups *exchange_lookups(const struct exchange *ex);
+
+/* Is the answer to the lookup at INDEX, which was sent, still wanted? */
+bool exchange_awaits_lookup(const struct exchange *ex, size_t index);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
 void exchange_stream_gone(struct exchange *ex);

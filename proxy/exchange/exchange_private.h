@@ -59,7 +59,7 @@ struct exchange {
     uint64_t number;  /* of exchanges up to now */
     uint64_t taken;   /* bytes from the client, all in all */
     uint64_t given;   /* bytes to the client */
-    uint64_t answers; /* to what berth itself asked, or questions dropped */
+    uint64_t answers; /* to what berth itself asked, or lookups dropped */
 
     /* the exchange that runs; meaningful while ACTIVE */
     bool active;
@@ -80,9 +80,11 @@ struct exchange {
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
     int status;
-    bool decided;   /* its decision is on record */
-    bool abandoned; /* its client left while something was being made for it */
-    char *failure;  /* why it gets a 503 once what was prepared is undone */
+    bool decided;    /* its decision is on record */
+    char *abandoned; /* why nothing more is asked for it, once what is being
+                        made has been answered it is given up; or NULL */
+    unsigned abandoned_retry;
+    char *failure; /* why it gets a 503 once what was prepared is undone */
     unsigned failure_retry;
     enum restoring {
         RESTORE_NOTHING, /* the reply passes as it is */
@@ -117,6 +119,17 @@ static inline bool exchange_reply_is_over(const struct exchange *ex)
  */
 bool exchange_undo(struct exchange *ex, const char *reason,
                    unsigned retry_after);
+
+/*
+ * The request will not be sent to the engine: WHY (NULL: there is no way to it)
+ * is what its client is told. Lookups that have not gone out are dropped. What
+ * is being made is awaited, for only its answer tells whether it was made: then
+ * it is given up, and what was made for it is undone first (true: it is at it).
+ */
+void exchange_abandon(struct exchange *ex, const char *why,
+                      unsigned retry_after);
+bool exchange_give_up(struct exchange *ex);
+bool exchange_give_up_if_known(struct exchange *ex);
 
 /* Is there something that berth itself asks the engine? */
 static inline bool exchange_asks(const struct exchange *ex)

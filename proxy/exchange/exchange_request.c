@@ -107,8 +107,8 @@ static void go(struct exchange *ex)
 /* The verdict, or what the engine must be asked for it. */
 static void settle(struct exchange *ex)
 {
-    if (ex->rq.asks) {
-        if (ex->rq.question.changes && !put_on_record(ex))
+    if (request_asks(&ex->rq)) {
+        if (lookups_change(&ex->rq.lookups) && !put_on_record(ex))
             return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
@@ -141,27 +141,50 @@ static void judge(struct exchange *ex)
 
 /* ---- what berth itself asks ---- */
 
-const struct question *exchange_question(const struct exchange *ex)
+const struct lookups *exchange_lookups(const struct exchange *ex)
 {
-    assert(exchange_asks(ex));
-    return &ex->rq.question;
+    return &ex->rq.lookups;
 }
 
-void exchange_answered(struct exchange *ex, int status, json_t *reply)
+const struct lookup *exchange_next_lookup(const struct exchange *ex,
+                                          size_t *index)
+{
+    const struct lookups *set = &ex->rq.lookups;
+
+    *index = exchange_asks(ex) ? lookups_next(set) : set->count;
+    return *index < set->count ? &set->items[*index] : NULL;
+}
+
+bool exchange_awaits_lookup(const struct exchange *ex, size_t index)
+{
+    const struct lookups *set = &ex->rq.lookups;
+
+    return exchange_asks(ex) && index < set->count &&
+           set->items[index].state == LOOKUP_SENT;
+}
+
+void exchange_lookup_sent(struct exchange *ex, size_t index)
+{
+    struct lookup *lookup = &ex->rq.lookups.items[index];
+
+    assert(exchange_asks(ex) && lookup->state == LOOKUP_OPEN);
+    lookup->state = LOOKUP_SENT;
+}
+
+void exchange_answered(struct exchange *ex, size_t index, int status,
+                       json_t *reply)
 {
     assert(exchange_asks(ex));
     ex->answers++;
     if (ex->abandoned && !ex->failure) {
-        request_note_answer(&ex->rq, status, reply);
-        if (exchange_undo(ex, "the client has left", 0))
-            return;
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        lookups_answer(&ex->rq.lookups, index, status, json_incref(reply));
+        exchange_give_up_if_known(ex);
         return;
     }
-    request_answered(&ex->rq, ex->policy, status, reply);
+    request_answered(&ex->rq, ex->policy, index, status, json_incref(reply));
     if (ex->request_state == RQ_ASK)
         settle(ex);
-    else if (!ex->rq.asks)
+    else if (!request_asks(&ex->rq))
         exchange_reply_goes_on(ex);
     exchange_look_again(ex);
 }
@@ -169,18 +192,29 @@ void exchange_answered(struct exchange *ex, int status, json_t *reply)
 void exchange_ask_failed(struct exchange *ex, const char *why,
                          unsigned retry_after)
 {
-    const char *reason = why ? why : "there is no way to the engine";
+    struct lookups *set = &ex->rq.lookups;
 
     assert(exchange_asks(ex));
-    if (ex->request_state != RQ_ASK) {
-        exchange_answered(ex, 0, NULL); /* the reply is there all the same */
-    } else if (ex->failure || !exchange_undo(ex, reason, retry_after)) {
-        if (ex->client_gone)
-            exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
-        else
-            exchange_answer(ex, 503, reason, retry_after,
-                            AUDIT_CLOSE_LINK_DOWN);
+    if (ex->request_state == RQ_ASK) {
+        exchange_abandon(ex, why, retry_after);
+        exchange_give_up(ex);
+        exchange_look_again(ex);
+        return;
     }
+    /* the reply is there all the same */
+    for (size_t i = 0; i < set->count && exchange_asks(ex); i++) {
+        if (set->items[i].state != LOOKUP_ANSWERED)
+            exchange_answered(ex, i, 0, NULL);
+    }
+}
+
+void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
+                            unsigned retry_after)
+{
+    assert(exchange_asks(ex));
+    if (ex->request_state == RQ_ASK && !ex->failure)
+        exchange_abandon(ex, why, retry_after);
+    exchange_answered(ex, index, 0, NULL);
     exchange_look_again(ex);
 }
 

@@ -75,7 +75,7 @@ struct exchange_wish exchange_wish(const struct exchange *ex)
         .shut[ENGINE] = ex->request_state == RQ_SHUT,
         .stream = ex->stream,
         .ask = exchange_asks(ex),
-        .question = ex->answers,
+        .request = ex->number,
         .timer = timer,
         .timer_turn = timer_turn_of(ex, timer),
         .watch = ex->active && awaits_engine(ex) && !ex->client_gone,

@@ -12,8 +12,6 @@ void request_init(struct request *rq)
         .collected = STRBUF(LIMIT_JSON_BODY),
         .json = STRBUF(LIMIT_JSON_WRITTEN),
         .sent = STRBUF(LIMIT_HEAD),
-        .question = {.target = STRBUF(LIMIT_HEAD),
-                     .body = STRBUF(LIMIT_JSON_WRITTEN)},
     };
     target_init(&rq->target);
     judgement_init(&rq->judgement);
@@ -25,14 +23,11 @@ void request_fini(struct request *rq)
     strbuf_fini(&rq->collected);
     strbuf_fini(&rq->json);
     strbuf_fini(&rq->sent);
-    strbuf_fini(&rq->question.target);
-    strbuf_fini(&rq->question.body);
     if (rq->rewriting)
         rewrite_fini(&rq->rewrite);
     json_decref(rq->answer);
     judgement_fini(&rq->judgement);
-    for (size_t i = 0; i < LIMIT_NEEDS; i++)
-        json_decref(rq->facts[i]);
+    lookups_fini(&rq->lookups);
     json_decref(rq->tree);
     json_decref(rq->changes);
     json_decref(rq->lacks);

@@ -26,22 +26,16 @@ enum request_body {
     REQUEST_BODY_HIJACK,  /* belongs to the hijacked stream */
 };
 
-/* On the way to the engine, and behind its answer. */
+/* On the way to the engine, and behind its answer. In all but the first and
+ * PHASE_DECIDED, lookups may be open. */
 enum request_phase {
-    PHASE_READING,   /* what there is to judge has not all come */
-    PHASE_JUDGING,   /* what a policy makes hang on facts is asked */
-    PHASE_REWRITING, /* whose the things are that it names is asked */
+    PHASE_READING, /* what there is to judge has not all come */
+    PHASE_JUDGING, /* what the policy makes hang on facts, and whose the things
+                      are that it names */
+    PHASE_REWRITING, /* judged; what is to be made first is made */
     PHASE_COMPARING, /* an update is held against what it updates */
     PHASE_DECIDED,   /* there is a verdict */
-    PHASE_AFTER,     /* what follows from the engine's answer is asked */
-};
-
-/* What berth asks the engine for its own part. */
-struct question {
-    enum method method;
-    struct strbuf target;
-    struct strbuf body; /* JSON, or empty */
-    bool changes;       /* it makes something: first put it on record */
+    PHASE_AFTER,     /* what follows from the engine's answer is done */
 };
 
 struct request {
@@ -54,10 +48,8 @@ struct request {
     bool would_deny; /* allowed, but only because the policy just reports */
     struct verdict reported; /* the refusal that would have been */
     struct judgement judgement;
-    size_t asked;               /* how many of its needs have been answered */
-    json_t *facts[LIMIT_NEEDS]; /* what the engine answered */
-    bool asks;
-    struct question question; /* while it ASKS */
+    size_t need_lookups[LIMIT_NEEDS]; /* where the facts for its needs come */
+    struct lookups lookups;           /* all that is asked on its account */
     struct rewrite rewrite;
     bool rewriting;    /* REWRITE is in use */
     bool engine_words; /* a refusal that an engine would give, in its words */
@@ -93,32 +85,35 @@ bool request_chunks(const struct request *rq, const struct http_head *head);
 
 /*
  * The verdict of the whole request, unless it hangs on what only the engine
- * knows: then rq->asks is true. After an allow, rq->sent and rq->json are what
+ * knows: then request_asks(rq). After an allow, rq->sent and rq->json are what
  * goes to the engine, or rq->answers says what is answered without it.
  */
 void request_judge(struct request *rq, const struct policy *policy,
                    const struct rewrite_context *context);
 
+/* Are there lookups that have to be answered before it goes on? */
+static inline bool request_asks(const struct request *rq)
+{
+    return rq->phase != PHASE_DECIDED && lookups_are_pending(&rq->lookups);
+}
+
 /*
- * The engine's answer to rq->question: STATUS, and the body as JSON or NULL;
- * STATUS 0 when it could not be asked. There may be another question then.
+ * The engine's answer to the lookup at INDEX: STATUS, and the body as JSON
+ * (taken over) or NULL; STATUS 0 when it could not be asked. Once all are
+ * answered the request goes on, and there may be others.
  */
 void request_answered(struct request *rq, const struct policy *policy,
-                      int status, json_t *reply);
+                      size_t index, int status, json_t *reply);
 
 /* The engine has answered the request with STATUS: is there more to ask? */
 bool request_after(struct request *rq, int status);
 
 /*
  * The request will not be sent to the engine. What was made ahead for it is to
- * be undone: is there any such thing? Then rq->asks for that. What had not been
- * answered yet is not asked any more.
+ * be undone: is there any such thing? Then request_asks(rq) for that. What had
+ * not been answered yet is not asked any more.
  */
 bool request_abandon(struct request *rq);
-
-/* Take down the engine's answer to what was asked, for request_abandon alone:
- * nothing follows from it. */
-void request_note_answer(struct request *rq, int status, json_t *reply);
 
 /* Add what its client has to know of the request to the engine's REPLY, which
  * answers it with STATUS. */

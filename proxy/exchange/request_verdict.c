@@ -85,30 +85,13 @@ static json_t *lacks_of(const struct judgement *judgement)
     return all;
 }
 
-/* ---- questions ---- */
+/* ---- what only the engine knows ---- */
 
+/* There is a verdict, whatever has not been asked yet. */
 static void decide(struct request *rq)
 {
-    rq->asks = false;
+    lookups_drop_open(&rq->lookups);
     rq->phase = PHASE_DECIDED;
-}
-
-static void refuse_to_ask(struct request *rq)
-{
-    verdict_deny(&rq->verdict, 403, "request.body", "",
-                 "what the engine must be asked about this request is too "
-                 "long");
-    decide(rq);
-}
-
-static struct strbuf *new_question(struct request *rq, enum method method)
-{
-    rq->asks = true;
-    rq->question.method = method;
-    rq->question.changes = false;
-    strbuf_clear(&rq->question.target);
-    strbuf_clear(&rq->question.body);
-    return &rq->question.target;
 }
 
 static int put_inspect(struct strbuf *out, const char *kind, struct str name)
@@ -120,10 +103,10 @@ static int put_inspect(struct strbuf *out, const char *kind, struct str name)
     return r ? r : strbuf_addf(out, "/json");
 }
 
-static void ask_fact(struct request *rq, const struct policy *policy,
-                     const struct need *need)
+/* Where the engine is asked for what NEED is about. */
+static int put_need(struct strbuf *out, const struct request *rq,
+                    const struct policy *policy, const struct need *need)
 {
-    struct strbuf *out = new_question(rq, METHOD_GET);
     int r = -EINVAL;
 
     switch (need->kind) {
@@ -147,36 +130,27 @@ static void ask_fact(struct request *rq, const struct policy *policy,
         r = strbuf_addf(out, "/info");
         break;
     }
-    if (r < 0)
-        refuse_to_ask(rq);
+    return r;
 }
 
-/* The first of the rewrite's questions that has no answer yet, or their
- * number. */
-static size_t open_ask(const struct rewrite *rw)
+/* Ask for the fact of the need at INDEX. False: the request is refused. */
+static bool ask_for_need(struct request *rq, const struct policy *policy,
+                         size_t index)
 {
-    size_t at = 0;
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
 
-    while (at < rw->ask_count && rw->asks[at].answered)
-        at++;
-    return at;
-}
+    if (put_need(&target, rq, policy, &rq->judgement.needs[index]) == 0) {
+        size_t at = lookups_get(&rq->lookups, strbuf_str(&target));
 
-static bool has_open_ask(const struct rewrite *rw)
-{
-    return open_ask(rw) < rw->ask_count;
-}
-
-static void ask_for_rewrite(struct request *rq)
-{
-    const struct ask *ask = &rq->rewrite.asks[open_ask(&rq->rewrite)];
-    struct strbuf *out = new_question(rq, ask->method);
-
-    assert(has_open_ask(&rq->rewrite));
-    rq->question.changes = ask->changes;
-    if (strbuf_add(out, str_from(ask->target)) ||
-        (ask->body && json_write(&rq->question.body, ask->body)))
-        refuse_to_ask(rq);
+        rq->need_lookups[index] = at;
+        if (at < rq->lookups.count)
+            return true;
+    }
+    verdict_deny(&rq->verdict, 403, "request.body", "",
+                 "what the engine must be asked about this request is too "
+                 "long");
+    decide(rq);
+    return false;
 }
 
 /* ---- the judge ---- */
@@ -201,19 +175,21 @@ static bool is_hidden(const struct request *rq, const struct policy *policy,
            rewrite_hides_image(&rq->rewrite.context, reply);
 }
 
+/* What the engine said about the need at INDEX. */
 static void take_fact(struct request *rq, const struct policy *policy,
-                      int status, json_t *reply)
+                      size_t index)
 {
-    struct need *need = &rq->judgement.needs[rq->asked];
-    bool there = status == 200 && !is_hidden(rq, policy, need, reply);
-    json_t *kept = there ? json_incref(reply) : NULL;
+    const struct lookup *lookup = &rq->lookups.items[rq->need_lookups[index]];
+    struct need *need = &rq->judgement.needs[index];
+    bool there =
+        lookup->status == 200 && !is_hidden(rq, policy, need, lookup->reply);
+    const json_t *seen = there ? lookup->reply : NULL;
 
-    rq->facts[rq->asked++] = kept;
     need->fact = (struct fact){
-        .known = status == 200 || status == 404,
-        .count = json_array_size(kept),
-        .inspected = kept,
-        .is_own = is_own_image(kept, policy),
+        .known = lookup->status == 200 || lookup->status == 404,
+        .count = json_array_size(seen),
+        .inspected = seen,
+        .is_own = is_own_image(seen, policy),
     };
 }
 
@@ -233,11 +209,40 @@ static void take_judgement(struct request *rq)
     rq->lacks = lacks_of(judgement);
 }
 
-/* Is there a need that can only be met once it is known what is named? */
-static bool compares(const struct request *rq)
+/* Can NEED only be met once it is known what is named? */
+static bool compares(const struct need *need)
 {
-    return rq->asked < rq->judgement.need_count &&
-           rq->judgement.needs[rq->asked].kind == NEED_CONTAINER;
+    return need->kind == NEED_CONTAINER;
+}
+
+static bool has_comparison(const struct request *rq)
+{
+    for (size_t i = 0; i < rq->judgement.need_count; i++) {
+        if (compares(&rq->judgement.needs[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool ask_for_needs(struct request *rq, const struct policy *policy,
+                          bool comparisons)
+{
+    for (size_t i = 0; i < rq->judgement.need_count; i++) {
+        if (compares(&rq->judgement.needs[i]) == comparisons &&
+            !ask_for_need(rq, policy, i))
+            return false;
+    }
+    return true;
+}
+
+/* All facts are there: what does the judge say? False: no. */
+static bool settle_judgement(struct request *rq, const struct policy *policy)
+{
+    for (size_t i = 0; i < rq->judgement.need_count; i++)
+        take_fact(rq, policy, i);
+    judge_settle(&policy->rules, rq->tree, &rq->judgement);
+    take_judgement(rq);
+    return rq->verdict.kind == VERDICT_ALLOW;
 }
 
 /* ---- the phases ---- */
@@ -258,12 +263,33 @@ static void answer_with(struct request *rq, int status, json_t *answer)
     request_after(rq, status);
 }
 
-static void go_on_rewriting(struct request *rq, const struct policy *policy,
-                            enum rewrite_step step)
+/* The request as it will be sent is held against what it is to change. */
+static void compare(struct request *rq, const struct policy *policy)
+{
+    for (size_t i = 0; i < rq->judgement.need_count; i++) {
+        const struct lookup *found = &rq->lookups.items[rq->need_lookups[i]];
+
+        if (compares(&rq->judgement.needs[i]) && found->status == 404) {
+            /* the engine's own words, in the runner's */
+            json_auto_t *missing = json_deep_copy(found->reply);
+
+            if (rq->rewriting)
+                rewrite_reply(&rq->rewrite, 404, missing);
+            answer_with(rq, 404, missing);
+            return;
+        }
+    }
+    if (settle_judgement(rq, policy))
+        write_it(rq);
+    else
+        decide(rq);
+}
+
+static void take_step(struct request *rq, const struct policy *policy,
+                      enum rewrite_step step)
 {
     switch (step) {
     case REWRITE_ASK:
-        ask_for_rewrite(rq);
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
@@ -277,99 +303,53 @@ static void go_on_rewriting(struct request *rq, const struct policy *policy,
     case REWRITE_DONE:
         break;
     }
-    if (!compares(rq)) {
+    if (!has_comparison(rq)) {
         write_it(rq);
         return;
     }
     rq->phase = PHASE_COMPARING;
-    ask_fact(rq, policy, &rq->judgement.needs[rq->asked]);
+    if (ask_for_needs(rq, policy, true) && !request_asks(rq))
+        compare(rq, policy);
 }
 
-static void begin_rewriting(struct request *rq, const struct policy *policy)
+static enum rewrite_step begin_rewriting(struct request *rq,
+                                         const struct policy *policy)
 {
     struct rewrite_context context = rq->rewrite.context;
 
-    rq->phase = PHASE_REWRITING;
-    if (policy->isolation == POLICY_NO_ISOLATION) {
-        go_on_rewriting(rq, policy, REWRITE_DONE);
-        return;
-    }
+    if (policy->isolation == POLICY_NO_ISOLATION)
+        return REWRITE_DONE;
     rq->rewriting = true;
-    go_on_rewriting(rq, policy,
-                    rewrite_begin(&rq->rewrite, &context, &rq->match,
-                                  &rq->target, &rq->tree));
+    return rewrite_begin(&rq->rewrite, &context, &rq->match, &rq->target,
+                         &rq->tree);
 }
 
+/* What the policy made hang on facts is known: judged, unless an update has to
+ * be compared first. */
 static void go_on_judging(struct request *rq, const struct policy *policy)
 {
-    struct judgement *judgement = &rq->judgement;
-
-    if (compares(rq)) {
-        begin_rewriting(rq, policy);
-        return;
-    }
-    if (rq->asked < judgement->need_count) {
-        ask_fact(rq, policy, &judgement->needs[rq->asked]);
-        return;
-    }
-    judge_settle(&policy->rules, rq->tree, judgement);
-    take_judgement(rq);
-    if (rq->verdict.kind == VERDICT_ALLOW)
-        begin_rewriting(rq, policy);
-    else
+    if (!has_comparison(rq) && !settle_judgement(rq, policy)) {
         decide(rq);
+        return;
+    }
+    rq->phase = PHASE_REWRITING;
+    take_step(rq, policy,
+              rq->rewriting ? rewrite_next(&rq->rewrite) : REWRITE_DONE);
 }
 
-static void compare(struct request *rq, const struct policy *policy, int status,
-                    json_t *reply)
+static void go_on(struct request *rq, const struct policy *policy)
 {
-    json_t *missing;
-
-    take_fact(rq, policy, status, reply);
-    if (status == 404) {
-        /* the engine's own words, in the runner's */
-        missing = json_deep_copy(reply);
-        if (rq->rewriting)
-            rewrite_reply(&rq->rewrite, status, missing);
-        answer_with(rq, status, missing);
-        json_decref(missing);
-        return;
-    }
-    judge_settle(&policy->rules, rq->tree, &rq->judgement);
-    take_judgement(rq);
-    if (rq->verdict.kind == VERDICT_ALLOW)
-        write_it(rq);
-    else
-        decide(rq);
-}
-
-void request_answered(struct request *rq, const struct policy *policy,
-                      int status, json_t *reply)
-{
-    assert(rq->asks);
-    rq->asks = false;
     switch (rq->phase) {
     case PHASE_JUDGING:
-        take_fact(rq, policy, status, reply);
         go_on_judging(rq, policy);
         break;
     case PHASE_REWRITING:
-        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
-                       json_incref(reply));
-        if (has_open_ask(&rq->rewrite)) /* all of them, before it goes on */
-            ask_for_rewrite(rq);
-        else
-            go_on_rewriting(rq, policy, rewrite_next(&rq->rewrite));
+        take_step(rq, policy, rewrite_next(&rq->rewrite));
         break;
     case PHASE_COMPARING:
-        compare(rq, policy, status, reply);
+        compare(rq, policy);
         break;
-    case PHASE_AFTER:
-        /* what is done by now is not rewritten once more */
-        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
-                       json_incref(reply));
-        if (has_open_ask(&rq->rewrite))
-            ask_for_rewrite(rq);
+    case PHASE_AFTER: /* what is done by now is not rewritten once more */
         break;
     case PHASE_READING:
     case PHASE_DECIDED:
@@ -377,12 +357,24 @@ void request_answered(struct request *rq, const struct policy *policy,
     }
 }
 
+void request_answered(struct request *rq, const struct policy *policy,
+                      size_t index, int status, json_t *reply)
+{
+    assert(request_asks(rq));
+    lookups_answer(&rq->lookups, index, status, reply);
+    if (!request_asks(rq))
+        go_on(rq, policy);
+}
+
 void request_judge(struct request *rq, const struct policy *policy,
                    const struct rewrite_context *context)
 {
+    enum rewrite_step step;
+
     assert(rq->verdict.kind == VERDICT_ALLOW);
     rq->phase = PHASE_JUDGING;
     rq->rewrite.context = *context;
+    rq->rewrite.context.lookups = &rq->lookups;
     if (!read_body(rq)) {
         decide(rq);
         return;
@@ -392,15 +384,24 @@ void request_judge(struct request *rq, const struct policy *policy,
     if (rq->judgement.verdict.kind == VERDICT_ALLOW || rq->judgement.need_count)
         judge_fill_log(&policy->rules, &rq->match, rq->tree,
                        context->log_driver, &rq->judgement);
-    if (rq->judgement.need_count) {
-        go_on_judging(rq, policy);
+    if (rq->judgement.need_count == 0) {
+        take_judgement(rq);
+        if (rq->verdict.kind != VERDICT_ALLOW) {
+            decide(rq);
+            return;
+        }
+    } else if (!ask_for_needs(rq, policy, false)) {
         return;
     }
-    take_judgement(rq);
-    if (rq->verdict.kind == VERDICT_ALLOW)
-        begin_rewriting(rq, policy);
-    else
-        decide(rq);
+    if (!request_asks(rq))
+        rq->phase = PHASE_REWRITING;
+    /* What isolation asks does not depend on what the judge asks; and as long
+     * as something is asked, it changes nothing. */
+    step = begin_rewriting(rq, policy);
+    if (rq->phase == PHASE_REWRITING)
+        take_step(rq, policy, step);
+    else if (!request_asks(rq))
+        go_on(rq, policy);
 }
 
 /* ---- replies ---- */
@@ -410,29 +411,19 @@ bool request_after(struct request *rq, int status)
     if (!rq->rewriting || rq->phase == PHASE_AFTER)
         return false;
     rq->phase = PHASE_AFTER;
-    if (rewrite_after(&rq->rewrite, status) == REWRITE_ASK)
-        ask_for_rewrite(rq);
-    return rq->asks;
-}
-
-void request_note_answer(struct request *rq, int status, json_t *reply)
-{
-    rq->asks = false;
-    if (rq->phase == PHASE_REWRITING)
-        rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
-                       json_incref(reply));
+    rewrite_after(&rq->rewrite, status);
+    return request_asks(rq);
 }
 
 bool request_abandon(struct request *rq)
 {
-    struct rewrite *rw = &rq->rewrite;
+    struct lookups *set = &rq->lookups;
 
     if (!rq->rewriting || rq->phase == PHASE_AFTER)
         return false;
-    rq->asks = false;
-    for (size_t i = 0; i < rw->ask_count; i++) {
-        if (!rw->asks[i].answered)
-            rewrite_answer(rw, i, 0, NULL);
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].state != LOOKUP_ANSWERED)
+            lookups_answer(set, i, 0, NULL);
     }
     return request_after(rq, 503);
 }

@@ -139,7 +139,7 @@ static void session_settle(struct session *s)
     session_watch_client(s);
     for (bool progress = true; progress;) {
         progress = session_settle_stream(s);
-        progress |= session_settle_subrequest(s);
+        progress |= session_settle_lookups(s);
         progress |= session_write_engine(s);
         progress |= session_read_engine(s);
         progress |= session_write_client(s);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "policy/base/json_write.h"
 #include "policy/base/limits.h"
 #include "proxy/exchange/request.h"
 
@@ -41,9 +42,24 @@ void session_engine_init(struct session *s)
     s->waiter.on_stream = on_stream;
 }
 
+static bool has_lookups(const struct session *s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++)
+        any |= s->lookups[i].subrequest != NULL;
+    return any;
+}
+
+static void cancel_lookups(struct session *s)
+{
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++)
+        s->lookups[i].subrequest = subrequest_cancel(s->lookups[i].subrequest);
+}
+
 void session_drop_stream(struct session *s, bool reusable)
 {
-    s->subrequest = subrequest_cancel(s->subrequest);
+    cancel_lookups(s);
     if (s->waiting)
         pool_cancel(s->backend->pool, &s->waiter);
     s->waiting = false;
@@ -59,7 +75,7 @@ void session_hold_backend(struct session *s)
 {
     /* the core takes no request while it has a stream to give up */
     assert(!s->stream && !s->waiting);
-    s->subrequest = subrequest_cancel(s->subrequest);
+    cancel_lookups(s);
     backend_unref(s->backend);
     s->backend = backend_ref(s->frontend->backend);
 }
@@ -67,7 +83,7 @@ void session_hold_backend(struct session *s)
 void session_settle_backend(struct session *s)
 {
     if (exchange_is_idle(s->exchange) && !s->stream && !s->waiting &&
-        !s->subrequest)
+        !has_lookups(s))
         s->backend = backend_unref(s->backend);
 }
 
@@ -88,40 +104,79 @@ static bool want_stream(struct session *s)
 static void on_answer(const struct http_head *head, struct str body,
                       const char *why, void *arg)
 {
-    struct session *s = arg;
+    struct session_lookup *lookup = arg;
+    struct session *s = lookup->session;
 
-    s->subrequest = NULL;
+    lookup->subrequest = NULL;
     if (head) {
         AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
-        exchange_answered(s->exchange, head->status, reply);
+        exchange_answered(s->exchange, lookup->index, head->status, reply);
     } else {
         engine_probe_doubt(s->backend->engine);
-        exchange_ask_failed(s->exchange, why, 1);
+        exchange_lookup_failed(s->exchange, lookup->index, why, 1);
     }
     session_wake(s);
 }
 
-/* One question at a time: the next depends on what was answered. */
-bool session_settle_subrequest(struct session *s)
+/* Send what may go out now on the slot SLOT; false: there is nothing. */
+static bool send_lookup(struct session *s, struct session_lookup *slot)
 {
-    const struct exchange_wish wish = exchange_wish(s->exchange);
-    const struct question *question;
+    AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_JSON_WRITTEN);
+    const struct lookup *lookup;
+    size_t index;
 
-    if (s->subrequest && (!wish.ask || wish.question != s->question)) {
-        s->subrequest = subrequest_cancel(s->subrequest);
+    lookup = exchange_next_lookup(s->exchange, &index);
+    if (!lookup)
+        return false;
+    if (lookup->body && json_write(&body, lookup->body)) {
+        exchange_answered(s->exchange, index, 0, NULL);
         return true;
     }
-    if (!wish.ask || s->subrequest)
-        return false;
-    s->question = wish.question;
-    question = exchange_question(s->exchange);
     s->frontend->counters.lookups++;
-    s->subrequest =
-        subrequest_new(s->frontend->runtime->base, s->backend->pool,
-                       question->method, strbuf_str(&question->target),
-                       strbuf_str(&question->body), on_answer, s);
+    exchange_lookup_sent(s->exchange, index);
+    *slot = (struct session_lookup){
+        .session = s,
+        .request = exchange_wish(s->exchange).request,
+        .index = index,
+    };
+    slot->subrequest = subrequest_new(
+        s->frontend->runtime->base, s->backend->pool, lookup->method,
+        str_from(lookup->target), strbuf_str(&body), on_answer, slot);
     return true;
+}
+
+/* Give up those whose answer is not wanted any more. Were there any? */
+static bool drop_lookups(struct session *s)
+{
+    const struct exchange_wish wish = exchange_wish(s->exchange);
+    bool any = false;
+
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
+        struct session_lookup *slot = &s->lookups[i];
+
+        if (!slot->subrequest ||
+            (slot->request == wish.request &&
+             exchange_awaits_lookup(s->exchange, slot->index)))
+            continue;
+        slot->subrequest = subrequest_cancel(slot->subrequest);
+        any = true;
+    }
+    return any;
+}
+
+bool session_settle_lookups(struct session *s)
+{
+    bool progress = drop_lookups(s);
+
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
+        if (s->lookups[i].subrequest)
+            continue;
+        if (!send_lookup(s, &s->lookups[i]))
+            break;
+        progress = true;
+    }
+    return progress;
 }
 
 bool session_settle_stream(struct session *s)

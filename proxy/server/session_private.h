@@ -14,8 +14,18 @@
 #include "proxy/exchange/exchange.h"
 #include "proxy/upstream/subrequest.h"
 
-/* a session reads so much at once */
-enum { SESSION_READ_BYTES = 128 * 1024 };
+enum {
+    SESSION_READ_BYTES = 128 * 1024, /* it reads so much at once */
+    SESSION_LOOKUPS = 8,             /* on their way at the same time */
+};
+
+/* One lookup of the exchange's that is on its way; free without SUBREQUEST. */
+struct session_lookup {
+    struct session *session;
+    uint64_t request; /* of the exchange's, as exchange_wish() numbers them */
+    size_t index;     /* of its lookup */
+    struct subrequest *subrequest;
+};
 
 struct session {
     struct frontend *frontend;
@@ -33,8 +43,7 @@ struct session {
     struct exchange_host host;
     struct exchange *exchange;
     struct backend *backend; /* the exchange's, from its beginning to its end */
-    struct subrequest *subrequest;
-    uint64_t question; /* of the exchange, that SUBREQUEST asks */
+    struct session_lookup lookups[SESSION_LOOKUPS];
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;
@@ -61,7 +70,7 @@ void session_hold_backend(struct session *s);
 /* Give the backend up if no exchange runs and nothing of it is in use. */
 void session_settle_backend(struct session *s);
 
-bool session_settle_subrequest(struct session *s);
+bool session_settle_lookups(struct session *s);
 bool session_settle_stream(struct session *s);
 bool session_write_engine(struct session *s);
 bool session_read_engine(struct session *s);

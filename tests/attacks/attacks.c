@@ -155,12 +155,12 @@ static void compose(struct strbuf *out, const json_t *request)
 
 /* ---- the engine ---- */
 
-struct engine_probe {
+struct engine {
     struct http_reader *reader;
     bool hijack;
 };
 
-static void answer(struct exchange_driver *d, struct engine_probe *engine)
+static void answer(struct exchange_driver *d, struct engine *engine)
 {
     const struct http_head *head = http_reader_head(engine->reader);
 
@@ -174,7 +174,7 @@ static void answer(struct exchange_driver *d, struct engine_probe *engine)
 }
 
 /* Read what the engine got, and answer whole requests. */
-static bool serve(struct exchange_driver *d, struct engine_probe *engine,
+static bool serve(struct exchange_driver *d, struct engine *engine,
                   struct outcome *out)
 {
     struct strbuf *in = &d->sides[ENGINE].out;
@@ -207,7 +207,8 @@ static bool serve(struct exchange_driver *d, struct engine_probe *engine,
  * for exists. */
 static void answer_question(struct exchange_driver *d)
 {
-    struct str target = strbuf_str(&exchange_question(d->ex)->target);
+    size_t index;
+    struct str target = str_from(driver_lookup(d, &index)->target);
     AUTO(json_decrefp)
     json_t *container =
         json_pack("{s:{s:i}}", "HostConfig", "CpuQuota", 100000);
@@ -223,7 +224,7 @@ static void play(const struct test_case *test, const json_t *request,
     AUTO(strbuf_fini) struct strbuf bytes = STRBUF(ROOM);
     json_auto_t *policy = json_pack("{s:s}", "preset", preset);
     json_t *changes = json_object_get(test->json, "policy");
-    struct engine_probe engine = {0};
+    struct engine engine = {0};
     struct exchange_driver d;
     bool progress = true;
     char *keys;

@@ -30,7 +30,7 @@ static json_t *next_answer(struct str *answers)
 
 /* What is changed ahead of a request is the namespace's own, too. */
 static void check_change(const struct rewrite_context *context,
-                         const struct ask *ask)
+                         const struct lookup *ask)
 {
     AUTO(target_fini) struct target target;
     struct route_match match;
@@ -51,13 +51,15 @@ static enum rewrite_step converse(struct rewrite *rw, enum rewrite_step step,
 {
     for (int round = 0; step == REWRITE_ASK; round++) {
         assert(round < ROUNDS);
-        for (size_t i = 0; i < rw->ask_count; i++) {
-            if (!rw->asks[i].answered) {
+        struct lookups *set = rw->context.lookups;
+
+        for (size_t i = 0; i < set->count; i++) {
+            if (set->items[i].state != LOOKUP_ANSWERED) {
                 json_t *reply = next_answer(answers);
 
-                if (rw->asks[i].changes)
-                    check_change(&rw->context, &rw->asks[i]);
-                rewrite_answer(rw, i, reply ? 200 : 404, reply);
+                if (set->items[i].changes)
+                    check_change(&rw->context, &set->items[i]);
+                lookups_answer(set, i, reply ? 200 : 404, reply);
             }
         }
         step = rewrite_next(rw);
@@ -117,8 +119,11 @@ static void check_reply(struct rewrite *rw, struct str *answers)
 static void check(struct target *target, struct route_match *match,
                   struct str body_text, struct str answers)
 {
-    const struct rewrite_context context = {
-        .ns = S("r1"), .engine_minor = 45, .owned = own_ids_new(LIMIT_OWNED)};
+    struct lookups lookups = {0};
+    const struct rewrite_context context = {.ns = S("r1"),
+                                            .engine_minor = 45,
+                                            .owned = own_ids_new(LIMIT_OWNED),
+                                            .lookups = &lookups};
     AUTO(strbuf_fini) struct strbuf out = STRBUF(64 * LIMIT_HEAD);
     json_t *body = NULL;
     struct verdict why;
@@ -141,6 +146,7 @@ static void check(struct target *target, struct route_match *match,
     }
     rewrite_fini(&rw);
     own_ids_free(context.owned);
+    lookups_fini(&lookups);
     json_decref(body);
 }
 

@@ -260,8 +260,11 @@ static bool settle_stream(struct exchange_driver *d)
 void driver_settle(struct exchange_driver *d)
 {
     bool progress = true;
+    size_t index;
 
     while (progress && !d->closed) {
+        while (exchange_next_lookup(d->ex, &index))
+            exchange_lookup_sent(d->ex, index);
         progress = settle_stream(d);
         progress |= write_to(d, ENGINE);
         progress |= read_from(d, ENGINE);
@@ -333,11 +336,25 @@ void driver_fail_stream(struct exchange_driver *d, const char *why,
     driver_settle(d);
 }
 
+const struct lookup *driver_lookup(const struct exchange_driver *d,
+                                   size_t *index)
+{
+    const struct lookups *set = exchange_lookups(d->ex);
+
+    for (*index = 0; !d->closed && *index < set->count; ++*index) {
+        if (exchange_awaits_lookup(d->ex, *index))
+            return &set->items[*index];
+    }
+    return NULL;
+}
+
 bool driver_answer(struct exchange_driver *d, int status, json_t *reply)
 {
-    if (d->closed || !exchange_wish(d->ex).ask)
+    size_t index;
+
+    if (!driver_lookup(d, &index))
         return false;
-    exchange_answered(d->ex, status, reply);
+    exchange_answered(d->ex, index, status, reply);
     driver_settle(d);
     return true;
 }

@@ -66,7 +66,11 @@ bool driver_open_stream(struct exchange_driver *d);
 /* The stream ends in trouble, or cannot be had. WHY stays the caller's. */
 void driver_fail_stream(struct exchange_driver *d, const char *why,
                         bool pristine);
-/* The engine's answer to what berth asks it; false when it asks nothing. */
+/* The first lookup that has been sent and not answered; NULL: there is none. */
+const struct lookup *driver_lookup(const struct exchange_driver *d,
+                                   size_t *index);
+
+/* The engine's answer to that one; false when there is none. */
 bool driver_answer(struct exchange_driver *d, int status, json_t *reply);
 /* Do all there is to do. */
 void driver_settle(struct exchange_driver *d);

@@ -8,6 +8,7 @@
 
 /* Of the namespace NS. own_ids_free(context.owned). */
 struct rewrite_context obliging_context(const char *ns);
+void obliging_context_free(const struct rewrite_context *context);
 
 /* Answer all that RW asks, beginning with STEP. */
 enum rewrite_step obliging_answers(struct rewrite *rw, enum rewrite_step step);

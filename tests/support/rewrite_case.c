@@ -13,6 +13,7 @@ struct run {
     json_t *body;
     struct own_ids *owned;
     struct rewrite rw;
+    struct lookups lookups;
     json_t *left; /* answers that nobody has asked for yet */
 };
 
@@ -136,7 +137,8 @@ static void check_learned(struct run *run)
 
 static void answer(struct run *run, size_t index)
 {
-    const struct ask *ask = &run->rw.asks[index];
+    struct lookups *set = run->rw.context.lookups;
+    const struct lookup *ask = &set->items[index];
     AUTO(strbuf_fini) struct strbuf target = STRBUF(MIB);
     json_t *given;
     size_t i;
@@ -152,8 +154,8 @@ static void answer(struct run *run, size_t index)
             continue;
         if (ask->changes != (ask->method != METHOD_GET))
             strbuf_addf(run->wrong, "a change is no question\n");
-        rewrite_answer(
-            &run->rw, index,
+        lookups_answer(
+            set, index,
             (int)json_integer_value(json_object_get(given, "status")),
             json_incref(json_object_get(given, "reply")));
         json_array_remove(run->left, i);
@@ -166,7 +168,7 @@ static void answer(struct run *run, size_t index)
         strbuf_addf(run->wrong, "  with %s\n", body);
         free(body);
     }
-    rewrite_answer(&run->rw, index, 0, NULL);
+    lookups_answer(set, index, 0, NULL);
 }
 
 /* From here on, the answers are those under KEY. */
@@ -193,8 +195,8 @@ static void check_all_asked(struct run *run)
 static enum rewrite_step converse(struct run *run, enum rewrite_step step)
 {
     while (step == REWRITE_ASK) {
-        for (size_t i = 0; i < run->rw.ask_count; i++) {
-            if (!run->rw.asks[i].answered)
+        for (size_t i = 0; i < run->lookups.count; i++) {
+            if (run->lookups.items[i].state != LOOKUP_ANSWERED)
                 answer(run, i);
         }
         step = rewrite_next(&run->rw);
@@ -274,8 +276,8 @@ static void check_reply(struct run *run)
     }
     expect_asks(run, "after");
     if (status && rewrite_after(&run->rw, status) == REWRITE_ASK) {
-        for (size_t i = 0; i < run->rw.ask_count; i++) {
-            if (!run->rw.asks[i].answered)
+        for (size_t i = 0; i < run->lookups.count; i++) {
+            if (run->lookups.items[i].state != LOOKUP_ANSWERED)
                 answer(run, i);
         }
     }
@@ -315,6 +317,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .ns = S("r1"),
         .engine_minor = engine ? (unsigned)json_integer_value(engine) : 45,
         .owned = own_ids_new(64),
+        .lookups = &run.lookups,
     };
 
     run.owned = context.owned;
@@ -335,4 +338,5 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
     json_decref(run.body);
     target_fini(&run.target);
     own_ids_free(run.owned);
+    lookups_fini(&run.lookups);
 }

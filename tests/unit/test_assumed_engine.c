@@ -3,20 +3,20 @@
 #include "proxy/cli/assumed_engine.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static struct assumptions assumptions;
 
 static json_t *ask(enum method method, const char *target, bool changes,
                    int wanted)
 {
-    struct question question = {
-        .method = method, .target = STRBUF(LIMIT_HEAD), .changes = changes};
+    const struct lookup lookup = {
+        .method = method, .target = xstrdup(target), .changes = changes};
     json_t *reply;
     int status;
 
-    strbuf_add(&question.target, str_from(target));
-    assume(&assumptions, &question, "r1", &status, &reply);
-    strbuf_fini(&question.target);
+    assume(&assumptions, &lookup, "r1", &status, &reply);
+    free(lookup.target);
     assert_int_equal(status, wanted);
     return reply;
 }

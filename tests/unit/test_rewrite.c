@@ -85,8 +85,9 @@ static void no_operation_reaches_what_is_of_no_namespace(void **state)
 
     (void)state;
     for (size_t i = 0; i < route_count; i++) {
-        const struct rewrite_context context = {.ns = S("r1"),
-                                                .engine_minor = 45};
+        struct lookups lookups = {0};
+        const struct rewrite_context context = {
+            .ns = S("r1"), .engine_minor = 45, .lookups = &lookups};
         struct route_match match = {.route = &routes[i]};
         json_t *body = json_object();
         struct target target;
@@ -102,6 +103,7 @@ static void no_operation_reaches_what_is_of_no_namespace(void **state)
                      : step == REWRITE_REFUSED && rw.verdict.status == 403)
             fail_msg("%s", operation_name(routes[i].operation));
         rewrite_fini(&rw);
+        lookups_fini(&lookups);
         target_fini(&target);
         json_decref(body);
     }
@@ -109,7 +111,9 @@ static void no_operation_reaches_what_is_of_no_namespace(void **state)
 
 static void a_request_of_too_many_names_is_refused(void **state)
 {
-    const struct rewrite_context context = {.ns = S("r1"), .engine_minor = 45};
+    struct lookups lookups = {0};
+    const struct rewrite_context context = {
+        .ns = S("r1"), .engine_minor = 45, .lookups = &lookups};
     json_t *binds = json_array();
     json_t *body =
         json_pack("{s:s, s:{s:o}}", "Image", "x", "HostConfig", "Binds", binds);
@@ -120,7 +124,7 @@ static void a_request_of_too_many_names_is_refused(void **state)
     char bind[64];
 
     (void)state;
-    for (int i = 0; i <= LIMIT_ASKS; i++) {
+    for (int i = 0; i <= LIMIT_LOOKUPS; i++) {
         snprintf(bind, sizeof(bind), "vol%d:/v%d", i, i);
         json_array_append_new(binds, json_string(bind));
     }
@@ -131,6 +135,7 @@ static void a_request_of_too_many_names_is_refused(void **state)
                      REWRITE_REFUSED);
     assert_int_equal(rw.verdict.status, 400);
     rewrite_fini(&rw);
+    lookups_fini(&lookups);
     target_fini(&target);
     json_decref(body);
 }
@@ -138,13 +143,24 @@ static void a_request_of_too_many_names_is_refused(void **state)
 static enum rewrite_step begin_create(struct rewrite *rw, struct target *target,
                                       struct route_match *match, json_t **body)
 {
-    const struct rewrite_context context = {.ns = S("r1"), .engine_minor = 45};
+    const struct rewrite_context context = {
+        .ns = S("r1"),
+        .engine_minor = 45,
+        .lookups = xcalloc(1, sizeof(struct lookups))};
     struct verdict why;
 
     target_init(target);
     assert_int_equal(target_parse(target, S("/containers/create"), &why), 0);
     assert_int_equal(route_find(METHOD_POST, target, match), 0);
     return rewrite_begin(rw, &context, match, target, body);
+}
+
+static void end_create(struct rewrite *rw, struct target *target)
+{
+    lookups_fini(rw->context.lookups);
+    free(rw->context.lookups);
+    rewrite_fini(rw);
+    target_fini(target);
 }
 
 /* Each would be looked for among all containers. */
@@ -158,18 +174,16 @@ static void so_is_one_of_too_many_that_may_be_ids(void **state)
     struct rewrite rw;
 
     (void)state;
-    for (int i = 0; i <= LIMIT_ASKS; i++)
+    for (int i = 0; i <= LIMIT_LOOKUPS; i++)
         json_array_append_new(sources, json_string("abc"));
     assert_int_equal(begin_create(&rw, &target, &match, &body),
                      REWRITE_REFUSED);
     assert_int_equal(rw.verdict.status, 400);
-    rewrite_fini(&rw);
-    target_fini(&target);
+    end_create(&rw, &target);
 
     json_array_remove(sources, 0);
     assert_int_equal(begin_create(&rw, &target, &match, &body), REWRITE_ASK);
-    rewrite_fini(&rw);
-    target_fini(&target);
+    end_create(&rw, &target);
     json_decref(body);
 }
 
@@ -194,7 +208,8 @@ static void a_container_may_have_many_anonymous_volumes(void **state)
         json_array_append_new(binds, json_string(path));
     }
     assert_int_equal(begin_create(&rw, &target, &match, &body), REWRITE_ASK);
-    rewrite_answer(&rw, 0, 200, json_pack("{s:s}", "Id", "sha256:1"));
+    lookups_answer(rw.context.lookups, 0, 200,
+                   json_pack("{s:s}", "Id", "sha256:1"));
     assert_int_equal(rewrite_next(&rw), REWRITE_DONE);
     assert_int_equal(json_array_size(json_object_get(
                          json_object_get(body, "HostConfig"), "Mounts")),
@@ -205,8 +220,7 @@ static void a_container_may_have_many_anonymous_volumes(void **state)
     assert_int_equal(json_string_length(json_object_get(
                          json_object_get(body, "Labels"), LABEL_VOLUMES)),
                      COUNT * 152);
-    rewrite_fini(&rw);
-    target_fini(&target);
+    end_create(&rw, &target);
     json_decref(body);
 }
 

@@ -65,7 +65,7 @@ static void check_path(const struct route *route, const char *ns,
         rewrite_fini(&rw);
     }
     target_fini(&target);
-    own_ids_free(context.owned);
+    obliging_context_free(&context);
     json_decref(body);
 }
 
@@ -222,7 +222,7 @@ static void check_container(const char *ns)
     }
     rewrite_fini(&rw);
     target_fini(&target);
-    own_ids_free(context.owned);
+    obliging_context_free(&context);
     json_decref(asked);
     json_decref(should);
     json_decref(is);

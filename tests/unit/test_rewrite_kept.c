@@ -116,7 +116,7 @@ static bool is_sent_kept(const char *ns, enum method method, struct str raw,
         fail_msg("%s sends %.*s with another's in %s", ns, STR_FMT(raw), wrong);
     rewrite_fini(&rw);
     target_fini(&target);
-    own_ids_free(context.owned);
+    obliging_context_free(&context);
     return step == REWRITE_DONE;
 }
 
@@ -266,7 +266,7 @@ static json_t *there_and_back(const char *ns, const char *create,
     assert_int_equal(rewrite_reply(&rw, 200, body), 0);
     rewrite_fini(&rw);
     target_fini(&target);
-    own_ids_free(context.owned);
+    obliging_context_free(&context);
     return body;
 }
 

@@ -1,3 +1,4 @@
+#include "policy/base/json_write.h"
 #include "tests/wire/run.h"
 
 #include <jansson.h>
@@ -23,15 +24,14 @@ bool expect_bytes(struct run *run, const struct step *step, enum side side)
 bool expect_question(struct run *run, const struct step *step)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(FILE_MAX);
-    const struct exchange *ex = run->driver.ex;
+    size_t index;
+    const struct lookup *lookup = driver_lookup(&run->driver, &index);
 
-    if (exchange_wish(ex).ask) {
-        const struct question *question = exchange_question(ex);
-
-        strbuf_addf(&text, "%s %.*s", method_name(question->method),
-                    STR_FMT(strbuf_str(&question->target)));
-        if (question->body.len)
-            strbuf_addf(&text, " %.*s", STR_FMT(strbuf_str(&question->body)));
+    if (lookup) {
+        strbuf_addf(&text, "%s %s", method_name(lookup->method),
+                    lookup->target);
+        if (lookup->body && strbuf_add_char(&text, ' ') == 0)
+            json_write(&text, lookup->body);
     } else {
         strbuf_addf(&text, "nothing");
     }
