@@ -47,6 +47,7 @@
 #define LIMIT_COMMIT_ENV  (64 * KIB) /* the variables themselves */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
+#define LIMIT_MEMORY        (512 * MIB) /* of all of them in the process */
 #define LIMIT_OUT           (256 * KIB)
 #define LIMIT_DRAIN         MIB        /* read and dropped after a refusal */
 #define LIMIT_CREATED_REPLY (16 * KIB) /* of which an ID is read */
@@ -131,6 +132,7 @@
 #define LIMIT_MATCH_STEPS 100000     /* of one pattern on one name */
 #define LIMIT_MATCH_HEAP  1024       /* KiB, of the same */
 #define LIMIT_MATCH_ALL   4000000    /* steps, of all of one request's */
+#define LIMIT_MATCH_RATE  4000000    /* and of a listener's, each second */
 
 /* builds with BuildKit */
 #define LIMIT_PB_DEPTH      64         /* levels of a protobuf message */

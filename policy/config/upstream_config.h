@@ -44,6 +44,15 @@ struct upstream_config {
     unsigned spare_channels;     /* opened ahead of demand at most */
 };
 
+/*
+ * Append a name of the engine that CONFIG leads to, which is the same for all
+ * configurations that lead there, as far as they tell: neither user nor keys
+ * nor time limits are part of it, a host's name is written in small letters,
+ * this machine's is always "localhost", and /var/run is /run. 0 or -ENOBUFS.
+ */
+int upstream_config_engine(const struct upstream_config *config,
+                           struct strbuf *out);
+
 /* Do A and B lead to the same engine in the same way? */
 bool upstream_config_eq(const struct upstream_config *a,
                         const struct upstream_config *b);

@@ -238,8 +238,16 @@ static void by_tables(struct rewrite *rw)
     rewrite_body(rw);
 }
 
+/* What the patterns took is the listener's to bear. */
+static void charge_steps(struct rewrite *rw)
+{
+    if (rw->context.match_steps && rw->filter_count)
+        *rw->context.match_steps -= (int64_t)(LIMIT_MATCH_ALL - rw->steps);
+}
+
 static void discard(struct rewrite *rw)
 {
+    charge_steps(rw);
     json_decref(rw->draft);
     rw->draft = NULL;
     json_decref(rw->wanted);

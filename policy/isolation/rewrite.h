@@ -42,6 +42,9 @@ struct rewrite_context {
     struct own_ids *owned;   /* of the same namespace; NULL: nothing is known */
     uint64_t random;         /* fresh, for a name that has to be invented */
     struct lookups *lookups; /* of this request; outlive the rewrite */
+    /* Steps that the listener's name filters may still take, from which those
+     * of this request are taken away; outlives the rewrite. NULL: any number */
+    int64_t *match_steps;
 };
 
 enum rewrite_step {

@@ -134,6 +134,13 @@ static void compile(struct rewrite *rw, struct local_filter *filter)
                        LIMIT_PATTERNS);
         return;
     }
+    if (rw->context.match_steps && *rw->context.match_steps <= 0) {
+        rewrite_refuse(rw, 503,
+                       "filters by name and ID have taken all the time that "
+                       "this listener's may take in a second; try again in a "
+                       "moment, with simpler patterns, or filter by label");
+        return;
+    }
     filter->patterns = xcalloc(count + 1, sizeof(struct name_pattern *));
     json_object_foreach(filter->values, text, value)
     {

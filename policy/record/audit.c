@@ -228,6 +228,24 @@ static void put_bounded(struct json_line *line, const char *key,
     put_beginning(line, key, value);
 }
 
+/* The path of a refused call is the client's to choose, whatever its length. */
+static void put_path(struct json_line *line, const struct audit_facts *facts)
+{
+    AUTO(strbuf_fini) struct strbuf shown = STRBUF(2 * LIMIT_AUDIT_SHORT);
+    struct str head = str_head(facts->path, LIMIT_AUDIT_SHORT);
+
+    if (audit_verdict(facts) != AUDIT_VERDICT_DENY ||
+        head.len == facts->path.len) {
+        put_text(line, "path", facts->path);
+        return;
+    }
+    while (head.len && (facts->path.ptr[head.len] & 0xc0) == 0x80)
+        head.len--;
+    strbuf_addf(&shown, "(cut, of %zu bytes) %.*s", facts->path.len,
+                STR_FMT(head));
+    json_line_text(line, "path", strbuf_str(&shown));
+}
+
 static bool is_hidden(struct str key)
 {
     for (size_t i = 0; i < sizeof(hidden_query) / sizeof(*hidden_query); i++) {
@@ -348,7 +366,7 @@ static void begin(struct json_line *line, struct strbuf *out, struct str event,
                        str_from(operation_name(facts->operation)));
     else
         json_line_null(line, "operation");
-    put_text(line, "path", facts->path);
+    put_path(line, facts);
     put_text(line, "sent", facts->sent);
     put_query(line, facts);
     put_body_facts(line, facts);

@@ -108,8 +108,27 @@ static bool is_in_time(const struct audit_filter *filter, struct str time)
             compare_time(time, str_from(filter->until)) <= 0);
 }
 
+/* A summary is of many calls: it is shown where any of them might be wanted. */
+static bool takes_summary(const struct audit_filter *filter,
+                          const json_t *record)
+{
+    return is_wanted(filter->namespace_, text_of(record, "namespace")) &&
+           (!filter->verdict ||
+            json_object_get(json_object_get(record, "verdicts"),
+                            filter->verdict)) &&
+           is_in_time(filter, text_of(record, "time")) && !filter->container &&
+           filter->operations.len == 0;
+}
+
+static bool is_summary(const json_t *record)
+{
+    return str_eq(text_of(record, "event"), S("summary"));
+}
+
 bool audit_filter_takes(const struct audit_filter *filter, const json_t *record)
 {
+    if (is_summary(record))
+        return takes_summary(filter, record);
     return (filter->decisions || str_eq(text_of(record, "event"), S("end"))) &&
            is_wanted(filter->namespace_, text_of(record, "namespace")) &&
            is_wanted(filter->verdict, text_of(record, "verdict")) &&
@@ -240,6 +259,24 @@ static int put_reason(struct strbuf *out, const json_t *record)
     return r == 0 ? strbuf_add_char(out, '\n') : r;
 }
 
+/* How many calls there were that have no record of their own. */
+static int put_summary(struct strbuf *out, const json_t *record)
+{
+    int r = strbuf_addf(
+        out, "%lld calls since ",
+        (long long)json_integer_value(json_object_get(record, "calls")));
+
+    if (r == 0)
+        r = strbuf_add_visible(out, str_head(text_of(record, "since"), 23));
+    if (r == 0)
+        r = strbuf_add(out, S(" are not shown:"));
+    if (r == 0)
+        r = put_members(out, json_object_get(record, "verdicts"));
+    if (r == 0)
+        r = put_members(out, json_object_get(record, "operations"));
+    return r == 0 ? strbuf_add_char(out, '\n') : r;
+}
+
 int audit_view_put(struct strbuf *out, const json_t *record)
 {
     struct str verdict = text_of(record, "verdict");
@@ -248,6 +285,8 @@ int audit_view_put(struct strbuf *out, const json_t *record)
 
     if (r == 0)
         r = put_padded(out, text_of(record, "namespace"), 8);
+    if (r == 0 && is_summary(record))
+        return put_summary(out, record);
     if (r == 0)
         r = put_padded(out, verdict.len ? verdict : S("-"), 10);
     if (r == 0)

@@ -14,6 +14,30 @@ void policies_fini(struct policies *all)
     all->count = 0;
 }
 
+void policy_put_engine(const struct policy *policy, struct strbuf *out)
+{
+    const struct upstream_config *config = &policy->upstream;
+    char *real =
+        config->kind == UPSTREAM_UNIX ? realpath(config->path, NULL) : NULL;
+
+    if (real)
+        strbuf_addf(out, "unix:%s", real);
+    else
+        upstream_config_engine(config, out);
+    free(real);
+}
+
+/* Whatever else differs (users, keys, time limits): it is the same engine. */
+static bool same_engine(const struct policy *a, const struct policy *b)
+{
+    AUTO(strbuf_fini) struct strbuf of_a = STRBUF(8 * KIB);
+    AUTO(strbuf_fini) struct strbuf of_b = STRBUF(8 * KIB);
+
+    policy_put_engine(a, &of_a);
+    policy_put_engine(b, &of_b);
+    return str_eq(strbuf_str(&of_a), strbuf_str(&of_b));
+}
+
 /* Two listeners cannot share a path, nor two runners a namespace. */
 static bool clash(const struct policies *all, const struct policy *policy,
                   const char *path, struct strbuf *why)
@@ -27,7 +51,7 @@ static bool clash(const struct policies *all, const struct policy *policy,
                         "this one and that of %s; give each its own\n",
                         path, policy->listen.path, other->namespace);
         else if (!strcmp(other->namespace, policy->namespace) &&
-                 upstream_config_eq(&other->upstream, &policy->upstream))
+                 same_engine(other, policy))
             strbuf_addf(why,
                         "%s: two policies have the same namespace, %s, on the "
                         "same engine, this one and that on %s; give each its "

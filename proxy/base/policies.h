@@ -23,5 +23,11 @@ int policies_load(const char *const *files, size_t file_count,
                   struct strbuf *why);
 void policies_fini(struct policies *all);
 
+/*
+ * Append the name of the engine that POLICY leads to (upstream_config_engine),
+ * where symbolic links in a socket's path are followed.
+ */
+void policy_put_engine(const struct policy *policy, struct strbuf *out);
+
 /* Tell the operator what to know before they are served. */
 void policies_log_warnings(const struct policies *all);

@@ -10,12 +10,14 @@
 static const char usage[] =
     "usage: berth serve [--policy FILE]... [--listen unix:PATH]\n"
     "                   [--upstream URL] [--namespace NAME] [--verbose]\n"
-    "                   [--no-sandbox]\n"
+    "                   [--share-namespace] [--no-sandbox]\n"
     "\n"
     "Serve each policy's listener until SIGTERM. A FILE that is a directory\n"
     "stands for all in it that end in .json. Without --policy: the preset\n"
     "compose-tests, the host name as namespace, and $BERTH_UPSTREAM or\n"
-    "$DOCKER_HOST or the local engine as upstream. --no-sandbox is for\n"
+    "$DOCKER_HOST or the local engine as upstream. --share-namespace\n"
+    "is for a runner that several processes serve: without, a namespace on an\n"
+    "engine is served by one process of this machine. --no-sandbox is for\n"
     "debugging: the process then keeps what it does not need.\n";
 
 const char *socket_path(const char *text)
@@ -29,14 +31,15 @@ const char *socket_path(const char *text)
 int command_serve(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"policy",     required_argument, NULL, 'p'},
-        {"listen",     required_argument, NULL, 'l'},
-        {"upstream",   required_argument, NULL, 'u'},
-        {"namespace",  required_argument, NULL, 'n'},
-        {"verbose",    no_argument,       NULL, 'v'},
-        {"no-sandbox", no_argument,       NULL, 's'},
-        {"help",       no_argument,       NULL, 'h'},
-        {NULL,         0,                 NULL, 0  },
+        {"policy",          required_argument, NULL, 'p'},
+        {"listen",          required_argument, NULL, 'l'},
+        {"upstream",        required_argument, NULL, 'u'},
+        {"namespace",       required_argument, NULL, 'n'},
+        {"verbose",         no_argument,       NULL, 'v'},
+        {"share-namespace", no_argument,       NULL, 'm'},
+        {"no-sandbox",      no_argument,       NULL, 's'},
+        {"help",            no_argument,       NULL, 'h'},
+        {NULL,              0,                 NULL, 0  },
     };
     /* no more of either than there are arguments */
     struct policy_override *overrides =
@@ -68,6 +71,9 @@ int command_serve(int argc, char **argv)
             break;
         case 'v':
             log_set_level(LOG_LEVEL_DEBUG);
+            break;
+        case 'm':
+            config.shares = true;
             break;
         case 's':
             config.unconfined = true;

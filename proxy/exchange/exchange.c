@@ -472,6 +472,15 @@ void exchange_shutdown(struct exchange *ex, bool now)
         exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
 }
 
+size_t exchange_memory(const struct exchange *ex)
+{
+    size_t sum = ex->out[CLIENT].bytes.cap + ex->out[ENGINE].bytes.cap;
+
+    return ex->active ? sum + ex->held_reply.cap + ex->created.cap +
+                            request_memory(&ex->rq)
+                      : sum;
+}
+
 const char *exchange_state(const struct exchange *ex)
 {
     return request_states[ex->request_state].name;

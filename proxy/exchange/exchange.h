@@ -37,10 +37,21 @@ struct exchange_host {
     const struct engine_facts *(*engine)(void *arg);
     /* What is known to be the namespace's own. */
     struct own_ids *(*owned)(void *arg);
+    /* May the exchange hold MORE bytes than it does (exchange_memory)? NULL:
+     * always. */
+    bool (*has_room)(void *arg, size_t more);
+    /* What the listener's name filters may still take (rewrite.h), as of now;
+     * NULL: there is no limit. */
+    int64_t *(*match_steps)(void *arg);
     uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
     uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */
     int (*audit)(void *arg, struct str line);
+    /*
+     * An exchange that has no decision on record is over: is END summed up
+     * with others, rather than put on record by itself? NULL: never.
+     */
+    bool (*sum_up)(void *arg, const struct audit_facts *end);
     /* An exchange is over, and END is what is put on record about it. */
     void (*ended)(void *arg, const struct audit_facts *end);
     /* A new exchange's ID, unique over processes, into ID. */
@@ -160,6 +171,9 @@ bool exchange_awaits_lookup(const struct exchange *ex, size_t index);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
 void exchange_stream_gone(struct exchange *ex);
+
+/* About how many bytes it holds of client and engine. */
+size_t exchange_memory(const struct exchange *ex);
 
 /* For the log: what is going on, in a word, and the current exchange's ID. */
 const char *exchange_state(const struct exchange *ex);

@@ -131,6 +131,12 @@ void exchange_abandon(struct exchange *ex, const char *why,
 bool exchange_give_up(struct exchange *ex);
 bool exchange_give_up_if_known(struct exchange *ex);
 
+/* May it hold MORE bytes? */
+static inline bool exchange_has_room(const struct exchange *ex, size_t more)
+{
+    return !ex->host->has_room || ex->host->has_room(ex->host->arg, more);
+}
+
 /* Is there something that berth itself asks the engine? */
 static inline bool exchange_asks(const struct exchange *ex)
 {

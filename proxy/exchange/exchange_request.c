@@ -133,6 +133,7 @@ static void judge(struct exchange *ex)
         .log_driver = str_from(host->engine(host->arg)->log_driver),
         .owned = host->owned(host->arg),
         .random = host->random(host->arg),
+        .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,
     };
 
     request_judge(&ex->rq, ex->policy, &context);
@@ -226,6 +227,20 @@ void exchange_put_continue(struct exchange *ex)
     must(http_put_end_of_head(&ex->out[CLIENT].bytes));
 }
 
+/* A body that is held whole has to find room, before it comes if its length is
+ * known. */
+static bool refuse_for_memory(struct exchange *ex, size_t more)
+{
+    if (exchange_has_room(ex, more))
+        return false;
+    verdict_deny(&ex->rq.verdict, 503, "request.memory", "",
+                 "berth holds as many bytes of this listener's clients as it "
+                 "may (bodies under way, replies that are not read); try "
+                 "again in a moment, with fewer requests at a time");
+    refuse(ex, AUDIT_CLOSE_DENIED);
+    return true;
+}
+
 /* ---- what the reader tells ---- */
 
 static void on_request_head(struct exchange *ex)
@@ -243,6 +258,14 @@ static void on_request_head(struct exchange *ex)
     }
     switch (ex->rq.body) {
     case REQUEST_BODY_COLLECT:
+        if (ex->head->body == HTTP_BODY_SIZED &&
+            refuse_for_memory(ex, ex->head->length < LIMIT_JSON_BODY
+                                      ? (size_t)ex->head->length
+                                      : LIMIT_JSON_BODY))
+            return;
+        exchange_put_continue(ex);
+        exchange_enter(ex, RQ_COLLECT);
+        break;
     case REQUEST_BODY_DROP:
         exchange_put_continue(ex);
         exchange_enter(ex, RQ_COLLECT);
@@ -266,6 +289,9 @@ static void on_request_data(struct exchange *ex, struct str data)
     ex->bytes[CLIENT] += data.len;
     switch (ex->request_state) {
     case RQ_COLLECT:
+        if (ex->rq.body == REQUEST_BODY_COLLECT &&
+            refuse_for_memory(ex, data.len))
+            return;
         request_add_body(&ex->rq, data);
         if (ex->rq.verdict.kind == VERDICT_DENY)
             refuse(ex, AUDIT_CLOSE_DENIED);

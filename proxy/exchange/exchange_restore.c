@@ -42,6 +42,17 @@ static bool give_up(struct exchange *ex)
     return false;
 }
 
+/* It is held whole, and there is no room for that now. */
+static bool give_up_for_memory(struct exchange *ex)
+{
+    exchange_answer(ex, 503,
+                    "the reply does not fit into what berth may hold of this "
+                    "listener's replies and bodies at the moment; read what "
+                    "was asked for before, or ask for less at a time",
+                    1, AUDIT_CLOSE_LOCAL);
+    return false;
+}
+
 /* An error that is no JSON: a sentence. */
 static bool restore_text(struct exchange *ex, struct strbuf *out)
 {
@@ -163,6 +174,9 @@ bool exchange_restore(struct exchange *ex, struct str data)
 {
     size_t searched = ex->held_reply.len;
 
+    /* as text, and as what it is made into */
+    if (!exchange_has_room(ex, 2 * data.len))
+        return give_up_for_memory(ex);
     if (strbuf_add(&ex->held_reply, behind_skipped(ex, data)))
         return give_up(ex);
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);

@@ -34,6 +34,11 @@ void request_fini(struct request *rq)
     rq->tree = rq->changes = rq->lacks = NULL;
 }
 
+size_t request_memory(const struct request *rq)
+{
+    return rq->collected.cap + rq->json.cap + rq->sent.cap + rq->tree_size;
+}
+
 bool request_has_body(const struct http_head *head)
 {
     return head->body == HTTP_BODY_CHUNKED ||

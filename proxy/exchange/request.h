@@ -63,6 +63,7 @@ struct request {
     size_t dropped;          /* bytes of one that nobody looks at */
     struct strbuf json;      /* the body as it goes */
     json_t *tree;            /* the same, for the audit */
+    size_t tree_size;        /* about as many bytes */
 };
 
 void request_init(struct request *rq);
@@ -130,6 +131,9 @@ bool request_restores(const struct request *rq, int status);
 #define REQUEST_MAX (3 * LIMIT_HEAD + LIMIT_JSON_WRITTEN)
 int request_put(struct strbuf *out, const struct request *rq,
                 const struct http_head *head);
+
+/* About how many bytes it holds. */
+size_t request_memory(const struct request *rq);
 
 /* Does HEAD's value of a framing header make it a body berth must read? */
 bool request_has_body(const struct http_head *head);

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "policy/base/json_size.h"
 #include "policy/base/json_strict.h"
 #include "policy/base/json_write.h"
 #include "policy/docker/namespace.h"
@@ -22,6 +23,8 @@ static bool read_body(struct request *rq)
     strbuf_fini(&rq->collected);
     if (r)
         return false;
+    /* of which rewriting makes another */
+    rq->tree_size = 2 * json_memory(rq->tree);
     /* To Go it is nothing, and the client of 20.10 commits with it. */
     if (json_is_null(rq->tree) && !wanted) {
         json_decref(rq->tree);

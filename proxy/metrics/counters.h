@@ -38,6 +38,7 @@ struct counters {
     uint64_t closes[AUDIT_CLOSE_COUNT];
     uint64_t bytes_in, bytes_out; /* as in the record of the end */
     uint64_t audit_failures;      /* records that could not be written */
+    uint64_t audit_summed_up;     /* calls without a record of their own */
     uint64_t lookups;             /* what berth itself asked the engine */
 };
 

@@ -67,6 +67,7 @@ VALUE(clients, frontend_view, of->clients)
 VALUE(clients_max, frontend_view, of->clients_max)
 VALUE(lookups, frontend_view, of->counters->lookups)
 VALUE(audit_failures, frontend_view, of->counters->audit_failures)
+VALUE(audit_summed_up, frontend_view, of->counters->audit_summed_up)
 VALUE(cache_asked, frontend_view, of->cache_asked)
 VALUE(cache_known, frontend_view, of->cache_known)
 VALUE(link_up, backend_view, of->link_up)
@@ -260,6 +261,9 @@ static const struct family {
      .of_berth = cache_known},
     {"berth_audit_failures_total", "counter",
      "Audit records that could not be written.", .of_berth = audit_failures},
+    {"berth_audit_summed_up_total", "counter",
+     "Calls that changed nothing and have no audit record of their own.",
+     .of_berth = audit_summed_up},
     {"berth_link_up", "gauge", "Is the way to the engine's host open?",
      .of_backend = link_up},
     {"berth_link_reconnects_total", "counter",

@@ -1,9 +1,11 @@
 #include "proxy/server/frontend.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proxy/base/log.h"
+#include "proxy/base/policies.h"
 #include "proxy/server/session.h"
 
 enum {
@@ -35,10 +37,87 @@ static int open_audit(struct frontend *frontend, const struct policy *policy,
     return r;
 }
 
+/* Nobody else on this machine may serve POLICY's namespace on its engine. */
+static int take_claim(struct frontend *frontend, const struct policy *policy,
+                      struct claim **out, struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf engine = STRBUF(8 * KIB);
+    struct runtime *runtime = frontend->runtime;
+
+    if (!runtime->claims_namespaces || policy->isolation != POLICY_NAMESPACE)
+        return 0;
+    policy_put_engine(policy, &engine);
+    return claim_get(&runtime->claims, policy->namespace, strbuf_str(&engine),
+                     out, why);
+}
+
 void frontend_log(const struct frontend *frontend)
 {
     log_info("serving %s on %s, engine at %s", frontend->policy->namespace,
              frontend->path, frontend->policy->upstream.url);
+}
+
+int64_t *frontend_match_steps(struct frontend *frontend)
+{
+    struct timespec now;
+    uint64_t now_us, passed;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    passed = now_us - frontend->match_seen_us;
+    frontend->match_seen_us = now_us;
+    if (passed > 3600ULL * 1000000)
+        passed = 3600ULL * 1000000;
+    frontend->match_steps += (int64_t)(passed * LIMIT_MATCH_RATE / 1000000);
+    if (frontend->match_steps > LIMIT_MATCH_RATE)
+        frontend->match_steps = LIMIT_MATCH_RATE;
+    return &frontend->match_steps;
+}
+
+int frontend_record(struct frontend *frontend, struct str line)
+{
+    int r = audit_sink_write(frontend->audit, line);
+
+    if (r < 0)
+        frontend->counters.audit_failures++;
+    else
+        audit_budget_charge(&frontend->budget, line.len);
+    return r;
+}
+
+static void put_summary(struct frontend *frontend)
+{
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
+    struct timespec now;
+
+    if (frontend->budget.calls == 0)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (audit_put_summary(&line, &frontend->budget,
+                          (uint64_t)now.tv_sec * 1000000000 +
+                              (uint64_t)now.tv_nsec,
+                          str_from(frontend->policy->namespace),
+                          str_from(frontend->path)) == 0)
+        frontend_record(frontend, strbuf_str(&line));
+    audit_budget_forget(&frontend->budget);
+}
+
+static void on_summary(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    put_summary(arg);
+}
+
+bool frontend_sums_up(struct frontend *frontend, const struct audit_facts *end)
+{
+    if (audit_budget_allows(&frontend->budget, end->time_ns,
+                            audit_sink_is_low(frontend->audit)))
+        return false;
+    if (audit_budget_sum_up(&frontend->budget, end))
+        event_add(frontend->summary, &(struct timeval){AUDIT_SUMMARY_S, 0});
+    frontend->counters.audit_summed_up++;
+    return true;
 }
 
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
@@ -47,14 +126,17 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     struct frontend *frontend = xcalloc(1, sizeof(*frontend));
 
     frontend->runtime = runtime;
+    memory_share_init(&frontend->memory, &runtime->memory);
     turn_group_init(&frontend->turns, &runtime->turns);
     frontend->path = xstrdup(policy->listen.path);
     frontend->policy = policy_ref(policy);
     frontend->owned = own_ids_new(LIMIT_OWNED);
+    frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
         (activated != FRONTEND_INHERITS &&
          listener_new(runtime->base, &policy->listen, activated, on_client,
-                      frontend, &frontend->listener, why) < 0)) {
+                      frontend, &frontend->listener, why) < 0) ||
+        take_claim(frontend, policy, &frontend->claim, why) < 0) {
         frontend_free(frontend);
         return NULL;
     }
@@ -76,6 +158,8 @@ int frontend_prepare(struct frontend *frontend, struct policy *policy,
     int r = open_audit(frontend, policy, &frontend->prepared.audit, why);
 
     if (r == 0)
+        r = take_claim(frontend, policy, &frontend->prepared.claim, why);
+    if (r == 0)
         frontend->prepared.policy = policy_ref(policy);
     return r;
 }
@@ -83,6 +167,7 @@ int frontend_prepare(struct frontend *frontend, struct policy *policy,
 void frontend_forget(struct frontend *frontend)
 {
     frontend->prepared.audit = audit_sink_free(frontend->prepared.audit);
+    frontend->prepared.claim = claim_unref(frontend->prepared.claim);
     policy_unref(frontend->prepared.policy);
     frontend->prepared.policy = NULL;
 }
@@ -95,6 +180,9 @@ void frontend_commit(struct frontend *frontend)
     audit_sink_free(frontend->audit);
     frontend->audit = frontend->prepared.audit;
     frontend->prepared.audit = NULL;
+    claim_unref(frontend->claim);
+    frontend->claim = frontend->prepared.claim;
+    frontend->prepared.claim = NULL;
     frontend->policy = frontend->prepared.policy;
     frontend->prepared.policy = NULL;
     frontend->backend =
@@ -122,8 +210,13 @@ void frontend_free(struct frontend *frontend)
         return;
     listener_free(frontend->listener);
     frontend_forget(frontend);
+    if (frontend->audit)
+        put_summary(frontend);
+    event_free(frontend->summary);
     audit_sink_free(frontend->audit);
+    memory_share_fini(&frontend->memory);
     own_ids_free(frontend->owned);
+    claim_unref(frontend->claim);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

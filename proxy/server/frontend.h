@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "policy/isolation/own_ids.h"
+#include "policy/record/audit_budget.h"
 #include "proxy/metrics/counters.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
@@ -18,11 +19,17 @@ struct session;
 struct frontend {
     struct runtime *runtime;
     struct turn_group turns; /* of its sessions */
-    char *path;              /* of the listener */
+    struct memory_share memory;
+    char *path; /* of the listener */
     struct policy *policy;
     struct backend *backend;
     struct audit_sink *audit;
-    struct own_ids *owned; /* what is known to be the namespace's */
+    int64_t match_steps;        /* that name filters may still take */
+    uint64_t match_seen_us;     /* when they were last added to */
+    struct audit_budget budget; /* of records of what changes nothing */
+    struct event *summary;      /* when what is not on record is summed up */
+    struct claim *claim;        /* on its namespace, or NULL */
+    struct own_ids *owned;      /* what is known to be the namespace's */
     struct listener *listener;
     struct counters counters;
     struct session *sessions; /* linked by the sessions themselves */
@@ -33,6 +40,7 @@ struct frontend {
     struct {
         struct policy *policy; /* or NULL */
         struct audit_sink *audit;
+        struct claim *claim;
     } prepared;
     struct frontend *next; /* its server's */
 };
@@ -66,6 +74,19 @@ int frontend_prepare(struct frontend *frontend, struct policy *policy,
 void frontend_commit(struct frontend *frontend);
 /* It stays as it is. */
 void frontend_forget(struct frontend *frontend);
+
+/* Put LINE on record. 0, or a negative errno, which is counted. */
+int frontend_record(struct frontend *frontend, struct str line);
+
+/*
+ * The call of END changes nothing: has its listener's share of the record been
+ * used up (audit_budget.h)? Then it is summed up with others.
+ */
+bool frontend_sums_up(struct frontend *frontend, const struct audit_facts *end);
+
+/* The steps that its clients' name filters may still take, LIMIT_MATCH_RATE
+ * more each second, and that many at most. */
+int64_t *frontend_match_steps(struct frontend *frontend);
 
 /* Say in the log what it serves. */
 void frontend_log(const struct frontend *frontend);

@@ -20,6 +20,8 @@ void runtime_init(struct runtime *runtime)
 {
     *runtime = (struct runtime){.base = event_base_new()};
     runtime->backends = (struct backends){.base = runtime->base};
+    runtime->claims = (struct claims){.base = runtime->base};
+    memory_init(&runtime->memory);
     turns_init(&runtime->turns, runtime->base);
     runtime->log = line_writer_new(STDERR_FILENO, LINE_STREAM, LIMIT_LOG_QUEUE);
     write_on(runtime->base, runtime->log);

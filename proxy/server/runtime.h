@@ -7,6 +7,8 @@
 
 #include "proxy/net/line_writer.h"
 #include "proxy/server/backend.h"
+#include "proxy/server/claim.h"
+#include "proxy/server/memory.h"
 #include "proxy/server/turns.h"
 
 struct runtime {
@@ -14,6 +16,10 @@ struct runtime {
     struct line_writer *log; /* stderr, whose reader may stall */
     struct backends backends;
     struct turns turns;
+    struct memory memory;
+    bool claims_namespaces; /* whoever else serves one on this machine is
+                               refused, or refuses us (claim.h) */
+    struct claims claims;
 };
 
 /* From here on, the log is written by the loop, LIMIT_LOG_QUEUE bytes of it

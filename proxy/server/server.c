@@ -361,6 +361,7 @@ int server_run(const struct server_config *config)
     int r;
 
     runtime_init(&server.runtime);
+    server.runtime.claims_namespaces = !config->shares;
     watch_signals(&server);
     metrics_feed_init(&server.metrics_feed, server.runtime.base,
                       &server.frontends);

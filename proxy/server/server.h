@@ -15,6 +15,7 @@ struct server_config {
     const struct policy_override *overrides;
     size_t override_count;
     bool unconfined; /* without a sandbox */
+    bool shares;     /* other processes may serve the same namespaces */
 };
 
 /* Serve until told to stop. CONFIG must outlive the call. Returns 0; or a

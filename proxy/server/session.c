@@ -35,6 +35,7 @@ static void session_free(struct session *s)
     if (s->next)
         s->next->link = s->link;
     frontend->session_count--;
+    memory_use(&frontend->memory, &s->memory, 0);
     exchange_free(s->exchange);
     backend_unref(s->backend);
     strbuf_fini(&s->held);
@@ -120,6 +121,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     session_wake(s);
 }
 
+void session_account(struct session *s)
+{
+    memory_use(&s->frontend->memory, &s->memory,
+               exchange_memory(s->exchange) + s->held.cap);
+}
+
 /* ---- the only place where wishes become calls ---- */
 
 /*
@@ -156,6 +163,7 @@ static void session_settle(struct session *s)
             break;
         }
     }
+    session_account(s);
     set_timer(s);
 }
 

@@ -27,6 +27,21 @@ static struct own_ids *host_owned(void *arg)
     return s->frontend->owned;
 }
 
+static bool host_has_room(void *arg, size_t more)
+{
+    struct session *s = arg;
+
+    session_account(s);
+    return memory_has_room(&s->frontend->memory, more);
+}
+
+static int64_t *host_match_steps(void *arg)
+{
+    struct session *s = arg;
+
+    return frontend_match_steps(s->frontend);
+}
+
 static uint64_t host_random(void *arg)
 {
     uint64_t number = 0;
@@ -50,11 +65,14 @@ static int host_audit(void *arg, struct str line)
 {
     struct session *s = arg;
 
-    int r = audit_sink_write(s->frontend->audit, line);
+    return frontend_record(s->frontend, line);
+}
 
-    if (r < 0)
-        s->frontend->counters.audit_failures++;
-    return r;
+static bool host_sum_up(void *arg, const struct audit_facts *end)
+{
+    struct session *s = arg;
+
+    return frontend_sums_up(s->frontend, end);
 }
 
 static void host_ended(void *arg, const struct audit_facts *end)
@@ -93,9 +111,12 @@ void session_host_init(struct session *s, bool busy)
         .policy = host_policy,
         .engine = host_engine,
         .owned = host_owned,
+        .has_room = host_has_room,
+        .match_steps = host_match_steps,
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,
+        .sum_up = host_sum_up,
         .ended = host_ended,
         .identify = host_identify,
         .arg = s,

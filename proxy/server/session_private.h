@@ -39,6 +39,7 @@ struct session {
     bool client_eof; /* read, and told to the exchange once HELD is empty */
     bool told_client_eof, told_engine_eof;
     bool shut[2];
+    size_t memory;      /* of the exchange and the below, as accounted */
     struct strbuf held; /* read from the client, not yet taken */
     struct exchange_host host;
     struct exchange *exchange;
@@ -53,6 +54,9 @@ struct session {
 
 /* Something has changed: have the session's turn come (session.c). */
 void session_wake(struct session *s);
+
+/* Have its listener know how many bytes it holds now. */
+void session_account(struct session *s);
 
 /* Fill s->host. Its peer is the process behind s->fd, as SO_PEERCRED tells. */
 void session_host_init(struct session *s, bool busy);

@@ -189,7 +189,8 @@ class Berth:
         elif STAND_IN:
             raise ValueError("BERTH_STAND_IN is ssh or nothing")
         else:
-            argv = [os.environ["BERTH_BINARY"], "serve",
+            # scenarios have several berths look at one runner's objects
+            argv = [os.environ["BERTH_BINARY"], "serve", "--share-namespace",
                     "--policy", self.dir / "policy.json"]
         with (self.dir / "log").open("wb") as log:
             self.process = subprocess.Popen(

@@ -374,6 +374,7 @@ class Process(Faulty):
         berth.process.wait()
         self.assertTrue(berth.socket.exists())
         berth.process = self.start(os.environ["BERTH_BINARY"], "serve",
+                                   "--share-namespace",
                                    "--policy", berth.dir / "policy.json")
         wait_for("the next one", lambda: answers(berth.socket))
         # first what it could only know from before
@@ -390,8 +391,8 @@ class Process(Faulty):
     def serve(self, berth, *words):
         """Another program with BERTH's policy; returns (rc, stderr)."""
         p = subprocess.run(
-            [os.environ["BERTH_BINARY"], "serve", "--policy",
-             berth.dir / "policy.json", *words], stdin=subprocess.DEVNULL,
+            [os.environ["BERTH_BINARY"], "serve", "--share-namespace",
+             "--policy", berth.dir / "policy.json", *words], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
         return p.returncode, p.stderr.decode()
 
@@ -408,8 +409,9 @@ class Process(Faulty):
             self.assertEqual(rc, 2)
             self.assertIn("a process listens on", err)
         # closed, but the file is there: nobody's any more
-        p = self.start(os.environ["BERTH_BINARY"], "serve", "--policy",
-                       berth.dir / "policy.json", "--listen", f"unix:{other}")
+        p = self.start(os.environ["BERTH_BINARY"], "serve", "--share-namespace",
+                       "--policy", berth.dir / "policy.json",
+                       "--listen", f"unix:{other}")
         wait_for("the stale one", lambda: answers(other))
         p.terminate()
         self.assertEqual(p.wait(PATIENCE), 0)
@@ -419,6 +421,29 @@ class Process(Faulty):
         self.assertEqual(rc, 2)
         self.assertIn("is no socket", err)
         self.assertEqual(other.read_text(), "precious")
+
+    def test_one_process_serves_a_namespace(self):
+        policy = self.policy_of(self.another())
+        policy["namespace"] = "claimed"
+        policy["listen"]["path"] = str(self.dir / "one.sock")
+        (self.dir / "one.json").write_text(json.dumps(policy))
+        one = self.start(os.environ["BERTH_BINARY"], "serve", "--policy",
+                         self.dir / "one.json")
+        wait_for("the first", lambda: answers(self.dir / "one.sock"))
+        # whatever else differs
+        policy["upstream"]["wait"] = "7s"
+        policy["listen"]["path"] = str(self.dir / "two.sock")
+        (self.dir / "two.json").write_text(json.dumps(policy))
+        two = subprocess.run(
+            [os.environ["BERTH_BINARY"], "serve", "--policy",
+             self.dir / "two.json"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE)
+        self.assertEqual(two.returncode, 2)
+        self.assertIn(f"another berth (process {one.pid}) serves the namespace "
+                      "claimed on the same engine", two.stderr.decode())
+        self.assertFalse((self.dir / "two.sock").exists())
+        one.terminate()
+        self.assertEqual(one.wait(PATIENCE), 0)
 
     def test_mode_and_group_of_the_socket(self):
         berth = self.another()

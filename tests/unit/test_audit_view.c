@@ -138,6 +138,41 @@ static void what_clients_wrote_does_nothing_to_a_terminal(void **state)
           "/a\\x1b[2J image=x\\x0a\\x9b1m\xc3\xa9\\x7f\n");
 }
 
+static const char summary[] =
+    "{\"time\":\"2026-01-31T12:00:10.123456Z\",\"event\":\"summary\","
+    "\"namespace\":\"r1\",\"since\":\"2026-01-31T12:00:00.100000Z\","
+    "\"calls\":20000,\"verdicts\":{\"deny\":20000},"
+    "\"operations\":{\"none\":20000}}";
+
+static void what_is_summed_up_is_a_line_too(void **state)
+{
+    (void)state;
+    shows(summary, "2026-01-31T12:00:10.123  r1        20000 calls since "
+                   "2026-01-31T12:00:00.100 are not shown: deny=20000 "
+                   "none=20000\n");
+}
+
+static void a_summary_is_shown_where_its_calls_may_be_wanted(void **state)
+{
+    json_t *record = json_loads(summary, 0, NULL);
+    struct audit_filter all = {0}, deny = {.verdict = "deny"},
+                        allow = {.verdict = "allow"},
+                        other = {.namespace_ = "r2"},
+                        later = {.since = "2026-01-31T13"},
+                        one = {.container = "db"},
+                        list = {.operations = S("ContainerList")};
+
+    (void)state;
+    assert_true(audit_filter_takes(&all, record));
+    assert_true(audit_filter_takes(&deny, record));
+    assert_false(audit_filter_takes(&allow, record));
+    assert_false(audit_filter_takes(&other, record));
+    assert_false(audit_filter_takes(&later, record));
+    assert_false(audit_filter_takes(&one, record));
+    assert_false(audit_filter_takes(&list, record));
+    json_decref(record);
+}
+
 static void a_record_may_lack_everything(void **state)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(4096);
@@ -160,6 +195,8 @@ int main(void)
         cmocka_unit_test(a_call_is_a_line),
         cmocka_unit_test(a_refusal_says_why),
         cmocka_unit_test(what_clients_wrote_does_nothing_to_a_terminal),
+        cmocka_unit_test(what_is_summed_up_is_a_line_too),
+        cmocka_unit_test(a_summary_is_shown_where_its_calls_may_be_wanted),
         cmocka_unit_test(a_record_may_lack_everything),
     };
 
