@@ -135,9 +135,9 @@
 #define LIMIT_MATCH_RATE  4000000    /* and of a listener's, each second */
 
 /* builds with BuildKit */
-#define LIMIT_PB_DEPTH      64         /* levels of a protobuf message */
-#define LIMIT_PB_VALUES     131072     /* values in it; each costs memory */
-#define LIMIT_BUILD_ID      128        /* a client's name of a build, a session */
+#define LIMIT_PB_DEPTH      64     /* levels of a protobuf message */
+#define LIMIT_PB_VALUES     131072 /* values in it; each costs memory */
+#define LIMIT_BUILD_ID      128    /* a client's name of a build, a session */
 #define LIMIT_BUILD_TEXT    (64 * KIB) /* one option of a build */
 #define LIMIT_BUILD_RULES   1024       /* of a client's source policy */
 #define LIMIT_BUILD_DIGESTS 4096       /* of its own builds, per tunnel */
@@ -146,9 +146,9 @@
 #define LIMIT_BUILD_NOTE    256        /* bytes of each */
 
 /* what judging one request may leave behind */
-#define LIMIT_CHANGES 64 /* further ones are counted */
+#define LIMIT_CHANGES  64 /* further ones are counted */
 #define LIMIT_WARNINGS 16 /* further ones are left out */
-#define LIMIT_NEEDS   8
+#define LIMIT_NEEDS    8
 
 /* a Dockerfile of the classic builder */
 #define LIMIT_DOCKERFILE         MIB        /* and a .dockerignore */

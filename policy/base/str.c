@@ -259,8 +259,9 @@ int strbuf_addf(struct strbuf *buf, const char *format, ...)
 }
 
 /* U+2028 to U+202E and U+2066 to U+2069 in UTF-8: they end lines, or turn the
- * text that follows round, in terminals and editors; U+200E and U+200F, too, and
- * U+061C. Returns how many bytes such a character has at the start of S, or 0. */
+ * text that follows round, in terminals and editors; U+200E and U+200F, too,
+ * and U+061C. Returns how many bytes such a character has at the start of S, or
+ * 0. */
 static size_t misleads(struct str s)
 {
     const unsigned char *at = (const unsigned char *)s.ptr;
@@ -269,8 +270,8 @@ static size_t misleads(struct str s)
         return 2;
     if (s.len < 3 || at[0] != 0xe2)
         return 0;
-    if (at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f ||
-                          (at[2] >= 0xa8 && at[2] <= 0xae)))
+    if (at[1] == 0x80 &&
+        (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae)))
         return 3;
     return at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9 ? 3 : 0;
 }

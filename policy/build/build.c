@@ -87,9 +87,9 @@ int build_status_of(const struct verdict *why)
 
 /* ---- refusing and noting ---- */
 
-static bool refuse(struct build_call *call, int status, bool always,
-                   const char *rule, const char *field, const char *format,
-                   va_list args)
+__attribute__((format(printf, 6, 0))) static bool
+refuse(struct build_call *call, int status, bool always, const char *rule,
+       const char *field, const char *format, va_list args)
 {
     char text[LIMIT_REASON];
     struct verdict verdict = {0};

@@ -71,9 +71,10 @@ static bool check_group(struct str text, struct strbuf *why)
                (c == '-' && !edge);
     }
     if (!good)
-        strbuf_addf(why, "is no name for a group; write one like \"team-a\", "
-                         "of small letters, digits and single \"-\", %d at "
-                         "most",
+        strbuf_addf(why,
+                    "is no name for a group; write one like \"team-a\", "
+                    "of small letters, digits and single \"-\", %d at "
+                    "most",
                     LIMIT_NAMESPACE);
     return good;
 }

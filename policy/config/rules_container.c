@@ -4,10 +4,10 @@
 #include "policy/config/host_path.h"
 #include "policy/config/rules.h"
 
-#define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
-#define GIB (1024 * MIB)
+#define PIB  ((double)((uint64_t)1 << 50)) /* more than there is */
+#define GIB  (1024 * MIB)
 #define HOUR 3600000 /* milliseconds */
-#define DAY (24 * HOUR)
+#define DAY  (24 * HOUR)
 
 static const char *const mount_modes[] = {"ro", "rw", NULL};
 

@@ -98,7 +98,7 @@ static bool is_stage_name(struct str name)
 static int split_from(const struct dockerfile_line *line, struct str *base,
                       struct str *as, struct verdict *why)
 {
-    struct str words[3];
+    struct str words[3] = {0};
     size_t count = dockerfile_words(line->args, words, 3);
 
     *as = S("");

@@ -36,9 +36,8 @@ static int add_url(struct walk *walk, struct str url)
         return dockerfile_refuse(walk->why, walk->number,
                                  "a Dockerfile may ADD %d addresses",
                                  LIMIT_DOCKERFILE_URLS);
-    df->urls = realloc(df->urls, (df->url_count + 1) * sizeof(*df->urls));
     if (!df->urls)
-        abort();
+        df->urls = xcalloc(LIMIT_DOCKERFILE_URLS, sizeof(*df->urls));
     df->urls[df->url_count++] = xstr_dup(url);
     return 0;
 }

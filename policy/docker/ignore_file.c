@@ -41,9 +41,7 @@ static void clean_path(struct strbuf *out, struct str path)
         str_cut(path, '/', &part, &path);
         if (part.len == 0 || str_eq(part, S(".")))
             continue;
-        if (!str_eq(part, S("..")))
-            put_part(out, rooted, part);
-        else if (!drop_part(out, rooted) && !rooted)
+        if (!str_eq(part, S("..")) || (!drop_part(out, rooted) && !rooted))
             put_part(out, rooted, part);
     }
     if (out->len == 0)

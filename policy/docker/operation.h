@@ -185,8 +185,9 @@ enum operation {
 
 /* Facts of an operation; OP_NONE is called "none" and has no others. */
 /*
- * What an engine that is in no swarm answers OPERATION with, and 503; NULL where
- * it would carry it out. For tools that look for a swarm and go on without.
+ * What an engine that is in no swarm answers OPERATION with, and 503; NULL
+ * where it would carry it out. For tools that look for a swarm and go on
+ * without.
  */
 const char *operation_swarm_refusal(enum operation operation);
 

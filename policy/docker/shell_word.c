@@ -20,7 +20,7 @@ static bool is_over(const struct expansion *ex)
 
 static char peek(const struct expansion *ex)
 {
-    return is_over(ex) ? '\0' : ex->text.ptr[ex->at];
+    return is_over(ex) || !ex->text.ptr ? (char)0 : ex->text.ptr[ex->at];
 }
 
 static bool looks_at(const struct expansion *ex, char c)

@@ -102,7 +102,8 @@ static bool unquote(struct str word, struct strbuf *out)
     char quote = '\0';
 
     for (size_t i = 0; i < word.len; i++) {
-        char c = word.ptr[i], next = i + 1 < word.len ? word.ptr[i + 1] : '\0';
+        char c = word.ptr[i];
+        char next = i + 1 < word.len ? word.ptr[i + 1] : (char)0;
 
         if (c == quote) {
             quote = '\0';

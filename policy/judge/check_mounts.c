@@ -81,13 +81,15 @@ static bool judge_socket(struct judge *judge, const struct place *place,
     wish->left_out = str_eq(instead, S(MOUNT_NOTHING));
     wish->listed = !wish->left_out;
     if (wish->left_out)
-        judge_warn(judge, "%.*s is not mounted: it is the whole host, and the "
-                          "policy says \"" MOUNT_NOTHING
-                          "\" in container.engine_socket",
+        judge_warn(judge,
+                   "%.*s is not mounted: it is the whole host, and the "
+                   "policy says \"" MOUNT_NOTHING
+                   "\" in container.engine_socket",
                    STR_FMT(str_head(wish->source, 100)));
     else
-        judge_warn(judge, "%.*s is the socket that the policy has in its place "
-                          "(container.engine_socket)",
+        judge_warn(judge,
+                   "%.*s is the socket that the policy has in its place "
+                   "(container.engine_socket)",
                    STR_FMT(str_head(wish->source, 100)));
     return wish->left_out || strbuf_add(&wish->host, instead) == 0;
 }
@@ -138,8 +140,9 @@ static bool judge_source(struct judge *judge, const struct place *place,
                       STR_FMT(str_head(source, 200))))
         return false;
     if (wish->force_read_only)
-        judge_warn(judge, "%.*s is mounted read-only, as the policy has it in "
-                          "container.mounts",
+        judge_warn(judge,
+                   "%.*s is mounted read-only, as the policy has it in "
+                   "container.mounts",
                    STR_FMT(str_head(source, 200)));
     if (mount_rule_map(rule, source, &wish->host) != 0)
         return judge_refuse(judge, 403, "container.mounts", place,
@@ -222,9 +225,9 @@ static bool put_mount(struct judge *judge, const struct place *place,
                       "engine create; leave them out, or have the policy say "
                       "\"create\": true in container.mounts"))
         return false;
-    mount = json_pack("{s:s, s:s%, s:s%}", "Type", "bind", "Source",
-                      wish->host.ptr, wish->host.len, "Target",
-                      spec->target.ptr, spec->target.len);
+    mount =
+        json_pack("{s:s, s:s%, s:s%}", "Type", "bind", "Source", wish->host.ptr,
+                  wish->host.len, "Target", spec->target.ptr, spec->target.len);
     if (read_only)
         json_object_set_new(mount, "ReadOnly", json_true());
     if (spec->propagation.len)

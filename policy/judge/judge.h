@@ -81,8 +81,8 @@ struct judgement {
     struct lack *lacks;      /* room for LIMIT_LACKS, or NULL: of all that was
                                 refused or passed over, what could be helped */
     size_t lack_count;
-    json_t *warnings; /* a list of sentences for the client whose request
-                         is carried out otherwise than asked; or NULL */
+    json_t *warnings;   /* a list of sentences for the client whose request
+                           is carried out otherwise than asked; or NULL */
     struct need *needs; /* room for LIMIT_NEEDS, or NULL */
     size_t need_count;
 };

@@ -249,15 +249,14 @@ void grpc_flow_data(struct grpc_call *call, enum grpc_way way, struct str data)
     struct call_way *w = &call->way[way];
     struct h2_stream *target = target_of(call, way);
 
-    if (call->state == CALL_ENDED) {
-        consume(call, way, data.len);
-    } else if (w->flow != GRPC_BYTES) {
+    if (call->state != CALL_ENDED && w->flow != GRPC_BYTES) {
         w->in.max = LIMIT_GRPC_HELD; /* the window is less */
         if (bytes_add(&w->in, data) == 0)
             grpc_flow_go_on(call, way);
         else
             refuse(call, GRPC_RESOURCE_EXHAUSTED, "too much was sent at once");
-    } else if (target && (way == GRPC_REQUEST || call->answered)) {
+    } else if (call->state != CALL_ENDED && target &&
+               (way == GRPC_REQUEST || call->answered)) {
         h2_stream_write(target, data); /* consumed when it has left */
     } else {
         consume(call, way, data.len);

@@ -61,13 +61,15 @@ struct leg {
     bool gone; /* its streams are closed, and no more come */
 };
 
+LIST_HEAD(grpc_calls, grpc_call);
+
 struct grpc_tunnel {
     enum grpc_kind kind;
     const struct grpc_judge *judge;
     void *arg;
     struct grpc_call *parent; /* whose messages carry this tunnel, or NULL */
     struct leg legs[2];       /* by way */
-    LIST_HEAD(, grpc_call) calls;
+    struct grpc_calls calls;
     size_t call_count;
     size_t gathered; /* bytes of messages that are coming */
 };

@@ -21,6 +21,8 @@ struct parked {
     unsigned turns;        /* how long it has been idle */
 };
 
+TAILQ_HEAD(pool_waiters, pool_waiter);
+
 struct pool {
     struct upstream *upstream;
     struct event *turn;
@@ -31,7 +33,7 @@ struct pool {
     unsigned idle_count;
     unsigned used;
     unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
-    TAILQ_HEAD(, pool_waiter) waiters;
+    struct pool_waiters waiters;
     unsigned waiting;
     unsigned failures; /* streams that did not open, each told to one taker */
     struct strbuf why; /* of the last of them */

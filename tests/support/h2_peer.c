@@ -9,7 +9,7 @@ static struct peer_stream *stream_new(struct h2_peer *peer, int32_t id)
 {
     struct peer_stream *stream = xcalloc(1, sizeof(*stream));
 
-    assert(peer->count < sizeof(peer->streams) / sizeof(*peer->streams));
+    assert(peer->count < PEER_STREAMS);
     stream->id = id;
     stream->head.max = stream->trailers.max = (size_t)4 << 20;
     stream->data.max = KEPT;

@@ -24,11 +24,13 @@ struct peer_stream {
     struct strbuf out_trailers; /* "name: value\n" */
 };
 
+enum { PEER_STREAMS = 1024 };
+
 struct h2_peer {
     nghttp2_session *ng;
     bool server, stalled, goaway;
     size_t pings; /* that were answered */
-    struct peer_stream *streams[1024];
+    struct peer_stream *streams[PEER_STREAMS];
     size_t count;
 };
 

@@ -4,6 +4,10 @@
 
 #define NAME "io.containerd.image.name"
 
+#define DIGEST                                                                 \
+    "sha256:"                                                                  \
+    "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f"
+
 static struct str ns = STR("r1");
 
 static void check(enum archive_file file, const struct archive_names *names,
@@ -55,13 +59,9 @@ static void names_become_own_tags_and_names_again(void **state)
 static void names_that_no_runner_may_write_are_refused(void **state)
 {
     static const char *const names[] = {
-        "r2.berth.invalid/app:1",
-        "R2.Berth.Invalid/app:1",
-        "r2.berth.invalid:443/app:1",
-        "docker.io/r2.berth.invalid/app:1",
-        "push.berth.invalid/app:1",
-        "sha256:"
-        "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f",
+        "r2.berth.invalid/app:1",     "R2.Berth.Invalid/app:1",
+        "r2.berth.invalid:443/app:1", "docker.io/r2.berth.invalid/app:1",
+        "push.berth.invalid/app:1",   DIGEST,
     };
     struct archive_names in = archive_names_to_engine(&ns);
 

@@ -46,13 +46,14 @@ static void shows(const char *text, const char *expected)
 static void a_value_cannot_pass_for_another_key(void **state)
 {
     (void)state;
-    shows("{\"time\":\"2026-01-31T12:00:00.123456Z\",\"event\":\"decision\","
-          "\"namespace\":\"r1\",\"operation\":\"ContainerCreate\","
-          "\"path\":\"/c\",\"query\":{\"name\":\"x verdict=allow\","
-          "\"a\":\"\",\"b\":\"q\\\"\\\\\"},\"verdict\":\"deny\"}",
-          "2026-01-31T12:00:00.123  r1        deny        ContainerCreate       "
-          "begins            /c name=\"x verdict=allow\" a=\"\" "
-          "b=\"q\\\"\\\\\"\n");
+    shows(
+        "{\"time\":\"2026-01-31T12:00:00.123456Z\",\"event\":\"decision\","
+        "\"namespace\":\"r1\",\"operation\":\"ContainerCreate\","
+        "\"path\":\"/c\",\"query\":{\"name\":\"x verdict=allow\","
+        "\"a\":\"\",\"b\":\"q\\\"\\\\\"},\"verdict\":\"deny\"}",
+        "2026-01-31T12:00:00.123  r1        deny        ContainerCreate       "
+        "begins            /c name=\"x verdict=allow\" a=\"\" "
+        "b=\"q\\\"\\\\\"\n");
 }
 
 static void without_a_filter_each_call_is_there_once(void **state)

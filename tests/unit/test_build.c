@@ -238,7 +238,7 @@ static void check_refusal(const struct test_case *test,
         fprintf(stderr, "%s by %s at %s\n", why->reason, why->rule, why->field);
         wrong(test, "refused", why->reason);
     }
-    if (strcmp(why->rule, rule) != 0)
+    if (rule && strcmp(why->rule, rule) != 0)
         wrong(test, why->reason, why->rule);
     if (field && strcmp(why->field, field) != 0)
         wrong(test, "field", why->field);

@@ -44,19 +44,20 @@ static void what_is_harmless_is_not_told(void **state)
 {
     (void)state;
     assert_string_equal(
-        exposed("{\"container\": {\"capabilities\": [\"NET_RAW\", \"cap_kill\"],"
-                " \"device_requests\": [\"gpu\"],"
-                " \"device_cgroup_rules\": [\"c 10:229 rwm\", \"c 1:3 r\"],"
-                " \"log_drivers\": [\"json-file\", \"journald\"],"
-                " \"storage_options\": [\"size=10g\"],"
-                " \"devices\": [\"/dev/kvm\", \"/dev/fuse:rw\"],"
-                " \"runtimes\": [\"runsc\"],"
-                " \"security_options\": [\"no-new-privileges\"],"
-                " \"mounts\": [{\"source\": \"/srv/shared\"},"
-                " {\"source\": \"/usr/share/zoneinfo\"}]},"
-                " \"network\": {\"subnets\": [\"10.1.0.0/16\", \"fd00::/8\"]},"
-                " \"build\": {\"remotes\": [\"https://github.com/acme/*\"]},"
-                " \"volume\": {\"options\": [\"size=*\"]}}"),
+        exposed(
+            "{\"container\": {\"capabilities\": [\"NET_RAW\", \"cap_kill\"],"
+            " \"device_requests\": [\"gpu\"],"
+            " \"device_cgroup_rules\": [\"c 10:229 rwm\", \"c 1:3 r\"],"
+            " \"log_drivers\": [\"json-file\", \"journald\"],"
+            " \"storage_options\": [\"size=10g\"],"
+            " \"devices\": [\"/dev/kvm\", \"/dev/fuse:rw\"],"
+            " \"runtimes\": [\"runsc\"],"
+            " \"security_options\": [\"no-new-privileges\"],"
+            " \"mounts\": [{\"source\": \"/srv/shared\"},"
+            " {\"source\": \"/usr/share/zoneinfo\"}]},"
+            " \"network\": {\"subnets\": [\"10.1.0.0/16\", \"fd00::/8\"]},"
+            " \"build\": {\"remotes\": [\"https://github.com/acme/*\"]},"
+            " \"volume\": {\"options\": [\"size=*\"]}}"),
         "");
 }
 
@@ -95,7 +96,7 @@ static void each_rule_that_gives_the_host_away_is_told(void **state)
         "{\"container\": {\"engine_socket\": \"/run/docker.sock\"}}",
         "{\"network\": {\"subnets\": [\"0.0.0.0/0\"]}}",
         "{\"network\": {\"subnets\": [\"8.8.8.0/24\"]}}",
-        "{\"network\": {\"options\": [\"com.docker.network.bridge.name=docker0\"]}}",
+        "{\"network\": {\"options\": [\"com.docker.network.bridge.*\"]}}",
         "{\"network\": {\"endpoint_options\": [\"x=*\"]}}",
         "{\"network\": {\"config_only\": true}}",
         "{\"build\": {\"remotes\": [\"http://10.0.0.1/*\"]}}",

@@ -196,10 +196,8 @@ static void answer_needs(const struct test_case *test,
                          struct judgement *judgement)
 {
     static const char *const names[] = {
-        [NEED_COUNT] = "count",
-        [NEED_CONTAINER] = "container",
-        [NEED_IMAGE] = "image",
-        [NEED_OWN_IMAGE] = "own image",
+        [NEED_COUNT] = "count",   [NEED_CONTAINER] = "container",
+        [NEED_IMAGE] = "image",   [NEED_OWN_IMAGE] = "own image",
         [NEED_ENGINE] = "engine",
     };
     const json_t *wanted = json_object_get(test->json, "needs");

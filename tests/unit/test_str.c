@@ -88,11 +88,11 @@ static void what_misleads_a_reader_is_shown_as_bytes(void **state)
     (void)state;
     /* U+202E, U+2028, U+2066, U+061C, U+200F; a U+2027, U+202F, U+2065 and
      * U+206A beside them pass, and so does a character that is cut */
-    assert_int_equal(strbuf_add_visible(
-                         &buf, S("a\xe2\x80\xae"
-                                 "b\xe2\x80\xa8\xe2\x81\xa6\xd8\x9c"
-                                 "c\xe2\x80\x8f\n")),
-                     0);
+    assert_int_equal(
+        strbuf_add_visible(&buf, S("a\xe2\x80\xae"
+                                   "b\xe2\x80\xa8\xe2\x81\xa6\xd8\x9c"
+                                   "c\xe2\x80\x8f\n")),
+        0);
     assert_string_equal(strbuf_cstr(&buf),
                         "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\xe2\\x81\\xa6"
                         "\\xd8\\x9cc\\xe2\\x80\\x8f\\x0a");
