@@ -45,6 +45,7 @@
 #define LIMIT_STATEMENTS  (16 * KIB) /* the changes of a commit or an import */
 #define LIMIT_VARIABLES   16         /* lines of them that name a variable */
 #define LIMIT_COMMIT_ENV  (64 * KIB) /* the variables themselves */
+#define LIMIT_PORTS       262144     /* that the filters of one list name */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
 #define LIMIT_MEMORY        (512 * MIB) /* of all of them in the process */

@@ -349,6 +349,28 @@ static void add_aliases(struct rewrite *rw, json_t *host, struct str name)
         json_object_del(rw->draft, "NetworkingConfig");
 }
 
+/*
+ * What a container says of its health, the judge has held to the policy; what
+ * it leaves out, an engine takes from the image, which may come from anywhere.
+ */
+static void hold_health(struct rewrite *rw, const json_t *image)
+{
+    static const char *const keys[] = {"Interval", "StartInterval"};
+    const json_t *theirs =
+        json_object_get(json_object_get(image, "Config"), "Healthcheck");
+    const json_t *ours = json_object_get(rw->draft, "Healthcheck");
+    json_int_t least = (json_int_t)rw->context.health_interval * 1000000;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        json_int_t asked = json_integer_value(json_object_get(ours, keys[i]));
+        json_int_t given = json_integer_value(json_object_get(theirs, keys[i]));
+
+        if (asked == 0 && given != 0 && given < least)
+            json_object_set_new(object_at(rw->draft, "Healthcheck"), keys[i],
+                                json_integer(least));
+    }
+}
+
 void rewrite_container_create(struct rewrite *rw)
 {
     struct str name, given;
@@ -372,6 +394,7 @@ void rewrite_container_create(struct rewrite *rw)
     if (rewrite_is_refused(rw))
         return;
     label_anonymous_volumes(rw, host, image);
+    hold_health(rw, image);
     if (is_default)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_NETWORK,
                             json_string("default"));

@@ -109,6 +109,58 @@ bool query_set(struct judge *judge, const struct query_field *field,
                       field->key, field->rule);
 }
 
+/* How many ports "80", "80-90" or "80-90/tcp" names. */
+static size_t count_ports(struct str text)
+{
+    struct str ports, protocol, from, to;
+    uint64_t low = 0, high = 0;
+
+    str_cut(text, '/', &ports, &protocol);
+    if (!str_cut(ports, '-', &from, &to) || str_to_u64(from, &low) ||
+        str_to_u64(to, &high) || high < low || high > UINT16_MAX)
+        return 1; /* or none, which the engine says */
+    return (size_t)(high - low + 1);
+}
+
+static size_t count_ranges(json_t *values)
+{
+    const char *key;
+    json_t *value;
+    size_t i, sum = 0;
+
+    json_array_foreach(values, i, value)
+    {
+        sum += count_ports(json_text(value));
+    }
+    json_object_foreach(values, key, value)
+    {
+        sum += count_ports(str_from(key));
+    }
+    return sum;
+}
+
+/* An engine writes down every single port of the ranges in these filters. What
+ * is no JSON, it refuses by itself. */
+bool query_ports(struct judge *judge, const struct query_field *field,
+                 const struct place *place, struct str value)
+{
+    json_auto_t *filters = NULL;
+    struct verdict why;
+    size_t count;
+
+    (void)field;
+    if (value.len == 0 ||
+        json_strict_parse(value, place->key, &filters, &why) != 0)
+        return true;
+    count = count_ranges(json_object_get(filters, "publish")) +
+            count_ranges(json_object_get(filters, "expose"));
+    return count <= LIMIT_PORTS ||
+           judge_refuse(judge, 400, "request.query", place,
+                        "these filters name %zu ports, all of which the engine "
+                        "would write down; name %d at most",
+                        count, LIMIT_PORTS);
+}
+
 /* It is a part of a path in the engine. */
 bool query_checkpoint(struct judge *judge, const struct query_field *field,
                       const struct place *place, struct str value)

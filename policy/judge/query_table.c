@@ -24,6 +24,7 @@ static const struct field json_outputs = {"outputs", FIELD_STRUCTS, .of = &outpu
 
 const struct query_field query_fields[] = {
     {OP_CONTAINER_TOP,       "ps_args",        query_ps},
+    {OP_CONTAINER_LIST,      "filters",        query_ports},
     {OP_CONTAINER_START,     "checkpoint",     query_checkpoint, RULE(container.checkpoints, bool)},
     {OP_CONTAINER_STOP,      "t",              query_stop_time},
     {OP_CONTAINER_RESTART,   "t",              query_stop_time},

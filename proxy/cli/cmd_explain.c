@@ -58,6 +58,9 @@ static void judge_raw(struct request *rq, const struct policy *policy,
 {
     const struct rewrite_context context = {.ns = str_from(policy->namespace),
                                             .engine_minor = ASSUMED_API_MINOR,
+                                            .health_interval =
+                                                policy->rules.container.limits
+                                                    .health_interval,
                                             .log_driver = S("json-file")};
     struct str data;
     size_t used;

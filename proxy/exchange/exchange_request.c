@@ -130,6 +130,7 @@ static void judge(struct exchange *ex)
     const struct rewrite_context context = {
         .ns = str_from(ex->policy->namespace),
         .engine_minor = host->engine(host->arg)->minor,
+        .health_interval = ex->policy->rules.container.limits.health_interval,
         .log_driver = str_from(host->engine(host->arg)->log_driver),
         .owned = host->owned(host->arg),
         .random = host->random(host->arg),

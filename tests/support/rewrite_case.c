@@ -315,6 +315,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
     json_t *engine = json_object_get(one, "engine");
     struct rewrite_context context = {
         .ns = S("r1"),
+        .health_interval = 100,
         .engine_minor = engine ? (unsigned)json_integer_value(engine) : 45,
         .owned = own_ids_new(64),
         .lookups = &run.lookups,
