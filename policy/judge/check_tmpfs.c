@@ -53,6 +53,24 @@ static bool option_is_good(struct judge *judge, const struct place *place,
                       STR_FMT(str_head(name, 40)));
 }
 
+/* The largest page that a host of an engine may have. */
+enum { PAGE_BYTES_SHIFT = 16 };
+
+/* Another way to say the size, in pages; the last one counts. */
+static bool blocks_are_good(struct judge *judge, const struct place *place,
+                            struct str value)
+{
+    uint64_t limit = judge->rules->container.limits.tmpfs, blocks;
+
+    return limit == UINT64_MAX ||
+           (parse_size(value, &blocks) && blocks &&
+            blocks <= limit >> PAGE_BYTES_SHIFT) ||
+           judge_refuse(judge, 403, "container.limits.tmpfs", place,
+                        "nr_blocks counts pages of up to 64 KiB, and a tmpfs "
+                        "may have %llu bytes here; ask for a size instead",
+                        (unsigned long long)limit);
+}
+
 /* "rw,noexec,size=64m"; *SIZED: is there a size? */
 static bool options_are_good(struct judge *judge, const struct place *place,
                              struct str options, bool *sized)
@@ -67,6 +85,9 @@ static bool options_are_good(struct judge *judge, const struct place *place,
             continue;
         str_cut(word, '=', &name, &value);
         if (!option_is_good(judge, place, name))
+            return false;
+        if (str_eq(name, S("nr_blocks")) &&
+            !blocks_are_good(judge, place, value))
             return false;
         if (!str_eq(name, S("size")))
             continue;
@@ -128,6 +149,9 @@ bool check_tmpfs_options(struct judge *judge, const struct field *field,
                                 "one option has one name; the size goes into "
                                 "SizeBytes");
         if (!option_is_good(judge, &at, name))
+            return false;
+        if (str_eq(name, S("nr_blocks")) &&
+            !blocks_are_good(judge, &at, json_text(json_array_get(option, 1))))
             return false;
     }
     return true;
