@@ -30,9 +30,10 @@
 #define LIMIT_JSON_DEPTH   64
 #define LIMIT_JSON_VALUES  65536 /* of one request; each costs memory */
 #define LIMIT_LABELS                                                           \
-    (256 * KIB)          /* of one object; every list has them, and some       \
-                            keep a whole file of 100 KB in one */
-#define LIMIT_ALIASES 64 /* of a container on one network */
+    (256 * KIB) /* of one object; every list has them, and some                \
+                   keep a whole file of 100 KB in one */
+#define LIMIT_EXEC    (256 * KIB) /* an exec: the engine keeps it whole */
+#define LIMIT_ALIASES 64          /* of a container on one network */
 
 /* what an engine would execute, allocate or wait by */
 #define LIMIT_LOG_TAG     KIB        /* a log tag, which is a Go template */
@@ -145,6 +146,8 @@
 #define LIMIT_BUILD_BLOB    (4 * MIB)  /* of content that is looked into */
 #define LIMIT_BUILD_NOTES   256        /* of each kind on record, per call */
 #define LIMIT_BUILD_NOTE    256        /* bytes of each */
+/* what one namespace takes of its engine */
+#define LIMIT_LOST 64 /* requests without a reply, listed one by one */
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES  64 /* further ones are counted */

@@ -22,6 +22,20 @@ enum policy_isolation {
     POLICY_NO_ISOLATION, /* all of the engine, under the engine's names */
 };
 
+/* What the namespace may have of the engine, all in all; what is not limited is
+ * the highest value of its type. */
+struct namespace_limits {
+    unsigned containers, networks, volumes;
+    /* of containers that run, by a label of theirs: not without isolation */
+    unsigned ports;  /* published */
+    uint64_t memory; /* bytes */
+    double cpus;
+    unsigned pids;
+    unsigned builds, pulls; /* at a time */
+    unsigned requests;      /* a second */
+    unsigned wait;          /* milliseconds, for its turn */
+};
+
 struct listen_policy {
     char *path;       /* of the Unix socket */
     unsigned mode;    /* of the same, 0660 */
@@ -72,6 +86,7 @@ struct policy {
     unsigned version;
     char *preset; /* or NULL */
     char *namespace;
+    struct namespace_limits limits;
     enum policy_mode mode;
     enum policy_isolation isolation;
     struct listen_policy listen;

@@ -9,6 +9,8 @@ static const char *const modes[] = {"enforce", "report-only", NULL};
 static const char *const isolations[] = {"namespace", "none", NULL};
 static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
 
+#define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
+
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
 /* Would anybody on the way be able to read, change or take over? */
@@ -39,6 +41,54 @@ static bool way_is_safe(const void *object, const char **key,
 }
 
 // clang-format off
+static const struct setting share_rows[] = {
+    {"containers", INTEGER_AT(struct namespace_limits, containers), "null",
+     .max = 1000000, .help = "containers at a time, those that have ended "
+     "too; null: no limit"},
+    {"networks", INTEGER_AT(struct namespace_limits, networks), "null",
+     .max = 1000000, .help = "networks, besides the one that stands for "
+     "\"bridge\""},
+    {"volumes", INTEGER_AT(struct namespace_limits, volumes), "null",
+     .max = 1000000, .help = "volumes, those without a name too"},
+    {"ports", INTEGER_AT(struct namespace_limits, ports), "null",
+     .max = 1000000, .help = "ports that running containers publish"},
+    {"memory", SIZE_AT(struct namespace_limits, memory), "null",
+     .min = 6 * MIB, .max = PIB,
+     .help = "memory of all running containers together; each then needs a "
+     "limit, its own or container.defaults.memory"},
+    {"cpus", NUMBER_AT(struct namespace_limits, cpus), "null", .min = 0.01,
+     .max = 4096, .help = "the same for CPUs"},
+    {"pids", INTEGER_AT(struct namespace_limits, pids), "null", .min = 1,
+     .max = 4194304, .help = "the same for processes"},
+    {"builds", INTEGER_AT(struct namespace_limits, builds), "null", .min = 1,
+     .max = 10000, .help = "builds at a time; further ones wait"},
+    {"pulls", INTEGER_AT(struct namespace_limits, pulls), "null", .min = 1,
+     .max = 10000, .help = "pulls at a time; further ones wait"},
+    {"requests", INTEGER_AT(struct namespace_limits, requests), "null",
+     .min = 1, .max = 1000000, .help = "requests a second, and as many at "
+     "once after a quiet second"},
+    {"wait", DURATION_AT(struct namespace_limits, wait), "\"10m\"",
+     .min = 100, .max = 24 * HOUR,
+     .help = "how long a request waits for its turn"},
+};
+static const struct shape share_shape =
+    SHAPE(struct namespace_limits, share_rows);
+
+/* Its members are the policy's own. */
+static const struct setting namespace_rows[] = {
+    {"name", STRING_AT(struct policy, namespace), NULL,
+     .check = check_namespace, .pattern = PATTERN_NAMESPACE,
+     .help = "the runner's own name, that everything it makes is kept under"},
+    {"limits", OBJECT_AT(struct policy, limits), .of = &share_shape,
+     .help = "what it may have of the engine, all in all"},
+};
+static const struct shape namespace_shape = {
+    .rows = namespace_rows,
+    .count = sizeof(namespace_rows) / sizeof(namespace_rows[0]),
+    .size = sizeof(struct policy),
+    .lone = "name",
+};
+
 static const struct setting listen_rows[] = {
     {"path", STRING_AT(struct listen_policy, path),
      "\"/run/berth/docker.sock\"", .check = check_socket_path,
@@ -171,9 +221,9 @@ static const struct setting policy_rows[] = {
      .check = preset_check, .word_at = preset_word_at,
      .help = "a policy that comes with berth, to which this one adds; its own "
              "keys go before the preset's"},
-    {"namespace", STRING_AT(struct policy, namespace), NULL,
-     .check = check_namespace, .pattern = PATTERN_NAMESPACE,
-     .help = "the runner's own name, that everything it makes is kept under"},
+    {"namespace", SETTING_OBJECT, 0, .of = &namespace_shape,
+     .help = "whose everything is that is made here: a name, or an object with "
+             "its name and limits"},
     {"mode", ENUM_AT(struct policy, mode), "\"enforce\"", .words = modes,
      .help = "report-only records what would be refused, and lets it pass"},
     {"isolation", ENUM_AT(struct policy, isolation), "\"namespace\"",

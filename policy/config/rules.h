@@ -32,6 +32,7 @@ struct limit_rules {
     unsigned cpu_shares;
     unsigned pids;
     unsigned count;                /* containers of one namespace at a time */
+    unsigned execs;                /* of one container at a time */
     uint64_t log_size, log_buffer; /* bytes */
     unsigned log_files;
     unsigned stop_timeout;    /* milliseconds */

@@ -136,7 +136,11 @@ static const struct setting limit_rows[] = {
      .help = "the most processes and threads of a container; who asks for "
              "nothing gets it; null: no limit"},
     {"count", INTEGER_AT(struct limit_rules, count), "null", .max = 1000000,
-     .help = "the most containers at a time; null: no limit"},
+     .help = "an older name of namespace.limits.containers; the lower one "
+             "holds"},
+    {"execs", INTEGER_AT(struct limit_rules, execs), "null", .min = 1, .max = 1000000,
+     .help = "the most execs of one container at a time, made or running; "
+             "null: no limit"},
     {"log_size", SIZE_AT(struct limit_rules, log_size), "\"10g\"", .min = MIB, .max = PIB,
      .help = "the most that the files of a container's log may have together (max-size times max-file)"},
     {"log_files", INTEGER_AT(struct limit_rules, log_files), "100", .min = 1, .max = 10000,

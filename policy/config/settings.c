@@ -348,6 +348,38 @@ static void check_whole(struct reader *reader, const struct shape *shape,
            strbuf_str(&why));
 }
 
+static bool is_lone(const struct shape *shape, const json_t *value)
+{
+    return shape->lone != NULL && value != NULL && !json_is_object(value);
+}
+
+/* What VALUE, an object or what stands for one, says of KEY. */
+static const json_t *value_at(const struct shape *shape, const json_t *value,
+                              const char *key)
+{
+    if (!is_lone(shape, value))
+        return json_object_get(value, key);
+    return strcmp(shape->lone, key) == 0 ? value : NULL;
+}
+
+/* The place of KEY: the object's own for one that is said in its place, or that
+ * would best be. */
+static struct json_path path_of(const struct shape *shape,
+                                const struct node *node, const char *key)
+{
+    struct json_path inside = {node->path, key, 0};
+
+    if (shape->lone == NULL || strcmp(shape->lone, key) != 0)
+        return inside;
+    for (size_t i = 0; i < LAYERS_MAX; i++) {
+        if (is_lone(shape, node->values[i]))
+            break;
+        if (json_object_get(node->values[i], key) != NULL)
+            return inside;
+    }
+    return *node->path;
+}
+
 static void read_shape(struct reader *reader, const struct shape *shape,
                        const struct node *node, void *object)
 {
@@ -357,18 +389,19 @@ static void read_shape(struct reader *reader, const struct shape *shape,
     for (size_t i = 0; i < reader->layer_count; i++) {
         if (node->values[i] == NULL)
             continue;
-        if (!object_is_sound(reader, shape, i, node))
+        if (!is_lone(shape, node->values[i]) &&
+            !object_is_sound(reader, shape, i, node))
             return; /* all of its keys are missing, too: enough said */
         sound.values[i] = node->values[i];
     }
     for (size_t r = 0; r < shape->count; r++) {
         const struct setting *setting = &shape->rows[r];
-        struct json_path path = {node->path, setting->key, 0};
+        struct json_path path = path_of(shape, node, setting->key);
         struct node child = {.path = &path};
         void *member = (char *)object + setting->offset;
 
         for (size_t i = 0; i < reader->layer_count; i++)
-            child.values[i] = json_object_get(sound.values[i], setting->key);
+            child.values[i] = value_at(shape, sound.values[i], setting->key);
         if (setting->type == SETTING_OBJECT)
             read_shape(reader, setting->of, &child, member);
         else

@@ -73,11 +73,14 @@ struct shape {
     /* After all members: do they go together? As in a row's CHECK; *KEY names
      * the member that is wrong, if one is. */
     bool (*check)(const void *object, const char **key, struct strbuf *why);
+    const char *lone; /* the key that is meant by a value that is no object, or
+                         NULL: "namespace": "r1" is {"name": "r1"} */
 };
 
 #define SHAPE(type, table)                                                     \
     {                                                                          \
-        (table), sizeof(table) / sizeof((table)[0]), sizeof(type), NULL        \
+        .rows = (table), .count = sizeof(table) / sizeof((table)[0]),          \
+        .size = sizeof(type)                                                   \
     }
 
 /* The offset of a member, after a look whether its type is right. (A type

@@ -3,8 +3,6 @@
 #include <limits.h>
 #include <math.h>
 
-enum { DEFAULT_PERIOD = 100000 };
-
 static const int64_t NANO = 1000000000;
 static const int64_t DEFAULT_SHM = 64 * 1024 * 1024;
 
@@ -35,7 +33,7 @@ static int64_t period_of(const struct amounts *amounts)
 {
     int64_t period = amounts->of[AMOUNT_CPU_PERIOD];
 
-    return period > 0 ? period : DEFAULT_PERIOD;
+    return period > 0 ? period : AMOUNT_PERIOD;
 }
 
 int64_t amount_limit(enum amount amount, const struct amounts *amounts,

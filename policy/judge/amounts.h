@@ -25,6 +25,9 @@ enum amount {
         AMOUNT_COUNT
 };
 
+/* The period of a quota that is given without one, microseconds. */
+enum { AMOUNT_PERIOD = 100000 };
+
 struct amounts {
     int64_t of[AMOUNT_COUNT];
 };

@@ -197,6 +197,10 @@ bool check_build_limits(struct judge *judge);
  * LIMITS? */
 bool update_is_within(const struct limit_rules *limits, const json_t *body,
                       const json_t *current);
+/* An update of the quota or the period alone says the other one too, as it is
+ * in CURRENT: another update may change that before this one arrives. */
+void complete_update(struct judge *judge, const struct place *place,
+                     json_t *body, const json_t *current);
 
 /* check_images.c: may the image that was INSPECTED be used, going by any of its
  * names? */

@@ -102,12 +102,6 @@ bool check_container_create(struct judge *judge, const struct place *place,
                       "root is not allowed here, and the image may ask for it; "
                       "give the user as a number other than 0"))
         return false;
-    if (rules->limits.count != UINT_MAX &&
-        !judge_need(judge, NEED_COUNT, S(""), "container.limits.count", place,
-                    "there are %u containers already, which is all that "
-                    "container.limits.count in the policy allows; remove some",
-                    rules->limits.count))
-        return false;
     if (json_object_get(object, "HostConfig"))
         return true;
     /* without one nothing would be filled in */
@@ -142,6 +136,34 @@ bool update_is_within(const struct limit_rules *limits, const json_t *body,
     merge(body, current, &merged);
     return json_is_object(current) &&
            amounts_over(&merged, limits) == AMOUNT_COUNT;
+}
+
+void complete_update(struct judge *judge, const struct place *place,
+                     json_t *body, const json_t *current)
+{
+    static const enum amount pair[] = {AMOUNT_CPU_PERIOD, AMOUNT_CPU_QUOTA};
+    const struct limit_rules *limits = &judge->rules->container.limits;
+    struct amounts said, merged = {0};
+
+    read_amounts(body, &said);
+    merge(body, current, &merged);
+    if (isinf(limits->cpus) ||
+        (!said.of[AMOUNT_CPU_PERIOD] == !said.of[AMOUNT_CPU_QUOTA]))
+        return;
+    if (merged.of[AMOUNT_CPU_PERIOD] <= 0)
+        merged.of[AMOUNT_CPU_PERIOD] = AMOUNT_PERIOD;
+    if (merged.of[AMOUNT_CPU_QUOTA] <= 0)
+        merged.of[AMOUNT_CPU_QUOTA] =
+            amount_limit(AMOUNT_CPU_QUOTA, &merged, limits);
+    for (size_t i = 0; i < 2; i++) {
+        struct place at = place_field(place, body, body_keys[pair[i]]);
+
+        if (merged.of[pair[i]] == said.of[pair[i]])
+            continue;
+        json_object_set_new(body, body_keys[pair[i]],
+                            json_integer(merged.of[pair[i]]));
+        judge_note(judge, CHANGE_INJECTED, &at);
+    }
 }
 
 bool check_container_update(struct judge *judge, const struct place *place,

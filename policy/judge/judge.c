@@ -285,8 +285,6 @@ static bool is_good(const struct rules *rules, const struct need *need,
     if (!fact->known)
         return false;
     switch (need->kind) {
-    case NEED_COUNT:
-        return fact->count < rules->container.limits.count;
     case NEED_CONTAINER:
         return update_is_within(&rules->container.limits, body,
                                 json_object_get(fact->inspected, "HostConfig"));
@@ -309,14 +307,28 @@ static struct str lack_of(const struct need *need)
     return str_eq(key, S("CgroupVersion")) ? S("cgroup") : value;
 }
 
-void judge_settle(const struct rules *rules, const json_t *body,
+/* What was good may need more words. */
+static void complete(const struct rules *rules, const struct need *need,
+                     json_t *body, struct judgement *judgement)
+{
+    struct judge judge = {.rules = rules, .out = judgement};
+    struct place top = {.key = ""};
+
+    if (need->kind == NEED_CONTAINER)
+        complete_update(&judge, &top, body,
+                        json_object_get(need->fact.inspected, "HostConfig"));
+}
+
+void judge_settle(const struct rules *rules, json_t *body,
                   struct judgement *judgement)
 {
     for (size_t i = 0; i < judgement->need_count; i++) {
         const struct need *need = &judgement->needs[i];
 
-        if (is_good(rules, need, body))
+        if (is_good(rules, need, body)) {
+            complete(rules, need, body, judgement);
             continue;
+        }
         if (!judgement->reports) {
             judgement->verdict = need->otherwise;
             return;

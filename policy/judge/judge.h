@@ -41,7 +41,6 @@ struct change {
 };
 
 enum need_kind {
-    NEED_COUNT,     /* how many containers the namespace has */
     NEED_CONTAINER, /* what inspecting the container in the path says */
     NEED_IMAGE, /* what inspecting the image SUBJECT says, and whether it was
                    made in this namespace */
@@ -52,8 +51,7 @@ enum need_kind {
 /* What the engine said: filled in by who asks. */
 struct fact {
     bool known;
-    size_t count;            /* NEED_COUNT: there are so many already */
-    const json_t *inspected; /* the others; NULL when there is none */
+    const json_t *inspected; /* NULL when there is none */
     bool is_own;             /* of an image: made in this namespace */
 };
 
@@ -119,8 +117,9 @@ void judge_fill_log(const struct rules *rules, const struct route_match *match,
 
 /*
  * Now that the facts are in the needs of JUDGEMENT: is all well? BODY is the
- * body as it was judged. A fact that is not known is not good. A verdict that
- * was a plain refusal stays one.
+ * body as it was judged; what it has to say besides, so that what was compared
+ * is what comes true, is put into it. A fact that is not known is not good. A
+ * verdict that was a plain refusal stays one.
  */
-void judge_settle(const struct rules *rules, const json_t *body,
+void judge_settle(const struct rules *rules, json_t *body,
                   struct judgement *judgement);

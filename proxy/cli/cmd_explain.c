@@ -80,13 +80,13 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                 return;
             break;
         case HTTP_END:
-            request_judge(rq, policy, &context);
+            request_judge(rq, policy, &context, NULL);
             return;
         case HTTP_MORE:
             /* a streamed body need not be there to be judged */
             if (rq->match.route && (rq->body == REQUEST_BODY_STREAM ||
                                     rq->body == REQUEST_BODY_HIJACK))
-                request_judge(rq, policy, &context);
+                request_judge(rq, policy, &context, NULL);
             else
                 verdict_deny(&rq->verdict, 400, "request.http", "",
                              "the request is not complete: a head ends with "

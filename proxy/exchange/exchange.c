@@ -148,7 +148,8 @@ void exchange_begin(struct exchange *ex)
     ex->started_ns = host->clock_ns(host->arg);
     ex->bytes[CLIENT] = ex->bytes[ENGINE] = 0;
     ex->drained = 0;
-    ex->status = 0;
+    ex->status = ex->engine_status = 0;
+    ex->was_sent = false;
     ex->close = AUDIT_CLOSE_NONE;
     ex->number++;
     request_init(&ex->rq);
@@ -168,12 +169,23 @@ void exchange_let_go(struct exchange *ex)
     forget_output(ex, ENGINE);
 }
 
+/* What came of the request, for those who count. */
+static enum ticket_end end_of(const struct exchange *ex)
+{
+    if (ex->engine_status)
+        return ex->engine_status < 400 ? TICKET_MADE : TICKET_NOT_MADE;
+    /* what was made for it beforehand may be there still */
+    return ex->was_sent || ex->rq.has_changed ? TICKET_UNKNOWN
+                                              : TICKET_NOT_MADE;
+}
+
 void exchange_finish(struct exchange *ex, enum audit_close close)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = close;
     exchange_record_end(ex);
     exchange_let_go(ex);
+    request_leave(&ex->rq, end_of(ex));
     request_fini(&ex->rq);
     strbuf_fini(&ex->created);
     strbuf_fini(&ex->held_reply);
@@ -451,6 +463,9 @@ void exchange_timeout(struct exchange *ex)
             exchange_ask_failed(ex, NULL, 0);
         else
             exchange_stream_failed(ex, NULL, 0, true);
+        break;
+    case TIMER_TURN:
+        exchange_turn_is_late(ex);
         break;
     case TIMER_IDLE:
         ex->closing = true;

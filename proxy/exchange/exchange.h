@@ -54,6 +54,10 @@ struct exchange_host {
     bool (*sum_up)(void *arg, const struct audit_facts *end);
     /* An exchange is over, and END is what is put on record about it. */
     void (*ended)(void *arg, const struct audit_facts *end);
+    /* Who of the namespace has its share of the engine; NULL: nobody else. */
+    struct ledger *(*ledger)(void *arg);
+    /* Have exchange_turn called soon, from the event loop. */
+    void (*turn)(void *arg);
     /* A new exchange's ID, unique over processes, into ID. */
     void (*identify)(void *arg, char *id, size_t size);
     void *arg;
@@ -108,6 +112,9 @@ void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
 void exchange_ask_failed(struct exchange *ex, const char *why,
                          unsigned retry_after);
 
+/* A turn that HOST was told of. */
+void exchange_turn(struct exchange *ex);
+
 /* The time of the wish's timeout is over. */
 void exchange_timeout(struct exchange *ex);
 
@@ -133,6 +140,7 @@ enum exchange_timer {
     TIMER_IDLE,  /* between requests */
     TIMER_BODY,  /* a request body is coming */
     TIMER_LINK,  /* waiting for a way to the engine */
+    TIMER_TURN,  /* waiting for others of the namespace */
     TIMER_DRAIN, /* what a refused client still sends is read away; or a change
                     is let through although its client is gone */
     TIMER_FLUSH, /* nothing is left but to send what is to be sent */

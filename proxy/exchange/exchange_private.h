@@ -80,9 +80,11 @@ struct exchange {
     uint64_t bytes[2]; /* of body and tunnel, from each side */
     size_t drained;
     int status;
-    bool decided;    /* its decision is on record */
-    char *abandoned; /* why nothing more is asked for it, once what is being
-                        made has been answered it is given up; or NULL */
+    int engine_status; /* of the engine's reply, once its head has come */
+    bool was_sent;     /* bytes of it may have left */
+    bool decided;      /* its decision is on record */
+    char *abandoned;   /* why nothing more is asked for it, once what is being
+                          made has been answered it is given up; or NULL */
     unsigned abandoned_retry;
     char *failure; /* why it gets a 503 once what was prepared is undone */
     unsigned failure_retry;
@@ -137,10 +139,17 @@ static inline bool exchange_has_room(const struct exchange *ex, size_t more)
     return !ex->host->has_room || ex->host->has_room(ex->host->arg, more);
 }
 
+/* Does it wait for others of its namespace? */
+static inline bool exchange_waits(const struct exchange *ex)
+{
+    return ex->request_state == RQ_ASK && ex->rq.waits;
+}
+
 /* Is there something that berth itself asks the engine? */
 static inline bool exchange_asks(const struct exchange *ex)
 {
-    return ex->request_state == RQ_ASK || ex->reply_state == RP_ASK;
+    return (ex->request_state == RQ_ASK && !ex->rq.waits) ||
+           ex->reply_state == RP_ASK;
 }
 
 /*
@@ -195,6 +204,8 @@ void exchange_upload_end(struct exchange *ex);
  * be by now. */
 bool exchange_upload_holds(const struct exchange *ex);
 void exchange_upload_goes_on(struct exchange *ex);
+/* It has waited for its turn too long. */
+void exchange_turn_is_late(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,

@@ -102,6 +102,7 @@ static void on_reply_head(struct exchange *ex)
         on_engine_error(ex, "it switches protocols unasked");
         return;
     }
+    ex->engine_status = reply->status;
     if (request_after(&ex->rq, reply->status))
         exchange_enter_reply(ex, RP_ASK);
     else
@@ -226,6 +227,7 @@ void exchange_stream_open(struct exchange *ex)
     ex->stream_open = true;
     /* the judge has seen to it that it can be written */
     must(request_put(&ex->out[ENGINE].bytes, &ex->rq, ex->head));
+    ex->was_sent = true;
     ex->reader[ENGINE] = http_reader_new(HTTP_RESPONSES);
     http_reader_expect(ex->reader[ENGINE], ex->head->method);
     exchange_enter_reply(ex, RP_AWAIT);
@@ -263,6 +265,7 @@ static void retry(struct exchange *ex, const char *why)
 {
     log_debug("exchange %s: once more, because %s", ex->id, why);
     ex->retried = true;
+    ex->was_sent = false;
     exchange_let_go(ex); /* and it is wanted again once it is gone */
     exchange_enter_reply(ex, RP_NONE);
     exchange_enter(ex, RQ_READY);

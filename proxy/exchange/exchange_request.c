@@ -1,5 +1,7 @@
 #include "proxy/exchange/exchange_private.h"
 
+#include <limits.h>
+
 /* ---- the way to the verdict ---- */
 
 static void refuse(struct exchange *ex, enum audit_close close)
@@ -7,7 +9,9 @@ static void refuse(struct exchange *ex, enum audit_close close)
     const struct verdict *verdict = &ex->rq.verdict;
 
     exchange_answer(ex, verdict->status, verdict->reason,
-                    verdict->status == 503 && !ex->rq.engine_words, close);
+                    (verdict->status == 503 && !ex->rq.engine_words) ||
+                        verdict->status == 429,
+                    close);
 }
 
 void exchange_request_fails(struct exchange *ex, int status, const char *why,
@@ -114,6 +118,9 @@ static void settle(struct exchange *ex)
             exchange_enter(ex, RQ_ASK);
     } else if (ex->client_gone) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+    } else if (ex->rq.waits) {
+        if (ex->request_state != RQ_ASK)
+            exchange_enter(ex, RQ_ASK);
     } else if (ex->failure) {
         exchange_answer(ex, 503, ex->failure, ex->failure_retry,
                         AUDIT_CLOSE_LINK_DOWN);
@@ -124,9 +131,29 @@ static void settle(struct exchange *ex)
     }
 }
 
+static uint64_t now_ms(void *arg)
+{
+    const struct exchange *ex = arg;
+
+    return ex->host->clock_ns(ex->host->arg) / 1000000;
+}
+
+static void on_turn(void *arg)
+{
+    const struct exchange *ex = arg;
+
+    ex->host->turn(ex->host->arg);
+}
+
 static void judge(struct exchange *ex)
 {
     const struct exchange_host *host = ex->host;
+    const struct request_world world = {
+        .ledger = host->ledger(host->arg),
+        .now_ms = now_ms,
+        .on_turn = on_turn,
+        .arg = ex,
+    };
     const struct rewrite_context context = {
         .ns = str_from(ex->policy->namespace),
         .engine_minor = host->engine(host->arg)->minor,
@@ -137,8 +164,42 @@ static void judge(struct exchange *ex)
         .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,
     };
 
-    request_judge(&ex->rq, ex->policy, &context);
+    request_judge(&ex->rq, ex->policy, &context, &world);
     settle(ex);
+}
+
+/* ---- turns ---- */
+
+void exchange_turn(struct exchange *ex)
+{
+    if (!ex->active || !exchange_waits(ex))
+        return;
+    request_turn(&ex->rq, ex->policy);
+    settle(ex);
+    exchange_look_again(ex);
+}
+
+void exchange_turn_is_late(struct exchange *ex)
+{
+    request_turn_is_late(&ex->rq, ex->policy);
+    settle(ex);
+    exchange_look_again(ex);
+}
+
+/* May there be one more this second? */
+static bool is_in_time(struct exchange *ex)
+{
+    const struct exchange_host *host = ex->host;
+    struct ledger *ledger = host->ledger(host->arg);
+    unsigned rate = ex->policy->limits.requests;
+
+    if (!ledger || rate == UINT_MAX || ledger_request(ledger, rate, now_ms(ex)))
+        return true;
+    verdict_deny(&ex->rq.verdict, 429, "namespace.limits.requests", "",
+                 "these are more requests than the %u a second that "
+                 "namespace.limits.requests in the policy allows; send fewer",
+                 rate);
+    return false;
 }
 
 /* ---- what berth itself asks ---- */
@@ -253,7 +314,7 @@ static void on_request_head(struct exchange *ex)
         verdict_deny(&ex->rq.verdict, 503, "listen.clients", "",
                      "too many clients are connected; try again in a moment, "
                      "or have the operator raise listen.clients");
-    if (ex->rq.verdict.kind == VERDICT_DENY) {
+    if (ex->rq.verdict.kind == VERDICT_DENY || !is_in_time(ex)) {
         refuse(ex, AUDIT_CLOSE_DENIED);
         return;
     }

@@ -18,6 +18,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
     case RQ_STREAM:
         return exchange_reads_client(ex) ? TIMER_BODY : TIMER_NONE;
     case RQ_ASK:
+        return exchange_waits(ex) ? TIMER_TURN : TIMER_LINK;
     case RQ_READY:
         return TIMER_LINK;
     case RQ_DRAIN:
@@ -45,6 +46,7 @@ static uint64_t timer_turn_of(const struct exchange *ex,
         return ex->number + ex->answers;
     case TIMER_NONE:
     case TIMER_HEAD:
+    case TIMER_TURN:
     case TIMER_DRAIN:
         break;
     }

@@ -28,6 +28,7 @@ void request_fini(struct request *rq)
     json_decref(rq->answer);
     judgement_fini(&rq->judgement);
     lookups_fini(&rq->lookups);
+    lookups_fini(&rq->parked);
     json_decref(rq->tree);
     json_decref(rq->changes);
     json_decref(rq->lacks);
@@ -242,6 +243,8 @@ void request_read_head(struct request *rq, const struct policy *policy,
         !start_is_acceptable(rq, head, verdict))
         return;
     rq->body = body_of(rq, head);
+    if (request_operation(rq) == OP_CONTAINER_EXEC)
+        rq->collected.max = LIMIT_EXEC;
     length_is_acceptable(rq, head, verdict);
 }
 
@@ -252,7 +255,7 @@ void request_add_body(struct request *rq, struct str bytes)
         if (rq->dropped > LIMIT_DRAIN)
             refuse_length(&rq->verdict, LIMIT_DRAIN);
     } else if (strbuf_add(&rq->collected, bytes)) {
-        refuse_length(&rq->verdict, LIMIT_JSON_BODY);
+        refuse_length(&rq->verdict, rq->collected.max);
     }
 }
 

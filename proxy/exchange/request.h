@@ -15,6 +15,7 @@
 #include "policy/docker/route.h"
 #include "policy/isolation/rewrite.h"
 #include "policy/judge/judge.h"
+#include "proxy/exchange/request_share.h"
 #include "proxy/http/http_message.h"
 
 /* What becomes of the body that follows the head. */
@@ -34,8 +35,18 @@ enum request_phase {
                       are that it names */
     PHASE_REWRITING, /* judged; what is to be made first is made */
     PHASE_COMPARING, /* an update is held against what it updates */
+    PHASE_SHARING,   /* what the namespace takes already is counted */
     PHASE_DECIDED,   /* there is a verdict */
     PHASE_AFTER,     /* what follows from the engine's answer is done */
+};
+
+/* Where a request takes its place among others of its namespace. */
+struct request_world {
+    struct ledger *ledger;
+    uint64_t (*now_ms)(void *arg); /* since the epoch */
+    /* It may be its turn: have request_turn called, but not from here. */
+    void (*on_turn)(void *arg);
+    void *arg;
 };
 
 struct request {
@@ -50,8 +61,13 @@ struct request {
     struct judgement judgement;
     size_t need_lookups[LIMIT_NEEDS]; /* where the facts for its needs come */
     struct lookups lookups;           /* all that is asked on its account */
+    struct lookups parked; /* in PHASE_SHARING: those that come after it */
     struct rewrite rewrite;
-    bool rewriting;    /* REWRITE is in use */
+    bool rewriting; /* REWRITE is in use */
+    struct request_world world;
+    struct request_share share;
+    bool waits;        /* for its turn */
+    bool has_changed;  /* something was made for it */
     bool engine_words; /* a refusal that an engine would give, in its words */
     bool answers;      /* the verdict is to answer with ANSWER, not to ask on */
     int answer_status;
@@ -86,11 +102,13 @@ bool request_chunks(const struct request *rq, const struct http_head *head);
 
 /*
  * The verdict of the whole request, unless it hangs on what only the engine
- * knows: then request_asks(rq). After an allow, rq->sent and rq->json are what
- * goes to the engine, or rq->answers says what is answered without it.
+ * knows: then request_asks(rq); or rq->waits, until request_turn. After an
+ * allow, rq->sent and rq->json are what goes to the engine, or rq->answers says
+ * what is answered without it. WORLD NULL: there are no other requests.
  */
 void request_judge(struct request *rq, const struct policy *policy,
-                   const struct rewrite_context *context);
+                   const struct rewrite_context *context,
+                   const struct request_world *world);
 
 /* Are there lookups that have to be answered before it goes on? */
 static inline bool request_asks(const struct request *rq)
@@ -105,6 +123,14 @@ static inline bool request_asks(const struct request *rq)
  */
 void request_answered(struct request *rq, const struct policy *policy,
                       size_t index, int status, json_t *reply);
+
+/* A request that waits goes on, if it is its turn; or it has waited too long.
+ */
+void request_turn(struct request *rq, const struct policy *policy);
+void request_turn_is_late(struct request *rq, const struct policy *policy);
+
+/* The request is over, and END is what came of it: its place is free again. */
+void request_leave(struct request *rq, enum ticket_end end);
 
 /* The engine has answered the request with STATUS: is there more to ask? */
 bool request_after(struct request *rq, int status);

@@ -108,20 +108,11 @@ static int put_inspect(struct strbuf *out, const char *kind, struct str name)
 
 /* Where the engine is asked for what NEED is about. */
 static int put_need(struct strbuf *out, const struct request *rq,
-                    const struct policy *policy, const struct need *need)
+                    const struct need *need)
 {
     int r = -EINVAL;
 
     switch (need->kind) {
-    case NEED_COUNT: /* of the namespace's, where there are namespaces */
-        r = strbuf_addf(out, "/containers/json?all=1");
-        if (r == 0 && policy->isolation == POLICY_NAMESPACE)
-            r = strbuf_addf(
-                out,
-                "&filters=%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
-                "%%3D%s%%22%%5D%%7D",
-                policy->namespace);
-        break;
     case NEED_CONTAINER: /* as it is called on the engine by now */
         r = put_inspect(out, "containers", rq->match.params[0].value);
         break;
@@ -137,12 +128,11 @@ static int put_need(struct strbuf *out, const struct request *rq,
 }
 
 /* Ask for the fact of the need at INDEX. False: the request is refused. */
-static bool ask_for_need(struct request *rq, const struct policy *policy,
-                         size_t index)
+static bool ask_for_need(struct request *rq, size_t index)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
 
-    if (put_need(&target, rq, policy, &rq->judgement.needs[index]) == 0) {
+    if (put_need(&target, rq, &rq->judgement.needs[index]) == 0) {
         size_t at = lookups_get(&rq->lookups, strbuf_str(&target));
 
         rq->need_lookups[index] = at;
@@ -190,7 +180,6 @@ static void take_fact(struct request *rq, const struct policy *policy,
 
     need->fact = (struct fact){
         .known = lookup->status == 200 || lookup->status == 404,
-        .count = json_array_size(seen),
         .inspected = seen,
         .is_own = is_own_image(seen, policy),
     };
@@ -227,12 +216,11 @@ static bool has_comparison(const struct request *rq)
     return false;
 }
 
-static bool ask_for_needs(struct request *rq, const struct policy *policy,
-                          bool comparisons)
+static bool ask_for_needs(struct request *rq, bool comparisons)
 {
     for (size_t i = 0; i < rq->judgement.need_count; i++) {
         if (compares(&rq->judgement.needs[i]) == comparisons &&
-            !ask_for_need(rq, policy, i))
+            !ask_for_need(rq, i))
             return false;
     }
     return true;
@@ -253,6 +241,8 @@ static bool settle_judgement(struct request *rq, const struct policy *policy)
 static void write_it(struct request *rq)
 {
     decide(rq);
+    if (rq->tree && request_operation(rq) == OP_CONTAINER_CREATE)
+        request_share_label(&rq->share, rq->tree);
     if (!rq->tree || write_body(rq))
         write_target(rq);
 }
@@ -264,6 +254,164 @@ static void answer_with(struct request *rq, int status, json_t *answer)
     rq->answer_status = status;
     rq->answer = json_incref(answer);
     request_after(rq, status);
+}
+
+/* ---- its share of the engine ---- */
+
+static struct share_request share_request_of(const struct request *rq,
+                                             const struct policy *policy)
+{
+    return (struct share_request){
+        .policy = policy,
+        .match = &rq->match,
+        .target = &rq->target,
+        .body =
+            rq->rewriting && rq->rewrite.draft ? rq->rewrite.draft : rq->tree,
+        .ledger = rq->world.ledger,
+        .on_turn = rq->world.on_turn,
+        .arg = rq->world.arg,
+    };
+}
+
+static uint64_t now_ms(const struct request *rq)
+{
+    return rq->world.ledger ? rq->world.now_ms(rq->world.arg) : 0;
+}
+
+/* What was to be done next is, or is not, done now. */
+static void unpark(struct request *rq)
+{
+    lookups_fini(&rq->lookups);
+    rq->lookups = rq->parked;
+    rq->parked = (struct lookups){0};
+}
+
+/* It has its share: on with what it was about to do. */
+static void go_on_with_share(struct request *rq)
+{
+    unpark(rq);
+    rq->has_changed = lookups_change(&rq->lookups);
+    if (lookups_are_pending(&rq->lookups))
+        rq->phase = PHASE_REWRITING;
+    else
+        write_it(rq);
+}
+
+static void refuse_share(struct request *rq, const struct verdict *why)
+{
+    unpark(rq);
+    rq->verdict = *why;
+    decide(rq);
+}
+
+/* All questions that count what it wants, at once. */
+static void ask_for_share(struct request *rq,
+                          const struct share_request *request)
+{
+    size_t count = (size_t)__builtin_popcount(rq->share.open);
+    struct verdict why;
+
+    lookups_fini(&rq->lookups); /* of an earlier count */
+    for (size_t i = 0; i < count; i++) {
+        AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
+
+        if (request_share_put_question(&rq->share, request, i, &target))
+            lookups_add(&rq->lookups, METHOD_GET, strbuf_str(&target));
+    }
+    if (rq->lookups.count == count)
+        return;
+    verdict_deny(&why, 403, "request.body", "",
+                 "what the engine must be asked about this request is too "
+                 "long");
+    refuse_share(rq, &why);
+}
+
+static void take_share_step(struct request *rq, const struct policy *policy,
+                            enum share_step step, const struct verdict *why)
+{
+    const struct share_request request = share_request_of(rq, policy);
+
+    switch (step) {
+    case SHARE_ASK:
+        ask_for_share(rq, &request);
+        return;
+    case SHARE_WAIT:
+        rq->waits = true;
+        return;
+    case SHARE_REFUSED:
+        if (policy->mode == POLICY_ENFORCE || why->status != 403) {
+            refuse_share(rq, why);
+            return;
+        }
+        if (!rq->would_deny)
+            rq->reported = *why;
+        rq->would_deny = true;
+        verdict_allow(&rq->verdict, "mode.report-only");
+        break;
+    case SHARE_DONE:
+        break;
+    }
+    go_on_with_share(rq);
+}
+
+/* Before anything is made for the request, and before it is sent. */
+static void take_share(struct request *rq, const struct policy *policy)
+{
+    const struct share_request request = share_request_of(rq, policy);
+    struct verdict why;
+
+    rq->phase = PHASE_SHARING;
+    rq->parked = rq->lookups;
+    rq->lookups = (struct lookups){0};
+    take_share_step(rq, policy,
+                    request_share_begin(&rq->share, &request, now_ms(rq), &why),
+                    &why);
+}
+
+/* All counts have come. */
+static void take_counts(struct request *rq, const struct policy *policy)
+{
+    const struct share_request request = share_request_of(rq, policy);
+    enum share_step step = SHARE_ASK;
+    struct verdict why;
+
+    for (size_t i = 0; step == SHARE_ASK && i < rq->lookups.count; i++)
+        step = request_share_answered(
+            &rq->share, &request, rq->lookups.items[i].status,
+            rq->lookups.items[i].reply, now_ms(rq), &why);
+    take_share_step(rq, policy, step, &why);
+}
+
+void request_turn(struct request *rq, const struct policy *policy)
+{
+    const struct share_request request = share_request_of(rq, policy);
+    struct verdict why;
+
+    if (!rq->waits)
+        return;
+    rq->waits = false;
+    take_share_step(rq, policy,
+                    request_share_turn(&rq->share, &request, now_ms(rq), &why),
+                    &why);
+}
+
+void request_turn_is_late(struct request *rq, const struct policy *policy)
+{
+    struct verdict why;
+
+    assert(rq->waits);
+    rq->waits = false;
+    verdict_deny(&why, 429, "namespace.limits.wait", "",
+                 "others of this namespace were before it for longer than the "
+                 "%u ms that namespace.limits.wait in the policy allows; try "
+                 "again",
+                 policy->limits.wait);
+    refuse_share(rq, &why);
+}
+
+void request_leave(struct request *rq, enum ticket_end end)
+{
+    request_share_end(&rq->share, end, now_ms(rq));
 }
 
 /* The request as it will be sent is held against what it is to change. */
@@ -283,7 +431,7 @@ static void compare(struct request *rq, const struct policy *policy)
         }
     }
     if (settle_judgement(rq, policy))
-        write_it(rq);
+        take_share(rq, policy);
     else
         decide(rq);
 }
@@ -293,6 +441,8 @@ static void take_step(struct request *rq, const struct policy *policy,
 {
     switch (step) {
     case REWRITE_ASK:
+        if (lookups_change(&rq->lookups) && !rq->share.begun)
+            take_share(rq, policy);
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
@@ -307,11 +457,14 @@ static void take_step(struct request *rq, const struct policy *policy,
         break;
     }
     if (!has_comparison(rq)) {
-        write_it(rq);
+        if (rq->share.begun)
+            write_it(rq);
+        else
+            take_share(rq, policy);
         return;
     }
     rq->phase = PHASE_COMPARING;
-    if (ask_for_needs(rq, policy, true) && !request_asks(rq))
+    if (ask_for_needs(rq, true) && !request_asks(rq))
         compare(rq, policy);
 }
 
@@ -352,6 +505,9 @@ static void go_on(struct request *rq, const struct policy *policy)
     case PHASE_COMPARING:
         compare(rq, policy);
         break;
+    case PHASE_SHARING:
+        take_counts(rq, policy);
+        break;
     case PHASE_AFTER: /* what is done by now is not rewritten once more */
         break;
     case PHASE_READING:
@@ -370,13 +526,16 @@ void request_answered(struct request *rq, const struct policy *policy,
 }
 
 void request_judge(struct request *rq, const struct policy *policy,
-                   const struct rewrite_context *context)
+                   const struct rewrite_context *context,
+                   const struct request_world *world)
 {
     enum rewrite_step step;
 
     assert(rq->verdict.kind == VERDICT_ALLOW);
     rq->phase = PHASE_JUDGING;
     rq->rewrite.context = *context;
+    if (world)
+        rq->world = *world;
     rq->rewrite.context.lookups = &rq->lookups;
     if (!read_body(rq)) {
         decide(rq);
@@ -393,7 +552,7 @@ void request_judge(struct request *rq, const struct policy *policy,
             decide(rq);
             return;
         }
-    } else if (!ask_for_needs(rq, policy, false)) {
+    } else if (!ask_for_needs(rq, false)) {
         return;
     }
     if (!request_asks(rq))

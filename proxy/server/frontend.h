@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "policy/isolation/own_ids.h"
+#include "policy/judge/ledger.h"
 #include "policy/record/audit_budget.h"
 #include "proxy/metrics/counters.h"
 #include "proxy/net/listener.h"
@@ -30,6 +31,7 @@ struct frontend {
     struct event *summary;      /* when what is not on record is summed up */
     struct claim *claim;        /* on its namespace, or NULL */
     struct own_ids *owned;      /* what is known to be the namespace's */
+    struct ledger *ledger;      /* who takes how much of the engine */
     struct listener *listener;
     struct counters counters;
     struct session *sessions; /* linked by the sessions themselves */

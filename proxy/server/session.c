@@ -63,6 +63,8 @@ static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
         return policy->timeouts.body;
     case TIMER_LINK:
         return policy->upstream.wait_ms;
+    case TIMER_TURN:
+        return policy->limits.wait;
     case TIMER_DRAIN:
         return DRAIN_S * 1000;
     case TIMER_NONE:
@@ -172,10 +174,12 @@ static void on_turn(struct turn *turn)
     struct session *s =
         (struct session *)((char *)turn - offsetof(struct session, turn));
 
-    if (s->closed)
+    if (s->closed) {
         session_free(s);
-    else
-        session_settle(s);
+        return;
+    }
+    exchange_turn(s->exchange);
+    session_settle(s);
 }
 
 void session_wake(struct session *s)

@@ -42,6 +42,20 @@ static int64_t *host_match_steps(void *arg)
     return frontend_match_steps(s->frontend);
 }
 
+static struct ledger *host_ledger(void *arg)
+{
+    struct session *s = arg;
+
+    return s->frontend->ledger;
+}
+
+static void host_turn(void *arg)
+{
+    struct session *s = arg;
+
+    session_wake(s);
+}
+
 static uint64_t host_random(void *arg)
 {
     uint64_t number = 0;
@@ -113,6 +127,8 @@ void session_host_init(struct session *s, bool busy)
         .owned = host_owned,
         .has_room = host_has_room,
         .match_steps = host_match_steps,
+        .ledger = host_ledger,
+        .turn = host_turn,
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,

@@ -204,18 +204,30 @@ static bool serve(struct exchange_driver *d, struct engine *engine,
 }
 
 /* There are containers, with a quota from before; nothing else that is asked
- * for exists. */
+ * for exists, and lists are empty. */
+static json_t *answer_to(struct str target)
+{
+    struct str path, query;
+
+    str_cut(target, '?', &path, &query);
+    if (str_eq(path, S("/containers/json")) || str_eq(path, S("/networks")))
+        return json_array();
+    if (str_eq(path, S("/volumes")))
+        return json_pack("{s:[]}", "Volumes");
+    if (str_has_prefix(path, S("/containers/")) &&
+        str_has_suffix(path, S("/json")))
+        return json_pack("{s:{s:i}}", "HostConfig", "CpuQuota", 100000);
+    return NULL;
+}
+
 static void answer_question(struct exchange_driver *d)
 {
     size_t index;
     struct str target = str_from(driver_lookup(d, &index)->target);
     AUTO(json_decrefp)
-    json_t *container =
-        json_pack("{s:{s:i}}", "HostConfig", "CpuQuota", 100000);
-    bool exists = str_has_prefix(target, S("/containers/")) &&
-                  str_has_suffix(target, S("/json"));
+    json_t *answer = answer_to(target);
 
-    driver_answer(d, exists ? 200 : 404, exists ? container : NULL);
+    driver_answer(d, answer ? 200 : 404, answer);
 }
 
 static void play(const struct test_case *test, const json_t *request,

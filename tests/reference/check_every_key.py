@@ -51,9 +51,14 @@ def keys_of(schema, path=()):
     for key, inner in schema.get("properties", {}).items():
         here = path + (key,)
         yield here, inner
-        yield from keys_of(inner, here)
         for branch in branches(inner):
+            yield from keys_of(branch, here)
             yield from keys_of(branch.get("items", {}), here + (0,))
+
+
+def object_of(schema):
+    """The branch of SCHEMA that is an object, where a text may stand for it."""
+    return next(b for b in branches(schema) if "properties" in b)
 
 
 def minimal(schema):
@@ -70,7 +75,9 @@ def document(schema, path, value):
             schema = schema["properties"][step]["items"]
             at[step] = [minimal(schema)]
         elif step != 0:
-            schema = schema["properties"][step]
+            schema = object_of(schema["properties"][step])
+            if isinstance(at.get(step), str):  # it stood for one of its keys
+                at[step] = {key: at[step] for key in schema["required"]}
             at.setdefault(step, {})
         at = at[step]
     at[path[-1]] = value

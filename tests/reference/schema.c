@@ -10,6 +10,7 @@
 #define VARIABLE "\\$\\$\\{|\\$\\{[A-Za-z_][A-Za-z0-9_]*(\\}|:-)"
 
 static json_t *object_schema(const struct shape *shape);
+static json_t *lone_schema(const struct shape *shape);
 
 static json_t *string_schema(const char *pattern)
 {
@@ -124,7 +125,9 @@ static json_t *type_schema(const struct setting *setting)
         return either(text_schema(setting),
                       list_schema(setting, text_schema(setting)));
     case SETTING_OBJECT:
-        return object_schema(setting->of);
+        return setting->of->lone == NULL ? object_schema(setting->of)
+                                         : either(lone_schema(setting->of),
+                                                  object_schema(setting->of));
     case SETTING_OBJECTS:
         return list_schema(setting, object_schema(setting->of));
     }
@@ -153,6 +156,13 @@ static json_t *row_schema(const struct setting *setting)
             schema, "default",
             json_loads(setting->fallback, JSON_DECODE_ANY, NULL));
     return schema;
+}
+
+/* The string that may stand in the object's place, or NULL. */
+static json_t *lone_schema(const struct shape *shape)
+{
+    return shape->lone != NULL ? type_schema(shape_find(shape, shape->lone))
+                               : NULL;
 }
 
 static json_t *object_schema(const struct shape *shape)

@@ -30,6 +30,20 @@ static struct own_ids *host_owned(void *arg)
     return d->owned;
 }
 
+static struct ledger *host_ledger(void *arg)
+{
+    struct exchange_driver *d = arg;
+
+    return d->ledger;
+}
+
+static void host_turn(void *arg)
+{
+    struct exchange_driver *d = arg;
+
+    d->turn = true;
+}
+
 static uint64_t host_random(void *arg)
 {
     (void)arg;
@@ -78,8 +92,9 @@ struct policy *driver_policy(const char *keys)
     struct policy *policy = NULL;
 
     strbuf_addf(&text,
-                "{\"version\": 1, \"namespace\": \"r1\", "
+                "{\"version\": 1, %s"
                 "\"upstream\": {\"url\": \"unix:///engine.sock\"}%s%s%s}",
+                strstr(keys, "\"namespace\":") ? "" : "\"namespace\": \"r1\", ",
                 strstr(keys, "\"isolation\"") ? ""
                                               : ", \"isolation\": \"none\"",
                 *keys ? ", " : "", keys);
@@ -121,6 +136,8 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
                    .policy = host_policy,
                    .engine = host_engine,
                    .owned = host_owned,
+                   .ledger = host_ledger,
+                   .turn = host_turn,
                    .clock_ns = host_clock,
                    .random = host_random,
                    .audit = host_audit,
@@ -135,6 +152,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
         .audit = STRBUF(ROOM_FOR_TESTS),
         .now_ns = 1700000000123456789,
     };
+    d->ledger = d->own_ledger = ledger_new();
     connect_sides(d);
     engine_facts_init(&d->facts);
 }
@@ -148,6 +166,7 @@ void driver_reconnect(struct exchange_driver *d)
 void driver_fini(struct exchange_driver *d)
 {
     disconnect(d);
+    ledger_free(d->own_ledger);
     strbuf_fini(&d->audit);
     engine_facts_fini(&d->facts);
     policy_unref(d->policy);
@@ -263,9 +282,13 @@ void driver_settle(struct exchange_driver *d)
     size_t index;
 
     while (progress && !d->closed) {
+        progress = d->turn;
+        d->turn = false;
+        if (progress)
+            exchange_turn(d->ex);
         while (exchange_next_lookup(d->ex, &index))
             exchange_lookup_sent(d->ex, index);
-        progress = settle_stream(d);
+        progress |= settle_stream(d);
         progress |= write_to(d, ENGINE);
         progress |= read_from(d, ENGINE);
         progress |= write_to(d, CLIENT);

@@ -7,6 +7,7 @@
  */
 
 #include "policy/config/policy.h"
+#include "policy/judge/ledger.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/metrics/counters.h"
 
@@ -26,6 +27,9 @@ struct exchange_driver {
     struct policy *policy;
     struct engine_facts facts;
     struct own_ids *owned; /* the test's, or NULL */
+    struct ledger *ledger; /* its own, or the test's */
+    struct ledger *own_ledger;
+    bool turn; /* the exchange was given one */
     struct driver_side sides[2];
     size_t piece; /* so many bytes at most are fed or sent at once */
 
@@ -43,8 +47,8 @@ struct exchange_driver {
     uint64_t now_ns;
 };
 
-/* KEYS: JSON members of a policy beside version, namespace and upstream;
- * without "isolation" among them, there is none. */
+/* KEYS: JSON members of a policy beside version and upstream; without
+ * "namespace" among them it is r1, and without "isolation" there is none. */
 struct policy *driver_policy(const char *keys);
 
 /* Takes over the reference to POLICY. */

@@ -192,12 +192,13 @@ static void check_changes(const struct test_case *test,
 }
 
 static void answer_needs(const struct test_case *test,
-                         const struct rules *rules, const json_t *body,
+                         const struct rules *rules, json_t *body,
                          struct judgement *judgement)
 {
     static const char *const names[] = {
-        [NEED_COUNT] = "count",   [NEED_CONTAINER] = "container",
-        [NEED_IMAGE] = "image",   [NEED_OWN_IMAGE] = "own image",
+        [NEED_CONTAINER] = "container",
+        [NEED_IMAGE] = "image",
+        [NEED_OWN_IMAGE] = "own image",
         [NEED_ENGINE] = "engine",
     };
     const json_t *wanted = json_object_get(test->json, "needs");
@@ -217,8 +218,6 @@ static void answer_needs(const struct test_case *test,
         need->fact.known = fact != NULL;
         need->fact.inspected = json_object_get(fact, "inspected");
         need->fact.is_own = json_is_true(json_object_get(fact, "own"));
-        need->fact.count =
-            (size_t)json_integer_value(json_object_get(fact, "count"));
     }
     if (judgement->need_count)
         assert_int_equal(judgement->verdict.kind, VERDICT_DENY);

@@ -182,7 +182,7 @@ static void check_sent(const char *head, const char *body, const char *sent)
     if (*body)
         request_add_body(&asked.rq, str_from(body));
     if (asked.rq.verdict.kind == VERDICT_ALLOW)
-        request_judge(&asked.rq, policy, &context);
+        request_judge(&asked.rq, policy, &context, NULL);
     if (asked.rq.verdict.kind != VERDICT_ALLOW)
         fail_msg("%s", asked.rq.verdict.reason);
     assert_int_equal(request_put(&out, &asked.rq, asked.head), 0);
@@ -245,7 +245,7 @@ static void a_full_buffer_is_told(void **state)
 
     (void)state;
     ask(&asked, "GET /info" HOST "\r\n");
-    request_judge(&asked.rq, policy, &context);
+    request_judge(&asked.rq, policy, &context, NULL);
     assert_int_equal(request_put(&out, &asked.rq, asked.head), -ENOBUFS);
     fini(&asked);
 }
@@ -268,7 +268,7 @@ static void the_longest_request_there_is_fits(void **state)
     strbuf_addf(&head, "\r\n\r\n");
     ask(&asked, strbuf_cstr(&head));
     if (asked.rq.verdict.kind == VERDICT_ALLOW)
-        request_judge(&asked.rq, policy, &context);
+        request_judge(&asked.rq, policy, &context, NULL);
     if (asked.rq.verdict.kind == VERDICT_ALLOW)
         assert_int_equal(request_put(&out, &asked.rq, asked.head), 0);
     else
@@ -288,7 +288,7 @@ static void a_target_too_long_to_write_is_refused_with_its_verdict(void **state)
     strbuf_addf(&head, HOST "\r\n");
     ask(&asked, strbuf_cstr(&head));
     assert_int_equal(asked.rq.verdict.kind, VERDICT_ALLOW);
-    request_judge(&asked.rq, policy, &context);
+    request_judge(&asked.rq, policy, &context, NULL);
     assert_int_equal(asked.rq.verdict.kind, VERDICT_DENY);
     assert_int_equal(asked.rq.verdict.status, 414);
     fini(&asked);
