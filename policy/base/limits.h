@@ -147,7 +147,9 @@
 #define LIMIT_BUILD_NOTES   256        /* of each kind on record, per call */
 #define LIMIT_BUILD_NOTE    256        /* bytes of each */
 /* what one namespace takes of its engine */
-#define LIMIT_LOST 64 /* requests without a reply, listed one by one */
+#define LIMIT_LOST      64   /* requests without a reply, listed one by one */
+#define LIMIT_LEFTOVERS 4096 /* objects of one kind, removed in one round */
+#define LIMIT_OWNERS    4096 /* namespaces of one engine, cleaned in one go */
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES  64 /* further ones are counted */

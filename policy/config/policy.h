@@ -36,6 +36,14 @@ struct namespace_limits {
     unsigned wait;          /* milliseconds, for its turn */
 };
 
+enum leftovers_action { LEFTOVERS_KEEP, LEFTOVERS_REMOVE };
+
+/* What becomes of what a namespace leaves on the engine. */
+struct leftovers_policy {
+    unsigned action; /* enum leftovers_action, when berth stops */
+    unsigned after;  /* milliseconds: of that age "berth clean" takes it */
+};
+
 struct listen_policy {
     char *path;       /* of the Unix socket */
     unsigned mode;    /* of the same, 0660 */
@@ -87,6 +95,7 @@ struct policy {
     char *preset; /* or NULL */
     char *namespace;
     struct namespace_limits limits;
+    struct leftovers_policy leftovers;
     enum policy_mode mode;
     enum policy_isolation isolation;
     struct listen_policy listen;

@@ -7,6 +7,7 @@
 
 static const char *const modes[] = {"enforce", "report-only", NULL};
 static const char *const isolations[] = {"namespace", "none", NULL};
+static const char *const leftovers_actions[] = {"keep", "remove", NULL};
 static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
 
 #define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
@@ -87,6 +88,24 @@ static const struct shape namespace_shape = {
     .count = sizeof(namespace_rows) / sizeof(namespace_rows[0]),
     .size = sizeof(struct policy),
     .lone = "name",
+};
+
+static const struct setting leftovers_rows[] = {
+    {"action", ENUM_AT(struct leftovers_policy, action), "\"keep\"",
+     .words = leftovers_actions,
+     .help = "what berth does with them when it stops: remove takes away all "
+             "that the namespace has; keep only the network that stands for "
+             "\"bridge\", when no container is left"},
+    {"after", DURATION_AT(struct leftovers_policy, after), "\"6h\"",
+     .max = 30.0 * 24 * HOUR,
+     .help = "how old the newest of them has to be before \"berth clean\" "
+             "takes a namespace that it was not told by name"},
+};
+static const struct shape leftovers_shape = {
+    .rows = leftovers_rows,
+    .count = sizeof(leftovers_rows) / sizeof(leftovers_rows[0]),
+    .size = sizeof(struct leftovers_policy),
+    .lone = "action",
 };
 
 static const struct setting listen_rows[] = {
@@ -224,6 +243,9 @@ static const struct setting policy_rows[] = {
     {"namespace", SETTING_OBJECT, 0, .of = &namespace_shape,
      .help = "whose everything is that is made here: a name, or an object with "
              "its name and limits"},
+    {"leftovers", OBJECT_AT(struct policy, leftovers), .of = &leftovers_shape,
+     .help = "what the runner leaves on the engine: a word for action, or an "
+             "object"},
     {"mode", ENUM_AT(struct policy, mode), "\"enforce\"", .words = modes,
      .help = "report-only records what would be refused, and lets it pass"},
     {"isolation", ENUM_AT(struct policy, isolation), "\"namespace\"",

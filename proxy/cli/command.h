@@ -20,6 +20,7 @@ int command_learn(int argc, char **argv);
 int command_keygen(int argc, char **argv);
 int command_ping(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_clean(int argc, char **argv);
 int command_stdio(int argc, char **argv);
 
 /* The path in "unix:PATH", "unix:///PATH" or just the path. */

@@ -18,6 +18,7 @@ static const struct command {
     {"keygen",  command_keygen,  "make a key to log in to the Docker host with"},
     {"ping",    command_ping,    "does the engine answer through a berth?"     },
     {"status",  command_status,  "how a running berth is"                      },
+    {"clean",   command_clean,   "remove what runners that are gone have left" },
     {"stdio",   command_stdio,
      "serve a client on standard input and output: for an SSH key"             },
 };

@@ -18,6 +18,7 @@ static void on_client(int fd, void *arg)
     struct frontend *frontend = arg;
     unsigned limit = frontend->policy->listen.clients;
 
+    frontend->had_clients = true;
     if (frontend->session_count >= limit + BUSY_CLIENTS)
         close(fd);
     else
@@ -209,6 +210,7 @@ void frontend_free(struct frontend *frontend)
 {
     if (!frontend)
         return;
+    frontend_end_cancel(frontend);
     listener_free(frontend->listener);
     frontend_forget(frontend);
     if (frontend->audit)

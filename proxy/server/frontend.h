@@ -39,6 +39,8 @@ struct frontend {
     /* Told when the last session is gone. */
     void (*on_empty)(struct frontend *frontend, void *arg);
     void *on_empty_arg;
+    struct frontend_end *end; /* while its leftovers are removed */
+    bool had_clients;
     struct {
         struct policy *policy; /* or NULL */
         struct audit_sink *audit;
@@ -95,6 +97,18 @@ void frontend_log(const struct frontend *frontend);
 
 /* No new clients; sessions end when their exchanges do, or NOW. */
 void frontend_stop(struct frontend *frontend, bool now);
+
+/*
+ * With no sessions left, and none to come: do with what the namespace leaves on
+ * the engine what the policy says, for FRONTEND_END_MS at most, then call
+ * ON_ENDED, from the event loop. False: there is nothing to do.
+ */
+enum { FRONTEND_END_MS = 60000 };
+bool frontend_end(struct frontend *frontend,
+                  void (*on_ended)(struct frontend *frontend, void *arg),
+                  void *arg);
+/* Break that off; ON_ENDED is not called. */
+void frontend_end_cancel(struct frontend *frontend);
 
 /* With no sessions left. NULL is fine. */
 void frontend_free(struct frontend *frontend);

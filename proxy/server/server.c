@@ -22,6 +22,8 @@ struct server {
     struct metrics_feed metrics_feed;
     struct sandbox sandbox;
     bool stopping;
+    bool ending;   /* and the last client is gone */
+    unsigned ends; /* frontends whose leftovers are being removed */
 };
 
 /* ---- berths come and go ---- */
@@ -74,6 +76,25 @@ static void free_leaving(evutil_socket_t fd, short what, void *arg)
     frontend_free(arg);
 }
 
+static void maybe_end(struct server *server);
+
+static void on_stopped(struct frontend *frontend, void *arg)
+{
+    struct server *server = arg;
+
+    (void)frontend;
+    server->ends--;
+    maybe_end(server);
+}
+
+/* All clients are gone: leave the engines as the policies say. */
+static void begin_to_end(struct server *server)
+{
+    server->ending = true;
+    for (struct frontend *b = server->frontends; b; b = b->next)
+        server->ends += frontend_end(b, on_stopped, server);
+}
+
 static void maybe_end(struct server *server)
 {
     if (!server->stopping)
@@ -82,8 +103,41 @@ static void maybe_end(struct server *server)
         if (b->session_count)
             return;
     }
-    if (!server->leaving)
+    if (!server->ending)
+        begin_to_end(server);
+    if (!server->leaving && !server->ends)
         event_base_loopbreak(server->runtime.base);
+}
+
+/* Does another frontend serve the same namespace by now? */
+static bool is_succeeded(const struct server *server,
+                         const struct frontend *frontend)
+{
+    for (struct frontend *b = server->frontends; b; b = b->next) {
+        if (!strcmp(b->policy->namespace, frontend->policy->namespace))
+            return true;
+    }
+    return false;
+}
+
+static void on_left(struct frontend *frontend, void *arg)
+{
+    struct server *server = arg;
+
+    unlink_berth(&server->leaving, frontend);
+    frontend_free(frontend);
+    maybe_end(server);
+}
+
+/* FRONTEND, which leaves, has no clients any more. */
+static void let_go(struct server *server, struct frontend *frontend)
+{
+    if (!is_succeeded(server, frontend) &&
+        frontend_end(frontend, on_left, server))
+        return;
+    unlink_berth(&server->leaving, frontend);
+    event_base_once(server->runtime.base, -1, EV_TIMEOUT, free_leaving,
+                    frontend, &(struct timeval){0, 0});
 }
 
 static void on_empty(struct frontend *frontend, void *arg)
@@ -91,28 +145,40 @@ static void on_empty(struct frontend *frontend, void *arg)
     struct server *server = arg;
 
     for (struct frontend *b = server->leaving; b; b = b->next) {
-        if (b != frontend)
-            continue;
-        unlink_berth(&server->leaving, frontend);
-        event_base_once(server->runtime.base, -1, EV_TIMEOUT, free_leaving,
-                        frontend, &(struct timeval){0, 0});
-        break;
+        if (b == frontend) {
+            let_go(server, frontend);
+            break;
+        }
     }
     maybe_end(server);
 }
 
+/* FRONTEND is not among the others any more, but its successor is, if it has
+ * one. */
 static void close_berth(struct server *server, struct frontend *frontend)
 {
     log_info("no longer serving %s on %s", frontend->policy->namespace,
              frontend->path);
-    unlink_berth(&server->frontends, frontend);
-    if (frontend->session_count == 0) {
-        frontend_free(frontend);
-        return;
-    }
     frontend->next = server->leaving;
     server->leaving = frontend;
     frontend_stop(frontend, false);
+    if (frontend->session_count == 0)
+        let_go(server, frontend);
+}
+
+/* NAMESPACE is served anew: what one that leaves is about to remove is in use
+ * again. */
+static void spare_leftovers(struct server *server, const char *namespace)
+{
+    struct frontend *next;
+
+    for (struct frontend *b = server->leaving; b; b = next) {
+        next = b->next;
+        if (!b->end || strcmp(b->policy->namespace, namespace) != 0)
+            continue;
+        unlink_berth(&server->leaving, b);
+        frontend_free(b);
+    }
 }
 
 /* ---- reload: all of it, or nothing ---- */
@@ -168,7 +234,7 @@ static int prepare_berth(struct server *server, struct policy *policy,
 
 static void commit(struct server *server, struct frontend *fresh)
 {
-    struct frontend *next;
+    struct frontend *closing = NULL, *next;
 
     for (struct frontend *b = fresh; b; b = b->next) {
         struct frontend *old = find_berth(server->frontends, b->path);
@@ -178,14 +244,22 @@ static void commit(struct server *server, struct frontend *fresh)
     }
     for (struct frontend *b = server->frontends; b; b = next) {
         next = b->next;
-        if (b->prepared.policy)
+        if (b->prepared.policy) {
             frontend_commit(b);
-        else
-            close_berth(server, b);
+            continue;
+        }
+        unlink_berth(&server->frontends, b);
+        b->next = closing;
+        closing = b;
     }
     for (struct frontend *b = fresh; b; b = next) {
         next = b->next;
+        spare_leftovers(server, b->policy->namespace);
         add_berth(server, b);
+    }
+    for (struct frontend *b = closing; b; b = next) {
+        next = b->next;
+        close_berth(server, b);
     }
 }
 

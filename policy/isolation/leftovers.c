@@ -1,0 +1,249 @@
+#include "policy/isolation/leftovers.h"
+
+#include <time.h>
+
+#include "policy/docker/namespace.h"
+#include "policy/docker/own_tag.h"
+#include "policy/docker/target.h"
+
+/* A tag's name has so many parts at most that it is looked for. */
+enum { IMAGE_PARTS = 8 };
+
+static const struct {
+    const char *word;
+    enum operation operation;
+    const char *list;    /* a label filter follows */
+    const char *removal; /* the reference follows */
+    const char *query;   /* and then this */
+} kinds[] = {
+    [LEFTOVER_CONTAINER] = {"container", OP_CONTAINER_DELETE,
+                            "/containers/json?all=1&filters=", "/containers/",
+                            "?force=1&v=1"                                               },
+    [LEFTOVER_NETWORK] = {"network",   OP_NETWORK_DELETE,
+                            "/networks?filters=",              "/networks/",   ""        },
+    [LEFTOVER_VOLUME] = {"volume",    OP_VOLUME_DELETE,
+                            "/volumes?filters=",               "/volumes/",    ""        },
+    [LEFTOVER_IMAGE] = {"image",     OP_IMAGE_DELETE,
+                            "/images/json?filters=",           "/images/",     "?force=1"},
+};
+
+const char *leftover_word(enum leftover_kind kind)
+{
+    return kinds[kind].word;
+}
+
+enum operation leftover_operation(enum leftover_kind kind)
+{
+    return kinds[kind].operation;
+}
+
+/* By patterns of references, in which a star is one part of a name: one for
+ * each number of parts. Anchors are below a host of their own. */
+static int put_image_list(struct strbuf *out, struct str ns)
+{
+    static const char *const hosts[] = {"." OWN_TAG_DOMAIN,
+                                        ".anchor." OWN_TAG_DOMAIN};
+    int r = strbuf_addf(out, "%s%%7B%%22reference%%22%%3A%%5B",
+                        kinds[LEFTOVER_IMAGE].list);
+
+    for (size_t host = 0; host < 2; host++) {
+        for (size_t parts = 1; r == 0 && parts <= IMAGE_PARTS; parts++) {
+            r = strbuf_addf(out, "%s%%22%.*s%s", host || parts > 1 ? "," : "",
+                            STR_FMT(ns.len ? ns : S("*")), hosts[host]);
+            for (size_t i = 0; r == 0 && i < parts; i++)
+                r = strbuf_add(out, S("%2F*"));
+            if (r == 0)
+                r = strbuf_add(out, S("%22"));
+        }
+    }
+    return r ? r : strbuf_add(out, S("%5D%7D"));
+}
+
+int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
+                      struct str ns)
+{
+    int r;
+
+    if (kind == LEFTOVER_IMAGE)
+        return put_image_list(out, ns);
+    r = strbuf_addf(out, "%s%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE,
+                    kinds[kind].list);
+
+    if (r == 0 && ns.len)
+        r = strbuf_addf(out, "%%3D%.*s", STR_FMT(ns));
+    return r ? r : strbuf_add(out, S("%22%5D%7D"));
+}
+
+int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
+                         struct str ref)
+{
+    int r = strbuf_add(out, str_from(kinds[kind].removal));
+
+    if (r == 0)
+        r = target_put_segment(out, ref);
+    return r ? r : strbuf_add(out, str_from(kinds[kind].query));
+}
+
+/* ---- times ---- */
+
+/* COUNT digits at the start of *TEXT, which is cut. */
+static bool take_number(struct str *text, size_t count, int *number)
+{
+    uint64_t n;
+
+    if (text->len < count || str_to_u64(str_head(*text, count), &n) < 0)
+        return false;
+    *text = str_from_index(*text, count);
+    *number = (int)n;
+    return true;
+}
+
+static bool take_char(struct str *text, char c)
+{
+    if (text->len == 0 || text->ptr[0] != c)
+        return false;
+    *text = str_from_index(*text, 1);
+    return true;
+}
+
+int64_t leftover_time(struct str text)
+{
+    struct tm tm = {0};
+    int hours = 0, minutes = 0, sign = 0;
+
+    if (!take_number(&text, 4, &tm.tm_year) || !take_char(&text, '-') ||
+        !take_number(&text, 2, &tm.tm_mon) || !take_char(&text, '-') ||
+        !take_number(&text, 2, &tm.tm_mday) || !take_char(&text, 'T') ||
+        !take_number(&text, 2, &tm.tm_hour) || !take_char(&text, ':') ||
+        !take_number(&text, 2, &tm.tm_min) || !take_char(&text, ':') ||
+        !take_number(&text, 2, &tm.tm_sec))
+        return 0;
+    if (take_char(&text, '.')) {
+        while (text.len && text.ptr[0] >= '0' && text.ptr[0] <= '9')
+            text = str_from_index(text, 1);
+    }
+    if (!take_char(&text, 'Z')) {
+        sign = take_char(&text, '+') ? 1 : take_char(&text, '-') ? -1 : 0;
+        if (!sign || !take_number(&text, 2, &hours) || !take_char(&text, ':') ||
+            !take_number(&text, 2, &minutes))
+            return 0;
+    }
+    if (text.len)
+        return 0;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    return (int64_t)timegm(&tm) - sign * (hours * 3600 + minutes * 60);
+}
+
+/* ---- lists ---- */
+
+static struct str text_of(const json_t *text)
+{
+    return str_of(json_string_value(text), json_string_length(text));
+}
+
+static struct str text_at(const json_t *object, const char *key)
+{
+    return text_of(json_object_get(object, key));
+}
+
+static int64_t time_at(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_is_integer(value) ? json_integer_value(value)
+                                  : leftover_time(text_of(value));
+}
+
+static struct str without_slash(struct str name)
+{
+    return name.len && name.ptr[0] == '/' ? str_from_index(name, 1) : name;
+}
+
+/* The name of a container that is its own: links give it others'. */
+static struct str own_name(const json_t *container, struct str ns)
+{
+    const json_t *names = json_object_get(container, "Names"), *name;
+    size_t i;
+
+    json_array_foreach(names, i, name)
+    {
+        struct str text = without_slash(text_of(name));
+
+        if (namespace_has(ns, text))
+            return text;
+    }
+    return S("");
+}
+
+/* Fill LEFTOVER from ROW; false when it is not NS's own, whatever its label
+ * says. */
+static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
+                     struct leftover *leftover)
+{
+    *leftover = (struct leftover){.made = time_at(row, "Created")};
+    switch (kind) {
+    case LEFTOVER_CONTAINER:
+        leftover->ref = text_at(row, "Id");
+        leftover->name = own_name(row, ns);
+        return leftover->ref.len && leftover->name.len;
+    case LEFTOVER_NETWORK:
+        leftover->ref = text_at(row, "Id");
+        leftover->name = text_at(row, "Name");
+        leftover->is_bridge =
+            str_eq(namespace_strip(ns, leftover->name), S(BRIDGE_NAME));
+        return leftover->ref.len && namespace_has(ns, leftover->name);
+    case LEFTOVER_VOLUME:
+        leftover->ref = leftover->name = text_at(row, "Name");
+        leftover->made = time_at(row, "CreatedAt");
+        return namespace_has(ns, leftover->name) || is_full_id(leftover->name);
+    case LEFTOVER_IMAGE: /* tag by tag */
+    case LEFTOVER_COUNT:
+        break;
+    }
+    return false;
+}
+
+static void walk_tags(const json_t *image,
+                      void (*visit)(void *arg, struct str ns,
+                                    const struct leftover *leftover),
+                      void *arg)
+{
+    const json_t *tag;
+    size_t i;
+
+    json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
+    {
+        struct own_name name = own_name_read(text_of(tag));
+        const struct leftover leftover = {.ref = text_of(tag),
+                                          .name = text_of(tag)};
+
+        if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR)
+            visit(arg, name.ns, &leftover);
+    }
+}
+
+bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
+                    void (*visit)(void *arg, struct str ns,
+                                  const struct leftover *leftover),
+                    void *arg)
+{
+    const json_t *list =
+        kind == LEFTOVER_VOLUME ? json_object_get(reply, "Volumes") : reply;
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach(list, i, row)
+    {
+        struct str ns =
+            text_at(json_object_get(row, "Labels"), LABEL_NAMESPACE);
+        struct leftover leftover;
+
+        if (kind == LEFTOVER_IMAGE)
+            walk_tags(row, visit, arg);
+        else if (ns.len && read_row(kind, row, ns, &leftover))
+            visit(arg, ns, &leftover);
+    }
+    return json_is_array(list) ||
+           (kind == LEFTOVER_VOLUME && json_is_null(list));
+}

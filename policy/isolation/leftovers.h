@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * What a namespace has left on the engine, and in which order it goes: first
+ * containers, for they hold the others; then networks, volumes and images. An
+ * object is the namespace's own by its label and by its name, as everywhere.
+ * Plain values: the lists come from the engine, and the caller removes.
+ */
+
+#include <jansson.h>
+
+#include "policy/base/str.h"
+#include "policy/docker/method.h"
+#include "policy/docker/operation.h"
+
+/* The kinds, in the order in which they are to be removed. */
+enum leftover_kind {
+    LEFTOVER_CONTAINER,
+    LEFTOVER_NETWORK,
+    LEFTOVER_VOLUME,
+    LEFTOVER_IMAGE, /* its own tags: the content goes with the last of them */
+
+    LEFTOVER_COUNT
+};
+
+/* "container"; and in the plural. */
+const char *leftover_word(enum leftover_kind kind);
+
+/* The operation that removes one. */
+enum operation leftover_operation(enum leftover_kind kind);
+
+/* Append the target that lists all of KIND that any namespace, or NS unless it
+ * is empty, has. 0 or -ENOBUFS. */
+int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
+                      struct str ns);
+
+/* Append the target that removes the one called REF, with force. */
+int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
+                         struct str ref);
+
+struct leftover {
+    struct str ref;  /* how the engine knows it: an ID, a volume's name, or a
+                        tag; a slice of the list */
+    struct str name; /* how the engine shows it */
+    int64_t made;    /* seconds since the epoch by the engine's clock; 0: it
+                        does not say when, as of a tag */
+    bool is_bridge;  /* the network that berth made in place of "bridge" */
+};
+
+/*
+ * Tell VISIT of each object of KIND in REPLY, the engine's answer to that
+ * target, that is a namespace's own; NS is whose. False: REPLY is no such list.
+ */
+bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
+                    void (*visit)(void *arg, struct str ns,
+                                  const struct leftover *leftover),
+                    void *arg);
+
+/* "2024-05-01T10:00:00.123Z", "...+02:00" as seconds since the epoch; 0: it is
+ * no such time. */
+int64_t leftover_time(struct str text);

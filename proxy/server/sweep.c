@@ -1,0 +1,377 @@
+#include "proxy/server/sweep.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "policy/isolation/rewrite.h"
+#include "policy/record/audit.h"
+#include "proxy/upstream/subrequest.h"
+
+enum {
+    AT_ONCE = 8,
+    ROUNDS = 25,    /* of one kind, until what is in use is left there */
+    PAUSE_MS = 400, /* between two of them */
+};
+
+/* One object that is to go. */
+struct item {
+    struct sweep *sweep;
+    char *target, *name;
+    struct subrequest *removal; /* while it runs */
+    uint64_t began_ns;
+    uint64_t number; /* of its record */
+    bool started, done;
+    char *why; /* the engine did not remove it, for this reason */
+};
+
+struct sweep {
+    struct sweep_config config;
+    enum leftover_kind kind;
+    unsigned round;
+    struct subrequest *list;
+    struct event *later; /* the next step, in a turn of its own */
+    struct item *items;
+    size_t item_count, running;
+    unsigned removed, failed;
+    bool has_containers;
+    bool over;                /* all that is left is to tell */
+    uint64_t process, number; /* the record's IDs are made of them */
+    char *trouble;            /* it cannot go on, for this reason */
+};
+
+static void items_free(struct sweep *sweep)
+{
+    for (size_t i = 0; i < sweep->item_count; i++) {
+        struct item *item = &sweep->items[i];
+
+        subrequest_cancel(item->removal);
+        free(item->target);
+        free(item->name);
+        free(item->why);
+    }
+    free(sweep->items);
+    sweep->items = NULL;
+    sweep->item_count = sweep->running = 0;
+}
+
+static void do_later(struct sweep *sweep, unsigned ms)
+{
+    event_add(sweep->later, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+}
+
+/* ---- the record ---- */
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+typedef int (*put_record)(struct strbuf *out, const struct audit_facts *facts);
+
+/* Put the decision to remove ITEM on record, or the end of it. */
+static int record(const struct item *item, put_record put, int status,
+                  enum audit_close close)
+{
+    const struct sweep *sweep = item->sweep;
+    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
+    struct verdict verdict;
+    struct str path, query;
+    char id[48];
+    int r;
+
+    if (!sweep->config.audit)
+        return 0;
+    verdict_allow(&verdict, "leftovers");
+    str_cut(str_from(item->target), '?', &path, &query);
+    snprintf(id, sizeof(id), "%012llx-s%llu",
+             (unsigned long long)(sweep->process & 0xffffffffffff),
+             (unsigned long long)item->number);
+    const struct audit_facts facts = {
+        .id = id,
+        .namespace_ = sweep->config.ns,
+        .listener = "",
+        .peer = {.pid = getpid(), .uid = getuid(), .gid = getgid()},
+        .time_ns = clock_ns(),
+        .duration_ns = clock_ns() - item->began_ns,
+        .method = METHOD_DELETE,
+        .operation = leftover_operation(sweep->kind),
+        .path = path,
+        .sent = path,
+        .verdict = &verdict,
+        .status = status,
+        .close = close,
+    };
+    r = put(&line, &facts);
+    return r < 0 ? r
+                 : sweep->config.audit(sweep->config.arg, strbuf_str(&line));
+}
+
+struct sweep *sweep_cancel(struct sweep *sweep)
+{
+    if (!sweep)
+        return NULL;
+    for (size_t i = 0; i < sweep->item_count; i++) {
+        if (sweep->items[i].removal)
+            (void)record(&sweep->items[i], audit_put_end, 0,
+                         AUDIT_CLOSE_SHUTDOWN);
+    }
+    items_free(sweep);
+    subrequest_cancel(sweep->list);
+    event_free(sweep->later);
+    free(sweep->trouble);
+    free(sweep);
+    return NULL;
+}
+
+/* ---- one kind after the other ---- */
+
+/* Tell of the end: in a turn of its own, for whoever is told may take away what
+ * is still on the stack. */
+static void conclude(struct sweep *sweep)
+{
+    const struct sweep_config config = sweep->config;
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
+    unsigned removed = sweep->removed, failed = sweep->failed;
+    bool trouble = sweep->trouble != NULL;
+
+    if (trouble)
+        strbuf_add(&why, str_head(str_from(sweep->trouble), LIMIT_REASON - 1));
+    sweep_cancel(sweep);
+    config.on_done(config.arg, removed, failed,
+                   trouble ? strbuf_cstr(&why) : NULL);
+}
+
+static void finish(struct sweep *sweep)
+{
+    sweep->over = true;
+    do_later(sweep, 0);
+}
+
+static void give_up(struct sweep *sweep, const char *why)
+{
+    free(sweep->trouble);
+    sweep->trouble = xstr_dup(str_head(str_from(why), LIMIT_REASON - 1));
+    finish(sweep);
+}
+
+static void tell(const struct sweep *sweep, const struct item *item)
+{
+    if (sweep->config.on_item)
+        sweep->config.on_item(sweep->config.arg, sweep->kind,
+                              str_from(item->name), item->why);
+}
+
+static void list(struct sweep *sweep);
+
+static void next_kind(struct sweep *sweep)
+{
+    items_free(sweep);
+    sweep->round = 0;
+    sweep->kind++;
+    if (sweep->kind == LEFTOVER_COUNT ||
+        (sweep->config.extent == SWEEP_BRIDGE &&
+         (sweep->has_containers || sweep->kind > LEFTOVER_NETWORK)))
+        finish(sweep);
+    else
+        list(sweep);
+}
+
+/* All items of a round have been tried. */
+static void end_round(struct sweep *sweep)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < sweep->item_count; i++)
+        left += !sweep->items[i].done;
+    /* what is there is asked anew, until it is nothing */
+    if (sweep->item_count && !sweep->config.dry_run &&
+        ++sweep->round < ROUNDS) {
+        do_later(sweep, left ? PAUSE_MS : 0);
+        return;
+    }
+    for (size_t i = 0; i < sweep->item_count; i++) {
+        if (sweep->items[i].done)
+            continue;
+        sweep->failed++;
+        tell(sweep, &sweep->items[i]);
+    }
+    next_kind(sweep);
+}
+
+static void start_some(struct sweep *sweep);
+
+/* Gone, or gone already. */
+static bool is_gone(int status)
+{
+    return (status >= 200 && status < 300) || status == 404;
+}
+
+static void keep_why(struct item *item, const struct http_head *head,
+                     struct str body, const char *why)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_REASON);
+    AUTO(json_decrefp) json_t *reply = head ? reply_json_parse(body) : NULL;
+    const char *message = json_string_value(json_object_get(reply, "message"));
+
+    if (!head)
+        message = why;
+    if (message)
+        strbuf_add(&text, str_head(str_from(message), LIMIT_REASON - 1));
+    else
+        strbuf_addf(&text, "the engine answers %u", (unsigned)head->status);
+    free(item->why);
+    item->why = xstrdup(strbuf_cstr(&text));
+}
+
+static void on_removed(const struct http_head *head, struct str body,
+                       const char *why, void *arg)
+{
+    struct item *item = arg;
+    struct sweep *sweep = item->sweep;
+    int status = head ? (int)head->status : 0;
+
+    item->removal = NULL;
+    sweep->running--;
+    (void)record(item, audit_put_end, status,
+                 head ? AUDIT_CLOSE_DONE : AUDIT_CLOSE_LINK_LOST);
+    if (is_gone(status)) {
+        item->done = true;
+        sweep->removed++;
+        free(item->why);
+        item->why = NULL;
+        tell(sweep, item);
+    } else {
+        keep_why(item, head, body, why);
+    }
+    start_some(sweep);
+}
+
+/* False: the sweep must not go on. */
+static bool start(struct sweep *sweep, struct item *item)
+{
+    item->started = true;
+    item->number = ++sweep->number;
+    item->began_ns = clock_ns();
+    if (sweep->config.dry_run) {
+        item->done = true;
+        sweep->removed++;
+        tell(sweep, item);
+        return true;
+    }
+    if (record(item, audit_put_decision, 0, AUDIT_CLOSE_NONE) < 0 &&
+        sweep->config.audit_required) {
+        give_up(sweep, "the audit record cannot be written, and "
+                       "audit.required forbids a removal without one");
+        return false;
+    }
+    sweep->running++;
+    item->removal =
+        subrequest_new(sweep->config.base, sweep->config.pool, METHOD_DELETE,
+                       str_from(item->target), S(""), on_removed, item);
+    return true;
+}
+
+/* The engine makes networks go one after the other by itself. */
+static size_t at_once(const struct sweep *sweep)
+{
+    return sweep->kind == LEFTOVER_NETWORK ? 1 : AT_ONCE;
+}
+
+static void start_some(struct sweep *sweep)
+{
+    if (sweep->over)
+        return;
+    for (size_t i = 0; i < sweep->item_count && sweep->running < at_once(sweep);
+         i++) {
+        if (!sweep->items[i].started && !start(sweep, &sweep->items[i]))
+            return;
+    }
+    if (sweep->running == 0)
+        end_round(sweep);
+}
+
+static void add_item(void *arg, struct str ns, const struct leftover *leftover)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_PATH);
+    struct sweep *sweep = arg;
+    struct item *item;
+
+    if (!str_eq(ns, str_from(sweep->config.ns)) ||
+        sweep->item_count == LIMIT_LEFTOVERS ||
+        (sweep->config.extent == SWEEP_BRIDGE &&
+         sweep->kind == LEFTOVER_NETWORK && !leftover->is_bridge) ||
+        leftover_put_removal(&target, sweep->kind, leftover->ref) < 0)
+        return;
+    item = &sweep->items[sweep->item_count++];
+    *item = (struct item){.sweep = sweep,
+                          .name = xstr_dup(leftover->name),
+                          .target = xstrdup(strbuf_cstr(&target))};
+}
+
+static void on_list(const struct http_head *head, struct str body,
+                    const char *why, void *arg)
+{
+    AUTO(json_decrefp) json_t *reply = head ? reply_json_parse(body) : NULL;
+    struct sweep *sweep = arg;
+
+    sweep->list = NULL;
+    if (!head || head->status != 200) {
+        give_up(sweep, head ? "the engine does not tell what there is" : why);
+        return;
+    }
+    items_free(sweep);
+    sweep->items = xcalloc(LIMIT_LEFTOVERS, sizeof(*sweep->items));
+    if (!leftovers_walk(sweep->kind, reply, add_item, sweep)) {
+        give_up(sweep, "the engine's list makes no sense");
+        return;
+    }
+    if (sweep->config.extent == SWEEP_BRIDGE &&
+        sweep->kind == LEFTOVER_CONTAINER) {
+        sweep->has_containers = sweep->item_count > 0;
+        items_free(sweep); /* they stay */
+    }
+    start_some(sweep);
+}
+
+static void list(struct sweep *sweep)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_PATH);
+
+    if (leftover_put_list(&target, sweep->kind, str_from(sweep->config.ns)) < 0)
+        give_up(sweep, "the namespace's name is too long");
+    else
+        sweep->list =
+            subrequest_new(sweep->config.base, sweep->config.pool, METHOD_GET,
+                           strbuf_str(&target), S(""), on_list, sweep);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+    struct sweep *sweep = arg;
+
+    (void)fd;
+    (void)what;
+    if (sweep->over)
+        conclude(sweep);
+    else
+        list(sweep);
+}
+
+struct sweep *sweep_new(const struct sweep_config *config)
+{
+    struct sweep *sweep = xcalloc(1, sizeof(*sweep));
+
+    sweep->config = *config;
+    sweep->later = event_new(config->base, -1, 0, on_later, sweep);
+    if (getrandom(&sweep->process, sizeof(sweep->process), 0) < 0)
+        abort();
+    do_later(sweep, 0);
+    return sweep;
+}

@@ -1,0 +1,132 @@
+#include "tests/unit/unit.h"
+
+#include "policy/base/limits.h"
+#include "policy/isolation/leftovers.h"
+
+static void times_are_seconds_of_the_epoch(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds;
+    } cases[] = {
+        {"1970-01-01T00:00:01Z",           1         },
+        {"2023-11-14T22:13:20Z",           1700000000},
+        {"2023-11-14T22:13:20.123456789Z", 1700000000},
+        {"2023-11-15T00:13:20+02:00",      1700000000},
+        {"2023-11-14T16:43:20.5-05:30",    1700000000},
+        {"2023-11-14T22:13:20",            0         },
+        {"2023-11-14T22:13:20ZZ",          0         },
+        {"2023-11-14 22:13:20Z",           0         },
+        {"0x",                             0         },
+        {"",                               0         },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+        assert_int_equal(leftover_time(str_from(cases[i].text)),
+                         cases[i].seconds);
+}
+
+/* What was visited, as lines. */
+static struct strbuf seen;
+
+static void note(void *arg, struct str ns, const struct leftover *leftover)
+{
+    (void)arg;
+    strbuf_addf(&seen, "%.*s %.*s %.*s %lld%s\n", STR_FMT(ns),
+                STR_FMT(leftover->ref), STR_FMT(leftover->name),
+                (long long)leftover->made,
+                leftover->is_bridge ? " bridge" : "");
+}
+
+static void check_walk(enum leftover_kind kind, const char *reply,
+                       const char *expected)
+{
+    json_auto_t *json = json_loads(reply, 0, NULL);
+
+    assert_non_null(json);
+    seen = (struct strbuf)STRBUF(MIB);
+    assert_true(leftovers_walk(kind, json, note, NULL));
+    assert_string_equal(seen.len ? strbuf_cstr(&seen) : "", expected);
+    strbuf_fini(&seen);
+}
+
+#define FULL "0123456789012345678901234567890123456789012345678901234567890123"
+
+static void own_is_what_has_label_and_name(void **state)
+{
+    (void)state;
+    check_walk(
+        LEFTOVER_CONTAINER,
+        "[{\"Id\": \"1\", \"Names\": [\"/r2.x/y\", \"/r1.c\"], \"Created\": 5,"
+        "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+        " {\"Id\": \"2\", \"Names\": [\"/c\"], \"Created\": 5,"
+        "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+        " {\"Id\": \"3\", \"Names\": [\"/r1.d\"], \"Labels\": {}}]",
+        "r1 1 r1.c 5\n");
+    check_walk(LEFTOVER_NETWORK,
+               "[{\"Id\": \"1\", \"Name\": \"r1.bridge\", \"Created\": "
+               "\"1970-01-01T00:00:07Z\","
+               "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+               " {\"Id\": \"2\", \"Name\": \"r1.net\","
+               "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+               " {\"Id\": \"3\", \"Name\": \"r2.net\","
+               "  \"Labels\": {\"berth.namespace\": \"r1\"}}]",
+               "r1 1 r1.bridge 7 bridge\nr1 2 r1.net 0\n");
+    check_walk(LEFTOVER_VOLUME,
+               "{\"Volumes\": [{\"Name\": \"r1.v\", \"CreatedAt\": "
+               "\"1970-01-01T00:00:07Z\","
+               "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+               " {\"Name\": \"v\", \"Labels\": {\"berth.namespace\": \"r1\"}},"
+               " {\"Name\": \"" FULL
+               "\", \"Labels\": {\"berth.namespace\": \"r1\"}}]}",
+               "r1 r1.v r1.v 7\nr1 " FULL " " FULL " 0\n");
+    check_walk(LEFTOVER_VOLUME, "{\"Volumes\": null}", "");
+}
+
+static void of_an_image_the_own_tags_are(void **state)
+{
+    (void)state;
+    check_walk(LEFTOVER_IMAGE,
+               "[{\"Id\": \"sha256:1\", \"RepoTags\": [\"alpine:3\", "
+               "\"r1.berth.invalid/app:1\", \"r2.berth.invalid/app:1\"]},"
+               " {\"Id\": \"sha256:2\", \"RepoTags\": null}]",
+               "r1 r1.berth.invalid/app:1 r1.berth.invalid/app:1 0\n"
+               "r2 r2.berth.invalid/app:1 r2.berth.invalid/app:1 0\n");
+}
+
+static void what_is_no_list_is_none(void **state)
+{
+    json_auto_t *text = json_string("x"), *object = json_object();
+
+    (void)state;
+    assert_false(leftovers_walk(LEFTOVER_CONTAINER, text, note, NULL));
+    assert_false(leftovers_walk(LEFTOVER_NETWORK, object, note, NULL));
+    assert_false(leftovers_walk(LEFTOVER_VOLUME, object, note, NULL));
+    assert_false(leftovers_walk(LEFTOVER_IMAGE, NULL, note, NULL));
+}
+
+static void names_are_written_into_targets(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(MIB);
+
+    (void)state;
+    leftover_put_removal(&out, LEFTOVER_VOLUME, S("a/../b?c"));
+    assert_string_equal(strbuf_cstr(&out), "/volumes/a%2F..%2Fb%3Fc");
+    strbuf_clear(&out);
+    leftover_put_removal(&out, LEFTOVER_CONTAINER, S("12"));
+    assert_string_equal(strbuf_cstr(&out), "/containers/12?force=1&v=1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_are_seconds_of_the_epoch),
+        cmocka_unit_test(own_is_what_has_label_and_name),
+        cmocka_unit_test(of_an_image_the_own_tags_are),
+        cmocka_unit_test(what_is_no_list_is_none),
+        cmocka_unit_test(names_are_written_into_targets),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
