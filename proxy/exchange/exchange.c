@@ -149,7 +149,7 @@ void exchange_begin(struct exchange *ex)
     ex->bytes[CLIENT] = ex->bytes[ENGINE] = 0;
     ex->drained = 0;
     ex->status = ex->engine_status = 0;
-    ex->was_sent = false;
+    ex->was_sent = ex->pauses = false;
     ex->close = AUDIT_CLOSE_NONE;
     ex->number++;
     request_init(&ex->rq);
@@ -331,9 +331,10 @@ void exchange_look_again(struct exchange *ex)
 
 void exchange_stream_gone(struct exchange *ex)
 {
+    bool again = ex->active && ex->request_state == RQ_READY && !ex->pauses;
+
     assert(ex->stream == STREAM_REUSABLE || ex->stream == STREAM_SPENT);
-    ex->stream = ex->active && ex->request_state == RQ_READY ? STREAM_WANTED
-                                                             : STREAM_NONE;
+    ex->stream = again ? STREAM_WANTED : STREAM_NONE;
 }
 
 void exchange_eof(struct exchange *ex, enum side side)
@@ -466,6 +467,11 @@ void exchange_timeout(struct exchange *ex)
         break;
     case TIMER_TURN:
         exchange_turn_is_late(ex);
+        break;
+    case TIMER_PAUSE:
+        ex->pauses = false;
+        if (ex->stream == STREAM_NONE)
+            ex->stream = STREAM_WANTED;
         break;
     case TIMER_IDLE:
         ex->closing = true;

@@ -141,6 +141,7 @@ enum exchange_timer {
     TIMER_BODY,  /* a request body is coming */
     TIMER_LINK,  /* waiting for a way to the engine */
     TIMER_TURN,  /* waiting for others of the namespace */
+    TIMER_PAUSE, /* before it is tried again, for the engine is busy */
     TIMER_DRAIN, /* what a refused client still sends is read away; or a change
                     is let through although its client is gone */
     TIMER_FLUSH, /* nothing is left but to send what is to be sent */

@@ -82,6 +82,7 @@ struct exchange {
     int status;
     int engine_status; /* of the engine's reply, once its head has come */
     bool was_sent;     /* bytes of it may have left */
+    bool pauses;       /* the engine is busy: in RQ_READY, without a stream */
     bool decided;      /* its decision is on record */
     char *abandoned;   /* why nothing more is asked for it, once what is being
                           made has been answered it is given up; or NULL */

@@ -92,6 +92,36 @@ static void pass_head(struct exchange *ex)
         exchange_enter(ex, ex->complete ? RQ_DONE : RQ_DRAIN);
 }
 
+static bool is_prune(enum operation operation)
+{
+    return operation == OP_CONTAINER_PRUNE || operation == OP_NETWORK_PRUNE ||
+           operation == OP_VOLUME_PRUNE || operation == OP_IMAGE_PRUNE ||
+           operation == OP_BUILD_PRUNE;
+}
+
+/*
+ * An engine prunes for one client at a time and refuses the others. A runner
+ * knows of no others, so it waits, for as long as it may wait for its turn.
+ */
+static bool is_held_up(const struct exchange *ex)
+{
+    uint64_t now = ex->host->clock_ns(ex->host->arg);
+    uint64_t wait = (uint64_t)ex->policy->limits.wait * 1000000;
+
+    return is_prune(request_operation(&ex->rq)) && now >= ex->started_ns &&
+           now - ex->started_ns < wait;
+}
+
+/* The request was not carried out, and is sent again in a while. */
+static void pause_prune(struct exchange *ex)
+{
+    ex->answers++; /* the timer begins anew */
+    ex->pauses = true;
+    exchange_let_go(ex);
+    exchange_enter_reply(ex, RP_NONE);
+    exchange_enter(ex, RQ_READY);
+}
+
 static void on_reply_head(struct exchange *ex)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
@@ -100,6 +130,10 @@ static void on_reply_head(struct exchange *ex)
         return; /* an interim reply */
     if (reply->status == 101 && !was_asked_for(ex, reply)) {
         on_engine_error(ex, "it switches protocols unasked");
+        return;
+    }
+    if (reply->status == 409 && is_held_up(ex)) {
+        pause_prune(ex);
         return;
     }
     ex->engine_status = reply->status;

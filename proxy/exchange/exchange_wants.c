@@ -20,7 +20,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
     case RQ_ASK:
         return exchange_waits(ex) ? TIMER_TURN : TIMER_LINK;
     case RQ_READY:
-        return TIMER_LINK;
+        return ex->pauses ? TIMER_PAUSE : TIMER_LINK;
     case RQ_DRAIN:
         return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
     case RQ_HELD:
@@ -43,6 +43,7 @@ static uint64_t timer_turn_of(const struct exchange *ex,
     case TIMER_FLUSH:
         return ex->given;
     case TIMER_LINK:
+    case TIMER_PAUSE:
         return ex->number + ex->answers;
     case TIMER_NONE:
     case TIMER_HEAD:

@@ -10,6 +10,7 @@ enum {
      */
     TURN_PASSES = 8,
     DRAIN_S = 2,
+    PAUSE_MS = 250, /* before a request that an engine is too busy for */
 };
 
 /* ---- closing ---- */
@@ -65,6 +66,8 @@ static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
         return policy->upstream.wait_ms;
     case TIMER_TURN:
         return policy->limits.wait;
+    case TIMER_PAUSE:
+        return PAUSE_MS;
     case TIMER_DRAIN:
         return DRAIN_S * 1000;
     case TIMER_NONE:

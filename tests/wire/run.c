@@ -136,7 +136,7 @@ const char *timer_name(enum exchange_timer timer)
     static const char *const timers[] = {
         [TIMER_NONE] = "none",   [TIMER_HEAD] = "head", [TIMER_IDLE] = "idle",
         [TIMER_BODY] = "body",   [TIMER_LINK] = "link", [TIMER_DRAIN] = "drain",
-        [TIMER_FLUSH] = "flush",
+        [TIMER_FLUSH] = "flush", [TIMER_TURN] = "turn", [TIMER_PAUSE] = "pause",
     };
 
     return timers[timer];
