@@ -73,6 +73,9 @@
                                         message more is taken up */
 #define LIMIT_GRPC_STATUS (64 * KIB) /* the text, the details of an end */
 
+#define LIMIT_BUILD_SESSIONS   1024 /* open at a time, of a namespace */
+#define LIMIT_BUILD_PUSH_WAITS 50   /* times that a push is waited for */
+
 /* archives: compressed ones, and those of images */
 #define LIMIT_UNPACK_MEMORY                                                    \
     (72 * MIB) /* of one decoder: enough for "xz -9", and                      \
