@@ -24,8 +24,8 @@ const struct rpc_method rpc_methods[] = {
     {STR(CONTROL "Session"),            RPC_CONTROL, RPC_CONTROL_SESSION, RPC_TUNNEL, RPC_TUNNEL, NULL, NULL, .changes = true},
     {STR(CONTROL "ListWorkers"),        RPC_CONTROL, RPC_LIST_WORKERS, ONE(list_workers_request, list_workers_response)},
     {STR(CONTROL "Info"),               RPC_CONTROL, RPC_INFO, ONE(empty, info_response)},
-    {STR(CONTROL "DiskUsage"),          RPC_CONTROL, RPC_DISK_USAGE, ONE(disk_usage_request, empty)},
-    {STR(CONTROL "Prune"),              RPC_CONTROL, RPC_PRUNE, MANY(prune_request, empty), .changes = true},
+    {STR(CONTROL "DiskUsage"),          RPC_CONTROL, RPC_DISK_USAGE, ONE(disk_usage_request, disk_usage_response)},
+    {STR(CONTROL "Prune"),              RPC_CONTROL, RPC_PRUNE, MANY(prune_request, usage_record), .changes = true},
     {STR(CONTROL "ListenBuildHistory"), RPC_CONTROL, RPC_LISTEN_HISTORY, MANY(history_request, history_event)},
     {STR(CONTROL "UpdateBuildHistory"), RPC_CONTROL, RPC_UPDATE_HISTORY, ONE(history_update, empty), .changes = true},
 

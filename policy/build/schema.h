@@ -20,9 +20,9 @@ extern const struct pb_type schema_empty, schema_timestamp, schema_status,
 /* schema_control.c: moby.buildkit.v1.Control */
 extern const struct pb_type schema_solve_request, schema_solve_response,
     schema_status_request, schema_status_response, schema_list_workers_request,
-    schema_list_workers_response, schema_info_response,
-    schema_disk_usage_request, schema_prune_request, schema_history_request,
-    schema_history_event, schema_history_update;
+    schema_list_workers_response, schema_info_response, schema_usage_record,
+    schema_disk_usage_response, schema_disk_usage_request, schema_prune_request,
+    schema_history_request, schema_history_event, schema_history_update;
 /* schema_gateway.c: moby.buildkit.v1.frontend.LLBBridge */
 extern const struct pb_type schema_gateway_solve, schema_gateway_solved,
     schema_return, schema_resolve_config, schema_resolved_config,

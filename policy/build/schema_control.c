@@ -13,6 +13,27 @@ static const struct pb_field prune_request_rows[] = {
 };
 const struct pb_type schema_prune_request = PB_TYPE("PruneRequest", prune_request_rows);
 
+static const struct pb_field usage_record_rows[] = {
+    {1, "ID", PB_STRING},
+    {2, "Mutable", PB_BOOL},
+    {3, "InUse", PB_BOOL},
+    {4, "Size", PB_INT64},
+    {5, "Parent", PB_STRING},
+    {6, "CreatedAt", PB_MESSAGE, PB_ONE, &schema_timestamp},
+    {7, "LastUsedAt", PB_MESSAGE, PB_ONE, &schema_timestamp},
+    {8, "UsageCount", PB_INT64},
+    {9, "Description", PB_STRING},
+    {10, "RecordType", PB_STRING},
+    {11, "Shared", PB_BOOL},
+    {12, "Parents", PB_STRING, PB_MANY},
+};
+const struct pb_type schema_usage_record = PB_TYPE("UsageRecord", usage_record_rows);
+
+static const struct pb_field disk_usage_response_rows[] = {
+    {1, "record", PB_MESSAGE, PB_MANY, &schema_usage_record},
+};
+const struct pb_type schema_disk_usage_response = PB_TYPE("DiskUsageResponse", disk_usage_response_rows);
+
 static const struct pb_field disk_usage_request_rows[] = {
     {1, "filter", PB_STRING, PB_MANY},
     {2, "ageLimit", PB_INT64},
