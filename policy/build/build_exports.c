@@ -176,7 +176,8 @@ static bool add_push(struct build_call *call, struct pb_message *solve,
          value = pb_next(value))
         pb_map_set(&call->tree, push, ENTRY_ATTRS, pb_text(value->message, 1),
                    pb_text(value->message, 2));
-    pb_set_text(&call->tree, push, ENTRY_TYPE, S("image"));
+    /* of the same type, so that both make the same manifest */
+    pb_set_text(&call->tree, push, ENTRY_TYPE, pb_text(exporter, ENTRY_TYPE));
     pb_map_set(&call->tree, push, ENTRY_ATTRS, S("name"), names);
     pb_map_set(&call->tree, push, ENTRY_ATTRS, S("store"), S("false"));
     pb_map_set(&call->tree, push, ENTRY_ATTRS, S("unpack"), S("false"));

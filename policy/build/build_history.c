@@ -204,8 +204,7 @@ static void restore_attrs(struct build_call *call, struct pb_message *record)
 static bool pushes_besides(const struct pb_message *record,
                            const struct pb_message *exporter)
 {
-    return str_eq(pb_text(exporter, ENTRY_TYPE), S("image")) &&
-           str_eq(pb_map_text(exporter, ENTRY_ATTRS, S("store")), S("false")) &&
+    return str_eq(pb_map_text(exporter, ENTRY_ATTRS, S("store")), S("false")) &&
            pb_next(pb_find(record, RECORD_EXPORTERS)) != NULL;
 }
 
