@@ -147,6 +147,7 @@
 #define LIMIT_BUILD_RULES   1024       /* of a client's source policy */
 #define LIMIT_BUILD_DIGESTS 4096       /* of its own builds, per tunnel */
 #define LIMIT_BUILD_BLOB    (4 * MIB)  /* of content that is looked into */
+#define LIMIT_BUILD_REPLACED 64        /* images that one build leaves untagged */
 #define LIMIT_BUILD_NOTES   256        /* of each kind on record, per call */
 #define LIMIT_BUILD_NOTE    256        /* bytes of each */
 /* what one namespace takes of its engine */

@@ -69,6 +69,17 @@ struct build_after build_after(const struct build_call *call)
     return after;
 }
 
+struct str build_replaced(const struct build_call *call, size_t index)
+{
+    for (size_t i = 0; i < call->replaced_count; i++) {
+        if (strcmp(call->replaced[i], call->image) == 0)
+            continue; /* it was built again */
+        if (index-- == 0)
+            return str_from(call->replaced[i]);
+    }
+    return S("");
+}
+
 int build_status_of(const struct verdict *why)
 {
     enum { INVALID_ARGUMENT = 3, NOT_FOUND = 5, DENIED = 7, EXHAUSTED = 8 };

@@ -145,3 +145,11 @@ struct build_after {
     struct str anchor, image;
 };
 struct build_after build_after(const struct build_call *call);
+
+/*
+ * And what the build took the last own tag from: images that graph drivers
+ * keep, as Docker does, and that need an anchor (as IMAGE above) to stay the
+ * namespace's. The ID of number INDEX, a slice of the call's; empty past the
+ * last.
+ */
+struct str build_replaced(const struct build_call *call, size_t index);

@@ -152,6 +152,59 @@ static bool map_names(struct build_call *call, struct str names, bool push,
     return true;
 }
 
+/* Is NAME one of LIST, with commas between? */
+static bool list_has(struct str list, struct str name)
+{
+    struct str entry;
+    bool more = list.len > 0;
+
+    while (more) {
+        more = str_cut(list, ',', &entry, &list);
+        if (str_eq(entry, name))
+            return true;
+    }
+    return false;
+}
+
+/* Has the image of OWN a tag besides those of LIST? */
+static bool has_another(const struct build_images *images,
+                        const struct build_own *own, struct str list)
+{
+    for (size_t i = 0; i < build_images_count(images); i++) {
+        const struct build_own *other = build_images_at(images, i);
+
+        if (str_eq(other->id, own->id) && !list_has(list, other->own))
+            return true;
+    }
+    return false;
+}
+
+static void note_replaced(struct build_call *call, struct str id)
+{
+    for (size_t i = 0; i < call->replaced_count; i++)
+        if (str_eq(str_from(call->replaced[i]), id))
+            return;
+    if (call->replaced_count == LIMIT_BUILD_REPLACED ||
+        id.len >= BUILD_IMAGE_ID)
+        return;
+    memcpy(call->replaced[call->replaced_count++], id.ptr, id.len);
+}
+
+/* The images that LIST, the own tags of what is built, will be taken from. The
+ * containerd store lets them go at once. */
+static void note_all_replaced(struct build_call *call, struct str list)
+{
+    const struct build_images *images = call->images;
+
+    for (size_t i = 0;
+         !call->view->containerd_store && i < build_images_count(images); i++) {
+        const struct build_own *own = build_images_at(images, i);
+
+        if (list_has(list, own->own) && !has_another(images, own, list))
+            note_replaced(call, own->id);
+    }
+}
+
 static bool add_anchor(struct build_call *call, struct strbuf *own)
 {
     AUTO(strbuf_fini) struct strbuf anchor = STRBUF(OWN_TAG_MAX);
@@ -213,8 +266,10 @@ static bool judge_image(struct build_call *call, struct pb_message *solve,
         }
         return true;
     }
-    if (!map_names(call, names, push, store, field, &own) ||
-        !add_anchor(call, &own))
+    if (!map_names(call, names, push, store, field, &own))
+        return false;
+    note_all_replaced(call, strbuf_str(&own));
+    if (!add_anchor(call, &own))
         return false;
     if (push && !add_push(call, solve, exporter, names))
         return false;

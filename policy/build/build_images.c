@@ -22,6 +22,7 @@ static void own_fini(struct build_own *own)
     free((char *)(uintptr_t)own->real.ptr);
     free((char *)(uintptr_t)own->own.ptr);
     free((char *)(uintptr_t)own->digest.ptr);
+    free((char *)(uintptr_t)own->id.ptr);
 }
 
 static struct str copy(struct str text)
@@ -66,6 +67,7 @@ static void add_tag(struct build_images *images, struct str ns,
     own->real = copy(strbuf_str(&real));
     own->own = copy(name);
     own->digest = copy(digest_of(image, name, strbuf_str(&real)));
+    own->id = copy(string_of(json_object_get(image, "Id")));
     images->count++;
 }
 

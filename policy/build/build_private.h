@@ -17,6 +17,8 @@ struct build_id {
     size_t len;
 };
 
+enum { BUILD_IMAGE_ID = 80 }; /* holds "sha256:", hex, and a NUL */
+
 struct build_call {
     const struct build_view *view;
     const struct rpc_method *method;
@@ -30,8 +32,10 @@ struct build_call {
     bool has_reported;
     char anchor[OWN_TAG_MAX + 1]; /* that goes along in "name", or "" */
     bool has_names;               /* besides it */
-    char image[80];               /* what was built: its ID */
-    struct strbuf blob;           /* content being read, to look into */
+    char image[BUILD_IMAGE_ID];   /* what was built: its ID */
+    char replaced[LIMIT_BUILD_REPLACED][BUILD_IMAGE_ID];
+    size_t replaced_count;
+    struct strbuf blob; /* content being read, to look into */
     bool blob_is_of_use;
     /* of the message at hand */
     struct pb_tree tree;
@@ -152,6 +156,7 @@ struct build_own {
     struct str real;   /* "docker.io/library/app:latest" */
     struct str own;    /* "r1.berth.invalid/app:latest" */
     struct str digest; /* of the index or manifest, or empty */
+    struct str id;     /* of the image */
 };
 size_t build_images_count(const struct build_images *images);
 const struct build_own *build_images_at(const struct build_images *images,

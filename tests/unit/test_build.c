@@ -24,6 +24,7 @@
  *      "sent": {...},               what of it goes on, null: that it does not
  *      "record": {...},             and on record, likewise
  *      "answered": true,            the engine is not asked
+ *      "after": {...}, "replaced": ["sha256:..."],   what is left to do
  *      "replies": [{...}], "shown": [{...} or null]}   null: it is left out
  *
  * What is compared is what a case says; lists as wholes.
@@ -297,11 +298,17 @@ static void check_replies(const struct test_case *test, struct scene *scene)
 static void check_after(const struct test_case *test, struct scene *scene)
 {
     struct build_after after = build_after(scene->call);
+    json_auto_t *replaced = json_array();
     json_auto_t *got =
         json_pack("{s:s%, s:s%}", "anchor", after.anchor.ptr, after.anchor.len,
                   "image", after.image.ptr, after.image.len);
 
     expect(test, "after", json_object_get(test->json, "after"), got);
+    for (size_t i = 0; build_replaced(scene->call, i).len; i++)
+        json_array_append_new(replaced,
+                              json_stringn(build_replaced(scene->call, i).ptr,
+                                           build_replaced(scene->call, i).len));
+    expect(test, "replaced", json_object_get(test->json, "replaced"), replaced);
 }
 
 static void run_case(const struct test_case *test)
