@@ -140,16 +140,16 @@
 #define LIMIT_MATCH_RATE  4000000    /* and of a listener's, each second */
 
 /* builds with BuildKit */
-#define LIMIT_PB_DEPTH      64     /* levels of a protobuf message */
-#define LIMIT_PB_VALUES     131072 /* values in it; each costs memory */
-#define LIMIT_BUILD_ID      128    /* a client's name of a build, a session */
-#define LIMIT_BUILD_TEXT    (64 * KIB) /* one option of a build */
-#define LIMIT_BUILD_RULES   1024       /* of a client's source policy */
-#define LIMIT_BUILD_DIGESTS 4096       /* of its own builds, per tunnel */
-#define LIMIT_BUILD_BLOB    (4 * MIB)  /* of content that is looked into */
-#define LIMIT_BUILD_REPLACED 64        /* images that one build leaves untagged */
-#define LIMIT_BUILD_NOTES   256        /* of each kind on record, per call */
-#define LIMIT_BUILD_NOTE    256        /* bytes of each */
+#define LIMIT_PB_DEPTH       64     /* levels of a protobuf message */
+#define LIMIT_PB_VALUES      131072 /* values in it; each costs memory */
+#define LIMIT_BUILD_ID       128    /* a client's name of a build, a session */
+#define LIMIT_BUILD_TEXT     (64 * KIB) /* one option of a build */
+#define LIMIT_BUILD_RULES    1024       /* of a client's source policy */
+#define LIMIT_BUILD_DIGESTS  4096       /* of its own builds, per tunnel */
+#define LIMIT_BUILD_BLOB     (4 * MIB)  /* of content that is looked into */
+#define LIMIT_BUILD_REPLACED 64  /* images that one build leaves untagged */
+#define LIMIT_BUILD_NOTES    256 /* of each kind on record, per call */
+#define LIMIT_BUILD_NOTE     256 /* bytes of each */
 /* what one namespace takes of its engine */
 #define LIMIT_LOST      64   /* requests without a reply, listed one by one */
 #define LIMIT_LEFTOVERS 4096 /* objects of one kind, removed in one round */

@@ -35,10 +35,10 @@
 #include <jansson.h>
 
 struct rewrite_context {
-    struct str ns;         /* the namespace; outlives the rewrite */
-    unsigned engine_minor; /* of the engine's API version; 0: not known */
+    struct str ns;            /* the namespace; outlives the rewrite */
+    unsigned engine_minor;    /* of the engine's API version; 0: not known */
     unsigned health_interval; /* the least that an image may bring; ms */
-    struct str log_driver;   /* what who names none gets; empty: not known */
+    struct str log_driver;    /* what who names none gets; empty: not known */
     struct own_ids *owned;   /* of the same namespace; NULL: nothing is known */
     uint64_t random;         /* fresh, for a name that has to be invented */
     struct lookups *lookups; /* of this request; outlive the rewrite */

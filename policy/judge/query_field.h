@@ -51,7 +51,7 @@ query_check query_search;
 query_check query_stop_time; /* check_times.c */
 query_check query_checkpoint;
 query_check query_ports; /* ranges of ports among filters */
-query_check query_word; /* letters, digits, "-", "_", "." */
+query_check query_word;  /* letters, digits, "-", "_", "." */
 query_check query_json;
 
 check_function check_output;

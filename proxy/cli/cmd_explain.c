@@ -56,12 +56,11 @@ static void judge_raw(struct request *rq, const struct policy *policy,
                       struct http_reader *reader, struct str raw,
                       struct strbuf *body)
 {
-    const struct rewrite_context context = {.ns = str_from(policy->namespace),
-                                            .engine_minor = ASSUMED_API_MINOR,
-                                            .health_interval =
-                                                policy->rules.container.limits
-                                                    .health_interval,
-                                            .log_driver = S("json-file")};
+    const struct rewrite_context context = {
+        .ns = str_from(policy->namespace),
+        .engine_minor = ASSUMED_API_MINOR,
+        .health_interval = policy->rules.container.limits.health_interval,
+        .log_driver = S("json-file")};
     struct str data;
     size_t used;
 

@@ -80,9 +80,9 @@ struct request {
     size_t dropped;          /* bytes of one that nobody looks at */
     bool replaces_heads;     /* HEADS go in place of the session's own */
     struct h2_fields heads;
-    struct strbuf json;      /* the body as it goes */
-    json_t *tree;            /* the same, for the audit */
-    size_t tree_size;        /* about as many bytes */
+    struct strbuf json; /* the body as it goes */
+    json_t *tree;       /* the same, for the audit */
+    size_t tree_size;   /* about as many bytes */
 };
 
 void request_init(struct request *rq);

@@ -413,9 +413,9 @@ static bool twin_passes(const struct test_case *test)
 
 static bool is_well_made(const struct test_case *test)
 {
-    static const char *const keys[] = {"name",   "attack",  "twin",
-                                       "policy", "rule",    "field",
-                                       "status", "reaches", "never"};
+    static const char *const keys[] = {"name",  "attack", "twin",   "policy",
+                                       "rule",  "field",  "status", "reaches",
+                                       "never", "unless"};
     const char *key;
     const json_t *value;
 
