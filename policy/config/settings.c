@@ -1,5 +1,6 @@
 #include "policy/config/settings.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "policy/base/json_locate.h"
@@ -377,6 +378,7 @@ static struct json_path path_of(const struct shape *shape,
         if (json_object_get(node->values[i], key) != NULL)
             return inside;
     }
+    assert(node->path); /* the document as a whole is no lone value */
     return *node->path;
 }
 

@@ -237,7 +237,7 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
     {
         struct str ns =
             text_at(json_object_get(row, "Labels"), LABEL_NAMESPACE);
-        struct leftover leftover;
+        struct leftover leftover = {0};
 
         if (kind == LEFTOVER_IMAGE)
             walk_tags(row, visit, arg);

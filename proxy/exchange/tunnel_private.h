@@ -56,12 +56,14 @@ struct judged {
     char *session;       /* Control.Session's ID, or NULL */
 };
 
+TAILQ_HEAD(jobs, job);
+
 struct tunnel_judge {
     struct tunnel_judge_host host;
     struct build_view view;
-    TAILQ_HEAD(, job) jobs; /* the first one is being asked */
-    uint64_t numbers;       /* given to jobs */
-    uint64_t asked_at;      /* the last job's there was when it was asked */
+    struct jobs jobs;  /* the first one is being asked */
+    uint64_t numbers;  /* given to jobs */
+    uint64_t asked_at; /* the last job's there was when it was asked */
     size_t push_waits;
 };
 
