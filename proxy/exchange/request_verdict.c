@@ -223,7 +223,10 @@ static void take_fact(struct request *rq, const struct policy *policy,
     rq->facts[rq->asked++] = kept;
     need->fact = (struct fact){
         .known = status == 200 || status == 404,
-        .count = json_array_size(kept),
+        .count =
+            policy->isolation == POLICY_NAMESPACE
+                ? namespace_count_containers(str_from(policy->namespace), kept)
+                : json_array_size(kept),
         .inspected = kept,
         .is_own = is_own_image(kept, policy),
     };
