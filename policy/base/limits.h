@@ -38,21 +38,23 @@
 #define LIMIT_CREATED_REPLY (16 * KIB) /* of which an ID is read */
 
 /* HTTP/2 and gRPC, in BuildKit's tunnels */
-#define LIMIT_GRPC_MESSAGE       (16 * MIB) /* one, as gRPC's own in the engine */
-#define LIMIT_GRPC_GATHERED      (64 * MIB) /* of messages that come, per tunnel */
-#define LIMIT_GRPC_HEAD          MIB   /* .dockerignore's patterns are in it */
-#define LIMIT_GRPC_FIELDS        16384 /* of one head, each a pattern */
-#define LIMIT_GRPC_CONTINUATIONS 64    /* frames of one head; LIMIT_GRPC_HEAD in
-                                          frames of 16 KiB */
-#define LIMIT_GRPC_STREAMS       250 /* calls at a time; Go's servers have it too */
-#define LIMIT_GRPC_RESETS        1000 /* of calls, at once */
-#define LIMIT_GRPC_RESET_RATE    33   /* and a second from there on */
-#define LIMIT_GRPC_ACKS          1000 /* SETTINGS and PINGs not answered yet */
-#define LIMIT_GRPC_QUEUE         512  /* frames to send; above it nothing is read */
-#define LIMIT_GRPC_HELD          (32 * MIB) /* bytes under way from one side */
-#define LIMIT_GRPC_PENDING       (256 * KIB) /* of one call, before a judged
-                                                message more is taken up */
-#define LIMIT_GRPC_STATUS        (64 * KIB) /* the text, the details of an end */
+#define LIMIT_GRPC_MESSAGE  (16 * MIB) /* one, as gRPC's own in the engine */
+#define LIMIT_GRPC_GATHERED (64 * MIB) /* of messages that come, per tunnel */
+#define LIMIT_GRPC_HEAD     MIB        /* .dockerignore's patterns are in it */
+#define LIMIT_GRPC_FIELDS   16384      /* of one head, each a pattern */
+#define LIMIT_GRPC_CONTINUATIONS                                               \
+    64                            /* frames of one head; LIMIT_GRPC_HEAD in    \
+                                     frames of 16 KiB */
+#define LIMIT_GRPC_STREAMS    250 /* calls at a time; Go's servers have it too */
+#define LIMIT_GRPC_RESETS     1000 /* of calls, at once */
+#define LIMIT_GRPC_RESET_RATE 33   /* and a second from there on */
+#define LIMIT_GRPC_ACKS       1000 /* SETTINGS and PINGs not answered yet */
+#define LIMIT_GRPC_QUEUE      512 /* frames to send; above it nothing is read */
+#define LIMIT_GRPC_HELD       (32 * MIB) /* bytes under way from one side */
+#define LIMIT_GRPC_PENDING                                                     \
+    (256 * KIB)                      /* of one call, before a judged           \
+                                        message more is taken up */
+#define LIMIT_GRPC_STATUS (64 * KIB) /* the text, the details of an end */
 
 /* the link */
 #define LIMIT_CHANNELS      4096

@@ -82,6 +82,26 @@ const struct ask *rewrite_get(struct rewrite *rw, struct str target)
     return ask;
 }
 
+void rewrite_put_json(struct strbuf *out, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    target_put_query(out, str_from(text));
+    free(text);
+}
+
+const struct ask *rewrite_asked(const struct rewrite *rw, struct str target)
+{
+    for (size_t i = 0; i < rw->ask_count; i++) {
+        const struct ask *ask = &rw->asks[i];
+
+        if (ask->method == METHOD_GET && ask->answered &&
+            str_eq(str_from(ask->target), target))
+            return ask;
+    }
+    return NULL;
+}
+
 const struct ask *rewrite_do(struct rewrite *rw, enum method method,
                              struct str target, json_t *body, const char *undo)
 {
@@ -112,6 +132,8 @@ void rewrite_fail(struct rewrite *rw, const struct ask *ask, const char *what)
         return;
     if (ask->status == 0)
         why = S("it could not be asked");
+    else if (why.len == 0)
+        why = S("no, and not why");
     rewrite_text(rw, str_head(why, LIMIT_REASON), &words);
     if (what)
         rewrite_refuse(rw, ask->status == 0 ? 503 : 500,
@@ -220,13 +242,7 @@ bool container_is_own(const struct rewrite *rw, const json_t *container)
     return namespace_has_container(rw->context.ns, container);
 }
 
-bool labels_are_foreign(const struct rewrite *rw, const json_t *labels)
-{
-    return json_object_get(labels, LABEL_NAMESPACE) &&
-           !labels_are_own(rw, labels);
-}
-
-void labels_claim(struct rewrite *rw, json_t *labels)
+void labels_refuse_ours(struct rewrite *rw, json_t *labels)
 {
     const char *key;
     json_t *value;
@@ -239,6 +255,11 @@ void labels_claim(struct rewrite *rw, json_t *labels)
                            "leave %s out",
                            LABEL_PREFIX, key);
     }
+}
+
+void labels_claim(struct rewrite *rw, json_t *labels)
+{
+    labels_refuse_ours(rw, labels);
     json_object_set_new(labels, LABEL_NAMESPACE, json_of_str(rw->context.ns));
 }
 

@@ -22,7 +22,7 @@ static const struct state request_states[] = {
     [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
     [RQ_HELD] = {"held",
                  BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_HIJACK) | BIT(RQ_DRAIN)      },
-    [RQ_DONE] = {"done",    BIT(RQ_READY)                                           },
+    [RQ_DONE] = {"done",    BIT(RQ_READY) | BIT(RQ_ASK)                             },
     [RQ_HIJACK] = {"tunnel",  BIT(RQ_SHUT)                                            },
     [RQ_SHUT] = {"shut",    0                                                       },
     [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
@@ -33,7 +33,8 @@ static const struct state reply_states[] = {
     [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
                                BIT(RP_HIJACK) | BIT(RP_DONE)},
     [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
-    [RP_BODY] = {"body",   BIT(RP_DONE)                                              },
+    [RP_BODY] = {"body",   BIT(RP_FINISH) | BIT(RP_DONE)                             },
+    [RP_FINISH] = {"finish", BIT(RP_DONE)                                              },
     [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
     [RP_SHUT] = {"shut",   0                                                         },
     [RP_DONE] = {"done",   0                                                         },
@@ -365,7 +366,10 @@ bool exchange_undo(struct exchange *ex, const char *reason,
  */
 static bool undoes(struct exchange *ex)
 {
-    if (ex->request_state != RQ_ASK && ex->request_state != RQ_READY)
+    bool sent = ex->request_state == RQ_DONE && ex->stream_open &&
+                rewrite_owes(&ex->rq.rewrite);
+
+    if (ex->request_state != RQ_ASK && ex->request_state != RQ_READY && !sent)
         return false;
     if (ex->failure)
         return true; /* it is at it */

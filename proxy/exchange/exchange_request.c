@@ -131,6 +131,7 @@ static void judge(struct exchange *ex)
         .ns = str_from(ex->policy->namespace),
         .engine_minor = host->engine(host->arg)->minor,
         .owned = host->owned(host->arg),
+        .shared = &ex->policy->rules.images.shared,
         .random = host->random(host->arg),
     };
 
@@ -160,6 +161,8 @@ void exchange_answered(struct exchange *ex, int status, json_t *reply)
     request_answered(&ex->rq, ex->policy, status, reply);
     if (ex->request_state == RQ_ASK)
         settle(ex);
+    else if (!ex->rq.asks && ex->reply_state == RP_FINISH)
+        exchange_reply_ends(ex);
     else if (!ex->rq.asks)
         exchange_reply_goes_on(ex);
     exchange_look_again(ex);

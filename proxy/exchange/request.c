@@ -30,6 +30,7 @@ void request_fini(struct request *rq)
     strbuf_fini(&rq->question.body);
     if (rq->rewriting)
         rewrite_fini(&rq->rewrite);
+    rewrite_fini(&rq->looking);
     json_decref(rq->answer);
     judgement_fini(&rq->judgement);
     for (size_t i = 0; i < LIMIT_NEEDS; i++)

@@ -36,6 +36,7 @@ enum request_phase {
     PHASE_COMPARING, /* an update is held against what it updates */
     PHASE_DECIDED,   /* there is a verdict */
     PHASE_AFTER,     /* what follows from the engine's answer is asked */
+    PHASE_FINISH,    /* and from its end */
 };
 
 /* What berth asks the engine for its own part. */
@@ -60,6 +61,7 @@ struct request {
     json_t *facts[LIMIT_NEEDS]; /* what the engine answered */
     bool asks;
     struct question question; /* while it ASKS */
+    struct rewrite looking;   /* for images that judging hangs on */
     struct rewrite rewrite;
     bool rewriting;    /* REWRITE is in use */
     bool engine_words; /* a refusal that an engine would give, in its words */
@@ -121,6 +123,9 @@ bool request_abandon(struct request *rq);
 /* Take down the engine's answer to what was asked, for request_abandon alone:
  * nothing follows from it. */
 void request_note_answer(struct request *rq, int status, json_t *reply);
+
+/* The same when the reply has come to its end; BODY is what is kept of it. */
+bool request_finish(struct request *rq, struct str body);
 
 /* Must what the engine answers with STATUS be put into the runner's words? */
 bool request_restores(const struct request *rq, int status);

@@ -179,12 +179,12 @@ static bool has_open_ask(const struct rewrite *rw)
     return open_ask(rw) < rw->ask_count;
 }
 
-static void ask_for_rewrite(struct request *rq)
+static void ask_for_rewrite(struct request *rq, const struct rewrite *rw)
 {
-    const struct ask *ask = &rq->rewrite.asks[open_ask(&rq->rewrite)];
+    const struct ask *ask = &rw->asks[open_ask(rw)];
     struct strbuf *out = new_question(rq, ask->method);
 
-    assert(has_open_ask(&rq->rewrite));
+    assert(has_open_ask(rw));
     rq->question.changes = ask->changes;
     if (strbuf_add(out, str_from(ask->target)) ||
         (ask->body && json_write(&rq->question.body, ask->body)))
@@ -193,32 +193,44 @@ static void ask_for_rewrite(struct request *rq)
 
 /* ---- the judge ---- */
 
-/* Is the image that was inspected one of this namespace's own making? */
-static bool is_own_image(const json_t *image, const struct policy *policy)
-{
-    const char *owner = json_string_value(json_object_get(
-        json_object_get(json_object_get(image, "Config"), "Labels"),
-        LABEL_NAMESPACE));
-
-    return owner && !strcmp(owner, policy->namespace);
-}
-
-/* What is another's must not be told from what is not there, so neither may
- * the verdict. */
-static bool is_hidden(const struct request *rq, const struct policy *policy,
-                      const struct need *need, const json_t *reply)
+/* In a namespace, an image is what its runner means by the name, not what the
+ * engine does: what is another's must not be told from what is not there, so
+ * neither may the verdict. */
+static bool is_looked_up(const struct policy *policy, const struct need *need)
 {
     return policy->isolation == POLICY_NAMESPACE &&
-           (need->kind == NEED_IMAGE || need->kind == NEED_OWN_IMAGE) &&
-           rewrite_hides_image(&rq->rewrite.context, reply);
+           (need->kind == NEED_IMAGE || need->kind == NEED_OWN_IMAGE);
+}
+
+/* Look up the image that NEED is about. False: something has to be asked. */
+static bool look_up(struct request *rq, struct need *need)
+{
+    const json_t *inspected;
+    bool own;
+
+    rq->looking.context = rq->rewrite.context;
+    switch (rewrite_look_up_image(&rq->looking, str_from(need->subject),
+                                  &inspected, &own)) {
+    case REWRITE_ASK:
+        ask_for_rewrite(rq, &rq->looking);
+        return false;
+    case REWRITE_DONE:
+        need->fact =
+            (struct fact){.known = true, .inspected = inspected, .is_own = own};
+        break;
+    case REWRITE_REFUSED:
+    case REWRITE_ANSWER:
+        break; /* it stays unknown */
+    }
+    rq->asked++;
+    return true;
 }
 
 static void take_fact(struct request *rq, const struct policy *policy,
                       int status, json_t *reply)
 {
     struct need *need = &rq->judgement.needs[rq->asked];
-    bool there = status == 200 && !is_hidden(rq, policy, need, reply);
-    json_t *kept = there ? json_incref(reply) : NULL;
+    json_t *kept = status == 200 ? json_incref(reply) : NULL;
 
     rq->facts[rq->asked++] = kept;
     need->fact = (struct fact){
@@ -228,7 +240,6 @@ static void take_fact(struct request *rq, const struct policy *policy,
                 ? namespace_count_containers(str_from(policy->namespace), kept)
                 : json_array_size(kept),
         .inspected = kept,
-        .is_own = is_own_image(kept, policy),
     };
 }
 
@@ -278,7 +289,7 @@ static void go_on_rewriting(struct request *rq, const struct policy *policy,
 {
     switch (step) {
     case REWRITE_ASK:
-        ask_for_rewrite(rq);
+        ask_for_rewrite(rq, &rq->rewrite);
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
@@ -323,9 +334,15 @@ static void go_on_judging(struct request *rq, const struct policy *policy)
         begin_rewriting(rq, policy);
         return;
     }
-    if (rq->asked < judgement->need_count) {
-        ask_fact(rq, policy, &judgement->needs[rq->asked]);
-        return;
+    while (rq->asked < judgement->need_count) {
+        struct need *need = &judgement->needs[rq->asked];
+
+        if (!is_looked_up(policy, need)) {
+            ask_fact(rq, policy, need);
+            return;
+        }
+        if (!look_up(rq, need))
+            return;
     }
     judge_settle(&policy->rules, rq->tree, judgement);
     take_judgement(rq);
@@ -365,14 +382,21 @@ void request_answered(struct request *rq, const struct policy *policy,
     rq->asks = false;
     switch (rq->phase) {
     case PHASE_JUDGING:
-        take_fact(rq, policy, status, reply);
-        go_on_judging(rq, policy);
+        if (is_looked_up(policy, &rq->judgement.needs[rq->asked]))
+            rewrite_answer(&rq->looking, open_ask(&rq->looking), status,
+                           json_incref(reply));
+        else
+            take_fact(rq, policy, status, reply);
+        if (has_open_ask(&rq->looking))
+            ask_for_rewrite(rq, &rq->looking);
+        else
+            go_on_judging(rq, policy);
         break;
     case PHASE_REWRITING:
         rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
                        json_incref(reply));
         if (has_open_ask(&rq->rewrite)) /* all of them, before it goes on */
-            ask_for_rewrite(rq);
+            ask_for_rewrite(rq, &rq->rewrite);
         else
             go_on_rewriting(rq, policy, rewrite_next(&rq->rewrite));
         break;
@@ -380,11 +404,13 @@ void request_answered(struct request *rq, const struct policy *policy,
         compare(rq, policy, status, reply);
         break;
     case PHASE_AFTER:
+    case PHASE_FINISH:
         /* what is done by now is not rewritten once more */
         rewrite_answer(&rq->rewrite, open_ask(&rq->rewrite), status,
                        json_incref(reply));
-        if (has_open_ask(&rq->rewrite))
-            ask_for_rewrite(rq);
+        if (has_open_ask(&rq->rewrite) ||
+            rewrite_follow(&rq->rewrite) == REWRITE_ASK)
+            ask_for_rewrite(rq, &rq->rewrite);
         break;
     case PHASE_READING:
     case PHASE_DECIDED:
@@ -423,7 +449,17 @@ bool request_after(struct request *rq, int status)
         return false;
     rq->phase = PHASE_AFTER;
     if (rewrite_after(&rq->rewrite, status) == REWRITE_ASK)
-        ask_for_rewrite(rq);
+        ask_for_rewrite(rq, &rq->rewrite);
+    return rq->asks;
+}
+
+bool request_finish(struct request *rq, struct str body)
+{
+    if (!rq->rewriting || rq->phase == PHASE_FINISH)
+        return false;
+    rq->phase = PHASE_FINISH;
+    if (rewrite_finish(&rq->rewrite, body) == REWRITE_ASK)
+        ask_for_rewrite(rq, &rq->rewrite);
     return rq->asks;
 }
 
@@ -439,7 +475,9 @@ bool request_abandon(struct request *rq)
 {
     struct rewrite *rw = &rq->rewrite;
 
-    if (!rq->rewriting || rq->phase == PHASE_AFTER)
+    if (rq->rewriting && rq->phase == PHASE_AFTER && rewrite_owes(rw))
+        return request_finish(rq, S(""));
+    if (!rq->rewriting || rq->phase == PHASE_AFTER || rq->phase == PHASE_FINISH)
         return false;
     rq->asks = false;
     for (size_t i = 0; i < rw->ask_count; i++) {
