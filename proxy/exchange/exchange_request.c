@@ -163,6 +163,8 @@ void exchange_answered(struct exchange *ex, int status, json_t *reply)
         settle(ex);
     else if (!ex->rq.asks && ex->reply_state == RP_FINISH)
         exchange_reply_ends(ex);
+    else if (!ex->rq.asks && ex->reply_state == RP_LINE)
+        exchange_lines_go_on(ex);
     else if (!ex->rq.asks)
         exchange_reply_goes_on(ex);
     exchange_look_again(ex);

@@ -453,6 +453,13 @@ bool request_after(struct request *rq, int status)
     return rq->asks;
 }
 
+bool request_after_line(struct request *rq)
+{
+    if (rq->rewriting && rewrite_after_line(&rq->rewrite) == REWRITE_ASK)
+        ask_for_rewrite(rq, &rq->rewrite);
+    return rq->asks;
+}
+
 bool request_finish(struct request *rq, struct str body)
 {
     if (!rq->rewriting || rq->phase == PHASE_FINISH)
