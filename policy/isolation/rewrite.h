@@ -27,6 +27,7 @@
  * about whose its objects are.
  */
 
+#include "policy/config/rules.h"
 #include "policy/docker/lookup.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/route.h"
@@ -62,6 +63,8 @@ struct build_output {
     bool hiding;     /* what is told is of the hidden one */
 };
 
+struct dockerfile;
+
 struct rewrite {
     struct rewrite_context context;
     struct route_match *match;
@@ -90,6 +93,8 @@ struct rewrite {
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
     struct build_output build_output;
+    const struct dockerfile *dockerfile; /* of a classic build: as written; not
+                                            this one's to free */
 
     char **kept; /* strings that live as long as this does */
     size_t kept_count;
@@ -115,6 +120,20 @@ enum rewrite_step rewrite_next(struct rewrite *rw);
  * REWRITE_DONE. Once.
  */
 enum rewrite_step rewrite_after(struct rewrite *rw, int status);
+
+/*
+ * The Dockerfile of a classic build has come behind the request: look its
+ * images up, pull what is not there, judge them, and have each sent by its ID.
+ * As with rewrite_next: REWRITE_ASK until all questions are answered,
+ * REWRITE_REFUSED, or REWRITE_DONE with all images of DF resolved and checked.
+ */
+struct build_images {
+    const struct rules *rules; /* NULL: all are allowed */
+    bool pull;                 /* all, also those that are there */
+    struct str platform;       /* of the build, or empty */
+};
+enum rewrite_step rewrite_dockerfile(struct rewrite *rw, struct dockerfile *df,
+                                     const struct build_images *how);
 
 /* ---- replies ---- */
 

@@ -1,5 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
+#include "policy/docker/dockerfile.h"
+
 /*
  * The label that makes an image the runner's own is one more step to the
  * classic builder, at the end of its Dockerfile: "Step 3/4 : LABEL
@@ -51,7 +53,7 @@ bool build_line_restore(struct rewrite *rw, json_t *line)
     struct build_output *output = &rw->build_output;
     const json_t *stream = json_object_get(line, "stream");
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
-    struct str text = str_of_json(stream);
+    struct str text = str_of_json(stream), written;
     struct step step;
 
     if (!json_is_string(stream))
@@ -63,6 +65,10 @@ bool build_line_restore(struct rewrite *rw, json_t *line)
     output->steps = step.number;
     output->total = step.total;
     output->hiding = is_our_instruction(step.instruction);
+    written =
+        rw->dockerfile ? dockerfile_step(rw->dockerfile, step.number) : S("");
+    if (written.len && !output->hiding)
+        step.instruction = written;
     if (output->hiding)
         output->hidden++;
     strbuf_addf(&out, "Step %llu/%llu : %.*s",

@@ -95,9 +95,8 @@ void exchange_record_end(struct exchange *ex)
     facts.bytes_out = ex->bytes[ENGINE];
     facts.object = str_from(json_string_value(object));
     facts.close = ex->close;
-    if (!is_idle_ping(ex) &&
-        (ex->decided || !ex->host->sum_up ||
-         !ex->host->sum_up(ex->host->arg, &facts)))
+    if (!is_idle_ping(ex) && (ex->decided || !ex->host->sum_up ||
+                              !ex->host->sum_up(ex->host->arg, &facts)))
         (void)record(ex, audit_put_end, &facts); /* the sink tells its faults */
     ex->host->ended(ex->host->arg, &facts);
 }

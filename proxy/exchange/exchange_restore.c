@@ -66,8 +66,7 @@ static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
 
     if (!value)
         return status >= 400 && restore_text(ex, out);
-    if (ex->rq.rewriting &&
-        rewrite_reply(&ex->rq.rewrite, status, value) != 0)
+    if (ex->rq.rewriting && rewrite_reply(&ex->rq.rewrite, status, value) != 0)
         return false;
     request_put_warnings(&ex->rq, status, value);
     return reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;

@@ -35,6 +35,7 @@ enum request_phase {
     PHASE_REWRITING, /* judged; what is to be made first is made */
     PHASE_COMPARING, /* an update is held against what it updates */
     PHASE_DECIDED,   /* there is a verdict */
+    PHASE_BUILDING,  /* the images that a Dockerfile names */
     PHASE_AFTER,     /* what follows from the engine's answer is done */
 };
 
@@ -51,7 +52,8 @@ struct request {
     size_t need_lookups[LIMIT_NEEDS]; /* where the facts for its needs come */
     struct lookups lookups;           /* all that is asked on its account */
     struct rewrite rewrite;
-    bool rewriting;    /* REWRITE is in use */
+    struct request_build *build; /* of a classic build; else NULL */
+    bool rewriting;              /* REWRITE is in use */
     bool engine_words; /* a refusal that an engine would give, in its words */
     bool answers;      /* the verdict is to answer with ANSWER, not to ask on */
     int answer_status;
@@ -105,6 +107,13 @@ static inline bool request_asks(const struct request *rq)
  */
 void request_answered(struct request *rq, const struct policy *policy,
                       size_t index, int status, json_t *reply);
+
+/*
+ * A body that rq->build looks into is over, and its filter has had its end:
+ * request_asks, or else the verdict is a refusal, or all is there that
+ * request_build_finish wants.
+ */
+void request_body_over(struct request *rq, const struct policy *policy);
 
 /* The engine has answered the request with STATUS: is there more to ask? */
 bool request_after(struct request *rq, int status);

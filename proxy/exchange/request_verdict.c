@@ -6,7 +6,9 @@
 #include "policy/base/json_size.h"
 #include "policy/base/json_strict.h"
 #include "policy/base/json_write.h"
+#include "policy/docker/dockerfile.h"
 #include "policy/docker/namespace.h"
+#include "proxy/exchange/request_build.h"
 
 /* The body as a tree, of which a new one is written. */
 static bool read_body(struct request *rq)
@@ -250,10 +252,10 @@ static bool settle_judgement(struct request *rq, const struct policy *policy)
 
 /* ---- the phases ---- */
 
-static void write_it(struct request *rq)
+static void write_it(struct request *rq, const struct policy *policy)
 {
     decide(rq);
-    if (!rq->tree || write_body(rq))
+    if ((!rq->tree || write_body(rq)) && request_build_begin(rq, policy))
         write_target(rq);
 }
 
@@ -283,7 +285,7 @@ static void compare(struct request *rq, const struct policy *policy)
         }
     }
     if (settle_judgement(rq, policy))
-        write_it(rq);
+        write_it(rq, policy);
     else
         decide(rq);
 }
@@ -307,7 +309,7 @@ static void take_step(struct request *rq, const struct policy *policy,
         break;
     }
     if (!has_comparison(rq)) {
-        write_it(rq);
+        write_it(rq, policy);
         return;
     }
     rq->phase = PHASE_COMPARING;
@@ -340,6 +342,40 @@ static void go_on_judging(struct request *rq, const struct policy *policy)
               rq->rewriting ? rewrite_next(&rq->rewrite) : REWRITE_DONE);
 }
 
+/* Some refusals are an engine's, too. */
+static void decide_build(struct request *rq)
+{
+    struct str rule = str_from(rq->verdict.rule);
+
+    rq->engine_words =
+        str_eq(rule, S(DOCKERFILE_RULE)) || str_eq(rule, S("namespace"));
+    decide(rq);
+}
+
+static void go_on_building(struct request *rq, const struct policy *policy)
+{
+    switch (request_build_step(rq, policy)) {
+    case REWRITE_ASK:
+        return;
+    case REWRITE_REFUSED:
+        rq->verdict = rq->rewrite.verdict;
+        break;
+    case REWRITE_DONE:
+    case REWRITE_ANSWER:
+        break;
+    }
+    decide_build(rq);
+}
+
+void request_body_over(struct request *rq, const struct policy *policy)
+{
+    rq->phase = PHASE_BUILDING;
+    if (request_build_read(rq))
+        go_on_building(rq, policy);
+    else
+        decide_build(rq);
+}
+
 static void go_on(struct request *rq, const struct policy *policy)
 {
     switch (rq->phase) {
@@ -351,6 +387,9 @@ static void go_on(struct request *rq, const struct policy *policy)
         break;
     case PHASE_COMPARING:
         compare(rq, policy);
+        break;
+    case PHASE_BUILDING:
+        go_on_building(rq, policy);
         break;
     case PHASE_AFTER: /* what is done by now is not rewritten once more */
         break;
