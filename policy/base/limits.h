@@ -71,6 +71,9 @@
                                         message more is taken up */
 #define LIMIT_GRPC_STATUS (64 * KIB) /* the text, the details of an end */
 
+#define LIMIT_BUILD_SESSIONS   1024 /* open at a time, of a namespace */
+#define LIMIT_BUILD_PUSH_WAITS 50   /* times that a push is waited for */
+
 /* archives: compressed ones, and those of images */
 #define LIMIT_UNPACK_MEMORY                                                    \
     (72 * MIB) /* of one decoder: enough for "xz -9", and                      \
@@ -135,9 +138,9 @@
 #define LIMIT_MATCH_RATE  4000000    /* and of a listener's, each second */
 
 /* builds with BuildKit */
-#define LIMIT_PB_DEPTH      64         /* levels of a protobuf message */
-#define LIMIT_PB_VALUES     131072     /* values in it; each costs memory */
-#define LIMIT_BUILD_ID      128        /* a client's name of a build, a session */
+#define LIMIT_PB_DEPTH      64     /* levels of a protobuf message */
+#define LIMIT_PB_VALUES     131072 /* values in it; each costs memory */
+#define LIMIT_BUILD_ID      128    /* a client's name of a build, a session */
 #define LIMIT_BUILD_TEXT    (64 * KIB) /* one option of a build */
 #define LIMIT_BUILD_RULES   1024       /* of a client's source policy */
 #define LIMIT_BUILD_DIGESTS 4096       /* of its own builds, per tunnel */
@@ -146,9 +149,9 @@
 #define LIMIT_BUILD_NOTE    256        /* bytes of each */
 
 /* what judging one request may leave behind */
-#define LIMIT_CHANGES 64 /* further ones are counted */
+#define LIMIT_CHANGES  64 /* further ones are counted */
 #define LIMIT_WARNINGS 16 /* further ones are left out */
-#define LIMIT_NEEDS   8
+#define LIMIT_NEEDS    8
 
 /* a Dockerfile of the classic builder */
 #define LIMIT_DOCKERFILE         MIB        /* and a .dockerignore */

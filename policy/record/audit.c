@@ -395,6 +395,17 @@ int audit_put_decision(struct strbuf *out, const struct audit_facts *facts)
     return end(&line, start);
 }
 
+int audit_put_call(struct strbuf *out, const struct audit_facts *facts)
+{
+    size_t start = out->len;
+    struct json_line line;
+
+    begin(&line, out, S("call"), facts);
+    put_text(&line, "call", facts->call);
+    put_bounded(&line, "build", facts->build);
+    return end(&line, start);
+}
+
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts)
 {
     size_t start = out->len;

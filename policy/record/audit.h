@@ -90,6 +90,8 @@ struct audit_facts {
     int status;             /* end: of the reply, 0 if none was sent */
     uint64_t bytes_in;      /* end: body and stream, client to engine */
     uint64_t bytes_out;     /* end: engine to client */
+    struct str call;        /* call: the path of the gRPC method */
+    const json_t *build;    /* call: what is in it, or NULL */
     struct str object;      /* end: the ID that a create was answered with */
     enum audit_close close; /* end */
 };
@@ -102,6 +104,8 @@ enum audit_verdict audit_verdict(const struct audit_facts *facts);
  */
 int audit_put_decision(struct strbuf *out, const struct audit_facts *facts);
 int audit_put_end(struct strbuf *out, const struct audit_facts *facts);
+/* Of one gRPC call inside a tunnel that runs. */
+int audit_put_call(struct strbuf *out, const struct audit_facts *facts);
 
 /* A member with a time, as all records write it. */
 void audit_put_time(struct json_line *line, const char *key, uint64_t time_ns);

@@ -123,6 +123,10 @@ void exchange_sent(struct exchange *ex, enum side side, size_t len)
         strbuf_consume(&out->bytes, out->sent);
         out->sent = 0;
     }
+    if (ex->tunnel) {
+        exchange_build_settle(ex);
+        return;
+    }
     if (side == ENGINE && ex->active)
         exchange_upload_goes_on(ex);
     if (side == ENGINE && ex->active)
@@ -174,6 +178,7 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
         ex->close = close;
     exchange_record_end(ex);
     exchange_let_go(ex);
+    exchange_build_fini(ex);
     request_fini(&ex->rq);
     strbuf_fini(&ex->created);
     strbuf_fini(&ex->held_reply);
@@ -421,6 +426,8 @@ void exchange_client_gone(struct exchange *ex)
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
                                                     : AUDIT_CLOSE_CLIENT_GONE);
+    else if (ex->tunnel)
+        exchange_build_eof(ex, CLIENT);
     else if (ex->request_state == RQ_HIJACK)
         exchange_enter(ex, RQ_SHUT);
 }

@@ -22,6 +22,7 @@
 #include "policy/docker/lookup.h"
 #include "policy/record/audit.h"
 #include "proxy/exchange/reply.h"
+#include "proxy/exchange/tunnel_share.h"
 
 enum side {
     CLIENT,
@@ -43,6 +44,9 @@ struct exchange_host {
     /* What the listener's name filters may still take (rewrite.h), as of now;
      * NULL: there is no limit. */
     int64_t *(*match_steps)(void *arg);
+    /* What the namespace's tunnels of BuildKit have in common; NULL: they pass
+     * unread, as they do without a namespace. */
+    struct tunnel_share *(*builds)(void *arg);
     uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
     uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */

@@ -12,6 +12,8 @@
 #include "proxy/archive/upload.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/request.h"
+#include "proxy/exchange/tunnel_judge.h"
+#include "proxy/grpc/grpc_tunnel.h"
 #include "proxy/http/http_reader.h"
 #include "proxy/http/stdcopy.h"
 
@@ -97,6 +99,12 @@ struct exchange {
     enum reply_framing framing;
     enum audit_close close;
     struct strbuf created; /* the reply to a create, for its ID */
+
+    /* a tunnel of BuildKit that is seen through; else all NULL */
+    struct tunnel_judge *build;
+    struct grpc_tunnel *tunnel; /* once the engine has switched to it */
+    char *session;              /* its ID, which is open */
+    char *engine_version;       /* by which it is judged */
 };
 
 /* Move a half on; dies on what cannot be. */
@@ -140,7 +148,8 @@ static inline bool exchange_has_room(const struct exchange *ex, size_t more)
 /* Is there something that berth itself asks the engine? */
 static inline bool exchange_asks(const struct exchange *ex)
 {
-    return ex->request_state == RQ_ASK || ex->reply_state == RP_ASK;
+    return ex->request_state == RQ_ASK || ex->reply_state == RP_ASK ||
+           (ex->tunnel && tunnel_judge_asks(ex->build));
 }
 
 /*
@@ -175,6 +184,8 @@ void exchange_cut(struct exchange *ex, enum audit_close close);
 
 /* exchange_record.c */
 int exchange_record_decision(const struct exchange *ex);
+int exchange_record_call(const struct exchange *ex,
+                         const struct tunnel_event *event);
 void exchange_record_end(struct exchange *ex);
 
 /* exchange_request.c */
@@ -205,6 +216,21 @@ bool exchange_restore(struct exchange *ex, struct str data);
 bool exchange_restore_end(struct exchange *ex);
 /* Body bytes to the client, framed. */
 void exchange_put_body(struct exchange *ex, struct str data);
+
+/* exchange_build.c: tunnels of BuildKit that are seen through */
+/* A request is about to be judged. False: it is not to be, see the verdict. */
+bool exchange_build_prepare(struct exchange *ex);
+/* The engine has switched protocols. */
+void exchange_build_start(struct exchange *ex);
+void exchange_build_fini(struct exchange *ex);
+/* While ex->tunnel. All of BYTES is taken; the exchange may be over then. */
+bool exchange_build_reads(const struct exchange *ex, enum side side);
+void exchange_build_feed(struct exchange *ex, enum side side, struct str bytes);
+void exchange_build_eof(struct exchange *ex, enum side side);
+void exchange_build_answered(struct exchange *ex, int status,
+                             const json_t *reply);
+/* Put out what there is to send, as far as there is room. */
+void exchange_build_settle(struct exchange *ex);
 
 /* exchange_reply.c */
 /* All is asked that followed from the reply's head. */

@@ -60,6 +60,19 @@ int exchange_record_decision(const struct exchange *ex)
     return record(ex, audit_put_decision, &facts);
 }
 
+int exchange_record_call(const struct exchange *ex,
+                         const struct tunnel_event *event)
+{
+    struct audit_facts facts;
+
+    fill_facts(ex, &facts);
+    facts.verdict = event->verdict;
+    facts.would_deny = event->would_deny;
+    facts.call = event->path;
+    facts.build = event->facts;
+    return record(ex, audit_put_call, &facts);
+}
+
 /* The "Id" that a create was answered with, as a new reference, or NULL. */
 static json_t *created_id(const struct exchange *ex)
 {

@@ -46,7 +46,12 @@ static void enter_hijack(struct exchange *ex, const struct http_head *reply)
     ex->framed = is_multiplexed(reply);
     exchange_enter_reply(ex, RP_HIJACK);
     exchange_enter(ex, RQ_HIJACK);
-    if (ex->client_eof)
+    exchange_build_start(ex);
+    if (ex->tunnel && ex->client_eof)
+        exchange_build_eof(ex, CLIENT);
+    else if (ex->tunnel)
+        exchange_build_settle(ex);
+    else if (ex->client_eof)
         exchange_enter(ex, RQ_SHUT);
 }
 
@@ -156,11 +161,17 @@ static bool wants_engine(const struct exchange *ex)
 
 bool exchange_reads_engine(const struct exchange *ex)
 {
+    if (ex->tunnel)
+        return wants_engine(ex) && exchange_build_reads(ex, ENGINE);
     return wants_engine(ex) && exchange_room(ex, CLIENT) > 0;
 }
 
 static size_t feed_hijack(struct exchange *ex, struct str part)
 {
+    if (ex->tunnel) {
+        exchange_build_feed(ex, ENGINE, part);
+        return part.len;
+    }
     must(strbuf_add(&ex->out[CLIENT].bytes, part));
     ex->bytes[ENGINE] += part.len;
     if (ex->framed)
@@ -202,7 +213,8 @@ size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
 
     /* also without room or bytes: the end of a message needs neither */
     while (wants_engine(ex) && (more || in.len)) {
-        struct str part = str_head(in, exchange_room(ex, CLIENT));
+        struct str part =
+            ex->tunnel ? in : str_head(in, exchange_room(ex, CLIENT));
 
         more = ex->reply_state != RP_HIJACK;
         in = str_from_index(in, more ? feed_reader(ex, part, &more)
@@ -316,6 +328,11 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
         give_up_unsent(ex, reason, retry_after);
     } else if (!exchange_head_is_out(ex)) {
         answer_lost(ex, why ? why : "", retry_after);
+    } else if (ex->tunnel && ex->reply_state == RP_HIJACK) {
+        ex->close = AUDIT_CLOSE_LINK_LOST;
+        exchange_build_eof(ex, ENGINE); /* its calls say so */
+        if (ex->active)
+            exchange_cut(ex, AUDIT_CLOSE_LINK_LOST);
     } else if (ex->reply_state == RP_SHUT && !why) {
         exchange_cut(ex, AUDIT_CLOSE_DONE); /* both were through */
     } else {
@@ -328,6 +345,10 @@ void exchange_engine_eof(struct exchange *ex)
 {
     if (!wants_engine(ex))
         return;
+    if (ex->tunnel) {
+        exchange_build_eof(ex, ENGINE);
+        return;
+    }
     if (ex->reply_state == RP_HIJACK) {
         exchange_enter_reply(ex, RP_SHUT);
         exchange_finish_if_done(ex);

@@ -136,7 +136,8 @@ static void judge(struct exchange *ex)
         .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,
     };
 
-    request_judge(&ex->rq, ex->policy, &context);
+    if (exchange_build_prepare(ex))
+        request_judge(&ex->rq, ex->policy, &context);
     settle(ex);
 }
 
@@ -177,6 +178,10 @@ void exchange_answered(struct exchange *ex, size_t index, int status,
 {
     assert(exchange_asks(ex));
     ex->answers++;
+    if (ex->tunnel) {
+        exchange_build_answered(ex, status, reply);
+        return;
+    }
     if (ex->abandoned && !ex->failure) {
         lookups_answer(&ex->rq.lookups, index, status, json_incref(reply));
         exchange_give_up_if_known(ex);
@@ -373,7 +378,10 @@ static size_t room_for_client(const struct exchange *ex)
 {
     switch (ex->request_state) {
     case RQ_STREAM:
+        return exchange_room(ex, ENGINE);
     case RQ_HIJACK:
+        if (ex->tunnel)
+            return exchange_build_reads(ex, CLIENT) ? SIZE_MAX : 0;
         return exchange_room(ex, ENGINE);
     case RQ_HEAD: /* what answers it must fit */
         return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
@@ -405,7 +413,9 @@ static bool is_raw(const struct exchange *ex)
 
 static size_t feed_raw(struct exchange *ex, struct str part)
 {
-    if (ex->request_state == RQ_HIJACK) {
+    if (ex->tunnel) {
+        exchange_build_feed(ex, CLIENT, part);
+    } else if (ex->request_state == RQ_HIJACK) {
         must(strbuf_add(&ex->out[ENGINE].bytes, part));
         ex->bytes[CLIENT] += part.len;
     }
@@ -481,6 +491,10 @@ void exchange_client_eof(struct exchange *ex)
         exchange_cut(ex, AUDIT_CLOSE_DONE);
         break;
     case RQ_HIJACK:
+        if (ex->tunnel) {
+            exchange_build_eof(ex, CLIENT);
+            break;
+        }
         exchange_enter(ex, RQ_SHUT);
         exchange_finish_if_done(ex);
         break;

@@ -49,6 +49,20 @@ static unsigned minor_of(struct str version)
     return (unsigned)number;
 }
 
+/* "Docker/26.1.5+dfsg1 (linux)" */
+static void learn_version(struct engine_facts *facts, const struct str *server)
+{
+    struct str version = server ? *server : S(""), rest;
+
+    facts->version[0] = '\0';
+    if (!str_has_prefix(version, S("Docker/")))
+        return;
+    str_cut(str_from_index(version, 7), ' ', &version, &rest);
+    if (version.len < sizeof(facts->version))
+        snprintf(facts->version, sizeof(facts->version), "%.*s",
+                 STR_FMT(version));
+}
+
 bool engine_facts_learn(struct engine_facts *facts,
                         const struct http_head *head)
 {
@@ -66,6 +80,7 @@ bool engine_facts_learn(struct engine_facts *facts,
         if (http_put_header(&facts->headers, header->name, header->value))
             return false;
     }
+    learn_version(facts, http_head_get(head, S("Server")));
     facts->minor = minor_of(*http_head_get(head, S("Api-Version")));
     facts->known = true;
     return true;

@@ -12,6 +12,7 @@ void request_init(struct request *rq)
         .collected = STRBUF(LIMIT_JSON_BODY),
         .json = STRBUF(LIMIT_JSON_WRITTEN),
         .sent = STRBUF(LIMIT_HEAD),
+        .heads = H2_FIELDS(LIMIT_HEAD, LIMIT_HEADERS),
     };
     target_init(&rq->target);
     judgement_init(&rq->judgement);
@@ -23,6 +24,7 @@ void request_fini(struct request *rq)
     strbuf_fini(&rq->collected);
     strbuf_fini(&rq->json);
     strbuf_fini(&rq->sent);
+    h2_fields_fini(&rq->heads);
     if (rq->rewriting)
         rewrite_fini(&rq->rewrite);
     json_decref(rq->answer);
@@ -279,14 +281,17 @@ static const struct passed_header {
     {STR("Origin"),                              OP_CONTAINER_ATTACH_WEBSOCKET},
 };
 
-static bool is_passed(struct str name, enum operation operation)
+static bool is_passed(const struct request *rq, struct str name)
 {
+    enum operation operation = request_operation(rq);
+
     for (size_t i = 0; i < sizeof(passed_headers) / sizeof(*passed_headers);
          i++) {
         const struct passed_header *row = &passed_headers[i];
 
         if (str_eq_nocase(name, row->name))
-            return row->operation == OP_NONE || row->operation == operation;
+            return row->operation == OP_NONE ||
+                   (row->operation == operation && !rq->replaces_heads);
     }
     return false;
 }
@@ -345,8 +350,13 @@ int request_put(struct strbuf *out, const struct request *rq,
     for (size_t i = 0; r == 0 && i < head->header_count; i++) {
         const struct http_header *header = &head->headers[i];
 
-        if (is_passed(header->name, request_operation(rq)))
+        if (is_passed(rq, header->name))
             r = http_put_header(out, header->name, header->value);
+    }
+    for (size_t i = 0; r == 0 && i < rq->heads.count; i++) {
+        struct h2_field field = h2_fields_at(&rq->heads, i);
+
+        r = http_put_header(out, field.name, field.value);
     }
     if (r == 0 && type.len)
         r = http_put_header(out, S("Content-Type"), type);

@@ -15,6 +15,7 @@
 #include "policy/docker/route.h"
 #include "policy/isolation/rewrite.h"
 #include "policy/judge/judge.h"
+#include "proxy/grpc/h2_fields.h"
 #include "proxy/http/http_message.h"
 
 /* What becomes of the body that follows the head. */
@@ -61,6 +62,8 @@ struct request {
     json_t *lacks;           /* object: what the policy lacks to allow it */
     struct strbuf collected; /* the body as it came, or its beginning */
     size_t dropped;          /* bytes of one that nobody looks at */
+    bool replaces_heads;     /* HEADS go in place of the session's own */
+    struct h2_fields heads;
     struct strbuf json;      /* the body as it goes */
     json_t *tree;            /* the same, for the audit */
     size_t tree_size;        /* about as many bytes */

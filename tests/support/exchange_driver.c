@@ -30,6 +30,13 @@ static struct own_ids *host_owned(void *arg)
     return d->owned;
 }
 
+static struct tunnel_share *host_builds(void *arg)
+{
+    struct exchange_driver *d = arg;
+
+    return d->builds;
+}
+
 static uint64_t host_random(void *arg)
 {
     (void)arg;
@@ -131,6 +138,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
                    .peer = {.pid = 7, .uid = 1000, .gid = 100},
                    },
         .policy = policy,
+        .builds = tunnel_share_new(),
         .piece = SIZE_MAX,
         .audit = STRBUF(ROOM_FOR_TESTS),
         .now_ns = 1700000000123456789,
@@ -150,6 +158,7 @@ void driver_fini(struct exchange_driver *d)
     disconnect(d);
     strbuf_fini(&d->audit);
     engine_facts_fini(&d->facts);
+    tunnel_share_free(d->builds);
     policy_unref(d->policy);
 }
 
@@ -165,6 +174,20 @@ void driver_know_engine(struct exchange_driver *d)
     bool learned = engine_facts_learn(&d->facts, &head);
 
     assert(learned);
+}
+
+void driver_see_builds(struct exchange_driver *d, const char *server)
+{
+    const struct http_head head = {
+        .status = 200,
+        .headers = {{STR("Api-Version"), STR("1.45")},
+                    {STR("Server"), str_from(server)}},
+        .header_count = 2,
+    };
+    bool learned = engine_facts_learn(&d->facts, &head);
+
+    assert(learned);
+    d->host.builds = host_builds;
 }
 
 /* ---- wishes become deeds ---- */

@@ -26,6 +26,7 @@ struct exchange_driver {
     struct policy *policy;
     struct engine_facts facts;
     struct own_ids *owned; /* the test's, or NULL */
+    struct tunnel_share *builds;
     struct driver_side sides[2];
     size_t piece; /* so many bytes at most are fed or sent at once */
 
@@ -56,6 +57,10 @@ void driver_reconnect(struct exchange_driver *d);
 
 /* The engine answered a ping: its facts are known. */
 void driver_know_engine(struct exchange_driver *d);
+
+/* The tunnels of BuildKit are seen through, to an engine that calls itself
+ * SERVER ("Docker/26.1.5 (linux)"). */
+void driver_see_builds(struct exchange_driver *d, const char *server);
 
 /* SIDE sends BYTES; settle follows. */
 void driver_send(struct exchange_driver *d, enum side side, struct str bytes);
