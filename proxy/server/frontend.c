@@ -132,6 +132,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->policy = policy_ref(policy);
     frontend->owned = own_ids_new(LIMIT_OWNED);
     frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
+    frontend->builds = tunnel_share_new();
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
         (activated != FRONTEND_INHERITS &&
          listener_new(runtime->base, &policy->listen, activated, on_client,
@@ -217,6 +218,7 @@ void frontend_free(struct frontend *frontend)
     memory_share_fini(&frontend->memory);
     own_ids_free(frontend->owned);
     claim_unref(frontend->claim);
+    tunnel_share_free(frontend->builds);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

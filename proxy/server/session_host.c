@@ -42,6 +42,13 @@ static int64_t *host_match_steps(void *arg)
     return frontend_match_steps(s->frontend);
 }
 
+static struct tunnel_share *host_builds(void *arg)
+{
+    struct session *s = arg;
+
+    return s->frontend->builds;
+}
+
 static uint64_t host_random(void *arg)
 {
     uint64_t number = 0;
@@ -113,6 +120,7 @@ void session_host_init(struct session *s, bool busy)
         .owned = host_owned,
         .has_room = host_has_room,
         .match_steps = host_match_steps,
+        .builds = host_builds,
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,
