@@ -83,7 +83,8 @@ struct rewrite {
     /* what the reply has to be held against */
     struct local_filter *filters;
     size_t filter_count;
-    size_t steps; /* that their patterns may still take */
+    size_t steps;             /* that their patterns may still take */
+    bool shows_engine_bridge; /* there is none of the namespace's yet */
     bool has_limit;
     uint64_t limit;
     /* what was sent in place of what is not the runner's: {sent: written} */
@@ -135,6 +136,11 @@ int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out);
 /* Is IMAGE, as it was inspected, another namespace's, and so not there? */
 bool rewrite_hides_image(const struct rewrite_context *context,
                          const json_t *image);
+
+/* Is CONTAINER, as a list or an inspect shows it, of namespace NS: by its label
+ * and its name? And how many of LIST are? */
+bool namespace_has_container(struct str ns, const json_t *container);
+size_t namespace_count_containers(struct str ns, const json_t *list);
 
 /* Must replies of OPERATION with STATUS go through the above? If not, they name
  * nothing and may pass as they are. */

@@ -87,6 +87,35 @@ const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
     return NULL;
 }
 
+bool rewrite_is_done(const struct lookup *ask)
+{
+    return ask->status >= 200 && ask->status < 400;
+}
+
+void rewrite_fail(struct rewrite *rw, const struct lookup *ask, const char *what)
+{
+    struct str why = str_of_json(json_object_get(ask->reply, "message"));
+    AUTO(strbuf_fini) struct strbuf words = STRBUF(LIMIT_REPLY);
+
+    if (rewrite_is_done(ask))
+        return;
+    if (ask->status == 0)
+        why = S("it could not be asked");
+    rewrite_text(rw, str_head(why, LIMIT_REASON), &words);
+    if (words.len == 0)
+        strbuf_addf(&words, "it was answered with %d", ask->status);
+    if (what)
+        rewrite_refuse(rw, ask->status == 0 ? 503 : 500,
+                       "berth could not %s; the engine says: %.*s", what,
+                       STR_FMT(strbuf_str(&words)));
+    else /* a 404 would be taken for what the client asked for itself */
+        rewrite_refuse(rw,
+                       ask->status == 0     ? 503
+                       : ask->status == 404 ? 500
+                                            : ask->status,
+                       "%.*s", STR_FMT(strbuf_str(&words)));
+}
+
 bool rewrite_ask_for_changes(struct rewrite *rw)
 {
     bool any = false;
@@ -125,6 +154,51 @@ bool labels_are_own(const struct rewrite *rw, const json_t *labels)
     const json_t *owner = json_object_get(labels, LABEL_NAMESPACE);
 
     return json_is_string(owner) && str_eq(str_of_json(owner), rw->context.ns);
+}
+
+/* "/<ns>.web"; a name with a second slash is what a link calls it. */
+static bool is_own_name(struct str ns, const json_t *name)
+{
+    struct str text = str_of_json(name);
+
+    if (text.len && text.ptr[0] == '/')
+        text = str_from_index(text, 1);
+    return namespace_has(ns, text) && str_find(text, '/') < 0;
+}
+
+bool namespace_has_container(struct str ns, const json_t *container)
+{
+    const json_t *labels = json_object_get(container, "Labels");
+    const json_t *name = json_object_get(container, "Name");
+    bool named = is_own_name(ns, name);
+    size_t i;
+
+    if (!labels)
+        labels =
+            json_object_get(json_object_get(container, "Config"), "Labels");
+    json_array_foreach(json_object_get(container, "Names"), i, name)
+    {
+        named = named || is_own_name(ns, name);
+    }
+    return named &&
+           str_eq(str_of_json(json_object_get(labels, LABEL_NAMESPACE)), ns);
+}
+
+size_t namespace_count_containers(struct str ns, const json_t *list)
+{
+    const json_t *container;
+    size_t i, count = 0;
+
+    json_array_foreach(list, i, container)
+    {
+        count += namespace_has_container(ns, container);
+    }
+    return count;
+}
+
+bool container_is_own(const struct rewrite *rw, const json_t *container)
+{
+    return namespace_has_container(rw->context.ns, container);
 }
 
 bool labels_are_foreign(const struct rewrite *rw, const json_t *labels)

@@ -168,8 +168,8 @@ static void rewrite_bind(struct rewrite *rw, struct spot *spot)
                   "Labels", LABEL_NAMESPACE, rw->context.ns.ptr,
                   rw->context.ns.len, LABEL_ADDED, "labels"),
         strbuf_cstr(&path));
-    if (ask && ask->status >= 400)
-        rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
+    if (ask)
+        rewrite_fail(rw, ask, NULL);
 }
 
 static bool rewrite_place(void *arg, const struct reference *row,

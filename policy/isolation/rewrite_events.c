@@ -16,7 +16,8 @@ static struct str text_at(const json_t *object, const char *key)
 static bool is_own_container(struct rewrite *rw, const json_t *attributes,
                              struct str id)
 {
-    if (!labels_are_own(rw, attributes))
+    if (!labels_are_own(rw, attributes) ||
+        !namespace_has(rw->context.ns, text_at(attributes, "name")))
         return false;
     own_ids_note(rw, REF_CONTAINER, id);
     return true;

@@ -108,9 +108,31 @@ static void prune(struct rewrite *rw)
     filters_write(rw, filters);
 }
 
+/*
+ * An engine's prune goes by labels alone. Between two steps of somebody's
+ * classic build, a container of an image that has our label in it would go
+ * along, and with it that build.
+ */
+static void keep_off_builds(struct rewrite *rw)
+{
+    const json_t *list = own_container_list(rw), *container;
+    size_t i;
+
+    json_array_foreach(list, i, container)
+    {
+        if (!container_is_own(rw, container) &&
+            labels_are_own(rw, json_object_get(container, "Labels")))
+            rewrite_refuse(rw, 409,
+                           "a prune operation is already running: a build is "
+                           "under way with a container that must not go; try "
+                           "again");
+    }
+}
+
 void rewrite_container_prune(struct rewrite *rw)
 {
     prune(rw);
+    keep_off_builds(rw);
 }
 
 void rewrite_volume_prune(struct rewrite *rw)
@@ -157,7 +179,7 @@ static bool types_are_known(json_t *filters)
 
 /*
  * Networks are few and "host" and "none" carry no label: all are asked for, and
- * berth picks. The bridge has to be there to be seen.
+ * berth picks.
  */
 void rewrite_network_list(struct rewrite *rw)
 {
@@ -165,7 +187,6 @@ void rewrite_network_list(struct rewrite *rw)
 
     if (!filters)
         return;
-    own_bridge(rw);
     filters_keep(rw, filters, "name", FILTER_NAME);
     filters_keep(rw, filters, "idOrName", FILTER_NAME);
     filters_keep(rw, filters, "id", FILTER_ID);

@@ -76,6 +76,13 @@ const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
                                 struct str target, json_t *body,
                                 const char *undo);
 
+/* Did what berth asked for on its own account come about? */
+bool rewrite_is_done(const struct lookup *ask);
+/* If not: refuse the request, for berth could not do WHAT; NULL: the engine's
+ * words alone are enough. Its client must not take the engine's status for an
+ * answer to what it asked itself. */
+void rewrite_fail(struct rewrite *rw, const struct lookup *ask, const char *what);
+
 /* May one more thing be looked for in what the engine answered? If not, the
  * request is refused: each takes a walk over all there is. */
 bool rewrite_may_look_up(struct rewrite *rw);
@@ -86,8 +93,15 @@ struct lookup *rewrite_add_ask(struct rewrite *rw, enum method method,
 /* All questions are answered: ask for what rewrite_do wants. Any? */
 bool rewrite_ask_for_changes(struct rewrite *rw);
 
-/* Is this object labelled as the namespace's? LABELS may be NULL or null. */
+/*
+ * Is this object labelled as the namespace's? LABELS may be NULL or null. Of a
+ * container that is not enough: labels of an image become those of the
+ * containers that a build makes of it.
+ */
 bool labels_are_own(const struct rewrite *rw, const json_t *labels);
+/* Is CONTAINER, as a list or an inspect shows it, the namespace's: by its label
+ * and by its name, which only berth gives? */
+bool container_is_own(const struct rewrite *rw, const json_t *container);
 bool labels_are_foreign(const struct rewrite *rw, const json_t *labels);
 /* Put our label in; refuses labels of ours that a client wrote. */
 void labels_claim(struct rewrite *rw, json_t *labels);
@@ -115,9 +129,12 @@ const json_t *own_container_list(struct rewrite *rw);
 /* The plain name of the container that REF means; empty: missing, or none. */
 struct str container_plain_name(struct rewrite *rw, struct str ref);
 
-/* The namespace's own bridge, made if there is none; empty: missing. */
+/* The namespace's own bridge, made if there is none; empty: missing. For what
+ * only reads, none is made: the engine's, which is shown in its place. */
 struct str own_bridge(struct rewrite *rw);
 bool is_own_bridge(const struct rewrite *rw, struct str name);
+/* In a list of networks: has the namespace one of its own by now? */
+bool networks_have_own_bridge(const struct rewrite *rw, const json_t *list);
 
 /* ---- rewrite_image_ref.c ---- */
 

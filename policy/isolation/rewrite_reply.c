@@ -57,12 +57,8 @@ static bool container_is_wanted(struct rewrite *rw, const json_t *container)
 static bool container_element(struct reply *reply, json_t *container)
 {
     bool inspected = reply->operation == OP_CONTAINER_INSPECT;
-    const json_t *labels =
-        inspected
-            ? json_object_get(json_object_get(container, "Config"), "Labels")
-            : json_object_get(container, "Labels");
 
-    if (!labels_are_own(reply->rw, labels))
+    if (!container_is_own(reply->rw, container))
         return false;
     own_ids_note(reply->rw, REF_CONTAINER,
                  str_of_json(json_object_get(container, "Id")));
@@ -77,8 +73,10 @@ static bool network_element(struct reply *reply, json_t *network)
     const struct rewrite *rw = reply->rw;
     struct str name = str_of_json(json_object_get(network, "Name"));
     struct str id = str_of_json(json_object_get(network, "Id"));
-    bool shared = str_eq(name, S("host")) || str_eq(name, S("none"));
-    bool own = labels_are_own(rw, json_object_get(network, "Labels"));
+    bool shared = str_eq(name, S("host")) || str_eq(name, S("none")) ||
+                  (rw->shows_engine_bridge && str_eq(name, S(BRIDGE_NAME)));
+    bool own = labels_are_own(rw, json_object_get(network, "Labels")) &&
+               namespace_has(rw->context.ns, name);
 
     if (!own && !shared)
         return false;
@@ -99,8 +97,10 @@ static bool volume_element(struct reply *reply, json_t *volume)
     struct rewrite *rw = reply->rw;
     struct str name = str_of_json(json_object_get(volume, "Name"));
 
-    if (!labels_are_own(rw, json_object_get(volume, "Labels")) &&
-        !namespace_has(rw->context.ns, name))
+    /* the engine gave the name: then the label tells, else the name alone */
+    if (is_full_id(name)
+            ? !labels_are_own(rw, json_object_get(volume, "Labels"))
+            : !namespace_has(rw->context.ns, name))
         return false;
     if (is_full_id(name))
         own_ids_note(rw, REF_VOLUME, name);
@@ -378,6 +378,8 @@ int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
         return rewrite_error(rw, reply);
     if (!is_of_type(operation, reply))
         return REWRITE_E_REPLY;
+    if (operation == OP_NETWORK_LIST)
+        rw->shows_engine_bridge = !networks_have_own_bridge(rw, reply);
     note_created(rw, reply);
     if (!walk_reply(rw, reply))
         return REWRITE_E_REPLY;

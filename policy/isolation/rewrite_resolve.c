@@ -95,7 +95,7 @@ static struct found find_container(struct rewrite *rw, const json_t *list,
     {
         struct str id = str_of_json(json_object_get(container, "Id"));
 
-        if (!labels_are_own(rw, json_object_get(container, "Labels")))
+        if (!container_is_own(rw, container))
             continue;
         own_ids_note(rw, REF_CONTAINER, id);
         if (str_eq(id, ref))
@@ -204,10 +204,37 @@ bool is_own_bridge(const struct rewrite *rw, struct str name)
            str_eq(namespace_strip(rw->context.ns, name), S(BRIDGE_NAME));
 }
 
+bool networks_have_own_bridge(const struct rewrite *rw, const json_t *list)
+{
+    const json_t *network;
+    size_t i;
+
+    json_array_foreach(list, i, network)
+    {
+        if (is_own_bridge(rw, str_of_json(json_object_get(network, "Name"))))
+            return true;
+    }
+    return false;
+}
+
+static bool is_engine_bridge(const json_t *network)
+{
+    return str_eq(str_of_json(json_object_get(network, "Name")),
+                  S(BRIDGE_NAME));
+}
+
+static bool network_is_own(const struct rewrite *rw, const json_t *network)
+{
+    return namespace_has(rw->context.ns,
+                         str_of_json(json_object_get(network, "Name"))) &&
+           labels_are_own(rw, json_object_get(network, "Labels"));
+}
+
 static struct found find_network(struct rewrite *rw, const json_t *list,
                                  struct str ref)
 {
     struct str name = rewrite_prefix(rw, ref);
+    bool has_bridge = networks_have_own_bridge(rw, list);
     struct found found = {0};
     const json_t *network;
     size_t i;
@@ -216,8 +243,8 @@ static struct found find_network(struct rewrite *rw, const json_t *list,
     {
         struct str id = str_of_json(json_object_get(network, "Id"));
 
-        if (!labels_are_own(rw, json_object_get(network, "Labels")) &&
-            !is_shared_network(network))
+        if (!network_is_own(rw, network) && !is_shared_network(network) &&
+            (has_bridge || !is_engine_bridge(network)))
             continue;
         if (str_eq(id, ref))
             return (struct found){network, false, 1};
@@ -249,6 +276,8 @@ static struct str find_network_id(struct rewrite *rw, struct str ref)
     }
     if (!found.object || found.by_name)
         return rewrite_prefix(rw, ref);
+    if (is_engine_bridge(found.object)) /* shown before there was ours */
+        return own_bridge(rw);
     /* berth has to see when these are meant, by whatever name */
     if (is_shared_network(found.object) ||
         is_own_bridge(rw, str_of_json(json_object_get(found.object, "Name"))))
@@ -334,12 +363,41 @@ static void drop_twins(struct rewrite *rw, struct str name)
     }
 }
 
+/* An engine's default network is there for who looks; one that has no container
+ * of the namespace yet need not be made for that. */
+static struct str bridge_to_show(struct rewrite *rw, struct str name)
+{
+    const struct lookup *ask =
+        rewrite_get(rw, path_to(rw, "/networks/", name, ""));
+
+    if (!ask)
+        return S("");
+    rw->shows_engine_bridge = ask->status == 404;
+    return rw->shows_engine_bridge ? S(BRIDGE_NAME) : name;
+}
+
+static void bridge_failed(struct rewrite *rw, const struct lookup *ask)
+{
+    struct str why = str_of_json(json_object_get(ask->reply, "message"));
+
+    if (memmem(why.ptr ? why.ptr : "", why.len, "address pool", 12))
+        rewrite_refuse(rw, 500,
+                       "this runner's default network cannot be made, because "
+                       "the engine has no address pool left for one more "
+                       "network; have networks removed that nobody needs, or "
+                       "default-address-pools made larger on the engine");
+    else
+        rewrite_fail(rw, ask, "make this runner's default network");
+}
+
 struct str own_bridge(struct rewrite *rw)
 {
     struct str name = rewrite_prefix(rw, S(BRIDGE_NAME));
     const struct lookup *ask;
     json_t *options;
 
+    if (operation_access(rw->match->route->operation) == ACCESS_READ)
+        return bridge_to_show(rw, name);
     /* a name tells nothing of what is there now: somebody may have removed it
      */
     ask = rewrite_get(rw, path_to(rw, "/networks/", name, ""));
@@ -360,10 +418,8 @@ struct str own_bridge(struct rewrite *rw)
         if (!ask)
             return name;
         /* 409: another exchange of the same runner was faster */
-        if (ask->status >= 400 && ask->status != 409) {
-            rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
-            return name;
-        }
+        if (!rewrite_is_done(ask) && ask->status != 409)
+            bridge_failed(rw, ask);
     } else if (ask->status != 200) {
         drop_twins(rw, name);
     } else if (!labels_are_own(rw, json_object_get(ask->reply, "Labels"))) {

@@ -240,7 +240,7 @@ static size_t count_state(const struct rewrite *rw, const json_t *list,
     {
         struct str is = text_at(container, "State");
 
-        if (!labels_are_own(rw, json_object_get(container, "Labels")))
+        if (!container_is_own(rw, container))
             continue;
         if (state ? str_eq(is, str_from(state))
                   : !str_eq(is, S("running")) && !str_eq(is, S("paused")))
