@@ -159,6 +159,10 @@ static const struct setting image_rows[] = {
     {"tags", STRINGS_AT(struct image_rules, tags), "[\"*\"]",
      .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "what names builds, tags, commits and imports may give"},
+    {"shared", STRINGS_AT(struct image_rules, shared), "[\"*\"]",
+     .check = check_image_pattern, .pattern = PATTERN_IMAGE,
+     .help = "images on the engine that the runner sees without having pulled "
+             "or made them; [] for none"},
     {"digests_only", BOOL_AT(struct image_rules, digests_only), "false",
      .help = "images that others made are named by their digest"},
     {"all_tags", BOOL_AT(struct image_rules, all_tags), "false",

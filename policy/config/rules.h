@@ -96,7 +96,7 @@ struct volume_rules {
 };
 
 struct image_rules {
-    struct strings registries, push, tags;
+    struct strings registries, push, tags, shared;
     bool digests_only;
     bool all_tags;
     bool import_urls;

@@ -21,6 +21,7 @@
 #define LABEL_VOLUMES   "berth.volumes" /* where berth mounted some, by lines */
 #define LABEL_NETWORK   "berth.network" /* how its client wrote the network */
 #define LABEL_TAKES     "berth.takes"   /* of the host, while it runs */
+#define LABEL_IMAGE     "berth.image"   /* and the image */
 
 /*
  * The runner's own network in place of the engine's "bridge", which all would

@@ -43,6 +43,8 @@ static void no_swarm(struct rewrite *rw)
 static const struct {
     enum operation operation;
     void (*rewrite)(struct rewrite *rw);
+    void (*after)(struct rewrite *rw);  /* a reply's head that is no error */
+    void (*finish)(struct rewrite *rw); /* its end */
 } rows[] = {
     {OP_SYSTEM_OPTIONS,             no_objects},
     {OP_SYSTEM_PING,                no_objects},
@@ -54,13 +56,13 @@ static const struct {
     {OP_SYSTEM_DISK_USAGE,          no_objects}, /* the reply is cut down */
     {OP_SESSION,                    no_objects},
     {OP_GRPC,                       no_objects},
-    {OP_IMAGE_BUILD,                rewrite_image_build},
+    {OP_IMAGE_BUILD,                rewrite_image_build, NULL, finish_image_build},
     {OP_BUILD_CANCEL,               no_objects}, /* the ID is its client's secret */
     {OP_BUILD_PRUNE,                rewrite_build_prune},
     {OP_DISTRIBUTION_INSPECT,       no_objects}, /* asks a registry */
     {OP_CONTAINER_LIST,             rewrite_container_list},
     {OP_CONTAINER_CREATE,           rewrite_container_create},
-    {OP_CONTAINER_RENAME,           rewrite_container_rename},
+    {OP_CONTAINER_RENAME,           rewrite_container_rename, after_container_rename},
     {OP_CONTAINER_PRUNE,            rewrite_container_prune},
     {OP_CONTAINER_ARCHIVE_INFO,     by_tables},
     {OP_CONTAINER_ARCHIVE,          by_tables},
@@ -96,13 +98,13 @@ static const struct {
     {OP_IMAGE_GET_ALL,              rewrite_image_get_all},
     {OP_IMAGE_GET,                  rewrite_image_get},
     {OP_IMAGE_HISTORY,              by_tables},
-    {OP_IMAGE_INSPECT,              by_tables},
+    {OP_IMAGE_INSPECT,              rewrite_image_inspect},
     {OP_IMAGE_ATTESTATIONS,         by_tables},
-    {OP_IMAGE_LOAD,                 no_objects},
-    {OP_IMAGE_CREATE,               rewrite_image_create},
-    {OP_IMAGE_COMMIT,               rewrite_image_commit},
-    {OP_IMAGE_PUSH,                 rewrite_image_push},
-    {OP_IMAGE_TAG,                  rewrite_image_tag},
+    {OP_IMAGE_LOAD,                 no_objects, NULL, finish_image_load},
+    {OP_IMAGE_CREATE,               rewrite_image_create, NULL, finish_image_create},
+    {OP_IMAGE_COMMIT,               rewrite_image_commit, NULL, finish_image_commit},
+    {OP_IMAGE_PUSH,                 rewrite_image_push, NULL, finish_image_push},
+    {OP_IMAGE_TAG,                  rewrite_image_tag, after_image_tag},
     {OP_IMAGE_PRUNE,                rewrite_image_prune},
     {OP_IMAGE_DELETE,               rewrite_image_delete},
     {OP_NETWORK_LIST,               rewrite_network_list},
@@ -263,6 +265,12 @@ static void discard(struct rewrite *rw)
     rw->missing = false;
     rw->lookups = 0;
     rw->steps = LIMIT_MATCH_ALL;
+    json_decref(rw->images.own);
+    json_decref(rw->images.made_from);
+    json_decref(rw->images.hidden);
+    memset(&rw->images, 0, sizeof(rw->images));
+    memset(&rw->pull, 0, sizeof(rw->pull));
+    memset(&rw->push, 0, sizeof(rw->push));
 }
 
 static int apply(struct rewrite *rw, const struct edit *edit)
@@ -352,41 +360,84 @@ enum rewrite_step rewrite_begin(struct rewrite *rw,
     return rewrite_next(rw);
 }
 
-enum rewrite_step rewrite_after(struct rewrite *rw, int status)
+/* ---- what follows ---- */
+
+static void undo(struct rewrite *rw)
 {
     const struct lookups *set = rw->context.lookups;
-    size_t before = set->count;
-    json_t *step;
-    size_t i;
 
-    if (status >= 400) {
-        for (size_t n = 0; n < before; n++) {
-            if (set->items[n].undo && set->items[n].status == 201) {
-                struct lookup *undo = rewrite_add_ask(
-                    rw, METHOD_DELETE, str_from(set->items[n].undo));
-
-                if (undo)
-                    undo->changes = true;
-            }
-        }
-    } else {
-        json_array_foreach(rw->renamed, i, step)
-        {
-            struct lookup *ask = rewrite_add_ask(
-                rw, METHOD_POST, str_of_json(json_object_get(step, "target")));
-
-            if (ask) {
-                ask->changes = ask->waits = true;
-                ask->body = json_incref(json_object_get(step, "body"));
-            }
-        }
+    if (rw->push.lock.len) { /* a name that was borrowed goes back */
+        image_push_give_back(rw);
+        return;
     }
-    return set->count > before ? REWRITE_ASK : REWRITE_DONE;
+    for (size_t n = 0; n < set->count; n++) {
+        if (set->items[n].undo && set->items[n].status == 201)
+            rewrite_do(rw, METHOD_DELETE, str_from(set->items[n].undo), NULL,
+                       NULL);
+    }
+}
+
+static enum rewrite_step begin_following(struct rewrite *rw,
+                                         void (*follows)(struct rewrite *rw))
+{
+    rw->follows = follows;
+    return follows ? rewrite_follow(rw) : REWRITE_DONE;
+}
+
+static size_t row_of(enum operation operation)
+{
+    size_t i = 0;
+
+    while (rows[i].operation != operation)
+        i++;
+    return i;
+}
+
+enum rewrite_step rewrite_after(struct rewrite *rw, int status)
+{
+    rw->failed = status >= 400;
+    return begin_following(
+        rw,
+        rw->failed ? undo : rows[row_of(rw->match->route->operation)].after);
+}
+
+enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body)
+{
+    size_t row = row_of(rw->match->route->operation);
+    json_auto_t *made = NULL;
+
+    if (rw->failed || !rows[row].finish)
+        return REWRITE_DONE;
+    if (body.len)
+        made = reply_json_parse(body);
+    if (json_is_string(json_object_get(made, "Id")))
+        rw->made = rewrite_keep(rw, str_of_json(json_object_get(made, "Id")));
+    return begin_following(rw, rows[row].finish);
+}
+
+bool rewrite_owes(const struct rewrite *rw)
+{
+    return rw->push.lock.len > 0;
+}
+
+enum rewrite_step rewrite_follow(struct rewrite *rw)
+{
+    bool more;
+
+    rw->missing = false;
+    rw->lookups = 0;
+    json_array_clear(rw->wanted);
+    rw->follows(rw);
+    if (rewrite_is_refused(rw))
+        return REWRITE_DONE; /* there is nobody to tell any more */
+    more = rewrite_ask_for_changes(rw);
+    return rw->missing || more ? REWRITE_ASK : REWRITE_DONE;
 }
 
 void rewrite_fini(struct rewrite *rw)
 {
     discard(rw);
+    json_decref(rw->told);
     for (size_t i = 0; i < rw->kept_count; i++)
         free(rw->kept[i]);
     free(rw->kept);

@@ -39,7 +39,9 @@ struct rewrite_context {
     unsigned engine_minor;    /* of the engine's API version; 0: not known */
     unsigned health_interval; /* the least that an image may bring; ms */
     struct str log_driver;    /* what who names none gets; empty: not known */
-    struct own_ids *owned;   /* of the same namespace; NULL: nothing is known */
+    struct own_ids *owned;    /* of the same namespace; NULL: nothing is known */
+    const struct strings *shared; /* patterns of the images that all may use;
+                                     NULL: all that have a name */
     uint64_t random;         /* fresh, for a name that has to be invented */
     struct lookups *lookups; /* of this request; outlive the rewrite */
     /* Steps that the listener's name filters may still take, from which those
@@ -53,13 +55,6 @@ enum rewrite_step {
     REWRITE_DONE,        /* MATCH, TARGET and BODY are the engine's now */
     REWRITE_ANSWER,      /* nothing is to be sent: answer rw->answer_status with
                             rw->answer (or nothing, when that is NULL) */
-};
-
-/* How far a classic build has told of its steps; one of them is ours. */
-struct build_output {
-    uint64_t steps, total;
-    uint64_t hidden; /* of those steps: 0 or 1 */
-    bool hiding;     /* what is told is of the hidden one */
 };
 
 struct rewrite {
@@ -90,7 +85,36 @@ struct rewrite {
     /* what was sent in place of what is not the runner's: {sent: written} */
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
-    struct build_output build_output;
+
+    /* what follows from the engine's answer, and runs in passes, too */
+    void (*follows)(struct rewrite *rw);
+    bool failed;     /* the reply is an error */
+    struct str made; /* the ID of the image that was made */
+    json_t *told;    /* {tag of a pull, ID of a load or build} of its lines */
+    struct {
+        struct str name;      /* as its client wrote it */
+        struct str digest;    /* of what came */
+        const json_t *before; /* what the namespace had by that name */
+        bool failed;
+    } pull;
+    struct {
+        struct str real;   /* the name that is borrowed, in full */
+        struct str id;     /* of the image that is pushed */
+        struct str before; /* of the one that had the name; or empty */
+        struct str lock;   /* the container's ID, once it is held */
+    } push;
+    struct {
+        struct str last; /* ID of the last step's image, in this stage */
+        bool is_from;    /* the step that runs is a FROM */
+    } build;
+    struct {
+        json_t *own;         /* own tags: {full name: ID} */
+        json_t *made_from;   /* {ID} of images without names */
+        json_t *hidden;      /* {ID} of others' */
+        const json_t *given; /* the image that is given a name */
+        bool hides_parent;
+        enum { DANGLING_ANY, DANGLING_ONLY, DANGLING_NOT } dangling;
+    } images;
 
     char **kept; /* strings that live as long as this does */
     size_t kept_count;
@@ -110,12 +134,20 @@ void rewrite_fini(struct rewrite *rw);
 enum rewrite_step rewrite_next(struct rewrite *rw);
 
 /*
- * The request itself was answered with STATUS. REWRITE_ASK: more is to be
- * done before its client hears of it (what was prepared is undone, or a new
- * name made known); carry it out, then go on whatever came of it. Else
- * REWRITE_DONE. Once.
+ * The head of the engine's reply has come, with STATUS; and later its end, with
+ * BODY what is known of it (of a create, whole). REWRITE_ASK: more is to be
+ * done before its client hears of that (what was prepared is undone, a new name
+ * made known, what was pulled becomes the namespace's own): ask and answer,
+ * then call rewrite_follow until it is REWRITE_DONE, whatever comes of it. Each
+ * once.
  */
 enum rewrite_step rewrite_after(struct rewrite *rw, int status);
+enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body);
+enum rewrite_step rewrite_follow(struct rewrite *rw);
+
+/* Has it borrowed what rewrite_finish gives back, so that this has to be called
+ * also when the reply will not come to its end? */
+bool rewrite_owes(const struct rewrite *rw);
 
 /* ---- replies ---- */
 
@@ -133,9 +165,14 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show);
 /* Append the text of an error that is no JSON. 0 or -ENOBUFS. */
 int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out);
 
-/* Is IMAGE, as it was inspected, another namespace's, and so not there? */
-bool rewrite_hides_image(const struct rewrite_context *context,
-                         const json_t *image);
+/*
+ * What does REF mean to the namespace, as an image? RW needs no more than a
+ * context: REWRITE_ASK as long as its questions are not answered; else
+ * REWRITE_DONE with *INSPECTED (NULL: there is none) and whether it is its OWN;
+ * or REWRITE_REFUSED. Free it with rewrite_fini.
+ */
+enum rewrite_step rewrite_look_up_image(struct rewrite *rw, struct str ref,
+                                        const json_t **inspected, bool *own);
 
 /* Is CONTAINER, as a list or an inspect shows it, of namespace NS: by its label
  * and its name? And how many of LIST are? */

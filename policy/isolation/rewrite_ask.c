@@ -70,6 +70,21 @@ const struct lookup *rewrite_get(struct rewrite *rw, struct str target)
     return ask;
 }
 
+void rewrite_put_json(struct strbuf *out, const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    target_put_query(out, str_from(text));
+    free(text);
+}
+
+const struct lookup *rewrite_asked(const struct rewrite *rw, struct str target)
+{
+    const struct lookup *ask = find_lookup(rw, METHOD_GET, target, NULL);
+
+    return ask && ask->state == LOOKUP_ANSWERED ? ask : NULL;
+}
+
 const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
                                 struct str target, json_t *body,
                                 const char *undo)
@@ -201,13 +216,7 @@ bool container_is_own(const struct rewrite *rw, const json_t *container)
     return namespace_has_container(rw->context.ns, container);
 }
 
-bool labels_are_foreign(const struct rewrite *rw, const json_t *labels)
-{
-    return json_object_get(labels, LABEL_NAMESPACE) &&
-           !labels_are_own(rw, labels);
-}
-
-void labels_claim(struct rewrite *rw, json_t *labels)
+void labels_refuse_ours(struct rewrite *rw, json_t *labels)
 {
     const char *key;
     json_t *value;
@@ -220,6 +229,11 @@ void labels_claim(struct rewrite *rw, json_t *labels)
                            "leave %s out",
                            LABEL_PREFIX, key);
     }
+}
+
+void labels_claim(struct rewrite *rw, json_t *labels)
+{
+    labels_refuse_ours(rw, labels);
     json_object_set_new(labels, LABEL_NAMESPACE, json_of_str(rw->context.ns));
 }
 

@@ -111,7 +111,7 @@ static void rewrite_mount(struct rewrite *rw, struct spot *spot)
     struct str source = str_of_json(spot->value);
 
     if (str_eq(type, S("image")) && source.len) {
-        set_text(spot, resolve_image(rw, source));
+        set_text(spot, resolve_image_name(rw, source));
     } else if (str_eq(type, S("cluster"))) {
         rewrite_refuse(rw, 403, "there are no cluster volumes in a namespace");
     } else if (str_eq(type, S("volume"))) {

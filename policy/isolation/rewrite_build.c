@@ -1,114 +1,250 @@
 #include "policy/isolation/rewrite_private.h"
 
+#include <ctype.h>
+#include <stdlib.h>
+
+#include "policy/base/json_strict.h"
+
 /*
- * The label that makes an image the runner's own is one more step to the
- * classic builder, at the end of its Dockerfile: "Step 3/4 : LABEL
- * berth.namespace=r1". Neither that step nor what it leaves in the image's
- * history is the runner's, so neither is shown, and the others are counted
- * without it.
+ * A build of the classic builder. Its tags become own tags. What it leaves
+ * without one (the image of a build without a tag, the last of every stage, and
+ * what there was before a step failed) gets an anchor when it is over, or
+ * nobody would own it. Its cache is the engine's, in which other runners' steps
+ * would be found: it is told to look at the namespace's own images alone.
  */
 
-static bool is_our_instruction(struct str text)
+/* ---- the request ---- */
+
+/* What the builder may take steps from: {names}, newest first. */
+enum { CACHE_IMAGES = 100 };
+
+static void add_own_names(struct rewrite *rw, const json_t *list,
+                          json_t *sources)
 {
-    return str_has_prefix(str_trim(text), S("LABEL " LABEL_PREFIX));
-}
+    const json_t *image, *tag;
+    size_t i, n;
 
-/* "Step 3/4 : LABEL a=b" */
-struct step {
-    uint64_t number, total;
-    struct str instruction;
-};
-
-static bool step_parse(struct str text, struct step *step)
-{
-    struct str word, number, total;
-
-    if (!str_cut(text, ' ', &word, &text) || !str_eq(word, S("Step")) ||
-        !str_cut(text, '/', &number, &text) ||
-        !str_cut(text, ' ', &total, &text) || !str_has_prefix(text, S(": ")) ||
-        str_to_u64(number, &step->number) || str_to_u64(total, &step->total))
-        return false;
-    step->instruction = str_from_index(text, 2);
-    return true;
-}
-
-/* Is it the builder that says so, and not a program that a step runs? */
-static bool is_next(const struct build_output *output, const struct step *step)
-{
-    return step->number == output->steps + 1 &&
-           (output->steps == 0 || step->total == output->total);
-}
-
-/* What the builder says of a step, besides the output of its program. */
-static bool is_remark(struct str text)
-{
-    return str_eq(text, S("\n")) || str_has_prefix(text, S(" ---> ")) ||
-           str_has_prefix(text, S("Removing intermediate container "));
-}
-
-bool build_line_restore(struct rewrite *rw, json_t *line)
-{
-    struct build_output *output = &rw->build_output;
-    const json_t *stream = json_object_get(line, "stream");
-    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
-    struct str text = str_of_json(stream);
-    struct step step;
-
-    if (!json_is_string(stream))
-        return true;
-    if (!step_parse(text, &step) || !is_next(output, &step)) {
-        output->hiding = output->hiding && is_remark(text);
-        return !output->hiding;
+    json_array_foreach(list, i, image)
+    {
+        json_array_foreach(json_object_get(image, "RepoTags"), n, tag)
+        {
+            if (json_array_size(sources) < CACHE_IMAGES &&
+                own_name_is_of(str_of_json(tag), rw->context.ns)) {
+                json_array_append_new(sources, json_of_str(str_of_json(tag)));
+                break; /* one name is enough */
+            }
+        }
     }
-    output->steps = step.number;
-    output->total = step.total;
-    output->hiding = is_our_instruction(step.instruction);
-    if (output->hiding)
-        output->hidden++;
-    strbuf_addf(&out, "Step %llu/%llu : %.*s",
-                (unsigned long long)(step.number - output->hidden),
-                (unsigned long long)(step.total - 1),
-                STR_FMT(step.instruction));
-    json_object_set_new(line, "stream", json_of_str(strbuf_str(&out)));
-    return !output->hiding;
 }
 
-/* "/bin/sh -c #(nop)  LABEL berth.namespace=r1" */
-static bool made_our_label(const json_t *layer)
+/* The client's own words in "cachefrom", as far as they name what it sees. */
+static void add_given(struct rewrite *rw, json_t *sources)
 {
-    struct str by = str_of_json(json_object_get(layer, "CreatedBy"));
-    struct str shell = S("/bin/sh -c #(nop)");
+    struct str text = rewrite_query(rw, S("cachefrom"));
+    json_auto_t *given = NULL;
+    struct verdict why;
+    const json_t *name;
+    size_t i;
 
-    return str_has_prefix(by, shell) &&
-           is_our_instruction(str_from_index(by, shell.len));
+    if (text.len == 0)
+        return;
+    if (json_strict_parse(text, "query cachefrom", &given, &why)) {
+        rewrite_refuse(rw, 400, "%s", why.reason);
+        return;
+    }
+    json_array_foreach(given, i, name)
+    {
+        struct image_look look = image_look_up(rw, str_of_json(name));
+
+        if (look.inspected && json_array_size(sources) < CACHE_IMAGES)
+            json_array_append_new(sources, json_of_str(look.id));
+    }
 }
 
-void history_restore(json_t *history)
+static void take_cache_from_own(struct rewrite *rw)
 {
-    for (size_t i = 0; i < json_array_size(history);) {
-        const json_t *layer = json_array_get(history, i);
-        json_t *below = json_array_get(history, i + 1);
+    AUTO(strbuf_fini) struct strbuf none = STRBUF(OWN_TAG_MAX);
+    const struct lookup *ask = rewrite_get(rw, S("/images/json"));
+    json_auto_t *sources = json_array();
+    char *text;
 
-        if (!made_our_label(layer)) {
-            i++;
+    add_given(rw, sources);
+    if (!ask)
+        return;
+    add_own_names(rw, ask->reply, sources);
+    if (json_array_size(sources) == 0) { /* else everybody's would be taken */
+        strbuf_addf(&none, "%.*s.anchor.%s/none", STR_FMT(rw->context.ns),
+                    OWN_TAG_DOMAIN);
+        json_array_append_new(sources, json_of_str(strbuf_str(&none)));
+    }
+    text = json_dumps(sources, JSON_COMPACT);
+    rewrite_set_query(rw, S("cachefrom"), rewrite_keep(rw, str_from(text)));
+    free(text);
+}
+
+/* "t", of which there may be several. */
+static void name_it(struct rewrite *rw)
+{
+    struct str key = S("t");
+    bool first = true;
+
+    for (size_t i = 0; i < rw->target->query_count; i++) {
+        const struct query_pair *pair = &rw->target->query[i];
+        struct image_ref ref;
+        struct str own;
+
+        if (!str_eq(pair->key, key) || pair->value.len == 0)
             continue;
-        }
-        if (i == 0 && below) { /* the newest is the image itself */
-            json_object_set(below, "Id", json_object_get(layer, "Id"));
-            json_object_set(below, "Tags", json_object_get(layer, "Tags"));
-        }
-        json_array_remove(history, i);
+        if (!image_new_name(rw, pair->value, &ref))
+            return;
+        ref.digest = S("");
+        image_ref_complete(&ref);
+        own = image_own_tag(rw, &ref);
+        image_keep_old(rw, &ref, S(""));
+        if (first)
+            rewrite_set_query(rw, key, own);
+        else
+            rewrite_add_query(rw, key, own);
+        first = false;
     }
 }
 
-/* What the container was told to do that made the last layer. */
-void container_config_restore(json_t *image)
+/* Labels are the image's own, but for those that only berth gives. */
+static void check_labels(struct rewrite *rw)
 {
-    json_t *config = json_object_get(image, "ContainerConfig");
-    json_t *command = json_object_get(config, "Cmd");
-    size_t last = json_array_size(command);
+    struct str text = rewrite_query(rw, S("labels"));
+    json_auto_t *labels = NULL;
+    struct verdict why;
 
-    if (last &&
-        is_our_instruction(str_of_json(json_array_get(command, last - 1))))
-        json_array_remove(command, last - 1);
+    if (text.len == 0)
+        return;
+    if (json_strict_parse(text, "query labels", &labels, &why))
+        rewrite_refuse(rw, 400, "%s", why.reason);
+    else if (!json_is_object(labels) && !json_is_null(labels))
+        rewrite_refuse(rw, 400, "the labels of a build are an object");
+    else
+        labels_refuse_ours(rw, labels);
+}
+
+/*
+ * The steps of a classic build run in containers on a network: the runner's
+ * own. BuildKit (version 2) knows only "default", "host" and "none".
+ */
+static void place_build(struct rewrite *rw, bool is_classic)
+{
+    struct str mode = rewrite_query(rw, S("networkmode"));
+
+    if (!is_classic && (mode.len == 0 || str_eq(mode, S("default"))))
+        return;
+    rewrite_set_query(rw, S("networkmode"),
+                      resolve_mode(rw, REF_NETWORK, mode));
+}
+
+static bool is_classic(const struct rewrite *rw)
+{
+    return !str_eq(rewrite_query(rw, S("version")), S("2"));
+}
+
+void rewrite_image_build(struct rewrite *rw)
+{
+    check_labels(rw);
+    place_build(rw, is_classic(rw));
+    if (!is_classic(rw))
+        return;
+    name_it(rw);
+    take_cache_from_own(rw);
+    /* containers between two steps have no label of ours: nobody could see
+     * them, and nobody would remove them */
+    rewrite_set_query(rw, S("rm"), S("1"));
+    rewrite_set_query(rw, S("forcerm"), S("1"));
+}
+
+/* ---- what it prints ---- */
+
+/* " ---> 0123456789ab\n" */
+static struct str made_by_step(struct str text)
+{
+    struct str arrow = S(" ---> ");
+
+    if (!str_has_prefix(text, arrow))
+        return S("");
+    text = str_from_index(text, arrow.len);
+    while (text.len && isspace((unsigned char)text.ptr[text.len - 1]))
+        text.len--;
+    return text.len == 12 && image_ref_is_id(text) ? text : S("");
+}
+
+/* "Step 3/4 : FROM ..." */
+static bool is_step(struct str text, struct str *instruction)
+{
+    struct str word, rest;
+
+    return str_has_prefix(text, S("Step ")) &&
+           str_cut(text, ':', &word, &rest) &&
+           (*instruction = str_trim(rest)).len > 0;
+}
+
+static void note_stage(struct rewrite *rw)
+{
+    if (rw->build.last.len == 0)
+        return;
+    if (!rw->told)
+        rw->told = json_object();
+    if (json_object_size(rw->told) < LIMIT_LOOKUPS / 8)
+        json_object_setn_new(rw->told, rw->build.last.ptr, rw->build.last.len,
+                             json_true());
+    rw->build.last = S("");
+}
+
+void image_build_line(struct rewrite *rw, json_t *line)
+{
+    struct str text = str_of_json(json_object_get(line, "stream"));
+    struct str id =
+        str_of_json(json_object_get(json_object_get(line, "aux"), "ID"));
+    struct str instruction, tagged = S("Successfully tagged ");
+
+    if (image_ref_is_full_id(id))
+        rw->made = rewrite_keep(rw, id);
+    if (is_step(text, &instruction)) {
+        rw->build.is_from = str_eq_nocase(str_head(instruction, 5), S("FROM "));
+        if (rw->build.is_from)
+            note_stage(rw);
+    } else if (made_by_step(text).len && !rw->build.is_from) {
+        /* what a FROM names is not the build's */
+        rw->build.last = rewrite_keep(rw, made_by_step(text));
+    } else if (str_has_prefix(text, tagged)) {
+        AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+
+        own_tag_restore_text(&out, rw->context.ns, text);
+        json_object_set_new(line, "stream", json_of_str(strbuf_str(&out)));
+    }
+}
+
+/* Anchor what has no name of anybody's. */
+static void anchor_nameless(struct rewrite *rw, struct str id)
+{
+    const json_t *image;
+    struct str full;
+
+    if (!image_inspected(rw, id, &image) || !image || image_has_names(image))
+        return;
+    full = str_of_json(json_object_get(image, "Id"));
+    image_give_name(rw, full, image_anchor(rw, full));
+}
+
+void finish_image_build(struct rewrite *rw)
+{
+    const char *id;
+    json_t *yes;
+
+    if (!is_classic(rw))
+        return;
+    if (rw->made.len)
+        anchor_nameless(rw, rw->made);
+    else
+        note_stage(rw); /* it failed: what there was before */
+    json_object_foreach(rw->told, id, yes)
+    {
+        anchor_nameless(rw, str_from(id));
+    }
 }

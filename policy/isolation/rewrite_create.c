@@ -373,7 +373,7 @@ static void hold_health(struct rewrite *rw, const json_t *image)
 
 void rewrite_container_create(struct rewrite *rw)
 {
-    struct str name, given;
+    struct str name, given, typed;
     const json_t *image;
     bool is_default;
     json_t *host;
@@ -389,12 +389,16 @@ void rewrite_container_create(struct rewrite *rw)
     is_default = given.len == 0 || str_eq(given, S("default"));
     if (is_default)
         json_object_set_new(host, "NetworkMode", json_string("default"));
-    image = image_for_use(rw, text_at(rw->draft, "Image"));
+    typed = rewrite_keep(rw, text_at(rw->draft, "Image"));
+    image = typed.len ? image_look_up(rw, typed).inspected : NULL;
     rewrite_body(rw);
     if (rewrite_is_refused(rw))
         return;
     label_anonymous_volumes(rw, host, image);
     hold_health(rw, image);
+    if (typed.len)
+        json_object_set_new(object_at(rw->draft, "Labels"), LABEL_IMAGE,
+                            json_of_str(typed));
     if (is_default)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_NETWORK,
                             json_string("default"));
@@ -433,8 +437,8 @@ static json_t *endpoint_again(const struct rewrite *rw, const json_t *endpoint,
     return again;
 }
 
-static void after_rename(struct rewrite *rw, struct str container,
-                         struct str network, json_t *endpoint)
+static void plan_connection(struct rewrite *rw, struct str container,
+                            struct str network, json_t *endpoint)
 {
     static const char *const verbs[] = {"disconnect", "connect"};
 
@@ -451,6 +455,19 @@ static void after_rename(struct rewrite *rw, struct str container,
                       container.len, "EndpointConfig", i ? endpoint : NULL));
     }
     json_decref(endpoint);
+}
+
+void after_container_rename(struct rewrite *rw)
+{
+    json_t *step;
+    size_t i;
+
+    json_array_foreach(rw->renamed, i, step)
+    {
+        rewrite_do(rw, METHOD_POST,
+                   str_of_json(json_object_get(step, "target")),
+                   json_incref(json_object_get(step, "body")), NULL);
+    }
 }
 
 /*
@@ -486,9 +503,9 @@ static void plan_rename(struct rewrite *rw, struct str ref, struct str name)
 
         if (!is_user_network(rw, network))
             continue;
-        after_rename(rw, id, network,
-                     endpoint_again(rw, endpoint, id, old, name,
-                                    network_plain_name(rw, network)));
+        plan_connection(rw, id, network,
+                        endpoint_again(rw, endpoint, id, old, name,
+                                       network_plain_name(rw, network)));
     }
 }
 

@@ -50,13 +50,13 @@ static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
     return true;
 }
 
-static bool is_own_image(struct rewrite *rw, const json_t *attributes,
-                         struct str id)
+/* By its name: what only an ID tells of may be anybody's. */
+static bool is_own_image(const struct rewrite *rw, const json_t *attributes)
 {
-    if (labels_are_foreign(rw, attributes)) /* by whatever name */
-        return false;
-    return labels_are_own(rw, attributes) || own_ids_known(rw, REF_IMAGE, id) ||
-           own_ids_known(rw, REF_IMAGE, text_at(attributes, "name"));
+    struct str name = text_at(attributes, "name");
+
+    return own_name_read(name).kind == OWN_NAME_TAG &&
+           own_name_is_of(name, rw->context.ns);
 }
 
 bool event_is_own(struct rewrite *rw, const json_t *event)
@@ -72,8 +72,36 @@ bool event_is_own(struct rewrite *rw, const json_t *event)
     if (str_eq(type, S("volume")))
         return is_own_volume(rw, attributes, id);
     if (str_eq(type, S("image")))
-        return is_own_image(rw, attributes, id);
+        return is_own_image(rw, attributes);
     return false;
+}
+
+/* KEY of OBJECT, if it is an own tag. */
+static void restore_name(const struct rewrite *rw, json_t *object,
+                         const char *key)
+{
+    json_t *name = image_name_restored(rw, text_at(object, key));
+
+    if (name)
+        json_object_set_new(object, key, name);
+}
+
+void event_restore(struct rewrite *rw, json_t *event)
+{
+    json_t *actor = json_object_get(event, "Actor");
+    json_t *attributes = json_object_get(actor, "Attributes");
+    json_t *image = json_object_get(attributes, LABEL_IMAGE);
+
+    if (str_eq(text_at(event, "Type"), S("image"))) {
+        restore_name(rw, attributes, "name");
+        restore_name(rw, actor, "ID");
+        restore_name(rw, event, "id");
+    } else if (json_is_string(image)) {
+        if (json_object_get(attributes, "image"))
+            json_object_set(attributes, "image", image);
+        if (json_object_get(event, "from"))
+            json_object_set(event, "from", image);
+    }
 }
 
 bool event_is_wanted(const struct rewrite *rw, const json_t *event)

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "policy/base/glob.h"
 #include "policy/base/json_strict.h"
 #include "policy/isolation/name_pattern.h"
 
@@ -200,6 +201,16 @@ void filters_map(struct rewrite *rw, json_t *filters, const char *key,
     json_object_set_new(filters, key, values);
 }
 
+static bool value_fits(enum filter_field field, struct str value,
+                       struct str text)
+{
+    if (field == FILTER_REFERENCE)
+        return glob_matches(value, text);
+    if (field == FILTER_PREFIX || field == FILTER_ACTOR)
+        return str_has_prefix(text, value);
+    return str_eq(text, value);
+}
+
 static bool matches(const struct local_filter *filter, struct str text)
 {
     const char *value;
@@ -213,11 +224,7 @@ static bool matches(const struct local_filter *filter, struct str text)
         return false;
     json_object_foreach(filter->values, value, yes)
     {
-        bool begins =
-            filter->field == FILTER_PREFIX || filter->field == FILTER_ACTOR;
-
-        if (begins ? str_has_prefix(text, str_from(value))
-                   : str_eq(text, str_from(value)))
+        if (value_fits(filter->field, str_from(value), text))
             return true;
     }
     return false;

@@ -3,16 +3,15 @@
 #include <stdlib.h>
 
 #include "policy/base/json_strict.h"
-#include "policy/docker/image_ref.h"
 
 /*
- * Images. What was pulled is shared and only read; what a runner builds,
- * commits or imports carries its label and is its own. Tags are still the
- * engine's: a runner's tag is seen by all, but none can move or remove one that
- * stands on another's image, nor by pulling. (docs/isolation.md says what that
- * does not keep apart. Tags of a namespace's own will be made here and by the
- * REF_IMAGE rows of references.c.)
+ * What gives an image a name: tag, pull, import, commit. A runner's name
+ * becomes its own tag; an image that gets none gets an anchor, by which it is
+ * the runner's own all the same (images.h). What a tag is taken off, and has no
+ * other one, is anchored before, since Docker keeps it, too, as "<none>".
  */
+
+/* ---- names ---- */
 
 /* REPO with TAG, if it has one, which goes before what REPO brings along. */
 static struct str with_tag(struct rewrite *rw, struct str repo, struct str tag)
@@ -31,245 +30,411 @@ static struct str with_tag(struct rewrite *rw, struct str repo, struct str tag)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
-static bool image_is_another_s(struct rewrite *rw, struct str ref)
+bool image_new_name(struct rewrite *rw, struct str text, struct image_ref *ref)
 {
-    const json_t *image = image_inspected(rw, ref);
-
-    return image && image_owner(rw, image) == IMAGE_FOREIGN;
+    if (image_ref_parse(text, ref)) {
+        rewrite_refuse(rw, 400, "invalid reference format: %.*s",
+                       STR_FMT(str_head(text, 150)));
+        return false;
+    }
+    if (own_tag_is_reserved(ref)) {
+        rewrite_refuse(rw, 403,
+                       "names of images below \"%s\" are berth's own; leave "
+                       "%.*s out",
+                       OWN_TAG_DOMAIN, STR_FMT(str_head(text, 150)));
+        return false;
+    }
+    if (own_tag_is_ambiguous(ref)) {
+        rewrite_refuse(rw, 400,
+                       "refusing to create an ambiguous tag using digest "
+                       "algorithm as name");
+        return false;
+    }
+    return true;
 }
 
-/* Is IMAGE called REF? It may be found because its ID begins so. */
-static bool has_tag(const json_t *image, struct str ref)
+/* The name that the query gives with REPO and TAG, completed. */
+static bool name_in_query(struct rewrite *rw, const char *repo,
+                          struct image_ref *ref)
 {
-    struct image_ref wanted, given;
+    struct str text = with_tag(rw, rewrite_query(rw, str_from(repo)),
+                               rewrite_query(rw, S("tag")));
+
+    if (text.len == 0 || !image_new_name(rw, text, ref))
+        return false;
+    if (ref->digest.len) {
+        rewrite_refuse(rw, 400,
+                       "refusing to create a tag with a digest "
+                       "reference");
+        return false;
+    }
+    image_ref_complete(ref);
+    return true;
+}
+
+/* Put NAME, of the engine and with a tag, into the query as "repo" and "tag".
+ */
+static void set_name(struct rewrite *rw, struct str name)
+{
+    struct str repo = image_ref_untagged(name);
+
+    rewrite_set_query(rw, S("repo"), repo);
+    rewrite_set_query(rw, S("tag"), str_from_index(name, repo.len + 1));
+}
+
+/* ---- names of the engine's ---- */
+
+/* POST /images/IMAGE/tag with NAME. */
+static struct str tag_target(struct rewrite *rw, struct str image,
+                             struct str name)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+    struct str repo = image_ref_untagged(name);
+
+    strbuf_add(&out, S("/images/"));
+    target_put_segment(&out, image);
+    strbuf_add(&out, S("/tag?repo="));
+    target_put_query(&out, repo);
+    strbuf_add(&out, S("&tag="));
+    target_put_query(&out, str_from_index(name, repo.len + 1));
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+static struct str untag_target(struct rewrite *rw, struct str name)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+
+    strbuf_add(&out, S("/images/"));
+    target_put_segment(&out, name);
+    strbuf_add(&out, S("?noprune=1"));
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+const struct lookup *image_give_name(struct rewrite *rw, struct str image,
+                                  struct str name)
+{
+    struct str undo = untag_target(rw, name);
+
+    return rewrite_do(rw, METHOD_POST, tag_target(rw, image, name), NULL,
+                      undo.ptr);
+}
+
+const struct lookup *image_take_name(struct rewrite *rw, struct str name)
+{
+    return rewrite_do(rw, METHOD_DELETE, untag_target(rw, name), NULL, NULL);
+}
+
+struct str image_anchor(struct rewrite *rw, struct str id)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
+
+    own_anchor_put(&out, rw->context.ns, id);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+static struct str new_anchor(struct rewrite *rw)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
+
+    own_anchor_put_new(&out, rw->context.ns, rw->context.random);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+static void drop_anchors(struct rewrite *rw, const json_t *image)
+{
     const json_t *tag;
     size_t i;
 
-    if (image_ref_parse(ref, &wanted))
-        return false;
-    image_ref_complete(&wanted);
     json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
     {
-        if (image_ref_parse(str_of_json(tag), &given) == 0 &&
-            str_eq(given.name, wanted.name) && str_eq(given.tag, wanted.tag))
-            return true;
+        struct str name = str_of_json(tag);
+
+        if (own_name_read(name).kind == OWN_NAME_ANCHOR &&
+            own_name_is_of(name, rw->context.ns))
+            image_take_name(rw, name);
     }
-    return false;
 }
 
-/* A tag is about to be put on something: not if it is on another's image. */
-static void keep_off_tag(struct rewrite *rw, struct str ref)
+/* Is this own tag all that makes IMAGE the namespace's? */
+static bool is_last_name(struct rewrite *rw, const json_t *image)
 {
-    if (ref.len && image_is_another_s(rw, ref) &&
-        has_tag(image_inspected(rw, ref), ref))
-        rewrite_refuse(rw, 409,
-                       "the tag %.*s is in use by another runner of this "
-                       "engine; take another one",
-                       STR_FMT(ref));
+    struct image_names names;
+    size_t own = 0;
+    const char *name;
+    json_t *is_own;
+    bool last;
+
+    image_names_of(rw, image, &names);
+    json_object_foreach(names.tags, name, is_own)
+    {
+        own += json_is_true(is_own);
+    }
+    last = own == 1 && !names.anchored && json_object_size(names.digests) == 0;
+    image_names_fini(&names);
+    return last;
 }
 
-/* Events that name REF are the runner's from now on. */
-static void note_name(struct rewrite *rw, struct str ref)
+void image_keep_old(struct rewrite *rw, const struct image_ref *ref,
+                    struct str id)
 {
-    own_ids_note(rw, REF_IMAGE, ref);
-    own_ids_note(rw, REF_IMAGE, with_tag(rw, ref, S("latest")));
+    const json_t *old;
+    struct str old_id;
+
+    if (!image_inspected(rw, image_own_tag(rw, ref), &old) || !old)
+        return;
+    old_id = str_of_json(json_object_get(old, "Id"));
+    if (!str_eq(old_id, id) && is_last_name(rw, old))
+        image_give_name(rw, old_id, image_anchor(rw, old_id));
 }
+
+/* ---- tag ---- */
 
 void rewrite_image_tag(struct rewrite *rw)
 {
-    struct str tag =
-        with_tag(rw, rewrite_query(rw, S("repo")), rewrite_query(rw, S("tag")));
+    struct str text = rw->match->params[0].value;
+    struct image_look look = image_look_up(rw, text);
+    struct image_ref ref;
 
-    rewrite_set_param(rw, 0, resolve_image(rw, rw->match->params[0].value));
-    keep_off_tag(rw, tag);
-    note_name(rw, tag);
-}
-
-/* Without a tag, all that the repository has are pushed. */
-void rewrite_image_push(struct rewrite *rw)
-{
-    struct str name = rw->match->params[0].value;
-    struct str tag = rewrite_query(rw, S("tag"));
-    json_auto_t *tags = json_array();
-
-    if (tag.len) {
-        if (image_is_another_s(rw, with_tag(rw, name, tag)))
-            rewrite_set_param(rw, 0, no_such_image(rw, name));
+    rewrite_set_param(rw, 0, image_sent(rw, text, &look));
+    if (!name_in_query(rw, "repo", &ref))
+        return; /* without one, the engine has words for it */
+    set_name(rw, image_own_tag(rw, &ref));
+    if (!look.inspected)
         return;
-    }
-    switch (resolve_repository(rw, name, tags)) {
-    case IMAGE_TAGS_ALL:
-        break;
-    case IMAGE_TAGS_SOME:
-        rewrite_refuse(rw, 409,
-                       "other runners of this engine have tags of %.*s, too; "
-                       "push one tag at a time",
-                       STR_FMT(name));
-        break;
-    case IMAGE_TAGS_NONE:
-        rewrite_set_param(rw, 0, no_such_image(rw, name));
-        break;
-    }
+    rw->images.given = look.inspected;
+    image_keep_old(rw, &ref, look.id);
 }
 
-/* The images that NAME means to a save, added to OUT. */
-static void resolve_saved(struct rewrite *rw, struct str name, json_t *out)
+/* It has a name now. */
+void after_image_tag(struct rewrite *rw)
 {
-    switch (resolve_repository(rw, name, out)) {
-    case IMAGE_TAGS_SOME:
+    drop_anchors(rw, rw->images.given);
+}
+
+/* ---- pull and import ---- */
+
+/* A pull leaves the real name where it is, for all, and an own tag beside it.
+ */
+static void begin_pull(struct rewrite *rw, struct str text)
+{
+    struct image_look look;
+    struct image_ref ref;
+
+    if (!image_new_name(rw, text, &ref))
         return;
-    case IMAGE_TAGS_NONE:
-        name = no_such_image(rw, name);
-        break;
-    case IMAGE_TAGS_ALL:
-        name = resolve_image(rw, name);
-        break;
-    }
-    json_array_clear(out);
-    json_array_append_new(out, json_of_str(name));
+    rw->pull.name = text;
+    if (ref.tag.len == 0 && ref.digest.len == 0)
+        return; /* all of its tags */
+    look = image_look_up(rw, text);
+    rw->pull.before = look.inspected;
 }
 
-void rewrite_image_get(struct rewrite *rw)
+static void begin_import(struct rewrite *rw)
 {
-    struct str name = rw->match->params[0].value;
-    json_auto_t *names = json_array();
+    struct image_ref ref;
 
-    resolve_saved(rw, name, names);
-    if (json_array_size(names) > 1)
-        rewrite_refuse(rw, 409,
-                       "other runners of this engine have tags of %.*s, too; "
-                       "save one tag at a time",
-                       STR_FMT(name));
-    rewrite_set_param(rw, 0,
-                      rewrite_keep(rw, str_of_json(json_array_get(names, 0))));
-}
-
-void rewrite_image_get_all(struct rewrite *rw)
-{
-    struct str key = S("names");
-    bool first = true;
-
-    for (size_t i = 0; i < rw->target->query_count; i++) {
-        const struct query_pair *pair = &rw->target->query[i];
-        json_auto_t *names = json_array();
-        const json_t *name;
-        size_t n;
-
-        if (!str_eq(pair->key, key) || pair->value.len == 0)
-            continue;
-        resolve_saved(rw, pair->value, names);
-        json_array_foreach(names, n, name)
-        {
-            struct str image = rewrite_keep(rw, str_of_json(name));
-
-            if (first)
-                rewrite_set_query(rw, key, image);
-            else
-                rewrite_add_query(rw, key, image);
-            first = false;
-        }
+    if (name_in_query(rw, "repo", &ref)) {
+        set_name(rw, image_own_tag(rw, &ref));
+        image_keep_old(rw, &ref, S(""));
+    } else {
+        set_name(rw, new_anchor(rw));
     }
 }
 
-/* What is not the runner's own stays: to its client, it is gone. */
-void rewrite_image_delete(struct rewrite *rw)
-{
-    struct str ref = rw->match->params[0].value;
-    const json_t *image = image_inspected(rw, ref);
-
-    rewrite_set_param(rw, 0, resolve_image(rw, ref));
-    if (image && image_owner(rw, image) == IMAGE_SHARED)
-        rewrite_answer_with(rw, 200, json_array());
-}
-
-/* Instructions for the new image: ours goes last, so that it holds. */
-static void claim_by_change(struct rewrite *rw)
-{
-    AUTO(strbuf_fini) struct strbuf change = STRBUF(1024);
-
-    strbuf_addf(&change, "LABEL %s=%.*s", LABEL_NAMESPACE,
-                STR_FMT(rw->context.ns));
-    rewrite_add_query(rw, S("changes"), rewrite_keep(rw, strbuf_str(&change)));
-}
-
-/* A pull, or an import of a tarball. */
 void rewrite_image_create(struct rewrite *rw)
 {
     struct str image = with_tag(rw, rewrite_query(rw, S("fromImage")),
                                 rewrite_query(rw, S("tag")));
 
-    if (image.len) {
-        if (str_find(image, '@') < 0)
-            keep_off_tag(rw, image);
-        note_name(rw, image);
-        return;
-    }
-    keep_off_tag(rw, with_tag(rw, rewrite_query(rw, S("repo")),
-                              rewrite_query(rw, S("tag"))));
-    claim_by_change(rw);
+    if (image.len)
+        begin_pull(rw, image);
+    else
+        begin_import(rw);
 }
+
+/* Does IMAGE, as the namespace saw it before, have DIGEST? */
+static bool has_digest(const json_t *image, struct str digest)
+{
+    const json_t *text;
+    size_t i;
+
+    if (digest.len == 0)
+        return false;
+    if (str_eq(str_of_json(json_object_get(image, "Id")), digest))
+        return true;
+    json_array_foreach(json_object_get(image, "RepoDigests"), i, text)
+    {
+        if (str_has_suffix(str_of_json(text), digest))
+            return true;
+    }
+    return false;
+}
+
+/* An engine says that nothing came when another runner had pulled the same. */
+static void restore_status(struct rewrite *rw, json_t *line, struct str status)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+    struct str same = S("Status: Image is up to date for ");
+
+    if (!str_has_prefix(status, same) ||
+        (rw->pull.before && has_digest(rw->pull.before, rw->pull.digest)))
+        return;
+    strbuf_addf(&out, "Status: Downloaded newer image for %.*s",
+                STR_FMT(str_from_index(status, same.len)));
+    json_object_set_new(line, "status", json_of_str(strbuf_str(&out)));
+}
+
+static void add_pulled_tag(struct rewrite *rw, struct str tag)
+{
+    if (!rw->told)
+        rw->told = json_object();
+    if (json_object_size(rw->told) < LIMIT_LOOKUPS / 4)
+        json_object_setn_new(rw->told, tag.ptr, tag.len, json_true());
+}
+
+/* A line of a pull or an import. */
+void image_create_line(struct rewrite *rw, json_t *line)
+{
+    struct str status = str_of_json(json_object_get(line, "status"));
+    struct str tag = str_of_json(json_object_get(line, "id"));
+    struct str digest = S("Digest: "), from = S("Pulling from ");
+
+    if (json_object_get(line, "error") || json_object_get(line, "errorDetail"))
+        rw->pull.failed = true;
+    else if (rw->pull.name.len == 0 && image_ref_is_full_id(status))
+        rw->made = rewrite_keep(rw, status);
+    else if (str_has_prefix(status, digest))
+        rw->pull.digest = rewrite_keep(rw, str_from_index(status, digest.len));
+    else if (str_has_prefix(status, from) && tag.len)
+        add_pulled_tag(rw, tag);
+    else
+        restore_status(rw, line, status);
+}
+
+/* The image that was pulled as REF, by what is in it: its name may have been
+ * moved since. */
+static struct str pulled(struct rewrite *rw, const struct image_ref *ref)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
+    struct image_ref exact;
+
+    if (rw->pull.digest.len == 0)
+        return rw->pull.name;
+    exact = *ref;
+    exact.name = ref->name;
+    exact.tag = S("");
+    exact.digest = rw->pull.digest;
+    image_ref_put(&out, &exact, IMAGE_FULL);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+static struct str own_digest(struct rewrite *rw, const struct image_ref *ref)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
+
+    own_digest_put(&out, rw->context.ns, ref);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+/* Every tag that lines told of, each by its name. */
+static void keep_all_tags(struct rewrite *rw, const struct image_ref *ref)
+{
+    const char *tag;
+    json_t *yes;
+
+    json_object_foreach(rw->told, tag, yes)
+    {
+        AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
+        struct image_ref one = *ref;
+
+        one.name = ref->name;
+        one.tag = str_from(tag);
+        image_ref_put(&out, &one, IMAGE_FULL);
+        image_give_name(rw, rewrite_keep(rw, strbuf_str(&out)),
+                        image_own_tag(rw, &one));
+    }
+}
+
+static void finish_pull(struct rewrite *rw)
+{
+    struct image_ref ref;
+
+    if (rw->pull.failed || image_ref_parse(rw->pull.name, &ref))
+        return;
+    if (ref.digest.len) {
+        image_give_name(rw, rw->pull.name, own_digest(rw, &ref));
+    } else if (ref.tag.len == 0) {
+        keep_all_tags(rw, &ref);
+    } else {
+        if (!rw->pull.before || !has_digest(rw->pull.before, rw->pull.digest))
+            image_keep_old(rw, &ref, S(""));
+        image_give_name(rw, pulled(rw, &ref), image_own_tag(rw, &ref));
+    }
+}
+
+static void name_made(struct rewrite *rw)
+{
+    struct str anchor = new_anchor(rw);
+
+    if (!image_ref_is_full_id(rw->made))
+        return;
+    if (image_give_name(rw, rw->made, image_anchor(rw, rw->made)))
+        image_take_name(rw, anchor);
+}
+
+void finish_image_create(struct rewrite *rw)
+{
+    if (rw->pull.name.len)
+        finish_pull(rw);
+    else if (rewrite_query(rw, S("repo")).len && rw->made.len &&
+             own_name_read(rewrite_query(rw, S("repo"))).kind ==
+                 OWN_NAME_ANCHOR)
+        name_made(rw);
+}
+
+/* ---- commit ---- */
 
 void rewrite_image_commit(struct rewrite *rw)
 {
     rewrite_set_query(rw, S("container"),
                       resolve_container(rw, rewrite_query(rw, S("container"))));
-    keep_off_tag(rw, with_tag(rw, rewrite_query(rw, S("repo")),
-                              rewrite_query(rw, S("tag"))));
-    rewrite_body(rw);
-    claim_by_change(rw);
+    begin_import(rw);
+    labels_refuse_ours(rw, json_object_get(rw->draft, "Labels"));
 }
 
-/* The labels of a build, a JSON object in the query. */
-static void claim_build(struct rewrite *rw)
+void finish_image_commit(struct rewrite *rw)
 {
-    struct str text = rewrite_query(rw, S("labels"));
-    json_t *labels = NULL;
-    struct verdict why;
-    char *written;
+    if (own_name_read(rewrite_query(rw, S("repo"))).kind == OWN_NAME_ANCHOR)
+        name_made(rw);
+}
 
-    if (text.len && json_strict_parse(text, "query labels", &labels, &why)) {
-        rewrite_refuse(rw, 400, "%s", why.reason);
+/* ---- load ---- */
+
+/* "Loaded image ID: sha256:..." is all that is known of an image without a
+ * name. */
+void image_load_line(struct rewrite *rw, const json_t *line)
+{
+    struct str text = str_of_json(json_object_get(line, "stream"));
+    struct str intro = S("Loaded image ID: ");
+
+    if (!str_has_prefix(text, intro))
         return;
-    }
-    if (!labels || json_is_null(labels)) {
-        json_decref(labels);
-        labels = json_object();
-    }
-    if (!json_is_object(labels))
-        rewrite_refuse(rw, 400, "the labels of a build are an object");
-    labels_claim(rw, labels);
-    written = json_dumps(labels, JSON_COMPACT);
-    json_decref(labels);
-    rewrite_set_query(rw, S("labels"), rewrite_keep(rw, str_from(written)));
-    free(written);
-}
-
-/*
- * The steps of a classic build run in containers on a network: the runner's
- * own. BuildKit (version 2) knows only "default", "host" and "none".
- */
-static void place_build(struct rewrite *rw, bool is_classic)
-{
-    struct str mode = rewrite_query(rw, S("networkmode"));
-
-    if (!is_classic && (mode.len == 0 || str_eq(mode, S("default"))))
+    text = str_head(str_from_index(text, intro.len), 7 + 64);
+    if (!image_ref_is_full_id(text))
         return;
-    rewrite_set_query(rw, S("networkmode"),
-                      resolve_mode(rw, REF_NETWORK, mode));
+    if (!rw->told)
+        rw->told = json_object();
+    if (json_object_size(rw->told) < LIMIT_LOOKUPS / 4)
+        json_object_setn_new(rw->told, text.ptr, text.len, json_true());
 }
 
-void rewrite_image_build(struct rewrite *rw)
+void finish_image_load(struct rewrite *rw)
 {
-    bool is_classic = !str_eq(rewrite_query(rw, S("version")), S("2"));
+    const char *id;
+    json_t *yes;
 
-    for (size_t i = 0; i < rw->target->query_count; i++) {
-        if (str_eq(rw->target->query[i].key, S("t")))
-            keep_off_tag(rw, rw->target->query[i].value);
+    json_object_foreach(rw->told, id, yes)
+    {
+        image_give_name(rw, str_from(id), image_anchor(rw, str_from(id)));
     }
-    claim_build(rw);
-    place_build(rw, is_classic);
-    /* the container of a step that fails has no label: nobody could see it,
-     * and nobody would remove it */
-    if (is_classic)
-        rewrite_set_query(rw, S("forcerm"), S("1"));
 }

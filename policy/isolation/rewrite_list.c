@@ -39,11 +39,6 @@ static void map_volume(struct rewrite *rw, struct str value, json_t *values)
     add_value(values, rewrite_prefix(rw, value));
 }
 
-static void map_image(struct rewrite *rw, struct str value, json_t *values)
-{
-    add_value(values, resolve_image(rw, value));
-}
-
 static bool all_are_full_ids(json_t *values)
 {
     const char *text;
@@ -92,6 +87,7 @@ void rewrite_container_list(struct rewrite *rw)
     filters_map(rw, filters, "since", map_container);
     filters_map(rw, filters, "network", map_network);
     filters_map(rw, filters, "volume", map_volume);
+    filters_map_images(rw, filters, "ancestor");
     resolve_query(rw, S("before"));
     resolve_query(rw, S("since"));
     take_limit(rw);
@@ -136,11 +132,6 @@ void rewrite_container_prune(struct rewrite *rw)
 }
 
 void rewrite_volume_prune(struct rewrite *rw)
-{
-    prune(rw);
-}
-
-void rewrite_image_prune(struct rewrite *rw)
 {
     prune(rw);
 }
@@ -212,18 +203,6 @@ void rewrite_volume_list(struct rewrite *rw)
     filters_write(rw, filters);
 }
 
-/* Shared images carry no label, so the reply is sieved. */
-void rewrite_image_list(struct rewrite *rw)
-{
-    json_t *filters = filters_read(rw);
-
-    if (!filters)
-        return;
-    filters_map(rw, filters, "before", map_image);
-    filters_map(rw, filters, "since", map_image);
-    filters_write(rw, filters);
-}
-
 /* Does the client want events of containers alone? */
 static bool is_about_containers(const json_t *filters)
 {
@@ -256,7 +235,7 @@ void rewrite_events(struct rewrite *rw)
 void rewrite_info(struct rewrite *rw)
 {
     own_container_list(rw);
-    rewrite_get(rw, S("/images/json"));
+    rewrite_get(rw, S("/images/json?all=1"));
 }
 
 void rewrite_build_prune(struct rewrite *rw)

@@ -10,6 +10,7 @@
  */
 
 #include "policy/docker/reference.h"
+#include "policy/isolation/image_names.h"
 #include "policy/isolation/rewrite.h"
 
 /* One change of the target: of a name in the path, or of the query. */
@@ -23,12 +24,13 @@ struct edit {
 #define EDIT_QUERY ((size_t)-1)
 
 enum filter_field {
-    FILTER_NAME,   /* regular expressions on names */
-    FILTER_ID,     /* ... on IDs */
-    FILTER_PREFIX, /* how an ID may begin */
-    FILTER_TYPE,   /* words */
-    FILTER_ACTOR,  /* how an event's ID or name may begin */
-    FILTER_IMAGE,  /* an event's image */
+    FILTER_NAME,      /* regular expressions on names */
+    FILTER_ID,        /* ... on IDs */
+    FILTER_PREFIX,    /* how an ID may begin */
+    FILTER_TYPE,      /* words */
+    FILTER_ACTOR,     /* how an event's ID or name may begin */
+    FILTER_IMAGE,     /* an event's image */
+    FILTER_REFERENCE, /* names of images, as path.Match has them */
 };
 
 /* A filter that berth applies to what the runner sees. */
@@ -87,6 +89,12 @@ void rewrite_fail(struct rewrite *rw, const struct lookup *ask, const char *what
  * request is refused: each takes a walk over all there is. */
 bool rewrite_may_look_up(struct rewrite *rw);
 
+/* Append JSON as the value of a query key. */
+void rewrite_put_json(struct strbuf *out, const json_t *json);
+
+/* The answer to GET TARGET if it was asked for; else NULL. */
+const struct lookup *rewrite_asked(const struct rewrite *rw, struct str target);
+
 /* One more question, whatever was asked before; NULL: too many. */
 struct lookup *rewrite_add_ask(struct rewrite *rw, enum method method,
                                struct str target);
@@ -102,8 +110,8 @@ bool labels_are_own(const struct rewrite *rw, const json_t *labels);
 /* Is CONTAINER, as a list or an inspect shows it, the namespace's: by its label
  * and by its name, which only berth gives? */
 bool container_is_own(const struct rewrite *rw, const json_t *container);
-bool labels_are_foreign(const struct rewrite *rw, const json_t *labels);
-/* Put our label in; refuses labels of ours that a client wrote. */
+/* Refuse labels of ours that a client wrote; and put our own in. */
+void labels_refuse_ours(struct rewrite *rw, json_t *labels);
 void labels_claim(struct rewrite *rw, json_t *labels);
 void labels_hide(json_t *labels);
 
@@ -136,25 +144,88 @@ bool is_own_bridge(const struct rewrite *rw, struct str name);
 /* In a list of networks: has the namespace one of its own by now? */
 bool networks_have_own_bridge(const struct rewrite *rw, const json_t *list);
 
-/* ---- rewrite_image_ref.c ---- */
+/* ---- image_lookup.c ---- */
 
-/* What GET /images/REF/json said; NULL: missing or no such image. */
-const json_t *image_inspected(struct rewrite *rw, struct str ref);
-/* The same; NULL also when it is another's. */
-const json_t *image_for_use(struct rewrite *rw, struct str ref);
-enum image_owner { IMAGE_SHARED, IMAGE_OWN, IMAGE_FOREIGN };
-enum image_owner image_owner(struct rewrite *rw, const json_t *image);
+/* GET /images/REF/json, REF as the engine knows it: false as long as there is
+ * no answer; *IMAGE is NULL when there is no such image. */
+bool image_inspected(struct rewrite *rw, struct str ref, const json_t **image);
 
-/* Made by the namespace, or shared: REF itself; of another: what cannot be. */
+/* What REF, as a runner writes it, means to the namespace: a name, a digest, an
+ * ID or the beginning of one. What is another's is not there. */
+enum image_found { IMAGE_MISSING, IMAGE_NONE, IMAGE_OWN, IMAGE_SHARED };
+struct image_look {
+    enum image_found found; /* IMAGE_MISSING: it is being asked for */
+    struct str id;          /* "sha256:<64 digits>", kept */
+    const json_t *inspected;
+};
+struct image_look image_look_up(struct rewrite *rw, struct str ref);
+
+/* What is sent for REF: the ID that was found, or what no image is called so
+ * that the engine says in its own words that there is none. */
+struct str image_sent(struct rewrite *rw, struct str ref,
+                      const struct image_look *look);
 struct str resolve_image(struct rewrite *rw, struct str ref);
-/* What is sent for REF, which is another's: errors will say REF. */
-struct str no_such_image(struct rewrite *rw, struct str ref);
+/* The same, but by name where there is one. */
+struct str resolve_image_name(struct rewrite *rw, struct str ref);
 
-/* A name without tag that means all tags of its repository: are all of them to
- * be seen, or only those that are added to TAGS? */
-enum image_tags { IMAGE_TAGS_ALL, IMAGE_TAGS_SOME, IMAGE_TAGS_NONE };
-enum image_tags resolve_repository(struct rewrite *rw, struct str repository,
-                                   json_t *tags);
+/* Read TEXT, a name that a runner may have given: false when it is none, or one
+ * of those that no runner gives. */
+bool image_ref_of_runner(struct str text, struct image_ref *ref);
+/* The own tag of REF, with tag and digest as they are; kept. */
+struct str image_own_tag(struct rewrite *rw, const struct image_ref *ref);
+void image_names_of(const struct rewrite *rw, const json_t *image,
+                    struct image_names *names);
+/* Has it any tag, of whomever? */
+bool image_has_names(const json_t *image);
+/* {ID: true} of images in LIST without names that own ones were made from. */
+json_t *images_made_from(const struct rewrite *rw, const json_t *list);
+
+/* ---- rewrite_image.c ---- */
+
+/* TEXT is to be the name of an image: parse it into *REF; false after a refusal
+ * in Docker's words. */
+bool image_new_name(struct rewrite *rw, struct str text, struct image_ref *ref);
+/* POST /images/IMAGE/tag; undone when the request fails. */
+const struct lookup *image_give_name(struct rewrite *rw, struct str image,
+                                  struct str name);
+const struct lookup *image_take_name(struct rewrite *rw, struct str name);
+struct str image_anchor(struct rewrite *rw, struct str id);
+/* REF is about to be taken off what it is on, unless that is ID: anchor it if
+ * this is its last name. */
+void image_keep_old(struct rewrite *rw, const struct image_ref *ref,
+                    struct str id);
+void image_create_line(struct rewrite *rw, json_t *line);
+void image_load_line(struct rewrite *rw, const json_t *line);
+void image_build_line(struct rewrite *rw, json_t *line);
+
+/* ---- rewrite_image_delete.c ---- */
+
+/* Take all own names off IMAGE, and add to LINES what Docker's reply would
+ * have; false as long as it is not done. */
+bool image_take_off_all(struct rewrite *rw, const json_t *image,
+                        const struct image_names *names, json_t *lines);
+
+/* ---- rewrite_image_save.c, rewrite_image_push.c ---- */
+
+/* Add the engine's names of all tags of REF's repository that the runner has;
+ * none also as long as it is being asked. */
+void image_tags_of_repository(struct rewrite *rw, const struct image_ref *ref,
+                              json_t *out);
+/* The push is over, or will not be: its name goes back. */
+void image_push_give_back(struct rewrite *rw);
+
+/* ---- image_restore.c ---- */
+
+/* A whole list has come: what its elements are to be compared with. */
+void image_list_begin(struct rewrite *rw, const json_t *list);
+/* Put IMAGE, an element of a list or the reply to an inspect, into the runner's
+ * words. Does it see it? */
+bool image_restore(struct rewrite *rw, json_t *image, bool listed);
+void image_inspect_restore(struct rewrite *rw, json_t *image);
+void history_restore(struct rewrite *rw, json_t *history);
+void filters_map_images(struct rewrite *rw, json_t *filters, const char *key);
+/* "app:1", or NULL when NAME is none of the namespace's own. */
+json_t *image_name_restored(const struct rewrite *rw, struct str name);
 
 /* ---- rewrite_create.c, rewrite_network.c, ...: one operation each ---- */
 
@@ -182,6 +253,15 @@ void rewrite_image_get_all(struct rewrite *rw);
 void rewrite_image_create(struct rewrite *rw);
 void rewrite_image_commit(struct rewrite *rw);
 void rewrite_image_build(struct rewrite *rw);
+void rewrite_image_inspect(struct rewrite *rw);
+/* When the head of the reply has come; and its end. */
+void after_container_rename(struct rewrite *rw);
+void after_image_tag(struct rewrite *rw);
+void finish_image_create(struct rewrite *rw);
+void finish_image_commit(struct rewrite *rw);
+void finish_image_push(struct rewrite *rw);
+void finish_image_load(struct rewrite *rw);
+void finish_image_build(struct rewrite *rw);
 void rewrite_build_prune(struct rewrite *rw);
 void rewrite_events(struct rewrite *rw);
 void rewrite_info(struct rewrite *rw);
@@ -217,13 +297,10 @@ bool filters_match(const struct rewrite *rw, enum filter_field field,
 bool event_is_own(struct rewrite *rw, const json_t *event);
 bool event_is_wanted(const struct rewrite *rw, const json_t *event);
 
-/* ---- rewrite_build.c: without the label that we build in ---- */
-bool build_line_restore(struct rewrite *rw, json_t *line); /* show it? */
-void history_restore(json_t *history);
-void container_config_restore(json_t *image);
-
 /* ---- rewrite_restore.c: what an object looks like to its runner ---- */
 void container_restore(struct rewrite *rw, json_t *container, bool inspected);
 void network_restore(struct rewrite *rw, json_t *network);
 void info_restore(struct rewrite *rw, json_t *info);
 void disk_usage_restore(json_t *usage);
+/* An event, before its labels are hidden. */
+void event_restore(struct rewrite *rw, json_t *event);

@@ -107,6 +107,16 @@ static bool volume_element(struct reply *reply, json_t *volume)
     return filters_take(rw, FILTER_NAME, namespace_strip(rw->context.ns, name));
 }
 
+static bool image_element(struct reply *reply, json_t *image)
+{
+    bool listed = reply->operation != OP_IMAGE_INSPECT;
+
+    if (listed)
+        return image_restore(reply->rw, image, true);
+    image_inspect_restore(reply->rw, image);
+    return true;
+}
+
 static bool reply_element(void *arg, const struct document *document,
                           json_t *element)
 {
@@ -120,7 +130,7 @@ static bool reply_element(void *arg, const struct document *document,
     else if (document->kind == REF_VOLUME)
         shown = volume_element(reply, element);
     else if (document->kind == REF_IMAGE)
-        shown = image_owner(reply->rw, element) != IMAGE_FOREIGN;
+        shown = image_element(reply, element);
     if (!shown && document->at[0] == '\0')
         reply->foreign = true;
     return shown;
@@ -233,6 +243,14 @@ static bool is_prune(enum operation operation)
     return operation == OP_NETWORK_PRUNE || operation == OP_VOLUME_PRUNE;
 }
 
+static void restore_image_name(const struct rewrite *rw, struct spot *spot)
+{
+    json_t *name = image_name_restored(rw, str_of_json(spot->value));
+
+    if (name)
+        spot_set(spot, name);
+}
+
 static bool text_place(const struct reply *reply, const struct reference *row,
                        struct spot *spot)
 {
@@ -254,7 +272,9 @@ static bool text_place(const struct reply *reply, const struct reference *row,
         break;
     case FORM_REF:
     case FORM_MODE:
-        if (row->kind != REF_IMAGE)
+        if (row->kind == REF_IMAGE)
+            restore_image_name(rw, spot);
+        else
             spot_set(spot, stripped_text(rw, text));
         break;
     case FORM_MOUNT:
@@ -356,6 +376,15 @@ static bool is_of_type(enum operation operation, const json_t *reply)
     return true;
 }
 
+static const json_t *images_of_usage(const json_t *usage)
+{
+    const json_t *images = json_object_get(usage, "Images");
+
+    return images
+               ? images
+               : json_object_get(json_object_get(usage, "ImageUsage"), "Items");
+}
+
 /* What no table can say of single places. */
 static void restore_operation(struct rewrite *rw, enum operation operation,
                               json_t *reply)
@@ -365,9 +394,7 @@ static void restore_operation(struct rewrite *rw, enum operation operation,
     else if (operation == OP_SYSTEM_DISK_USAGE)
         disk_usage_restore(reply);
     else if (operation == OP_IMAGE_HISTORY)
-        history_restore(reply);
-    else if (operation == OP_IMAGE_INSPECT)
-        container_config_restore(reply);
+        history_restore(rw, reply);
 }
 
 int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
@@ -381,6 +408,10 @@ int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
     if (operation == OP_NETWORK_LIST)
         rw->shows_engine_bridge = !networks_have_own_bridge(rw, reply);
     note_created(rw, reply);
+    if (operation == OP_IMAGE_LIST)
+        image_list_begin(rw, reply);
+    else if (operation == OP_SYSTEM_DISK_USAGE)
+        image_list_begin(rw, images_of_usage(reply));
     if (!walk_reply(rw, reply))
         return REWRITE_E_REPLY;
     restore_operation(rw, operation, reply);
@@ -391,21 +422,6 @@ int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
     return 0;
 }
 
-/* "Loaded image ID: sha256:..." is all that is known of an image without tag.
- */
-static void note_loaded(struct rewrite *rw, const json_t *line)
-{
-    struct str text = str_of_json(json_object_get(line, "stream"));
-    struct str intro = S("Loaded image ID: ");
-
-    if (str_has_prefix(text, intro)) {
-        text = str_from_index(text, intro.len);
-        while (text.len && isspace((unsigned char)text.ptr[text.len - 1]))
-            text.len--;
-        own_ids_note(rw, REF_IMAGE, text);
-    }
-}
-
 int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
 {
     enum operation operation = rw->match->route->operation;
@@ -413,17 +429,21 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
     *show = true;
     if (!json_is_object(line))
         return REWRITE_E_REPLY;
-    if (operation == OP_IMAGE_LOAD)
-        note_loaded(rw, line);
     if (operation == OP_SYSTEM_EVENTS && !event_is_own(rw, line)) {
         *show = false;
         return 0;
     }
+    if (operation == OP_SYSTEM_EVENTS)
+        event_restore(rw, line);
+    else if (operation == OP_IMAGE_CREATE)
+        image_create_line(rw, line);
+    else if (operation == OP_IMAGE_LOAD)
+        image_load_line(rw, line);
+    else if (operation == OP_IMAGE_BUILD)
+        image_build_line(rw, line);
     walk_reply(rw, line);
     if (operation == OP_SYSTEM_EVENTS)
         *show = event_is_wanted(rw, line);
-    else if (operation == OP_IMAGE_BUILD)
-        *show = build_line_restore(rw, line);
     return 0;
 }
 

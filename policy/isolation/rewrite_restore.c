@@ -174,7 +174,7 @@ static void restore_anonymous(json_t *container, const json_t *labels,
 
 /* Volumes that berth mounted so that they have a label go; those that were
  * binds become binds again. */
-static void restore_mounts(json_t *host)
+static void restore_mounts(const struct rewrite *rw, json_t *host)
 {
     json_t *mounts = json_object_get(host, "Mounts");
 
@@ -184,7 +184,10 @@ static void restore_mounts(json_t *host)
         json_t *labels = json_object_get(options, "Labels");
         struct str why = text_at(labels, LABEL_ADDED);
         json_t *binds = json_object_get(host, "Binds");
+        json_t *image = image_name_restored(rw, text_at(mount, "Source"));
 
+        if (image)
+            json_object_set_new(mount, "Source", image);
         if (str_eq(why, S("labels"))) {
             json_object_del(options, "Labels"); /* there were none */
             labels = NULL;
@@ -206,6 +209,17 @@ static void restore_mounts(json_t *host)
         json_object_del(host, "Mounts");
 }
 
+/* A create sends an image's ID; what its client wrote stands in a label. */
+static void restore_image(json_t *container, const json_t *labels,
+                          bool inspected)
+{
+    json_t *image = json_object_get(labels, LABEL_IMAGE);
+    json_t *at = inspected ? json_object_get(container, "Config") : container;
+
+    if (json_is_string(image) && json_object_get(at, "Image"))
+        json_object_set(at, "Image", image);
+}
+
 void container_restore(struct rewrite *rw, json_t *container, bool inspected)
 {
     json_t *host = json_object_get(container, "HostConfig");
@@ -217,8 +231,9 @@ void container_restore(struct rewrite *rw, json_t *container, bool inspected)
     restore_networks(rw, container, inspected);
     restore_mode(rw, host, labels);
     restore_anonymous(container, labels, inspected);
+    restore_image(container, labels, inspected);
     if (inspected)
-        restore_mounts(host);
+        restore_mounts(rw, host);
 }
 
 /* ---- the system ---- */
@@ -252,16 +267,18 @@ static size_t count_state(const struct rewrite *rw, const json_t *list,
 void info_restore(struct rewrite *rw, json_t *info)
 {
     const json_t *list = own_container_list(rw), *image;
-    const struct lookup *ask = rewrite_get(rw, S("/images/json"));
+    const struct lookup *ask = rewrite_asked(rw, S("/images/json?all=1"));
     size_t running = count_state(rw, list, "running");
     size_t paused = count_state(rw, list, "paused");
     size_t stopped = count_state(rw, list, NULL);
     size_t i, images = 0;
 
+    image_list_begin(rw, ask ? ask->reply : NULL);
     json_array_foreach(ask ? ask->reply : NULL, i, image)
     {
-        if (image_owner(rw, image) != IMAGE_FOREIGN)
-            images++;
+        json_auto_t *copy = json_deep_copy(image);
+
+        images += image_restore(rw, copy, true);
     }
     set_count(info, "Containers", running + paused + stopped);
     set_count(info, "ContainersRunning", running);

@@ -1,5 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
+#include <errno.h>
+
 /* The words of an engine, as errors and progress have them. */
 
 enum { ID_SHORT = 12 }; /* as many digits of an ID as engines show */
@@ -72,13 +74,16 @@ int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)
 {
     enum operation operation = rw->match->route->operation;
     AUTO(strbuf_fini) struct strbuf words = STRBUF(LIMIT_REPLY);
+    AUTO(strbuf_fini) struct strbuf named = STRBUF(LIMIT_REPLY);
 
     strbuf_add(&words, text);
     restore_words(rw, &words);
     hide_neighbours(rw, operation, &words);
+    if (own_tag_restore_text(&named, rw->context.ns, strbuf_str(&words)))
+        return -ENOBUFS;
     /* names of images have no namespace in front, but may look like it */
     if (operation_group(operation) == GROUP_IMAGE &&
         operation != OP_IMAGE_COMMIT)
-        return strbuf_add(out, strbuf_str(&words));
-    return namespace_strip_text(out, rw->context.ns, strbuf_str(&words));
+        return strbuf_add(out, strbuf_str(&named));
+    return namespace_strip_text(out, rw->context.ns, strbuf_str(&named));
 }

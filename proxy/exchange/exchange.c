@@ -22,7 +22,7 @@ static const struct state request_states[] = {
     [RQ_STREAM] = {"stream",  BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
     [RQ_HELD] = {"held",
                  BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_HIJACK) | BIT(RQ_DRAIN)      },
-    [RQ_DONE] = {"done",    BIT(RQ_READY)                                           },
+    [RQ_DONE] = {"done",    BIT(RQ_READY) | BIT(RQ_ASK)                             },
     [RQ_HIJACK] = {"tunnel",  BIT(RQ_SHUT)                                            },
     [RQ_SHUT] = {"shut",    0                                                       },
     [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
@@ -33,7 +33,8 @@ static const struct state reply_states[] = {
     [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
                                BIT(RP_HIJACK) | BIT(RP_DONE)},
     [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
-    [RP_BODY] = {"body",   BIT(RP_DONE)                                              },
+    [RP_BODY] = {"body",   BIT(RP_FINISH) | BIT(RP_DONE)                             },
+    [RP_FINISH] = {"finish", BIT(RP_DONE)                                              },
     [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
     [RP_SHUT] = {"shut",   0                                                         },
     [RP_DONE] = {"done",   0                                                         },
@@ -412,12 +413,19 @@ bool exchange_give_up_if_known(struct exchange *ex)
     return lookups_change(&ex->rq.lookups) || exchange_give_up(ex);
 }
 
+/* Has something been borrowed for it that has to be given back? */
+static bool owes(const struct exchange *ex)
+{
+    return ex->request_state == RQ_DONE && ex->stream_open &&
+           rewrite_owes(&ex->rq.rewrite);
+}
+
 /*
  * A request that its client leaves before the engine has seen it: what was made
  * for it goes away again. While something is being made, whether it was is
  * known only from the answer.
  */
-static void abandon_unsent(struct exchange *ex)
+static void abandon(struct exchange *ex)
 {
     if (ex->failure)
         return; /* it is at it */
@@ -434,8 +442,9 @@ void exchange_client_gone(struct exchange *ex)
     forget_output(ex, CLIENT);
     if (!ex->active)
         ex->closing = true;
-    else if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY)
-        abandon_unsent(ex);
+    else if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
+             owes(ex))
+        abandon(ex);
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
                                                     : AUDIT_CLOSE_CLIENT_GONE);

@@ -171,10 +171,8 @@ static void on_reply_data(struct exchange *ex, struct str data)
         exchange_restore(ex, data);
 }
 
-static void on_reply_end(struct exchange *ex)
+void exchange_reply_ends(struct exchange *ex)
 {
-    if (ex->reply_state == RP_AWAIT)
-        return; /* it was an interim one */
     if (!exchange_restore_end(ex))
         return;
     if (ex->framing == REPLY_FRAMING_CHUNKED)
@@ -182,6 +180,18 @@ static void on_reply_end(struct exchange *ex)
     ex->reusable = http_reader_head(ex->reader[ENGINE])->keep_alive;
     exchange_enter_reply(ex, RP_DONE);
     exchange_finish_if_done(ex);
+}
+
+static void on_reply_end(struct exchange *ex)
+{
+    if (ex->reply_state == RP_AWAIT)
+        return; /* it was an interim one */
+    if (!exchange_restore_rest(ex))
+        return;
+    if (request_finish(&ex->rq, strbuf_str(&ex->created)))
+        exchange_enter_reply(ex, RP_FINISH);
+    else
+        exchange_reply_ends(ex);
 }
 
 /* ---- bytes ---- */
@@ -355,8 +365,8 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
 {
     const char *reason = why ? why : "there is no way to the engine";
 
-    if (ex->stream != STREAM_WANTED)
-        return; /* it was let go already */
+    if (ex->stream != STREAM_WANTED || ex->reply_state == RP_FINISH)
+        return; /* it was let go already, or has brought all there is */
     if (ex->request_state == RQ_READY) {
         answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
     } else if (can_retry(ex) && (pristine || is_repeatable(ex))) {

@@ -160,6 +160,7 @@ static void judge(struct exchange *ex)
         .health_interval = ex->policy->rules.container.limits.health_interval,
         .log_driver = str_from(host->engine(host->arg)->log_driver),
         .owned = host->owned(host->arg),
+        .shared = &ex->policy->rules.images.shared,
         .random = host->random(host->arg),
         .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,
     };
@@ -252,6 +253,8 @@ void exchange_answered(struct exchange *ex, size_t index, int status,
     request_answered(&ex->rq, ex->policy, index, status, json_incref(reply));
     if (ex->request_state == RQ_ASK)
         settle(ex);
+    else if (!request_asks(&ex->rq) && ex->reply_state == RP_FINISH)
+        exchange_reply_ends(ex);
     else if (!request_asks(&ex->rq))
         exchange_reply_goes_on(ex);
     exchange_look_again(ex);

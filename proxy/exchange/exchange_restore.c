@@ -181,17 +181,26 @@ bool exchange_restore(struct exchange *ex, struct str data)
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }
 
+bool exchange_restore_rest(struct exchange *ex)
+{
+    if (ex->restoring != RESTORE_LINES)
+        return true;
+    if (!restore_line(ex, strbuf_str(&ex->held_reply)))
+        return give_up(ex);
+    strbuf_clear(&ex->held_reply);
+    return true;
+}
+
 bool exchange_restore_end(struct exchange *ex)
 {
     switch (ex->restoring) {
     case RESTORE_NOTHING:
-        return true;
+    case RESTORE_LINES:
+        break;
     case RESTORE_WHOLE:
         return restore_whole(ex);
     case RESTORE_LATE:
         return restore_late(ex);
-    case RESTORE_LINES:
-        break;
     }
-    return restore_line(ex, strbuf_str(&ex->held_reply)) || give_up(ex);
+    return true;
 }

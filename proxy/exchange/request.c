@@ -27,6 +27,7 @@ void request_fini(struct request *rq)
     h2_fields_fini(&rq->heads);
     if (rq->rewriting)
         rewrite_fini(&rq->rewrite);
+    rewrite_fini(&rq->looking);
     json_decref(rq->answer);
     judgement_fini(&rq->judgement);
     lookups_fini(&rq->lookups);

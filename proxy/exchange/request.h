@@ -38,7 +38,8 @@ enum request_phase {
     PHASE_COMPARING, /* an update is held against what it updates */
     PHASE_SHARING,   /* what the namespace takes already is counted */
     PHASE_DECIDED,   /* there is a verdict */
-    PHASE_AFTER,     /* what follows from the engine's answer is done */
+    PHASE_AFTER,     /* what follows from the engine's answer is asked */
+    PHASE_FINISH,    /* and from its end */
 };
 
 /* Where a request takes its place among others of its namespace. */
@@ -63,6 +64,7 @@ struct request {
     size_t need_lookups[LIMIT_NEEDS]; /* where the facts for its needs come */
     struct lookups lookups;           /* all that is asked on its account */
     struct lookups parked; /* in PHASE_SHARING: those that come after it */
+    struct rewrite looking; /* for images that judging hangs on */
     struct rewrite rewrite;
     bool rewriting; /* REWRITE is in use */
     struct request_world world;
@@ -148,6 +150,9 @@ bool request_abandon(struct request *rq);
 /* Add what its client has to know of the request to the engine's REPLY, which
  * answers it with STATUS. */
 void request_put_warnings(const struct request *rq, int status, json_t *reply);
+
+/* The same when the reply has come to its end; BODY is what is kept of it. */
+bool request_finish(struct request *rq, struct str body);
 
 /* Must what the engine answers with STATUS be put into the runner's words? */
 bool request_restores(const struct request *rq, int status);

@@ -148,40 +148,47 @@ static bool ask_for_need(struct request *rq, size_t index)
 
 /* ---- the judge ---- */
 
-/* Is the image that was inspected one of this namespace's own making? */
-static bool is_own_image(const json_t *image, const struct policy *policy)
-{
-    const char *owner = json_string_value(json_object_get(
-        json_object_get(json_object_get(image, "Config"), "Labels"),
-        LABEL_NAMESPACE));
-
-    return owner && !strcmp(owner, policy->namespace);
-}
-
-/* What is another's must not be told from what is not there, so neither may
- * the verdict. */
-static bool is_hidden(const struct request *rq, const struct policy *policy,
-                      const struct need *need, const json_t *reply)
+/* In a namespace, an image is what its runner means by the name, not what the
+ * engine does: what is another's must not be told from what is not there, so
+ * neither may the verdict. */
+static bool is_looked_up(const struct policy *policy, const struct need *need)
 {
     return policy->isolation == POLICY_NAMESPACE &&
-           (need->kind == NEED_IMAGE || need->kind == NEED_OWN_IMAGE) &&
-           rewrite_hides_image(&rq->rewrite.context, reply);
+           (need->kind == NEED_IMAGE || need->kind == NEED_OWN_IMAGE);
+}
+
+/* Look up the image that NEED is about; asks when it is not known yet. */
+static void look_up(struct request *rq, struct need *need)
+{
+    const json_t *inspected;
+    bool own;
+
+    rq->looking.context = rq->rewrite.context;
+    if (rewrite_look_up_image(&rq->looking, str_from(need->subject), &inspected,
+                              &own) == REWRITE_DONE)
+        need->fact =
+            (struct fact){.known = true, .inspected = inspected, .is_own = own};
+}
+
+/* All images that NEEDs are about. False: something is asked. */
+static bool look_up_images(struct request *rq, const struct policy *policy)
+{
+    for (size_t i = 0; i < rq->judgement.need_count; i++) {
+        if (is_looked_up(policy, &rq->judgement.needs[i]))
+            look_up(rq, &rq->judgement.needs[i]);
+    }
+    return !request_asks(rq);
 }
 
 /* What the engine said about the need at INDEX. */
-static void take_fact(struct request *rq, const struct policy *policy,
-                      size_t index)
+static void take_fact(struct request *rq, size_t index)
 {
     const struct lookup *lookup = &rq->lookups.items[rq->need_lookups[index]];
     struct need *need = &rq->judgement.needs[index];
-    bool there =
-        lookup->status == 200 && !is_hidden(rq, policy, need, lookup->reply);
-    const json_t *seen = there ? lookup->reply : NULL;
 
     need->fact = (struct fact){
         .known = lookup->status == 200 || lookup->status == 404,
-        .inspected = seen,
-        .is_own = is_own_image(seen, policy),
+        .inspected = lookup->status == 200 ? lookup->reply : NULL,
     };
 }
 
@@ -216,10 +223,13 @@ static bool has_comparison(const struct request *rq)
     return false;
 }
 
-static bool ask_for_needs(struct request *rq, bool comparisons)
+static bool ask_for_needs(struct request *rq, const struct policy *policy,
+                          bool comparisons)
 {
     for (size_t i = 0; i < rq->judgement.need_count; i++) {
-        if (compares(&rq->judgement.needs[i]) == comparisons &&
+        const struct need *need = &rq->judgement.needs[i];
+
+        if (compares(need) == comparisons && !is_looked_up(policy, need) &&
             !ask_for_need(rq, i))
             return false;
     }
@@ -230,7 +240,8 @@ static bool ask_for_needs(struct request *rq, bool comparisons)
 static bool settle_judgement(struct request *rq, const struct policy *policy)
 {
     for (size_t i = 0; i < rq->judgement.need_count; i++)
-        take_fact(rq, policy, i);
+        if (!is_looked_up(policy, &rq->judgement.needs[i]))
+            take_fact(rq, i);
     judge_settle(&policy->rules, rq->tree, &rq->judgement);
     take_judgement(rq);
     return rq->verdict.kind == VERDICT_ALLOW;
@@ -464,7 +475,7 @@ static void take_step(struct request *rq, const struct policy *policy,
         return;
     }
     rq->phase = PHASE_COMPARING;
-    if (ask_for_needs(rq, true) && !request_asks(rq))
+    if (ask_for_needs(rq, policy, true) && !request_asks(rq))
         compare(rq, policy);
 }
 
@@ -484,6 +495,8 @@ static enum rewrite_step begin_rewriting(struct request *rq,
  * be compared first. */
 static void go_on_judging(struct request *rq, const struct policy *policy)
 {
+    if (!look_up_images(rq, policy))
+        return;
     if (!has_comparison(rq) && !settle_judgement(rq, policy)) {
         decide(rq);
         return;
@@ -509,6 +522,8 @@ static void go_on(struct request *rq, const struct policy *policy)
         take_counts(rq, policy);
         break;
     case PHASE_AFTER: /* what is done by now is not rewritten once more */
+    case PHASE_FINISH:
+        rewrite_follow(&rq->rewrite);
         break;
     case PHASE_READING:
     case PHASE_DECIDED:
@@ -552,10 +567,10 @@ void request_judge(struct request *rq, const struct policy *policy,
             decide(rq);
             return;
         }
-    } else if (!ask_for_needs(rq, false)) {
+    } else if (!ask_for_needs(rq, policy, false)) {
         return;
     }
-    if (!request_asks(rq))
+    if (look_up_images(rq, policy))
         rq->phase = PHASE_REWRITING;
     /* What isolation asks does not depend on what the judge asks; and as long
      * as something is asked, it changes nothing. */
@@ -577,11 +592,23 @@ bool request_after(struct request *rq, int status)
     return request_asks(rq);
 }
 
+bool request_finish(struct request *rq, struct str body)
+{
+    if (!rq->rewriting || rq->phase == PHASE_FINISH)
+        return false;
+    rq->phase = PHASE_FINISH;
+    rewrite_finish(&rq->rewrite, body);
+    return request_asks(rq);
+}
+
 bool request_abandon(struct request *rq)
 {
     struct lookups *set = &rq->lookups;
 
-    if (!rq->rewriting || rq->phase == PHASE_AFTER)
+    if (rq->rewriting && rq->phase == PHASE_AFTER &&
+        rewrite_owes(&rq->rewrite))
+        return request_finish(rq, S(""));
+    if (!rq->rewriting || rq->phase == PHASE_AFTER || rq->phase == PHASE_FINISH)
         return false;
     for (size_t i = 0; i < set->count; i++) {
         if (set->items[i].state != LOOKUP_ANSWERED)

@@ -1,6 +1,7 @@
 #include "tests/support/isolation_oracle.h"
 
 #include "policy/docker/namespace.h"
+#include "policy/docker/own_tag.h"
 #include "policy/docker/reference.h"
 
 struct check {
@@ -125,19 +126,19 @@ static bool check_place(void *arg, const struct reference *row,
 static const struct query_row {
     enum operation operation;
     const char *key;
-    enum { IS_REF, IS_NAME, HAS_LABEL, IS_LABELS } how;
+    enum { IS_REF, IS_NAME, HAS_LABEL, IS_OWN_TAG } how;
 } query_rows[] = {
-    {OP_CONTAINER_CREATE, "name",      IS_NAME  },
-    {OP_CONTAINER_LIST,   "before",    IS_REF   },
-    {OP_CONTAINER_LIST,   "since",     IS_REF   },
-    {OP_CONTAINER_LIST,   "filters",   HAS_LABEL},
-    {OP_CONTAINER_PRUNE,  "filters",   HAS_LABEL},
-    {OP_NETWORK_PRUNE,    "filters",   HAS_LABEL},
-    {OP_VOLUME_LIST,      "filters",   HAS_LABEL},
-    {OP_VOLUME_PRUNE,     "filters",   HAS_LABEL},
-    {OP_IMAGE_PRUNE,      "filters",   HAS_LABEL},
-    {OP_IMAGE_COMMIT,     "container", IS_REF   },
-    {OP_IMAGE_BUILD,      "labels",    IS_LABELS},
+    {OP_CONTAINER_CREATE, "name",      IS_NAME   },
+    {OP_CONTAINER_LIST,   "before",    IS_REF    },
+    {OP_CONTAINER_LIST,   "since",     IS_REF    },
+    {OP_CONTAINER_LIST,   "filters",   HAS_LABEL },
+    {OP_CONTAINER_PRUNE,  "filters",   HAS_LABEL },
+    {OP_NETWORK_PRUNE,    "filters",   HAS_LABEL },
+    {OP_VOLUME_LIST,      "filters",   HAS_LABEL },
+    {OP_VOLUME_PRUNE,     "filters",   HAS_LABEL },
+    {OP_IMAGE_COMMIT,     "container", IS_REF    },
+    {OP_IMAGE_COMMIT,     "repo",      IS_OWN_TAG},
+    {OP_IMAGE_TAG,        "repo",      IS_OWN_TAG},
 };
 
 static bool filters_claim_it(const struct check *check, const json_t *filters)
@@ -162,11 +163,11 @@ static bool query_is_kept(const struct check *check,
         return !value || is_own(check, REF_CONTAINER, *value);
     case IS_NAME:
         return value && namespace_has(check->ns, *value);
+    case IS_OWN_TAG: /* without one, the engine refuses */
+        return !value || value->len == 0 || own_name_is_of(*value, check->ns);
     case HAS_LABEL:
-    case IS_LABELS:
         json = value ? json_loadb(value->ptr, value->len, 0, NULL) : NULL;
-        kept = row->how == IS_LABELS ? labels_claim_it(check, json)
-                                     : filters_claim_it(check, json);
+        kept = filters_claim_it(check, json);
         json_decref(json);
     }
     return kept;

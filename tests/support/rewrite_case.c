@@ -255,33 +255,50 @@ static void check_lines(struct run *run)
     compare(run, "what is shown", shown, json_object_get(run->one, "shown"));
 }
 
-static void check_reply(struct run *run)
+/* What is asked once the reply's head, or its end, has come: under KEY. */
+static void follow(struct run *run, enum rewrite_step step, const char *key)
 {
-    int status = (int)json_integer_value(json_object_get(run->one, "status"));
-    json_auto_t *reply = json_deep_copy(json_object_get(run->one, "reply"));
-    bool broken;
-
-    if (json_object_get(run->one, "lines")) {
-        check_lines(run);
-        return;
-    }
-    if (reply) {
-        broken = rewrite_reply(&run->rw, status, reply) != 0;
-        if (broken != json_is_true(json_object_get(run->one, "broken")))
-            strbuf_addf(run->wrong, "the reply is %spassed on\n",
-                        broken ? "not " : "");
-        if (!broken)
-            compare(run, "what is shown", reply,
-                    json_object_get(run->one, "shown"));
-    }
-    expect_asks(run, "after");
-    if (status && rewrite_after(&run->rw, status) == REWRITE_ASK) {
+    expect_asks(run, key);
+    while (step == REWRITE_ASK) {
         for (size_t i = 0; i < run->lookups.count; i++) {
             if (run->lookups.items[i].state != LOOKUP_ANSWERED)
                 answer(run, i);
         }
+        step = rewrite_follow(&run->rw);
     }
     check_all_asked(run);
+}
+
+static void check_value(struct run *run, int status)
+{
+    json_auto_t *reply = json_deep_copy(json_object_get(run->one, "reply"));
+    bool broken;
+
+    if (!reply)
+        return;
+    broken = rewrite_reply(&run->rw, status, reply) != 0;
+    if (broken != json_is_true(json_object_get(run->one, "broken")))
+        strbuf_addf(run->wrong, "the reply is %spassed on\n",
+                    broken ? "not " : "");
+    if (!broken)
+        compare(run, "what is shown", reply,
+                json_object_get(run->one, "shown"));
+}
+
+static void check_reply(struct run *run)
+{
+    int status = (int)json_integer_value(json_object_get(run->one, "status"));
+    char *text = json_dumps(json_object_get(run->one, "reply"), JSON_COMPACT);
+
+    if (json_object_get(run->one, "lines"))
+        check_lines(run);
+    else
+        check_value(run, status);
+    if (status)
+        follow(run, rewrite_after(&run->rw, status), "after");
+    if (json_object_get(run->one, "finish"))
+        follow(run, rewrite_finish(&run->rw, str_from(text)), "finish");
+    free(text);
 }
 
 static void check_step(struct run *run, enum rewrite_step step)

@@ -1,0 +1,131 @@
+#include "policy/isolation/rewrite_private.h"
+
+/*
+ * A prune of images. The engine's own is never called: it would go by the names
+ * and containers of everybody. What the namespace has without a name (or, with
+ * dangling=false, whatever no container of its uses) loses its own names, one
+ * by one; labels are compared here, times by the engine in the list.
+ */
+
+static bool is_false(const json_t *values)
+{
+    return json_object_get(values, "false") || json_object_get(values, "0");
+}
+
+/* "key" or "key=value". */
+static bool has_label(const json_t *labels, struct str wanted)
+{
+    struct str key, value;
+    bool valued = str_cut(wanted, '=', &key, &value);
+    const json_t *is = json_object_getn(labels, key.ptr, key.len);
+
+    return is && (!valued || str_eq(str_of_json(is), value));
+}
+
+/* As Docker's prune goes by them: all of "label", and none of "label!". */
+static bool labels_are_wanted(const json_t *filters, const json_t *image)
+{
+    const json_t *labels = json_object_get(image, "Labels");
+    const char *text;
+    json_t *yes;
+
+    json_object_foreach(json_object_get(filters, "label"), text, yes)
+    {
+        if (!has_label(labels, str_from(text)))
+            return false;
+    }
+    json_object_foreach(json_object_get(filters, "label!"), text, yes)
+    {
+        if (has_label(labels, str_from(text)))
+            return false;
+    }
+    return true;
+}
+
+/* All images that are old enough; NULL: not known yet. */
+static const json_t *candidates(struct rewrite *rw, const json_t *filters)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
+    json_t *until = json_object_get(filters, "until");
+    json_auto_t *asked = json_pack("{s:O*}", "until", until);
+    const struct lookup *ask;
+
+    strbuf_add(&target, S("/images/json?shared-size=1"));
+    if (json_object_size(asked)) {
+        strbuf_add(&target, S("&filters="));
+        rewrite_put_json(&target, asked);
+    }
+    ask = rewrite_get(rw, strbuf_str(&target));
+    if (!ask)
+        return NULL;
+    if (ask->status >= 400) {
+        rewrite_answer_with(rw, ask->status, json_incref(ask->reply));
+        return NULL;
+    }
+    return ask->reply;
+}
+
+static bool is_used(struct rewrite *rw, const json_t *containers,
+                    struct str image)
+{
+    const json_t *container;
+    size_t i;
+
+    json_array_foreach(containers, i, container)
+    {
+        if (container_is_own(rw, container) &&
+            str_eq(str_of_json(json_object_get(container, "ImageID")), image))
+            return true;
+    }
+    return false;
+}
+
+static json_int_t freed_by(const json_t *image)
+{
+    json_int_t size = json_integer_value(json_object_get(image, "Size"));
+    json_int_t shared =
+        json_integer_value(json_object_get(image, "SharedSize"));
+
+    return shared > 0 && shared < size ? size - shared : size;
+}
+
+void rewrite_image_prune(struct rewrite *rw)
+{
+    json_auto_t *filters = filters_read(rw), *lines = json_array();
+    const json_t *containers, *list, *image;
+    json_int_t reclaimed = 0;
+    bool done = true, all;
+    size_t i, count = 0; /* of those that go: more go with the next prune */
+
+    if (!filters)
+        return;
+    all = is_false(json_object_get(filters, "dangling"));
+    containers = own_container_list(rw);
+    list = candidates(rw, filters);
+    if (!containers || !list)
+        return;
+    json_array_foreach(list, i, image)
+    {
+        struct str id = str_of_json(json_object_get(image, "Id"));
+        struct image_names names;
+        bool goes;
+
+        image_names_of(rw, image, &names);
+        goes = count < LIMIT_LOOKUPS / 4 && image_names_are_own(&names) &&
+               (all || image_names_dangle(&names)) &&
+               labels_are_wanted(filters, image) &&
+               !is_used(rw, containers, id);
+        if (goes && !image_take_off_all(rw, image, &names, lines))
+            done = false;
+        if (goes)
+            reclaimed += freed_by(image);
+        count += goes;
+        image_names_fini(&names);
+    }
+    if (done && !rewrite_is_refused(rw))
+        rewrite_answer_with(
+            rw, 200,
+            json_pack("{s:O*, s:I}", "ImagesDeleted",
+                      json_array_size(lines) ? lines : json_null(),
+                      "SpaceReclaimed", reclaimed));
+}
