@@ -401,6 +401,14 @@ enum rewrite_step rewrite_after(struct rewrite *rw, int status)
         rw->failed ? undo : rows[row_of(rw->match->route->operation)].after);
 }
 
+enum rewrite_step rewrite_after_line(struct rewrite *rw)
+{
+    if (!rw->push.resolved || rw->push.returned)
+        return REWRITE_DONE;
+    rw->push.returned = true;
+    return begin_following(rw, follow_image_push);
+}
+
 enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body)
 {
     size_t row = row_of(rw->match->route->operation);
@@ -438,6 +446,7 @@ void rewrite_fini(struct rewrite *rw)
 {
     discard(rw);
     json_decref(rw->told);
+    json_decref(rw->last_line);
     for (size_t i = 0; i < rw->kept_count; i++)
         free(rw->kept[i]);
     free(rw->kept);

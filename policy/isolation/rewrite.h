@@ -89,6 +89,7 @@ struct rewrite {
     /* what follows from the engine's answer, and runs in passes, too */
     void (*follows)(struct rewrite *rw);
     bool failed;     /* the reply is an error */
+    json_t *last_line; /* what berth has to say at the end of the reply */
     struct str made; /* the ID of the image that was made */
     json_t *told;    /* {tag of a pull, ID of a load or build} of its lines */
     struct {
@@ -102,6 +103,11 @@ struct rewrite {
         struct str id;     /* of the image that is pushed */
         struct str before; /* of the one that had the name; or empty */
         struct str lock;   /* the container's ID, once it is held */
+        struct str digest; /* of what was pushed, as the reply says */
+        struct str manifest; /* what was pushed instead of an index */
+        bool resolved;       /* the engine needs the name no more */
+        bool returned;       /* and it is being given back */
+        bool failed;
     } push;
     struct {
         struct str last; /* ID of the last step's image, in this stage */
@@ -143,6 +149,9 @@ enum rewrite_step rewrite_next(struct rewrite *rw);
  */
 enum rewrite_step rewrite_after(struct rewrite *rw, int status);
 enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body);
+/* A line of the reply was looked at: REWRITE_ASK when something follows from it
+ * before the next. */
+enum rewrite_step rewrite_after_line(struct rewrite *rw);
 enum rewrite_step rewrite_follow(struct rewrite *rw);
 
 /* Has it borrowed what rewrite_finish gives back, so that this has to be called

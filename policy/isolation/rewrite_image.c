@@ -119,6 +119,11 @@ const struct lookup *image_give_name(struct rewrite *rw, struct str image,
                       undo.ptr);
 }
 
+void image_put_back(struct rewrite *rw, struct str image, struct str name)
+{
+    rewrite_do(rw, METHOD_POST, tag_target(rw, image, name), NULL, NULL);
+}
+
 const struct lookup *image_take_name(struct rewrite *rw, struct str name)
 {
     return rewrite_do(rw, METHOD_DELETE, untag_target(rw, name), NULL, NULL);

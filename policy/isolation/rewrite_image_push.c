@@ -1,6 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 /*
  * A push. Registries and engines know an image by its real name alone, which is
@@ -28,26 +29,6 @@ static void put_digits(struct strbuf *out, struct str text)
     }
 }
 
-/* ---- the lock ---- */
-
-static const struct lookup *lock(struct rewrite *rw, struct str id)
-{
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
-    struct str real = rw->push.real, before = rw->push.before;
-
-    strbuf_add(&target, S("/containers/create?name=berth.push."));
-    put_digits(&target, real);
-    return rewrite_do(
-        rw, METHOD_POST, rewrite_keep(rw, strbuf_str(&target)),
-        json_pack("{s:s%, s:[s], s:{s:s%, s:s%, s:s%, s:s%}, s:{s:s}}", "Image",
-                  id.ptr, id.len, "Cmd", "none", "Labels", LABEL_PUSH, real.ptr,
-                  real.len, LABEL_PUSH_BY, rw->context.ns.ptr,
-                  rw->context.ns.len, LABEL_PUSH_OF, id.ptr, id.len,
-                  LABEL_PUSHED, before.ptr ? before.ptr : "", before.len,
-                  "HostConfig", "NetworkMode", "none"),
-        NULL);
-}
-
 /* ---- to the name, and back ---- */
 
 static struct str mark_of(struct rewrite *rw, const struct image_ref *ref)
@@ -66,12 +47,151 @@ static struct str in_full(struct rewrite *rw, const struct image_ref *ref)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
+/* What the name stands for by now. Asked anew, whatever was asked before: an
+ * engine overlooks WHY. */
+static bool real_now(struct rewrite *rw, const char *why, struct str *id)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
+    const struct lookup *ask;
+
+    strbuf_add(&target, S("/images/"));
+    target_put_segment(&target, rw->push.real);
+    strbuf_addf(&target, "/json?size=0&for=%s", why);
+    ask = rewrite_get(rw, strbuf_str(&target));
+    *id = ask && ask->status == 200
+              ? str_of_json(json_object_get(ask->reply, "Id"))
+              : S("");
+    return ask != NULL;
+}
+
+/* The real name, lent to image ID, stands for BEFORE as it did, or for nothing,
+ * and may be used again. */
+static void give_name_back(struct rewrite *rw, const char *why, struct str id,
+                           struct str before)
+{
+    struct image_ref ref;
+    struct str now;
+
+    if (!real_now(rw, why, &now) || image_ref_parse(rw->push.real, &ref))
+        return;
+    if (str_eq(now, id) && before.len == 0)
+        image_take_name(rw, rw->push.real);
+    else if (str_eq(now, id) && !str_eq(before, id))
+        image_put_back(rw, before, rw->push.real);
+    image_take_name(rw, mark_of(rw, &ref));
+}
+
+/* ---- the lock ---- */
+
+/* The lock of REAL, as a container is called. */
+static struct str lock_name(struct rewrite *rw)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
+
+    strbuf_add(&name, S("berth.push."));
+    put_digits(&name, rw->push.real);
+    return rewrite_keep(rw, strbuf_str(&name));
+}
+
+/* TURN tells the attempt after a lock was broken from the one before it. */
+static const struct lookup *lock(struct rewrite *rw, struct str id,
+                              const char *turn)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
+    struct str real = rw->push.real, before = rw->push.before;
+
+    strbuf_add(&target, S("/containers/create?name="));
+    target_put_query(&target, lock_name(rw));
+    return rewrite_do(
+        rw, METHOD_POST, rewrite_keep(rw, strbuf_str(&target)),
+        json_pack("{s:s%, s:[s], s:{s:s%, s:s%, s:s%, s:s%}, s:{s:s}}", "Image",
+                  id.ptr, id.len, "Cmd", turn, "Labels", LABEL_PUSH, real.ptr,
+                  real.len, LABEL_PUSH_BY, rw->context.ns.ptr,
+                  rw->context.ns.len, LABEL_PUSH_OF, id.ptr, id.len,
+                  LABEL_PUSHED, before.ptr ? before.ptr : "", before.len,
+                  "HostConfig", "NetworkMode", "none"),
+        NULL);
+}
+
+/*
+ * A berth that was killed, or lost its engine, in the middle of a push leaves a
+ * lock. After an hour, by the engine's clock, it counts no more.
+ */
+enum { LEASE_S = 3600 };
+
+/* Seconds of "2026-11-30T08:00:00.123+01:00", or -1. */
+static int64_t seconds_of(const char *text)
+{
+    struct tm tm = {0};
+    const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    int64_t offset = 0;
+    struct tm zone = {0};
+
+    if (!rest)
+        return -1;
+    while (*rest && strchr(".0123456789", *rest))
+        rest++;
+    if ((*rest == '+' || *rest == '-') && strptime(rest + 1, "%H:%M", &zone))
+        offset = (*rest == '+' ? 1 : -1) *
+                 ((int64_t)zone.tm_hour * 3600 + zone.tm_min * 60);
+    return (int64_t)timegm(&tm) - offset;
+}
+
+/* Break a lock whose lease is over: its name goes back, then it goes, by its
+ * ID. */
+enum lock_state { LOCK_HELD, LOCK_BREAKS /* it is being done */, LOCK_BROKEN };
+
+static enum lock_state break_lock(struct rewrite *rw)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
+    const struct lookup *info = rewrite_get(rw, S("/info")), *held, *gone;
+    struct str id, of, from;
+    const json_t *labels;
+    int64_t made, now;
+
+    strbuf_add(&target, S("/containers/"));
+    target_put_segment(&target, lock_name(rw));
+    strbuf_add(&target, S("/json"));
+    held = rewrite_get(rw, strbuf_str(&target));
+    if (!info || !held)
+        return LOCK_BREAKS;
+    made =
+        seconds_of(json_string_value(json_object_get(held->reply, "Created")));
+    now = seconds_of(
+        json_string_value(json_object_get(info->reply, "SystemTime")));
+    if (made < 0 || now < made + LEASE_S)
+        return LOCK_HELD;
+    labels = json_object_get(json_object_get(held->reply, "Config"), "Labels");
+    of = str_of_json(json_object_get(labels, LABEL_PUSH_OF));
+    from = str_of_json(json_object_get(labels, LABEL_PUSHED));
+    id = str_of_json(json_object_get(held->reply, "Id"));
+    give_name_back(rw, "broken", of, from);
+    if (str_eq(rw->push.before, of))
+        rw->push.before = from;
+    strbuf_clear(&target);
+    strbuf_add(&target, S("/containers/"));
+    target_put_segment(&target, id);
+    gone = rewrite_do(rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)),
+                      NULL, NULL);
+    if (!gone)
+        return LOCK_BREAKS;
+    return rewrite_is_done(gone) ? LOCK_BROKEN : LOCK_HELD;
+}
+
 /* Lock, mark and name, in this order. */
 static void borrow(struct rewrite *rw, const struct image_ref *ref,
                    struct str id)
 {
-    const struct lookup *held = lock(rw, id), *marked, *named;
+    const struct lookup *held = lock(rw, id, "none"), *marked, *named;
 
+    if (held && held->status == 409) {
+        enum lock_state other = break_lock(rw);
+
+        if (other == LOCK_BREAKS)
+            return;
+        if (other == LOCK_BROKEN)
+            held = lock(rw, id, "none, again");
+    }
     if (!held)
         return;
     if (held->status == 409) {
@@ -163,43 +283,110 @@ void rewrite_image_push(struct rewrite *rw)
         borrow(rw, &ref, look.id);
 }
 
-/* What the name stands for by now. Asked anew: it was asked before. */
-static bool real_now(struct rewrite *rw, struct str *id)
-{
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
-    const struct lookup *ask;
-
-    strbuf_add(&target, S("/images/"));
-    target_put_segment(&target, rw->push.real);
-    strbuf_add(&target, S("/json?size=0"));
-    ask = rewrite_get(rw, strbuf_str(&target));
-    *id = ask && ask->status == 200
-              ? str_of_json(json_object_get(ask->reply, "Id"))
-              : S("");
-    return ask != NULL;
-}
-
 void image_push_give_back(struct rewrite *rw)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
-    struct image_ref ref;
-    struct str now;
 
-    if (rw->push.lock.len == 0 || !real_now(rw, &now) ||
-        image_ref_parse(rw->push.real, &ref))
+    if (rw->push.lock.len == 0)
         return;
-    if (str_eq(now, rw->push.id) && rw->push.before.len == 0)
-        image_take_name(rw, rw->push.real);
-    else if (str_eq(now, rw->push.id) && !str_eq(rw->push.before, rw->push.id))
-        image_give_name(rw, rw->push.before, rw->push.real);
-    image_take_name(rw, mark_of(rw, &ref));
+    give_name_back(rw, "pushed", rw->push.id, rw->push.before);
     strbuf_add(&target, S("/containers/"));
     target_put_segment(&target, rw->push.lock);
     rewrite_do(rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)), NULL,
                NULL);
 }
 
+/* ---- the reply ---- */
+
+/* "1: digest: sha256:... size: 527" */
+static void note_digest(struct rewrite *rw, struct str status)
+{
+    struct str tag, word, rest;
+
+    if (!str_cut(status, ' ', &tag, &rest) ||
+        !str_cut(rest, ' ', &word, &rest) || !str_eq(word, S("digest:")))
+        return;
+    str_cut(rest, ' ', &word, &rest);
+    if (image_ref_is_full_id(word))
+        rw->push.digest = rewrite_keep(rw, word);
+}
+
+/* Of an image for several platforms of which not all are there, one manifest is
+ * pushed instead: {"aux": {"manifestPushedInsteadOfIndex": true, ...}}. */
+static void note_manifest(struct rewrite *rw, const json_t *aux)
+{
+    struct str of = str_of_json(
+        json_object_get(json_object_get(aux, "originalIndex"), "digest"));
+    struct str manifest = str_of_json(
+        json_object_get(json_object_get(aux, "selectedManifest"), "digest"));
+
+    if (json_is_true(json_object_get(aux, "manifestPushedInsteadOfIndex")) &&
+        str_eq(of, rw->push.id))
+        rw->push.manifest = rewrite_keep(rw, manifest);
+}
+
+void image_push_line(struct rewrite *rw, const json_t *line)
+{
+    if (json_object_get(line, "error") || json_object_get(line, "errorDetail"))
+        rw->push.failed = true;
+    /* by now the engine knows which image is meant */
+    if (json_object_get(line, "id"))
+        rw->push.resolved = true;
+    note_digest(rw, str_of_json(json_object_get(line, "status")));
+    note_manifest(rw, json_object_get(line, "aux"));
+}
+
+/* Was DIGEST of the image that was to be pushed? IMAGE is that one, as it is
+ * inspected now. */
+static bool is_of_image(const struct rewrite *rw, const json_t *image)
+{
+    struct str digest = rw->push.digest;
+    const json_t *text;
+    size_t i;
+
+    if (str_eq(digest, rw->push.id) || str_eq(digest, rw->push.manifest))
+        return true;
+    json_array_foreach(json_object_get(image, "RepoDigests"), i, text)
+    {
+        if (str_has_suffix(str_of_json(text), digest))
+            return true;
+    }
+    return false;
+}
+
+/* Another's image under the name would have been pushed with this client's
+ * credentials: it has to know. */
+static void verify(struct rewrite *rw)
+{
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
+    static const char text[] =
+        "the image that was pushed is not the one that was meant: its name was "
+        "moved on the engine by somebody who goes past berth; look at what the "
+        "registry has now";
+    const struct lookup *ask;
+
+    if (rw->push.failed || rw->push.digest.len == 0)
+        return;
+    strbuf_add(&target, S("/images/"));
+    target_put_segment(&target, rw->push.id);
+    strbuf_add(&target, S("/json?size=1"));
+    ask = rewrite_get(rw, strbuf_str(&target));
+    if (!ask || is_of_image(rw, ask->reply) || rw->last_line)
+        return;
+    rw->last_line = json_pack("{s:{s:s}, s:s}", "errorDetail", "message", text,
+                              "error", text);
+}
+
+void follow_image_push(struct rewrite *rw)
+{
+    if (rw->push.lock.len)
+        give_name_back(rw, "pushed", rw->push.id, rw->push.before);
+}
+
 void finish_image_push(struct rewrite *rw)
 {
+    if (rw->push.lock.len == 0)
+        return;
+    verify(rw);
     image_push_give_back(rw);
 }

@@ -188,6 +188,8 @@ bool image_new_name(struct rewrite *rw, struct str text, struct image_ref *ref);
 /* POST /images/IMAGE/tag; undone when the request fails. */
 const struct lookup *image_give_name(struct rewrite *rw, struct str image,
                                   struct str name);
+/* The same, never undone. */
+void image_put_back(struct rewrite *rw, struct str image, struct str name);
 const struct lookup *image_take_name(struct rewrite *rw, struct str name);
 struct str image_anchor(struct rewrite *rw, struct str id);
 /* REF is about to be taken off what it is on, unless that is ID: anchor it if
@@ -260,6 +262,9 @@ void after_image_tag(struct rewrite *rw);
 void finish_image_create(struct rewrite *rw);
 void finish_image_commit(struct rewrite *rw);
 void finish_image_push(struct rewrite *rw);
+/* In the middle of its reply: the engine needs the real name no more. */
+void follow_image_push(struct rewrite *rw);
+void image_push_line(struct rewrite *rw, const json_t *line);
 void finish_image_load(struct rewrite *rw);
 void finish_image_build(struct rewrite *rw);
 void rewrite_build_prune(struct rewrite *rw);

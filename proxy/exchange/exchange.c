@@ -33,7 +33,8 @@ static const struct state reply_states[] = {
     [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
                                BIT(RP_HIJACK) | BIT(RP_DONE)},
     [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
-    [RP_BODY] = {"body",   BIT(RP_FINISH) | BIT(RP_DONE)                             },
+    [RP_BODY] = {"body",   BIT(RP_LINE) | BIT(RP_FINISH) | BIT(RP_DONE)              },
+    [RP_LINE] = {"line",   BIT(RP_BODY) | BIT(RP_FINISH) | BIT(RP_DONE)              },
     [RP_FINISH] = {"finish", BIT(RP_DONE)                                              },
     [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
     [RP_SHUT] = {"shut",   0                                                         },

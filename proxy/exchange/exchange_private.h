@@ -35,6 +35,7 @@ enum reply_state {
     RP_AWAIT, /* the engine's head is awaited */
     RP_ASK,   /* it came; what follows from it is asked first */
     RP_BODY,
+    RP_LINE,   /* a line came; what follows from it is asked before the next */
     RP_FINISH, /* all of it came; what follows is asked before it ends */
     RP_HIJACK,
     RP_SHUT, /* the tunnel's engine has sent EOF */
@@ -159,7 +160,8 @@ static inline bool exchange_waits(const struct exchange *ex)
 static inline bool exchange_asks(const struct exchange *ex)
 {
     return (ex->request_state == RQ_ASK && !ex->rq.waits) ||
-           ex->reply_state == RP_ASK || ex->reply_state == RP_FINISH ||
+           ex->reply_state == RP_ASK || ex->reply_state == RP_LINE ||
+           ex->reply_state == RP_FINISH ||
            (ex->tunnel && tunnel_judge_asks(ex->build));
 }
 
@@ -230,6 +232,8 @@ bool exchange_restore_end(struct exchange *ex);
 /* The same of the last line, where it goes line by line: before what follows
  * from it is asked. */
 bool exchange_restore_rest(struct exchange *ex);
+/* Behind the engine's last line, what berth has to say itself. */
+void exchange_put_last_line(struct exchange *ex);
 /* Body bytes to the client, framed. */
 void exchange_put_body(struct exchange *ex, struct str data);
 
@@ -251,7 +255,8 @@ void exchange_build_settle(struct exchange *ex);
 /* exchange_reply.c */
 /* All is asked that followed from the reply's head. */
 void exchange_reply_goes_on(struct exchange *ex);
-/* And what followed from its end. */
+/* What followed from one of its lines; and from its end. */
+void exchange_lines_go_on(struct exchange *ex);
 void exchange_reply_ends(struct exchange *ex);
 size_t exchange_feed_engine(struct exchange *ex, struct str bytes);
 bool exchange_reads_engine(const struct exchange *ex);

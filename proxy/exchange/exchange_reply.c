@@ -175,6 +175,7 @@ void exchange_reply_ends(struct exchange *ex)
 {
     if (!exchange_restore_end(ex))
         return;
+    exchange_put_last_line(ex);
     if (ex->framing == REPLY_FRAMING_CHUNKED)
         must(http_put_last_chunk(&ex->out[CLIENT].bytes));
     ex->reusable = http_reader_head(ex->reader[ENGINE])->keep_alive;

@@ -255,6 +255,8 @@ void exchange_answered(struct exchange *ex, size_t index, int status,
         settle(ex);
     else if (!request_asks(&ex->rq) && ex->reply_state == RP_FINISH)
         exchange_reply_ends(ex);
+    else if (!request_asks(&ex->rq) && ex->reply_state == RP_LINE)
+        exchange_lines_go_on(ex);
     else if (!request_asks(&ex->rq))
         exchange_reply_goes_on(ex);
     exchange_look_again(ex);

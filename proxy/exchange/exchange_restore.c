@@ -152,8 +152,14 @@ static bool restore_lines(struct exchange *ex, size_t searched)
         if (!restore_line(ex, str_of(all.ptr + done, searched - done)))
             return give_up(ex);
         done = ++searched;
+        if (request_after_line(&ex->rq)) {
+            exchange_enter_reply(ex, RP_LINE);
+            break; /* the others wait until that is done */
+        }
     }
     strbuf_consume(&ex->held_reply, done);
+    if (ex->reply_state == RP_LINE)
+        return true;
     return ex->held_reply.len <= LIMIT_REPLY_LINE || skip_line(ex) ||
            give_up(ex);
 }
@@ -181,6 +187,12 @@ bool exchange_restore(struct exchange *ex, struct str data)
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }
 
+void exchange_lines_go_on(struct exchange *ex)
+{
+    exchange_enter_reply(ex, RP_BODY);
+    restore_lines(ex, 0);
+}
+
 bool exchange_restore_rest(struct exchange *ex)
 {
     if (ex->restoring != RESTORE_LINES)
@@ -203,4 +215,14 @@ bool exchange_restore_end(struct exchange *ex)
         return restore_late(ex);
     }
     return true;
+}
+
+void exchange_put_last_line(struct exchange *ex)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+    json_t *line = ex->rq.rewriting ? ex->rq.rewrite.last_line : NULL;
+
+    if (line && ex->restoring == RESTORE_LINES &&
+        reply_json_put(&out, line) == 0 && strbuf_add(&out, S("\r\n")) == 0)
+        exchange_put_body(ex, strbuf_str(&out));
 }

@@ -8,8 +8,8 @@ static enum exchange_timer timer_of(const struct exchange *ex)
         return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (ex->client_gone && !exchange_asks(ex))
         return TIMER_DRAIN;
-    if (ex->reply_state == RP_ASK || ex->reply_state == RP_FINISH ||
-        (ex->tunnel && exchange_asks(ex)))
+    if (ex->reply_state == RP_ASK || ex->reply_state == RP_LINE ||
+        ex->reply_state == RP_FINISH || (ex->tunnel && exchange_asks(ex)))
         return TIMER_LINK;
     switch (ex->request_state) {
     case RQ_HEAD:

@@ -153,6 +153,8 @@ void request_put_warnings(const struct request *rq, int status, json_t *reply);
 
 /* The same when the reply has come to its end; BODY is what is kept of it. */
 bool request_finish(struct request *rq, struct str body);
+/* The same when a line of it was looked at. */
+bool request_after_line(struct request *rq);
 
 /* Must what the engine answers with STATUS be put into the runner's words? */
 bool request_restores(const struct request *rq, int status);

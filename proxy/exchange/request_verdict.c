@@ -592,6 +592,14 @@ bool request_after(struct request *rq, int status)
     return request_asks(rq);
 }
 
+bool request_after_line(struct request *rq)
+{
+    if (!rq->rewriting)
+        return false;
+    rewrite_after_line(&rq->rewrite);
+    return request_asks(rq);
+}
+
 bool request_finish(struct request *rq, struct str body)
 {
     if (!rq->rewriting || rq->phase == PHASE_FINISH)

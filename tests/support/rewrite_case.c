@@ -236,6 +236,29 @@ static void check_refused(struct run *run)
                      : "");
 }
 
+/* What is asked once the reply's head, or its end, has come: under KEY. */
+static void follow(struct run *run, enum rewrite_step step, const char *key)
+{
+    expect_asks(run, key);
+    while (step == REWRITE_ASK) {
+        for (size_t i = 0; i < run->lookups.count; i++) {
+            if (run->lookups.items[i].state != LOOKUP_ANSWERED)
+                answer(run, i);
+        }
+        step = rewrite_follow(&run->rw);
+    }
+    check_all_asked(run);
+}
+
+/* What is asked between two lines: under "line". */
+static void follow_line(struct run *run)
+{
+    enum rewrite_step step = rewrite_after_line(&run->rw);
+
+    if (step == REWRITE_ASK)
+        follow(run, step, "line");
+}
+
 static void check_lines(struct run *run)
 {
     json_auto_t *shown = json_array();
@@ -251,22 +274,9 @@ static void check_lines(struct run *run)
             strbuf_addf(run->wrong, "line %zu is not understood\n", i);
         if (show)
             json_array_append(shown, copy);
+        follow_line(run);
     }
     compare(run, "what is shown", shown, json_object_get(run->one, "shown"));
-}
-
-/* What is asked once the reply's head, or its end, has come: under KEY. */
-static void follow(struct run *run, enum rewrite_step step, const char *key)
-{
-    expect_asks(run, key);
-    while (step == REWRITE_ASK) {
-        for (size_t i = 0; i < run->lookups.count; i++) {
-            if (run->lookups.items[i].state != LOOKUP_ANSWERED)
-                answer(run, i);
-        }
-        step = rewrite_follow(&run->rw);
-    }
-    check_all_asked(run);
 }
 
 static void check_value(struct run *run, int status)

@@ -15,6 +15,7 @@
  *     "status":   of the engine, with its "reply" (or "lines") and what is
  *                 "shown" of it, or "broken": true when it is not passed on
  *     "after":    the same as asks, of what is done once the engine answered
+ *     "line":     of what is done before the next line is shown
  *     "finish":   and of what is done when the reply has ended
  *     "learns":   ["exec <id>"], what is known then
  *
