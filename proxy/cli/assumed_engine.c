@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "policy/docker/namespace.h"
+#include "policy/docker/own_tag.h"
 
 void assumptions_init(struct assumptions *assumptions)
 {
@@ -57,8 +58,21 @@ static json_t *own_object(struct str name, const char *ns)
                      name.ptr, name.len, "Labels", LABEL_NAMESPACE, ns);
 }
 
+/* The same of what was asked for by its ID: it has a name of the runner's. */
+static json_t *own_listed(struct str object, const char *ns)
+{
+    json_t *own = own_object(object, ns);
+    json_t *name = json_sprintf("%s.assumed", ns);
+
+    json_object_set_new(own, "Name", name);
+    json_object_set_new(own, "Names",
+                        json_pack("[o]", json_sprintf("/%s.assumed", ns)));
+    return own;
+}
+
 /* What is asked for by ID or name in the filters of a list, or nothing. */
-static json_t *listed(const struct about *about, const char *key)
+static json_t *listed(const struct about *about, const char *key,
+                      json_t *(*object)(struct str, const char *))
 {
     const struct str *text = target_get(about->target, S("filters"));
     json_auto_t *filters = text ? reply_json_parse(*text) : NULL;
@@ -67,24 +81,24 @@ static json_t *listed(const struct about *about, const char *key)
 
     json_object_foreach(json_object_get(filters, key), name, value)
     {
-        json_array_append_new(all, own_object(str_from(name), about->ns));
+        json_array_append_new(all, object(str_from(name), about->ns));
     }
     return all;
 }
 
 static json_t *put_container_list(const struct about *about)
 {
-    return listed(about, "id");
+    return listed(about, "id", own_listed);
 }
 
 static json_t *put_volume_list(const struct about *about)
 {
-    return json_pack("{s:o}", "Volumes", listed(about, "name"));
+    return json_pack("{s:o}", "Volumes", listed(about, "name", own_object));
 }
 
 static json_t *put_network_list(const struct about *about)
 {
-    return listed(about, "id");
+    return listed(about, "id", own_listed);
 }
 
 static json_t *put_own(const struct about *about)
@@ -108,8 +122,18 @@ static json_t *put_exec(const struct about *about)
 
 static json_t *put_image(const struct about *about)
 {
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(OWN_TAG_MAX);
+    struct image_ref ref;
+
+    if (image_ref_parse(about->name, &ref) == 0) {
+        ref.digest = S("");
+        image_ref_complete(&ref);
+        image_ref_put(&name, &ref, IMAGE_SHORT);
+    } else {
+        strbuf_add(&name, about->name);
+    }
     return json_pack("{s:s+, s:[s%], s:{}}", "Id", "sha256:", id, "RepoTags",
-                     about->name.ptr, about->name.len, "Config");
+                     name.ptr, name.len, "Config");
 }
 
 static json_t *put_info(const struct about *about)
@@ -177,6 +201,8 @@ static json_t *presume(const struct lookup *lookup, const char *ns)
         row = find_row(lookup, match.route->operation);
     if (match.param_count)
         about.name = match.params[0].value;
+    if (own_name_read(about.name).kind != OWN_NAME_REAL)
+        row = &nothing; /* no own tag goes before the name that was pulled */
     return json_pack("{s:i, s:o*, s:s}", "status", row->status, "reply",
                      row->reply ? row->reply(&about) : NULL, "means",
                      row->means);

@@ -48,7 +48,7 @@ static void what_is_named_is_there_and_the_runners_own(void **state)
     image = ask(METHOD_GET, "/images/ghcr.io%2Facme%2Fapp/json", false, 200);
     assert_string_equal(json_string_value(json_array_get(
                             json_object_get(image, "RepoTags"), 0)),
-                        "ghcr.io/acme/app");
+                        "ghcr.io/acme/app:latest");
     assumptions_fini(&assumptions);
 }
 
