@@ -430,16 +430,14 @@ bool rewrite_owes(const struct rewrite *rw)
 
 enum rewrite_step rewrite_follow(struct rewrite *rw)
 {
-    bool more;
-
     rw->missing = false;
     rw->lookups = 0;
     json_array_clear(rw->wanted);
     rw->follows(rw);
     if (rewrite_is_refused(rw))
         return REWRITE_DONE; /* there is nobody to tell any more */
-    more = rewrite_ask_for_changes(rw);
-    return rw->missing || more ? REWRITE_ASK : REWRITE_DONE;
+    return rw->missing || rewrite_ask_for_changes(rw) ? REWRITE_ASK
+                                                      : REWRITE_DONE;
 }
 
 void rewrite_fini(struct rewrite *rw)

@@ -39,7 +39,7 @@ struct rewrite_context {
     unsigned engine_minor;    /* of the engine's API version; 0: not known */
     unsigned health_interval; /* the least that an image may bring; ms */
     struct str log_driver;    /* what who names none gets; empty: not known */
-    struct own_ids *owned;    /* of the same namespace; NULL: nothing is known */
+    struct own_ids *owned; /* of the same namespace; NULL: nothing is known */
     const struct strings *shared; /* patterns of the images that all may use;
                                      NULL: all that have a name */
     uint64_t random;         /* fresh, for a name that has to be invented */
@@ -88,10 +88,10 @@ struct rewrite {
 
     /* what follows from the engine's answer, and runs in passes, too */
     void (*follows)(struct rewrite *rw);
-    bool failed;     /* the reply is an error */
+    bool failed;       /* the reply is an error */
     json_t *last_line; /* what berth has to say at the end of the reply */
-    struct str made; /* the ID of the image that was made */
-    json_t *told;    /* {tag of a pull, ID of a load or build} of its lines */
+    struct str made;   /* the ID of the image that was made */
+    json_t *told;      /* {tag of a pull, ID of a load or build} of its lines */
     struct {
         struct str name;      /* as its client wrote it */
         struct str digest;    /* of what came */
@@ -99,11 +99,11 @@ struct rewrite {
         bool failed;
     } pull;
     struct {
-        struct str real;   /* the name that is borrowed, in full */
-        struct str id;     /* of the image that is pushed */
-        struct str before; /* of the one that had the name; or empty */
-        struct str lock;   /* the container's ID, once it is held */
-        struct str digest; /* of what was pushed, as the reply says */
+        struct str real;     /* the name that is borrowed, in full */
+        struct str id;       /* of the image that is pushed */
+        struct str before;   /* of the one that had the name; or empty */
+        struct str lock;     /* the container's ID, once it is held */
+        struct str digest;   /* of what was pushed, as the reply says */
         struct str manifest; /* what was pushed instead of an index */
         bool resolved;       /* the engine needs the name no more */
         bool returned;       /* and it is being given back */

@@ -85,9 +85,9 @@ const struct lookup *rewrite_asked(const struct rewrite *rw, struct str target)
     return ask && ask->state == LOOKUP_ANSWERED ? ask : NULL;
 }
 
-const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
-                                struct str target, json_t *body,
-                                const char *undo)
+static const struct lookup *change(struct rewrite *rw, enum method method,
+                                   struct str target, json_t *body,
+                                   const char *undo, bool waits)
 {
     const struct lookup *ask = find_lookup(rw, method, target, body);
 
@@ -95,11 +95,26 @@ const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
         json_decref(body);
         return ask->state == LOOKUP_ANSWERED ? ask : NULL;
     }
-    json_array_append_new(
-        rw->wanted, json_pack("{s:i, s:s%, s:o, s:s?}", "method", (int)method,
-                              "target", target.ptr, target.len, "body",
-                              body ? body : json_null(), "undo", undo));
+    json_array_append_new(rw->wanted, json_pack("{s:i, s:s%, s:o, s:s?, s:b}",
+                                                "method", (int)method, "target",
+                                                target.ptr, target.len, "body",
+                                                body ? body : json_null(),
+                                                "undo", undo, "waits", waits));
     return NULL;
+}
+
+const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
+                                struct str target, json_t *body,
+                                const char *undo)
+{
+    return change(rw, method, target, body, undo, false);
+}
+
+const struct lookup *rewrite_do_in_order(struct rewrite *rw, enum method method,
+                                         struct str target, json_t *body,
+                                         const char *undo)
+{
+    return change(rw, method, target, body, undo, true);
 }
 
 bool rewrite_is_done(const struct lookup *ask)
@@ -107,7 +122,8 @@ bool rewrite_is_done(const struct lookup *ask)
     return ask->status >= 200 && ask->status < 400;
 }
 
-void rewrite_fail(struct rewrite *rw, const struct lookup *ask, const char *what)
+void rewrite_fail(struct rewrite *rw, const struct lookup *ask,
+                  const char *what)
 {
     struct str why = str_of_json(json_object_get(ask->reply, "message"));
     AUTO(strbuf_fini) struct strbuf words = STRBUF(LIMIT_REPLY);
@@ -154,6 +170,7 @@ bool rewrite_ask_for_changes(struct rewrite *rw)
         if (!ask)
             return true;
         ask->changes = true;
+        ask->waits = json_is_true(json_object_get(want, "waits"));
         ask->body = json_incref(body);
         ask->undo =
             json_is_string(undo) ? xstrdup(json_string_value(undo)) : NULL;

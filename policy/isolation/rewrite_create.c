@@ -464,9 +464,9 @@ void after_container_rename(struct rewrite *rw)
 
     json_array_foreach(rw->renamed, i, step)
     {
-        rewrite_do(rw, METHOD_POST,
-                   str_of_json(json_object_get(step, "target")),
-                   json_incref(json_object_get(step, "body")), NULL);
+        rewrite_do_in_order(rw, METHOD_POST,
+                            str_of_json(json_object_get(step, "target")),
+                            json_incref(json_object_get(step, "body")), NULL);
     }
 }
 

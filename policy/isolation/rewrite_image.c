@@ -111,22 +111,24 @@ static struct str untag_target(struct rewrite *rw, struct str name)
 }
 
 const struct lookup *image_give_name(struct rewrite *rw, struct str image,
-                                  struct str name)
+                                     struct str name)
 {
     struct str undo = untag_target(rw, name);
 
-    return rewrite_do(rw, METHOD_POST, tag_target(rw, image, name), NULL,
-                      undo.ptr);
+    return rewrite_do_in_order(rw, METHOD_POST, tag_target(rw, image, name),
+                               NULL, undo.ptr);
 }
 
 void image_put_back(struct rewrite *rw, struct str image, struct str name)
 {
-    rewrite_do(rw, METHOD_POST, tag_target(rw, image, name), NULL, NULL);
+    rewrite_do_in_order(rw, METHOD_POST, tag_target(rw, image, name), NULL,
+                        NULL);
 }
 
 const struct lookup *image_take_name(struct rewrite *rw, struct str name)
 {
-    return rewrite_do(rw, METHOD_DELETE, untag_target(rw, name), NULL, NULL);
+    return rewrite_do_in_order(rw, METHOD_DELETE, untag_target(rw, name), NULL,
+                               NULL);
 }
 
 struct str image_anchor(struct rewrite *rw, struct str id)

@@ -90,15 +90,15 @@ static void add_deleted(json_t *lines, const json_t *reply)
 /* ---- taking names off ---- */
 
 static const struct lookup *delete_name(struct rewrite *rw, struct str name,
-                                     const char *query)
+                                        const char *query)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
 
     strbuf_add(&out, S("/images/"));
     target_put_segment(&out, name);
     strbuf_add(&out, str_from(query));
-    return rewrite_do(rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&out)),
-                      NULL, NULL);
+    return rewrite_do_in_order(rw, METHOD_DELETE,
+                               rewrite_keep(rw, strbuf_str(&out)), NULL, NULL);
 }
 
 static const char *prune_query(struct rewrite *rw)

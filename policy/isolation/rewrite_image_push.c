@@ -95,14 +95,14 @@ static struct str lock_name(struct rewrite *rw)
 
 /* TURN tells the attempt after a lock was broken from the one before it. */
 static const struct lookup *lock(struct rewrite *rw, struct str id,
-                              const char *turn)
+                                 const char *turn)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
     struct str real = rw->push.real, before = rw->push.before;
 
     strbuf_add(&target, S("/containers/create?name="));
     target_put_query(&target, lock_name(rw));
-    return rewrite_do(
+    return rewrite_do_in_order(
         rw, METHOD_POST, rewrite_keep(rw, strbuf_str(&target)),
         json_pack("{s:s%, s:[s], s:{s:s%, s:s%, s:s%, s:s%}, s:{s:s}}", "Image",
                   id.ptr, id.len, "Cmd", turn, "Labels", LABEL_PUSH, real.ptr,
@@ -171,8 +171,8 @@ static enum lock_state break_lock(struct rewrite *rw)
     strbuf_clear(&target);
     strbuf_add(&target, S("/containers/"));
     target_put_segment(&target, id);
-    gone = rewrite_do(rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)),
-                      NULL, NULL);
+    gone = rewrite_do_in_order(
+        rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)), NULL, NULL);
     if (!gone)
         return LOCK_BREAKS;
     return rewrite_is_done(gone) ? LOCK_BROKEN : LOCK_HELD;
@@ -292,8 +292,8 @@ void image_push_give_back(struct rewrite *rw)
     give_name_back(rw, "pushed", rw->push.id, rw->push.before);
     strbuf_add(&target, S("/containers/"));
     target_put_segment(&target, rw->push.lock);
-    rewrite_do(rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)), NULL,
-               NULL);
+    rewrite_do_in_order(rw, METHOD_DELETE,
+                        rewrite_keep(rw, strbuf_str(&target)), NULL, NULL);
 }
 
 /* ---- the reply ---- */

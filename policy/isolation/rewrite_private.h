@@ -73,17 +73,22 @@ struct str rewrite_query(const struct rewrite *rw, struct str key);
 /* The answer to GET TARGET, or NULL: it has to be asked first. */
 const struct lookup *rewrite_get(struct rewrite *rw, struct str target);
 /* Have METHOD TARGET with BODY (taken over) done when nothing is missing. Its
- * answer, or NULL as long as it is not done. */
+ * answer, or NULL as long as it is not done. It may be done at the same time as
+ * others; IN_ORDER: when all that were wanted before it are done. */
 const struct lookup *rewrite_do(struct rewrite *rw, enum method method,
                                 struct str target, json_t *body,
                                 const char *undo);
+const struct lookup *rewrite_do_in_order(struct rewrite *rw, enum method method,
+                                         struct str target, json_t *body,
+                                         const char *undo);
 
 /* Did what berth asked for on its own account come about? */
 bool rewrite_is_done(const struct lookup *ask);
 /* If not: refuse the request, for berth could not do WHAT; NULL: the engine's
  * words alone are enough. Its client must not take the engine's status for an
  * answer to what it asked itself. */
-void rewrite_fail(struct rewrite *rw, const struct lookup *ask, const char *what);
+void rewrite_fail(struct rewrite *rw, const struct lookup *ask,
+                  const char *what);
 
 /* May one more thing be looked for in what the engine answered? If not, the
  * request is refused: each takes a walk over all there is. */
@@ -187,7 +192,7 @@ json_t *images_made_from(const struct rewrite *rw, const json_t *list);
 bool image_new_name(struct rewrite *rw, struct str text, struct image_ref *ref);
 /* POST /images/IMAGE/tag; undone when the request fails. */
 const struct lookup *image_give_name(struct rewrite *rw, struct str image,
-                                  struct str name);
+                                     struct str name);
 /* The same, never undone. */
 void image_put_back(struct rewrite *rw, struct str image, struct str name);
 const struct lookup *image_take_name(struct rewrite *rw, struct str name);

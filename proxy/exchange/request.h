@@ -63,7 +63,7 @@ struct request {
     struct judgement judgement;
     size_t need_lookups[LIMIT_NEEDS]; /* where the facts for its needs come */
     struct lookups lookups;           /* all that is asked on its account */
-    struct lookups parked; /* in PHASE_SHARING: those that come after it */
+    struct lookups parked;  /* in PHASE_SHARING: those that come after it */
     struct rewrite looking; /* for images that judging hangs on */
     struct rewrite rewrite;
     bool rewriting; /* REWRITE is in use */

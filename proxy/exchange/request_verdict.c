@@ -613,8 +613,7 @@ bool request_abandon(struct request *rq)
 {
     struct lookups *set = &rq->lookups;
 
-    if (rq->rewriting && rq->phase == PHASE_AFTER &&
-        rewrite_owes(&rq->rewrite))
+    if (rq->rewriting && rq->phase == PHASE_AFTER && rewrite_owes(&rq->rewrite))
         return request_finish(rq, S(""));
     if (!rq->rewriting || rq->phase == PHASE_AFTER || rq->phase == PHASE_FINISH)
         return false;
