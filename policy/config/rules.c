@@ -178,7 +178,8 @@ static const struct setting build_rows[] = {
     {"host_network", BOOL_AT(struct build_rules, host_network), "false",
      .help = "builds whose steps use the network of the host"},
     {"remotes", STRINGS_AT(struct build_rules, remotes), "[]",
-     .help = "URLs that the engine may fetch a build's context from, like "
+     .help = "URLs that the engine may fetch for a build: an ADD of its "
+             "Dockerfile, or its context, like "
              "\"https://github.com/acme/*\""},
     {"outputs", STRINGS_AT(struct build_rules, outputs), "[\"local\", \"tar\", \"docker\", \"oci\"]",
      .help = "what a build may put out besides its image (buildx's --output)"},

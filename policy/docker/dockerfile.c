@@ -4,19 +4,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Refuse line NUMBER by RULE. IN_TEXT, if not NULL, has it in front. */
+static int refuse_line(struct verdict *why, const char *rule, size_t number,
+                       const char *in_text, const char *format, va_list args)
+{
+    char text[LIMIT_REASON], where[32];
+
+    vsnprintf(text, sizeof(text), format, args);
+    snprintf(where, sizeof(where), "line %zu", number);
+    if (in_text)
+        verdict_deny(why, 400, rule, where, "%s line %zu: %s", in_text, number,
+                     text);
+    else
+        verdict_deny(why, 400, rule, where, "%s", text);
+    return -EINVAL;
+}
+
 int dockerfile_refuse(struct verdict *why, size_t number, const char *format,
                       ...)
 {
-    char text[LIMIT_REASON], where[32];
     va_list args;
+    int r;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    r = refuse_line(why, DOCKERFILE_RULE, number, "dockerfile parse error on",
+                    format, args);
     va_end(args);
-    snprintf(where, sizeof(where), "line %zu", number);
-    verdict_deny(why, 400, "build.dockerfile", where,
-                 "dockerfile parse error on line %zu: %s", number, text);
-    return -EINVAL;
+    return r;
+}
+
+int dockerfile_fail(struct verdict *why, size_t number, const char *format, ...)
+{
+    va_list args;
+    int r;
+
+    va_start(args, format);
+    r = refuse_line(why, DOCKERFILE_RULE, number, NULL, format, args);
+    va_end(args);
+    return r;
+}
+
+int dockerfile_doubt(struct verdict *why, size_t number, const char *format,
+                     ...)
+{
+    va_list args;
+    int r;
+
+    va_start(args, format);
+    r = refuse_line(why, "build.doubt", number, "in the Dockerfile,", format,
+                    args);
+    va_end(args);
+    return r;
 }
 
 /* ---- images and stages ---- */
@@ -29,8 +67,8 @@ static int add_image(struct dockerfile *df, struct str name, size_t *index,
             return 0;
     }
     if (df->image_count >= LIMIT_DOCKERFILE_IMAGES)
-        return dockerfile_refuse(why, number, "a Dockerfile may name %d images",
-                                 LIMIT_DOCKERFILE_IMAGES);
+        return dockerfile_doubt(why, number, "a Dockerfile may name %d images",
+                                LIMIT_DOCKERFILE_IMAGES);
     df->images =
         realloc(df->images, (df->image_count + 1) * sizeof(*df->images));
     if (!df->images)
@@ -133,25 +171,25 @@ static int expand_from(struct dockerfile *df,
                                  "failed to process \"%.*s\": syntax error",
                                  STR_FMT(shown));
     case SHELL_WORD_E_UNKNOWN:
-        return dockerfile_refuse(
+        return dockerfile_doubt(
             why, line->number,
             "FROM %.*s has a substitution that berth does not read, so that "
             "nobody knows which image is meant; use $NAME, ${NAME}, "
             "${NAME:-WORD} or ${NAME:+WORD}",
             STR_FMT(shown));
     default:
-        return dockerfile_refuse(why, line->number,
-                                 "FROM %.*s is too long when it is expanded",
-                                 STR_FMT(shown));
+        return dockerfile_doubt(why, line->number,
+                                "FROM %.*s is too long when it is expanded",
+                                STR_FMT(shown));
     }
     if (out->len == 0)
-        return dockerfile_refuse(why, line->number,
-                                 "base name (%.*s) should not be blank",
-                                 STR_FMT(shown));
+        return dockerfile_fail(why, line->number,
+                               "base name (%.*s) should not be blank",
+                               STR_FMT(shown));
     if (!str_is_ascii(strbuf_str(out)))
-        return dockerfile_refuse(why, line->number,
-                                 "FROM names an image that cannot exist: its "
-                                 "name is not ASCII");
+        return dockerfile_doubt(why, line->number,
+                                "FROM names an image that cannot exist: its "
+                                "name is not ASCII");
     return 0;
 }
 
@@ -216,7 +254,7 @@ int dockerfile_copy_from(const struct dockerfile_line *line, size_t *at,
     if (!found || value->len == 0)
         return -ENOENT;
     if (!str_is_ascii(*value) || memchr(value->ptr, '$', value->len))
-        return dockerfile_refuse(
+        return dockerfile_fail(
             why, line->number,
             "invalid from flag value %.*s: invalid reference format",
             STR_FMT(str_head(*value, 128)));
@@ -254,8 +292,8 @@ struct arg_reader {
 
 int dockerfile_refuse_variables(struct verdict *why, size_t number)
 {
-    return dockerfile_refuse(why, number, "a Dockerfile may have %d variables",
-                             LIMIT_DOCKERFILE_VARS);
+    return dockerfile_doubt(why, number, "a Dockerfile may have %d variables",
+                            LIMIT_DOCKERFILE_VARS);
 }
 
 static int read_arg(void *arg, struct str word)
@@ -268,16 +306,16 @@ static int read_arg(void *arg, struct str word)
     int r = 0;
 
     if (shell_word_expand(&key, name, reader->escape, reader->env))
-        return dockerfile_refuse(reader->why, reader->number,
-                                 "the name of an ARG cannot be read");
+        return dockerfile_doubt(reader->why, reader->number,
+                                "the name of an ARG cannot be read");
     if (has_value) {
         r = shell_word_expand(&text, written, reader->escape, reader->env);
         value = strbuf_str(&text);
     }
     if (r == SHELL_WORD_E_LONG)
-        return dockerfile_refuse(reader->why, reader->number,
-                                 "the value of an ARG may have %zu bytes",
-                                 LIMIT_DOCKERFILE_WORD);
+        return dockerfile_doubt(reader->why, reader->number,
+                                "the value of an ARG may have %zu bytes",
+                                LIMIT_DOCKERFILE_WORD);
     if (dockerfile_vars_set(reader->vars, strbuf_str(&key),
                             has_value ? &value : NULL, r != 0))
         return dockerfile_refuse_variables(reader->why, reader->number);
@@ -341,9 +379,9 @@ static int read_instruction(struct dockerfile *df, size_t at, bool *is_beyond,
     const struct dockerfile_line *line = &df->lines.lines[at];
 
     if (has_heredoc(line))
-        return dockerfile_refuse(why, line->number,
-                                 "the classic builder has no heredocs "
-                                 "(\"<<EOF\"); build with BuildKit");
+        return dockerfile_doubt(why, line->number,
+                                "the classic builder has no heredocs "
+                                "(\"<<EOF\"); build with BuildKit");
     if (dockerfile_line_is(line, "from")) {
         /* the stage that ends here was the one to build */
         if (df->stage_count && target.len &&
@@ -354,8 +392,8 @@ static int read_instruction(struct dockerfile *df, size_t at, bool *is_beyond,
     if (df->stage_count == 0) {
         if (dockerfile_line_is(line, "arg"))
             return read_meta_arg(df, line, why);
-        return dockerfile_refuse(why, line->number,
-                                 "no build stage in current context");
+        return dockerfile_fail(why, line->number,
+                               "no build stage in current context");
     }
     if (dockerfile_line_is(line, "copy"))
         return read_copy(df, at, *is_beyond, why);
@@ -380,7 +418,7 @@ struct dockerfile *dockerfile_read(struct str text, const json_t *build_args,
             return dockerfile_free(df);
     }
     if (df->stage_count == 0) {
-        verdict_deny(why, 400, "build.dockerfile", "",
+        verdict_deny(why, 400, DOCKERFILE_RULE, "",
                      "No image was generated. Is your Dockerfile empty?");
         return dockerfile_free(df);
     }

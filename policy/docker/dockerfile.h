@@ -22,6 +22,7 @@
 #include <jansson.h>
 
 #include "policy/base/verdict.h"
+#include "policy/docker/dockerfile_line.h"
 
 struct dockerfile;
 

@@ -33,9 +33,9 @@ static int add_url(struct walk *walk, struct str url)
     struct dockerfile *df = walk->df;
 
     if (df->url_count >= LIMIT_DOCKERFILE_URLS)
-        return dockerfile_refuse(walk->why, walk->number,
-                                 "a Dockerfile may ADD %d addresses",
-                                 LIMIT_DOCKERFILE_URLS);
+        return dockerfile_doubt(walk->why, walk->number,
+                                "a Dockerfile may ADD %d addresses",
+                                LIMIT_DOCKERFILE_URLS);
     if (!df->urls)
         df->urls = xcalloc(LIMIT_DOCKERFILE_URLS, sizeof(*df->urls));
     df->urls[df->url_count++] = xstr_dup(url);
@@ -118,13 +118,13 @@ static int set_env(struct env_reader *reader, struct str name, struct str text)
     int r;
 
     if (shell_word_expand(&key, name, escape, &reader->env))
-        return dockerfile_refuse(walk->why, walk->number,
-                                 "the name of an ENV cannot be read");
+        return dockerfile_doubt(walk->why, walk->number,
+                                "the name of an ENV cannot be read");
     r = shell_word_expand(&value, text, escape, &reader->env);
     if (r == SHELL_WORD_E_LONG)
-        return dockerfile_refuse(walk->why, walk->number,
-                                 "the value of an ENV may have %zu bytes",
-                                 LIMIT_DOCKERFILE_WORD);
+        return dockerfile_doubt(walk->why, walk->number,
+                                "the value of an ENV may have %zu bytes",
+                                LIMIT_DOCKERFILE_WORD);
     read = strbuf_str(&value);
     if (dockerfile_vars_set(&reader->vars, strbuf_str(&key), &read, r != 0))
         return dockerfile_refuse_variables(walk->why, walk->number);
@@ -198,7 +198,7 @@ static int check_trigger_copy(struct walk *walk,
     if (r || dockerfile_is_number(value) ||
         dockerfile_find_stage(walk->df, walk->stage, value) != NO_STAGE)
         return r;
-    return dockerfile_refuse(
+    return dockerfile_doubt(
         walk->why, walk->number,
         "an ONBUILD of the image that it builds from copies from the image "
         "%.*s; berth cannot tell whose image that will be, so the classic "
@@ -216,9 +216,9 @@ static int check_trigger(struct walk *walk, struct str trigger)
     if (r == 0 &&
         (lines.count != 1 || dockerfile_line_is(&lines.lines[0], "from") ||
          dockerfile_line_is(&lines.lines[0], "onbuild")))
-        r = dockerfile_refuse(walk->why, walk->number,
-                              "an ONBUILD of the image that it builds from "
-                              "cannot be read");
+        r = dockerfile_doubt(walk->why, walk->number,
+                             "an ONBUILD of the image that it builds from "
+                             "cannot be read");
     else if (r == 0 && dockerfile_line_is(&lines.lines[0], "copy"))
         r = check_trigger_copy(walk, &lines.lines[0]);
     else if (r == 0)
@@ -294,8 +294,8 @@ static int begin_stage(struct walk *walk,
         return 0; /* scratch */
     image = &walk->df->images[in->image];
     if (!image->sent)
-        return dockerfile_refuse(walk->why, walk->number,
-                                 "the image %s is not known", image->name);
+        return dockerfile_doubt(walk->why, walk->number,
+                                "the image %s is not known", image->name);
     return set_base_env(walk, image->inspected);
 }
 
@@ -325,9 +325,9 @@ static int check_copied(struct walk *walk,
                         const struct dockerfile_instruction *in)
 {
     if (in->image != NO_IMAGE && !walk->df->images[in->image].sent)
-        return dockerfile_refuse(walk->why, walk->number,
-                                 "the image %s is not known",
-                                 walk->df->images[in->image].name);
+        return dockerfile_doubt(walk->why, walk->number,
+                                "the image %s is not known",
+                                walk->df->images[in->image].name);
     return 0;
 }
 

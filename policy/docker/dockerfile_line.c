@@ -17,7 +17,7 @@ static int refuse(struct verdict *why, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    verdict_deny(why, 400, "build.dockerfile", "", "%s", text);
+    verdict_deny(why, 400, DOCKERFILE_RULE, "", "%s", text);
     return -EINVAL;
 }
 

@@ -19,6 +19,9 @@ struct dockerfile_line {
     struct str args; /* what stands behind the flags */
 };
 
+/* The rule of refusals that are an engine's own, in its words. */
+#define DOCKERFILE_RULE "build.dockerfile"
+
 struct dockerfile_lines {
     char escape;
     struct dockerfile_line *lines;

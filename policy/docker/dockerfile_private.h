@@ -47,8 +47,14 @@ struct dockerfile {
     size_t url_count;
 };
 
+/* Line NUMBER is refused: as by an engine's parser; as by an engine that
+ * builds; or because nobody could tell what an engine would make of it. */
 int dockerfile_refuse(struct verdict *why, size_t number, const char *format,
                       ...) __attribute__((format(printf, 3, 4)));
+int dockerfile_fail(struct verdict *why, size_t number, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int dockerfile_doubt(struct verdict *why, size_t number, const char *format,
+                     ...) __attribute__((format(printf, 3, 4)));
 
 /* There are more than LIMIT_DOCKERFILE_VARS. */
 int dockerfile_refuse_variables(struct verdict *why, size_t number);

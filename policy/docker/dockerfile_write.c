@@ -132,7 +132,7 @@ static int put_all(const struct dockerfile *df, struct strbuf *out,
 
         r = put_instruction(df, i, &text);
         if (r)
-            return dockerfile_refuse(
+            return dockerfile_doubt(
                 why, line->number,
                 "this instruction cannot be written anew with the image's ID "
                 "in it: it is too long, or a flag has a quote, a blank or an "
@@ -140,7 +140,7 @@ static int put_all(const struct dockerfile *df, struct strbuf *out,
         r = dockerfile_line_put(out, &at, line->number, strbuf_str(&text));
     }
     if (r)
-        verdict_deny(why, 413, "build.dockerfile", "",
+        verdict_deny(why, 413, "build.doubt", "",
                      "the Dockerfile, written anew, is too long");
     return r;
 }
@@ -157,7 +157,7 @@ int dockerfile_put(const struct dockerfile *df, struct strbuf *out,
                                   str_from_index(strbuf_str(out), start),
                                   LIMIT_DOCKERFILE_WRITTEN, why);
         if (r == 0 && !is_same(df, &written)) {
-            verdict_deny(why, 400, "build.dockerfile", "",
+            verdict_deny(why, 400, "build.doubt", "",
                          "the Dockerfile cannot be written anew without doubt "
                          "about how it is read; look at its continuation "
                          "lines");

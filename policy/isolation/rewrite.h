@@ -27,6 +27,7 @@
  * about whose its objects are.
  */
 
+#include "policy/config/rules.h"
 #include "policy/docker/lookup.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/route.h"
@@ -57,6 +58,8 @@ enum rewrite_step {
                             rw->answer (or nothing, when that is NULL) */
 };
 
+struct dockerfile;
+
 struct rewrite {
     struct rewrite_context context;
     struct route_match *match;
@@ -86,6 +89,9 @@ struct rewrite {
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
 
+    const struct dockerfile *dockerfile; /* of a classic build: as written; not
+                                            this one's to free */
+
     /* what follows from the engine's answer, and runs in passes, too */
     void (*follows)(struct rewrite *rw);
     bool failed;       /* the reply is an error */
@@ -110,8 +116,9 @@ struct rewrite {
         bool failed;
     } push;
     struct {
-        struct str last; /* ID of the last step's image, in this stage */
-        bool is_from;    /* the step that runs is a FROM */
+        uint64_t steps, total; /* how far the builder has told */
+        struct str last;       /* ID of the last step's image, in this stage */
+        bool is_from;          /* the step that runs is a FROM */
     } build;
     struct {
         json_t *own;         /* own tags: {full name: ID} */
@@ -157,6 +164,20 @@ enum rewrite_step rewrite_follow(struct rewrite *rw);
 /* Has it borrowed what rewrite_finish gives back, so that this has to be called
  * also when the reply will not come to its end? */
 bool rewrite_owes(const struct rewrite *rw);
+
+/*
+ * The Dockerfile of a classic build has come behind the request: look its
+ * images up, pull what is not there, judge them, and have each sent by its ID.
+ * As with rewrite_next: REWRITE_ASK until all questions are answered,
+ * REWRITE_REFUSED, or REWRITE_DONE with all images of DF resolved and checked.
+ */
+struct build_images {
+    const struct rules *rules; /* NULL: all are allowed */
+    bool pull;                 /* all, also those that are there */
+    struct str platform;       /* of the build, or empty */
+};
+enum rewrite_step rewrite_dockerfile(struct rewrite *rw, struct dockerfile *df,
+                                     const struct build_images *how);
 
 /* ---- replies ---- */
 

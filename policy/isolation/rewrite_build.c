@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "policy/base/json_strict.h"
+#include "policy/docker/dockerfile.h"
 
 /*
  * A build of the classic builder. Its tags become own tags. What it leaves
@@ -174,14 +175,30 @@ static struct str made_by_step(struct str text)
     return text.len == 12 && image_ref_is_id(text) ? text : S("");
 }
 
-/* "Step 3/4 : FROM ..." */
-static bool is_step(struct str text, struct str *instruction)
-{
-    struct str word, rest;
+/* "Step 3/4 : FROM alpine" */
+struct step {
+    uint64_t number, total;
+    struct str instruction;
+};
 
-    return str_has_prefix(text, S("Step ")) &&
-           str_cut(text, ':', &word, &rest) &&
-           (*instruction = str_trim(rest)).len > 0;
+static bool step_parse(struct str text, struct step *step)
+{
+    struct str word, number, total;
+
+    if (!str_cut(text, ' ', &word, &text) || !str_eq(word, S("Step")) ||
+        !str_cut(text, '/', &number, &text) ||
+        !str_cut(text, ' ', &total, &text) || !str_has_prefix(text, S(": ")) ||
+        str_to_u64(number, &step->number) || str_to_u64(total, &step->total))
+        return false;
+    step->instruction = str_from_index(text, 2);
+    return true;
+}
+
+/* Is it the builder that says so, and not a program that a step runs? */
+static bool is_next(const struct rewrite *rw, const struct step *step)
+{
+    return step->number == rw->build.steps + 1 &&
+           (rw->build.steps == 0 || step->total == rw->build.total);
 }
 
 static void note_stage(struct rewrite *rw)
@@ -196,19 +213,40 @@ static void note_stage(struct rewrite *rw)
     rw->build.last = S("");
 }
 
+/* A step begins: of a Dockerfile that was written anew, as its client wrote it.
+ */
+static void begin_step(struct rewrite *rw, const struct step *step,
+                       json_t *line)
+{
+    struct str written =
+        rw->dockerfile ? dockerfile_step(rw->dockerfile, step->number) : S("");
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+
+    rw->build.steps = step->number;
+    rw->build.total = step->total;
+    rw->build.is_from =
+        str_eq_nocase(str_head(step->instruction, 5), S("FROM "));
+    if (rw->build.is_from)
+        note_stage(rw);
+    if (written.len == 0)
+        return;
+    strbuf_addf(&out, "Step %llu/%llu : %.*s", (unsigned long long)step->number,
+                (unsigned long long)step->total, STR_FMT(written));
+    json_object_set_new(line, "stream", json_of_str(strbuf_str(&out)));
+}
+
 void image_build_line(struct rewrite *rw, json_t *line)
 {
     struct str text = str_of_json(json_object_get(line, "stream"));
     struct str id =
         str_of_json(json_object_get(json_object_get(line, "aux"), "ID"));
-    struct str instruction, tagged = S("Successfully tagged ");
+    struct str tagged = S("Successfully tagged ");
+    struct step step;
 
     if (image_ref_is_full_id(id))
         rw->made = rewrite_keep(rw, id);
-    if (is_step(text, &instruction)) {
-        rw->build.is_from = str_eq_nocase(str_head(instruction, 5), S("FROM "));
-        if (rw->build.is_from)
-            note_stage(rw);
+    if (step_parse(text, &step) && is_next(rw, &step)) {
+        begin_step(rw, &step, line);
     } else if (made_by_step(text).len && !rw->build.is_from) {
         /* what a FROM names is not the build's */
         rw->build.last = rewrite_keep(rw, made_by_step(text));

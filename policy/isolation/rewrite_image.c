@@ -335,7 +335,7 @@ static struct str pulled(struct rewrite *rw, const struct image_ref *ref)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
-static struct str own_digest(struct rewrite *rw, const struct image_ref *ref)
+struct str image_own_digest(struct rewrite *rw, const struct image_ref *ref)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
 
@@ -369,7 +369,7 @@ static void finish_pull(struct rewrite *rw)
     if (rw->pull.failed || image_ref_parse(rw->pull.name, &ref))
         return;
     if (ref.digest.len) {
-        image_give_name(rw, rw->pull.name, own_digest(rw, &ref));
+        image_give_name(rw, rw->pull.name, image_own_digest(rw, &ref));
     } else if (ref.tag.len == 0) {
         keep_all_tags(rw, &ref);
     } else {

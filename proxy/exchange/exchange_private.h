@@ -23,6 +23,7 @@ enum request_state {
     RQ_ASK,     /* the engine is asked for what the verdict depends on */
     RQ_READY,   /* allowed; waits for a stream to the engine */
     RQ_STREAM,  /* its body goes through */
+    RQ_TAIL,    /* the client's is over; what follows it is asked for */
     RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */
     RQ_DONE,    /* sent */
     RQ_HIJACK,  /* raw bytes go through */
@@ -160,8 +161,8 @@ static inline bool exchange_waits(const struct exchange *ex)
 static inline bool exchange_asks(const struct exchange *ex)
 {
     return (ex->request_state == RQ_ASK && !ex->rq.waits) ||
-           ex->reply_state == RP_ASK || ex->reply_state == RP_LINE ||
-           ex->reply_state == RP_FINISH ||
+           ex->request_state == RQ_TAIL || ex->reply_state == RP_ASK ||
+           ex->reply_state == RP_LINE || ex->reply_state == RP_FINISH ||
            (ex->tunnel && tunnel_judge_asks(ex->build));
 }
 
@@ -221,6 +222,8 @@ bool exchange_upload_holds(const struct exchange *ex);
 void exchange_upload_goes_on(struct exchange *ex);
 /* It has waited for its turn too long. */
 void exchange_turn_is_late(struct exchange *ex);
+/* What was asked for in RQ_TAIL is answered, or there is more to ask. */
+void exchange_upload_answered(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,

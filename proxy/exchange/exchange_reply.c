@@ -200,7 +200,7 @@ static void on_reply_end(struct exchange *ex)
 /* Does the reply half take bytes in this state, if there is room? */
 static bool wants_engine(const struct exchange *ex)
 {
-    return ex->stream_open &&
+    return ex->stream_open && ex->request_state != RQ_TAIL &&
            (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
             ex->reply_state == RP_HIJACK);
 }

@@ -253,6 +253,8 @@ void exchange_answered(struct exchange *ex, size_t index, int status,
     request_answered(&ex->rq, ex->policy, index, status, json_incref(reply));
     if (ex->request_state == RQ_ASK)
         settle(ex);
+    else if (ex->request_state == RQ_TAIL)
+        exchange_upload_answered(ex);
     else if (!request_asks(&ex->rq) && ex->reply_state == RP_FINISH)
         exchange_reply_ends(ex);
     else if (!request_asks(&ex->rq) && ex->reply_state == RP_LINE)
@@ -378,6 +380,7 @@ static void on_request_data(struct exchange *ex, struct str data)
     case RQ_HEAD:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:
@@ -406,6 +409,7 @@ static void on_request_end(struct exchange *ex)
     case RQ_HEAD:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:
@@ -432,6 +436,7 @@ static bool wants_client(const struct exchange *ex)
         return ex->reply_state == RP_DONE;
     case RQ_ASK:
     case RQ_READY:
+    case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:
@@ -456,6 +461,7 @@ static size_t room_for_client(const struct exchange *ex)
     case RQ_DRAIN:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:
@@ -567,6 +573,7 @@ void exchange_client_eof(struct exchange *ex)
         break;
     case RQ_ASK: /* a client may close its half and await the reply */
     case RQ_READY:
+    case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
     case RQ_SHUT:

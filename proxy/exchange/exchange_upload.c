@@ -1,4 +1,6 @@
+#include "policy/docker/dockerfile_line.h"
 #include "proxy/exchange/exchange_private.h"
+#include "proxy/exchange/request_build.h"
 
 /* ---- the body of a request, on its way through ---- */
 
@@ -6,7 +8,7 @@ void exchange_upload_begin(struct exchange *ex)
 {
     exchange_enter(ex, RQ_STREAM);
     if (ex->rq.match.route->body == BODY_TAR)
-        ex->upload = upload_new(NULL);
+        ex->upload = upload_new(request_build_filter(&ex->rq));
     exchange_put_continue(ex);
 }
 
@@ -28,10 +30,25 @@ static void put_part(struct exchange *ex, struct str part)
         must(strbuf_add(out, part));
 }
 
+/* A build, whose body is judged behind its head, may not go on. */
+static void refuse_build(struct exchange *ex, const struct verdict *why)
+{
+    if (why != &ex->rq.verdict)
+        ex->rq.verdict = *why;
+    if (str_eq(str_from(why->rule), S(DOCKERFILE_RULE)))
+        ex->rq.engine_words = true;
+    exchange_answer(ex, why->status, ex->rq.verdict.reason, why->status == 503,
+                    AUDIT_CLOSE_DENIED);
+}
+
 static void refuse_upload(struct exchange *ex)
 {
     const struct verdict *why = upload_why(ex->upload);
 
+    if (ex->rq.build) {
+        refuse_build(ex, why);
+        return;
+    }
     exchange_request_fails(ex, why->status, why->reason, AUDIT_CLOSE_MALFORMED);
 }
 
@@ -50,6 +67,30 @@ void exchange_upload(struct exchange *ex, struct str data)
     }
 }
 
+/* What follows a build's context: the engine has been asked for it. */
+static void put_tail(struct exchange *ex)
+{
+    AUTO(strbuf_fini) struct strbuf tail = STRBUF(UPLOAD_MAX(LIMIT_OUT));
+
+    if (!request_build_finish(&ex->rq, &tail)) {
+        refuse_build(ex, &ex->rq.verdict);
+        return;
+    }
+    put_part(ex, strbuf_str(&tail));
+    must(http_put_last_chunk(&ex->out[ENGINE].bytes));
+    exchange_enter(ex, RQ_DONE);
+}
+
+void exchange_upload_answered(struct exchange *ex)
+{
+    if (request_asks(&ex->rq))
+        return;
+    if (ex->rq.verdict.kind == VERDICT_ALLOW)
+        put_tail(ex);
+    else
+        refuse_build(ex, &ex->rq.verdict);
+}
+
 void exchange_upload_end(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(UPLOAD_MAX(LIMIT_OUT));
@@ -59,6 +100,12 @@ void exchange_upload_end(struct exchange *ex)
         return;
     }
     put_part(ex, strbuf_str(&part));
+    if (ex->rq.build) {
+        exchange_enter(ex, RQ_TAIL);
+        request_body_over(&ex->rq, ex->policy);
+        exchange_upload_answered(ex);
+        return;
+    }
     if (request_chunks(&ex->rq, ex->head))
         must(http_put_last_chunk(&ex->out[ENGINE].bytes));
     exchange_enter(ex, RQ_DONE);

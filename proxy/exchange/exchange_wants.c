@@ -24,6 +24,7 @@ static enum exchange_timer timer_of(const struct exchange *ex)
         return ex->pauses ? TIMER_PAUSE : TIMER_LINK;
     case RQ_DRAIN:
         return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
+    case RQ_TAIL: /* pulling an image takes its time */
     case RQ_HELD:
     case RQ_DONE:
     case RQ_HIJACK:
@@ -62,7 +63,8 @@ static uint64_t timer_turn_of(const struct exchange *ex,
 static bool awaits_engine(const struct exchange *ex)
 {
     return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
-           ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT;
+           ex->request_state == RQ_TAIL || ex->request_state == RQ_DONE ||
+           ex->request_state == RQ_SHUT;
 }
 
 struct exchange_wish exchange_wish(const struct exchange *ex)

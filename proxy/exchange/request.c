@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "policy/base/json_write.h"
+#include "proxy/exchange/request_build.h"
 
 void request_init(struct request *rq)
 {
@@ -28,6 +29,7 @@ void request_fini(struct request *rq)
     if (rq->rewriting)
         rewrite_fini(&rq->rewrite);
     rewrite_fini(&rq->looking);
+    rq->build = request_build_free(rq->build);
     json_decref(rq->answer);
     judgement_fini(&rq->judgement);
     lookups_fini(&rq->lookups);

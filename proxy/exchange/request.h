@@ -38,6 +38,7 @@ enum request_phase {
     PHASE_COMPARING, /* an update is held against what it updates */
     PHASE_SHARING,   /* what the namespace takes already is counted */
     PHASE_DECIDED,   /* there is a verdict */
+    PHASE_BUILDING,  /* the images that a Dockerfile names */
     PHASE_AFTER,     /* what follows from the engine's answer is asked */
     PHASE_FINISH,    /* and from its end */
 };
@@ -66,7 +67,8 @@ struct request {
     struct lookups parked;  /* in PHASE_SHARING: those that come after it */
     struct rewrite looking; /* for images that judging hangs on */
     struct rewrite rewrite;
-    bool rewriting; /* REWRITE is in use */
+    struct request_build *build; /* of a classic build; else NULL */
+    bool rewriting;              /* REWRITE is in use */
     struct request_world world;
     struct request_share share;
     bool waits;        /* for its turn */
@@ -136,6 +138,12 @@ void request_turn_is_late(struct request *rq, const struct policy *policy);
 
 /* The request is over, and END is what came of it: its place is free again. */
 void request_leave(struct request *rq, enum ticket_end end);
+/*
+ * A body that rq->build looks into is over, and its filter has had its end:
+ * request_asks, or else the verdict is a refusal, or all is there that
+ * request_build_finish wants.
+ */
+void request_body_over(struct request *rq, const struct policy *policy);
 
 /* The engine has answered the request with STATUS: is there more to ask? */
 bool request_after(struct request *rq, int status);

@@ -6,7 +6,9 @@
 #include "policy/base/json_size.h"
 #include "policy/base/json_strict.h"
 #include "policy/base/json_write.h"
+#include "policy/docker/dockerfile.h"
 #include "policy/docker/namespace.h"
+#include "proxy/exchange/request_build.h"
 
 /* The body as a tree, of which a new one is written. */
 static bool read_body(struct request *rq)
@@ -249,12 +251,12 @@ static bool settle_judgement(struct request *rq, const struct policy *policy)
 
 /* ---- the phases ---- */
 
-static void write_it(struct request *rq)
+static void write_it(struct request *rq, const struct policy *policy)
 {
     decide(rq);
     if (rq->tree && request_operation(rq) == OP_CONTAINER_CREATE)
         request_share_label(&rq->share, rq->tree);
-    if (!rq->tree || write_body(rq))
+    if ((!rq->tree || write_body(rq)) && request_build_begin(rq, policy))
         write_target(rq);
 }
 
@@ -298,14 +300,14 @@ static void unpark(struct request *rq)
 }
 
 /* It has its share: on with what it was about to do. */
-static void go_on_with_share(struct request *rq)
+static void go_on_with_share(struct request *rq, const struct policy *policy)
 {
     unpark(rq);
     rq->has_changed = lookups_change(&rq->lookups);
     if (lookups_are_pending(&rq->lookups))
         rq->phase = PHASE_REWRITING;
     else
-        write_it(rq);
+        write_it(rq, policy);
 }
 
 static void refuse_share(struct request *rq, const struct verdict *why)
@@ -362,7 +364,7 @@ static void take_share_step(struct request *rq, const struct policy *policy,
     case SHARE_DONE:
         break;
     }
-    go_on_with_share(rq);
+    go_on_with_share(rq, policy);
 }
 
 /* Before anything is made for the request, and before it is sent. */
@@ -469,7 +471,7 @@ static void take_step(struct request *rq, const struct policy *policy,
     }
     if (!has_comparison(rq)) {
         if (rq->share.begun)
-            write_it(rq);
+            write_it(rq, policy);
         else
             take_share(rq, policy);
         return;
@@ -506,6 +508,40 @@ static void go_on_judging(struct request *rq, const struct policy *policy)
               rq->rewriting ? rewrite_next(&rq->rewrite) : REWRITE_DONE);
 }
 
+/* Some refusals are an engine's, too. */
+static void decide_build(struct request *rq)
+{
+    struct str rule = str_from(rq->verdict.rule);
+
+    rq->engine_words =
+        str_eq(rule, S(DOCKERFILE_RULE)) || str_eq(rule, S("namespace"));
+    decide(rq);
+}
+
+static void go_on_building(struct request *rq, const struct policy *policy)
+{
+    switch (request_build_step(rq, policy)) {
+    case REWRITE_ASK:
+        return;
+    case REWRITE_REFUSED:
+        rq->verdict = rq->rewrite.verdict;
+        break;
+    case REWRITE_DONE:
+    case REWRITE_ANSWER:
+        break;
+    }
+    decide_build(rq);
+}
+
+void request_body_over(struct request *rq, const struct policy *policy)
+{
+    rq->phase = PHASE_BUILDING;
+    if (request_build_read(rq))
+        go_on_building(rq, policy);
+    else
+        decide_build(rq);
+}
+
 static void go_on(struct request *rq, const struct policy *policy)
 {
     switch (rq->phase) {
@@ -520,6 +556,9 @@ static void go_on(struct request *rq, const struct policy *policy)
         break;
     case PHASE_SHARING:
         take_counts(rq, policy);
+        break;
+    case PHASE_BUILDING:
+        go_on_building(rq, policy);
         break;
     case PHASE_AFTER: /* what is done by now is not rewritten once more */
     case PHASE_FINISH:

@@ -7,6 +7,7 @@ Sends the twins of the corpus, and the attacks that go through without what
 made them one, through a running berth to an engine that writes down what it
 gets, and answers berth's own questions as explain has assumed.
 """
+import io
 import json
 import os
 import re
@@ -14,16 +15,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import attack_requests  # noqa: E402
 
 PATIENCE = 30
+DOCKERFILE = b"FROM scratch\n"
 
 
 def reply(status, body):
@@ -89,6 +93,27 @@ def explained(berth, policy, data):
     return json.loads(p.stdout)
 
 
+def with_context(data):
+    """DATA, if it is a classic build, with a context that can be built: what
+    has none ends before the engine has got all of it."""
+    head, _, _ = data.partition(b"\r\n\r\n")
+    line = head.split(b"\r\n")[0]
+    if not re.match(rb"POST (/v[0-9.]+)?/build[? ]", line) or \
+            b"version=2" in line:
+        return data
+    name = re.search(rb"[?&]dockerfile=([^& ]*)", line)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        member = tarfile.TarInfo(
+            unquote(name[1].decode()) if name else "Dockerfile")
+        member.size = len(DOCKERFILE)
+        tar.addfile(member, io.BytesIO(DOCKERFILE))
+    lines = [x for x in head.split(b"\r\n") if not re.match(
+        rb"(?i)(content-length|content-encoding|transfer-encoding):", x)]
+    lines.append(b"Content-Length: %d" % len(out.getvalue()))
+    return b"\r\n".join(lines) + b"\r\n\r\n" + out.getvalue()
+
+
 def samples():
     """Requests that reach the engine alone, as they are."""
     seen = set()
@@ -98,7 +123,7 @@ def samples():
             if case.get("reaches") and "rule" not in case:
                 which.append(case["attack"])
             for request in which:
-                data = attack_requests.compose(request)
+                data = with_context(attack_requests.compose(request))
                 one = len(re.findall(rb"HTTP/1\.[01]\r\n", data)) == 1
                 plain = b"Upgrade" not in data or b"h2c" in data
                 if "policy" not in case and one and plain and \
