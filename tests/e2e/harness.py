@@ -35,6 +35,9 @@ MORE_PATIENCE = 600  # the same, for big contents and whole scenarios
 BIG = int(os.environ.get("BERTH_E2E_MIB", "64")) << 20
 STAND_IN = os.environ.get("BERTH_STAND_IN", "")
 BED_IMAGES = {"busybox:latest", "alpine:3.17", "alpine:latest"}
+# beds, for a Scenario's `engines`
+OLDER = ("20.10", "26.1")
+NEXT = ("next", "next-graph")
 # for scenarios that choose addresses, which no preset allows
 ADDRESSES = {"network": {"subnets": ["10.99.0.0/16"],
                          "static_addresses": True}}
@@ -312,17 +315,21 @@ class Scenario(unittest.TestCase):
     """A berth for the class, an empty engine and a directory for each test.
 
     `cli` is the docker client that docker() runs; `extra` goes into every
-    client's environment; `policy` changes the berth's policy.
+    client's environment; `policy` changes the berth's policy. `engines` names
+    the only beds that it is for.
     """
 
     cli = "docker-26.1"
     extra = {}
     policy = {}
+    engines = ()
 
     @classmethod
     def setUpClass(cls):
         cls.bed = Bed(os.environ["BERTH_E2E_BED"])
         cls.bed_env = cls.bed.env
+        if cls.engines and cls.bed_env["BED_ENGINE"] not in cls.engines:
+            raise unittest.SkipTest("it is for other engines")
         cls.engine = cls.bed_env["BED_ENGINE_VERSION"]
         cls.berth = Berth(cls.bed, **cls.policy)
 

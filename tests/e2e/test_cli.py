@@ -4,8 +4,8 @@ import select
 import signal
 import tarfile
 
-from harness import (ADDRESSES, BIG, Scenario, noise, noise_file, sha256,
-                     wait_for)
+from harness import (ADDRESSES, BIG, NEXT, OLDER, Scenario, noise, noise_file,
+                     sha256, wait_for)
 
 
 class Containers:
@@ -74,7 +74,8 @@ class Containers:
         self.docker("exec", "-d", "box", "touch", "/tmp/done")
         wait_for("exec -d", lambda: run(
             "exec", "box", "test", "-e", "/tmp/done").rc == 0)
-        self.assertEqual(run("exec", "box", "no-such-program").rc, 126)
+        self.assertEqual(run("exec", "box", "no-such-program").rc,
+                         126 if self.engine in ("20.10", "26.1") else 127)
 
     def test_exec_on_a_terminal(self):
         self.docker("run", "-d", "--name", "box", "busybox", "sleep", "999")
@@ -273,7 +274,9 @@ class Containers:
         self.assertIn(self.engine, got["Server"]["Version"])
         self.docker("create", "--name", "box", "busybox")
         got = json.loads(self.docker("info", "--format", "{{json .}}"))
-        self.assertEqual((got["Containers"], got["Driver"]), (1, "overlay2"))
+        driver = {"graph": "overlay2", "containerd": "overlayfs"}
+        self.assertEqual((got["Containers"], got["Driver"]),
+                         (1, driver[self.bed_env["BED_STORE"]]))
         self.assertIn("busybox", self.docker("system", "df", "-v"))
 
     def state(self, name):
@@ -405,23 +408,44 @@ def ready(p):
 
 class Containers2010(Containers, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class Containers261(Containers, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
+
+
+class ContainersNext(Containers, Scenario):
+    cli = "docker-next"
+    engines = NEXT
 
 
 class Networks2010(Networks, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class Networks261(Networks, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
+
+
+class NetworksNext(Networks, Scenario):
+    cli = "docker-next"
+    engines = NEXT
 
 
 class Volumes2010(Volumes, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class Volumes261(Volumes, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
+
+
+class VolumesNext(Volumes, Scenario):
+    cli = "docker-next"
+    engines = NEXT

@@ -1,7 +1,7 @@
 """Docker Compose, in both generations: a small application's whole life."""
 import json
 
-from harness import Scenario
+from harness import NEXT, OLDER, Scenario
 
 FILE = """\
 version: "3.8"
@@ -122,6 +122,7 @@ class Compose:
 class Compose129(Compose, Scenario):
     compose = ["docker-compose-1.29"]
     cli = "docker-20.10"
+    engines = OLDER
 
     def test_up_again_changes_only_what_changed(self):
         if self.engine != "20.10":
@@ -131,6 +132,7 @@ class Compose129(Compose, Scenario):
 
 class Compose226(Compose, Scenario):
     compose = ["docker-26.1", "compose"]
+    engines = OLDER
 
     def test_the_classic_builder_serves_too(self):
         self.run_compose("build", DOCKER_BUILDKIT="0")
@@ -145,3 +147,9 @@ class Compose226(Compose, Scenario):
                          [("db", "healthy")])
         self.assertEqual(json.loads(self.run_compose(
             "ls", "--format", "json"))[0]["Name"], "app")
+
+
+class ComposeNext(Compose226):
+    compose = ["docker-next", "compose"]
+    cli = "docker-next"
+    engines = NEXT

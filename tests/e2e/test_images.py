@@ -2,7 +2,7 @@
 import json
 import tarfile
 
-from harness import BIG, Scenario, noise_file, sha256
+from harness import BIG, NEXT, OLDER, Scenario, noise_file, sha256
 
 FIVE = 5 << 20
 
@@ -78,7 +78,7 @@ class Images:
         name = self.bed_env["BED_REGISTRY"] + "/acme/nothing:v1"
         r = self.docker_result("pull", name)
         self.assertEqual(r.rc, 1)
-        self.assertIn(b"manifest unknown", r.err)
+        self.assertRegex(r.err, b"manifest unknown|nothing:v1: not found")
 
     def test_image_filters_and_prune(self):
         self.build("acme/a:v1", "FROM busybox\nLABEL k=a\n")
@@ -211,26 +211,42 @@ class BuildKitBuilds(Builds):
 
 class Images2010(Images, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class Images261(Images, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
+
+
+class ImagesNext(Images, Scenario):
+    cli = "docker-next"
+    engines = NEXT
 
 
 class ClassicBuilds2010(ClassicBuilds, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class ClassicBuilds261(ClassicBuilds, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
+
+
+class ClassicBuildsNext(ClassicBuilds, Scenario):
+    cli = "docker-next"
+    engines = NEXT
 
 
 class BuildKitBuilds2010(BuildKitBuilds, Scenario):
     cli = "docker-20.10"
+    engines = OLDER
 
 
 class BuildxBuilds(BuildKitBuilds, Scenario):
     cli = "docker-26.1"
+    engines = OLDER
     command = ["buildx", "build", "--progress", "plain"]
 
     def test_buildx_looks_about(self):
@@ -243,3 +259,8 @@ class BuildxBuilds(BuildKitBuilds, Scenario):
         self.build("--push", "-t", name, ".")
         self.docker("rmi", "-f", name)
         self.assertEqual(self.docker("run", "--rm", name), "pushed")
+
+
+class BuildxBuildsNext(BuildxBuilds):
+    cli = "docker-next"
+    engines = NEXT

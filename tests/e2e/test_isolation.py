@@ -108,11 +108,14 @@ class Isolation(TwoRunners):
 
     def check_silent(self, asked, reply):
         """REPLY has no word of the neighbour's but what was ASKED."""
+        text = reply.text
+        if "\0" in text:  # an archive: a compressed layer may hold any word
+            text = "\n".join(re.findall(r"[ -~]{8,}", text))
         for secret in self.secrets:
-            at = reply.text.find(secret)
+            at = text.find(secret)
             if at >= 0 and secret not in asked:
                 self.note(f"{asked}: shows {secret}: "
-                          f"{reply.text[max(0, at - 200):at + 80]!r}")
+                          f"{text[max(0, at - 200):at + 80]!r}")
                 return
 
     def check_alike(self, asked, ref, ask):
