@@ -60,6 +60,17 @@ static void deny_unsaid(enum operation operation, struct verdict *verdict)
             operation_access_name(operation_access(operation)));
 }
 
+/* In a namespace, BuildKit's tunnels are judged: who may build may open them.
+ */
+static bool is_judged_tunnel_of_builds(const struct policy *policy,
+                                       enum operation operation)
+{
+    return policy->isolation == POLICY_NAMESPACE &&
+           operation_is_opaque(operation) &&
+           find_word(&policy->operations.deny, OP_IMAGE_BUILD) == NULL &&
+           find_word(&policy->operations.allow, OP_IMAGE_BUILD) != NULL;
+}
+
 void policy_operation(const struct policy *policy, enum operation operation,
                       struct verdict *verdict)
 {
@@ -80,7 +91,8 @@ void policy_operation(const struct policy *policy, enum operation operation,
                      "%s is denied by the policy (operations.deny); to allow "
                      "it, remove \"%s\" from operations.deny",
                      operation_name(operation), word);
-    else if (find_word(&policy->operations.allow, operation) != NULL)
+    else if (find_word(&policy->operations.allow, operation) != NULL ||
+             is_judged_tunnel_of_builds(policy, operation))
         verdict_allow(verdict, "operations.allow");
     else
         deny_unsaid(operation, verdict);
@@ -133,12 +145,14 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
         enum operation operation = (enum operation)i;
 
         if (operation_is_opaque(operation) &&
+            policy->isolation == POLICY_NO_ISOLATION &&
             find_word(&policy->operations.deny, operation) == NULL &&
             find_word(&policy->operations.allow, operation) != NULL)
             r = strbuf_addf(
                 out,
                 "operations.allow: \"%s\" opens a tunnel of BuildKit that "
-                "cannot be judged yet: what a build asks for inside it "
+                "is not judged without a namespace: what a build asks for "
+                "inside it "
                 "(entitlements, host network, image names) is not checked\n",
                 operation_name(operation));
     }

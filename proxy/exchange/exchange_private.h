@@ -243,6 +243,8 @@ void exchange_put_body(struct exchange *ex, struct str data);
 /* exchange_build.c: tunnels of BuildKit that are seen through */
 /* A request is about to be judged. False: it is not to be, see the verdict. */
 bool exchange_build_prepare(struct exchange *ex);
+/* Are old clients, who go by what a ping says, to use the classic builder? */
+bool exchange_build_is_classic(const struct exchange *ex);
 /* The engine has switched protocols. */
 void exchange_build_start(struct exchange *ex);
 void exchange_build_fini(struct exchange *ex);

@@ -68,9 +68,28 @@ static enum reply_framing framing_of(const struct exchange *ex,
     return framing;
 }
 
-static void pass_head(struct exchange *ex)
+/* The engine's head as the client gets it; CHANGED is room for another one. */
+static const struct http_head *head_to_pass(const struct exchange *ex,
+                                            struct http_head *changed)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    enum operation operation = request_operation(&ex->rq);
+
+    if ((operation != OP_SYSTEM_PING && operation != OP_SYSTEM_PING_HEAD) ||
+        !exchange_build_is_classic(ex))
+        return reply;
+    *changed = *reply;
+    for (size_t i = 0; i < changed->header_count; i++) {
+        if (str_eq_nocase(changed->headers[i].name, S("Builder-Version")))
+            changed->headers[i].value = S("1");
+    }
+    return changed;
+}
+
+static void pass_head(struct exchange *ex)
+{
+    struct http_head changed;
+    const struct http_head *reply = head_to_pass(ex, &changed);
     bool hijack = opens_hijack(ex, reply);
 
     /* an error before the body has come: nobody wants the rest of it */

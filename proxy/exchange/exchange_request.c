@@ -44,6 +44,7 @@ static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
     ex->keep = ex->head->keep_alive && !ex->stopping;
     ex->status = 200;
     reply_put_ping(&ex->out[CLIENT].bytes, ex->head, engine,
+                   exchange_build_is_classic(ex),
                    ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_enter_reply(ex, RP_DONE);
     exchange_finish(ex, AUDIT_CLOSE_LOCAL);

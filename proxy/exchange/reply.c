@@ -172,13 +172,19 @@ void reply_put_json(struct strbuf *out, const struct http_head *request,
 }
 
 void reply_put_ping(struct strbuf *out, const struct http_head *request,
-                    const struct engine_facts *facts,
+                    const struct engine_facts *facts, bool classic,
                     enum reply_connection connection)
 {
+    struct str lines = strbuf_str(&facts->headers), line;
     bool head = request->method == METHOD_HEAD;
 
     must(http_put_status_line(out, 200, S("OK")));
-    must(strbuf_add(out, strbuf_str(&facts->headers)));
+    while (str_cut(lines, '\n', &line, &lines)) {
+        if (classic && str_has_prefix(line, S("Builder-Version:")))
+            line = S("Builder-Version: 1\r");
+        must(strbuf_add(out, line));
+        must(strbuf_add_char(out, '\n'));
+    }
     must(http_put_header(out, S("Content-Type"),
                          S("text/plain; charset=utf-8")));
     put_connection(out, request, connection);

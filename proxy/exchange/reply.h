@@ -39,9 +39,13 @@ void reply_put_message(struct strbuf *out, const struct http_head *request,
                        int status, const char *message, bool engine,
                        unsigned retry_after, enum reply_connection connection);
 
-/* The answer to GET or HEAD /_ping, from what is known of the engine. */
+/*
+ * The answer to GET or HEAD /_ping, from what is known of the engine. CLASSIC:
+ * a Builder-Version says "1", by which Docker 20.10 takes the classic builder
+ * unless it is told to use BuildKit (newer ones do not go by it).
+ */
 void reply_put_ping(struct strbuf *out, const struct http_head *request,
-                    const struct engine_facts *facts,
+                    const struct engine_facts *facts, bool classic,
                     enum reply_connection connection);
 
 /* How a reply's body is framed for the client. */

@@ -147,6 +147,19 @@ static size_t waiting_for(struct tunnel_judge *judge, const struct job *job,
     return count;
 }
 
+static bool has_job(const struct tunnel_judge *judge,
+                    const struct judged *judged)
+{
+    const struct job *job;
+
+    TAILQ_FOREACH(job, &judge->jobs, link)
+    {
+        if (job->judged == judged)
+            return true;
+    }
+    return false;
+}
+
 void tunnel_judge_answered(struct tunnel_judge *judge, int status,
                            const json_t *reply)
 {
@@ -186,8 +199,8 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
         break;
     case JOB_ANCHOR: /* what fails leaves a name too many, which is harmless */
     case JOB_UNTAG:
-        step = job->kind == JOB_UNTAG ? JUDGED_OVER : JUDGED_ENDS;
         job_free(judge, job);
+        step = count && has_job(judge, waited[0]) ? JUDGED_ENDS : JUDGED_OVER;
         break;
     }
     ask_next(judge);
@@ -217,27 +230,38 @@ bool tunnel_ask_before(struct judged *judged)
     return true;
 }
 
-bool tunnel_ask_after(struct judged *judged)
+/* POST /images/IMAGE/tag, with its own anchor. */
+static void add_anchor(struct judged *judged, struct str image)
 {
     struct tunnel_judge *judge = judged->judge;
-    struct build_after after = build_after(judged->build);
     AUTO(strbuf_fini) struct strbuf name = STRBUF(4 * KIB);
     AUTO(strbuf_fini) struct strbuf target = STRBUF(4 * KIB);
+    struct str repo, tag;
 
-    if (after.anchor.len == 0)
-        return false;
-    if (after.image.len &&
-        own_anchor_put(&name, judge->view.ns, after.image) == 0) {
-        struct str repo, tag;
+    if (own_anchor_put(&name, judge->view.ns, image) != 0)
+        return;
+    (void)str_cut(strbuf_str(&name), ':', &repo, &tag);
+    strbuf_addf(&target, "/images/%.*s/tag?repo=%.*s&tag=%.*s", STR_FMT(image),
+                STR_FMT(repo), STR_FMT(tag));
+    add_job(judge, JOB_ANCHOR, judged, xstr_dup(strbuf_str(&target)));
+}
 
-        (void)str_cut(strbuf_str(&name), ':', &repo, &tag);
-        strbuf_addf(&target, "/images/%.*s/tag?repo=%.*s&tag=%.*s",
-                    STR_FMT(after.image), STR_FMT(repo), STR_FMT(tag));
-        add_job(judge, JOB_ANCHOR, judged, xstr_dup(strbuf_str(&target)));
-        strbuf_clear(&target);
+bool tunnel_ask_after(struct judged *judged)
+{
+    struct build_after after = build_after(judged->build);
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(4 * KIB);
+
+    for (size_t i = 0; build_replaced(judged->build, i).len; i++)
+        add_anchor(judged, build_replaced(judged->build, i));
+    if (after.anchor.len) {
+        if (after.image.len)
+            add_anchor(judged, after.image);
+        strbuf_addf(&target, "/images/%.*s?noprune=1", STR_FMT(after.anchor));
+        add_job(judged->judge, JOB_UNTAG, judged,
+                xstr_dup(strbuf_str(&target)));
     }
-    strbuf_addf(&target, "/images/%.*s?noprune=1", STR_FMT(after.anchor));
-    add_job(judge, JOB_UNTAG, judged, xstr_dup(strbuf_str(&target)));
+    if (!has_job(judged->judge, judged))
+        return false;
     judged->step = JUDGED_ENDS;
     return true;
 }

@@ -134,6 +134,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->owned = own_ids_new(LIMIT_OWNED);
     frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
     frontend->ledger = ledger_new();
+    frontend->builds = tunnel_share_new();
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
         (activated != FRONTEND_INHERITS &&
          listener_new(runtime->base, &policy->listen, activated, on_client,
@@ -221,6 +222,7 @@ void frontend_free(struct frontend *frontend)
     own_ids_free(frontend->owned);
     claim_unref(frontend->claim);
     ledger_free(frontend->ledger);
+    tunnel_share_free(frontend->builds);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

@@ -10,6 +10,7 @@
 #include "policy/isolation/own_ids.h"
 #include "policy/judge/ledger.h"
 #include "policy/record/audit_budget.h"
+#include "proxy/exchange/tunnel_share.h"
 #include "proxy/metrics/counters.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
@@ -25,13 +26,14 @@ struct frontend {
     struct policy *policy;
     struct backend *backend;
     struct audit_sink *audit;
-    int64_t match_steps;        /* that name filters may still take */
-    uint64_t match_seen_us;     /* when they were last added to */
-    struct audit_budget budget; /* of records of what changes nothing */
-    struct event *summary;      /* when what is not on record is summed up */
-    struct claim *claim;        /* on its namespace, or NULL */
-    struct own_ids *owned;      /* what is known to be the namespace's */
-    struct ledger *ledger;      /* who takes how much of the engine */
+    int64_t match_steps;         /* that name filters may still take */
+    uint64_t match_seen_us;      /* when they were last added to */
+    struct audit_budget budget;  /* of records of what changes nothing */
+    struct event *summary;       /* when what is not on record is summed up */
+    struct claim *claim;         /* on its namespace, or NULL */
+    struct own_ids *owned;       /* what is known to be the namespace's */
+    struct ledger *ledger;       /* who takes how much of the engine */
+    struct tunnel_share *builds; /* what its builds have in common */
     struct listener *listener;
     struct counters counters;
     struct session *sessions; /* linked by the sessions themselves */

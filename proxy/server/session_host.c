@@ -56,6 +56,13 @@ static void host_turn(void *arg)
     session_wake(s);
 }
 
+static struct tunnel_share *host_builds(void *arg)
+{
+    struct session *s = arg;
+
+    return s->frontend->builds;
+}
+
 static uint64_t host_random(void *arg)
 {
     uint64_t number = 0;
@@ -129,6 +136,7 @@ void session_host_init(struct session *s, bool busy)
         .match_steps = host_match_steps,
         .ledger = host_ledger,
         .turn = host_turn,
+        .builds = host_builds,
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,

@@ -189,6 +189,11 @@ class BuildKitBuilds(Builds):
     extra = {"DOCKER_BUILDKIT": "1"}
     failure = 1
 
+    def setUp(self):
+        super().setUp()
+        if self.bed_env["BED_ENGINE"] == "20.10":
+            self.skipTest("BuildKit in a namespace needs Engine 25")
+
     def test_secrets_and_cache_mounts(self):
         (self.dir / "token").write_text("s3cret")
         (self.dir / "Dockerfile").write_text(
@@ -239,9 +244,24 @@ class ClassicBuildsNext(ClassicBuilds, Scenario):
     engines = NEXT
 
 
-class BuildKitBuilds2010(BuildKitBuilds, Scenario):
+class BuildKitOfOld(Scenario):
+    """Docker 20.10's own BuildKit is not for a namespace, and says so."""
     cli = "docker-20.10"
     engines = OLDER
+
+    def setUp(self):
+        super().setUp()
+        (self.dir / "Dockerfile").write_text("FROM busybox\nCMD echo made\n")
+
+    def test_it_takes_the_classic_builder(self):
+        self.assertIn("Step 1/2", self.docker("build", "-t", "acme/o:v1", "."))
+        self.assertEqual(self.docker("run", "--rm", "acme/o:v1"), "made")
+
+    def test_it_is_told_why_it_cannot_use_buildkit(self):
+        r = self.docker_result("build", "-t", "acme/o:v1", ".",
+                               DOCKER_BUILDKIT="1")
+        self.assertNotEqual(r.rc, 0)
+        self.assertEqual(self.docker("images", "-q", "acme/o"), "")
 
 
 class BuildxBuilds(BuildKitBuilds, Scenario):

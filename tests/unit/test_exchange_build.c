@@ -11,7 +11,7 @@
 
 #define POLICY                                                                 \
     "\"isolation\": \"namespace\", "                                           \
-    "\"operations\": {\"allow\": [\"build\", \"Grpc\", \"Session\"]}"
+    "\"operations\": {\"allow\": [\"build\"]}"
 #define HEAD " HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
 #define SWITCHES                                                               \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"              \
@@ -315,6 +315,26 @@ static void an_engine_that_is_too_old_is_named(void **state)
     assert_true(was_told(CLIENT, "HTTP/1.1 503"));
 }
 
+static void who_builds_the_old_way_is_led_to_the_classic_builder(void **state)
+{
+    (void)state;
+    driver_send(&driver, CLIENT,
+                S("POST /build?version=2&session=s1&buildid=b1&t=app"
+                  " HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n"));
+    assert_true(was_told(CLIENT, "HTTP/1.1 403"));
+    assert_true(was_told(CLIENT, "DOCKER_BUILDKIT=0"));
+
+    driver_reconnect(&driver);
+    driver.facts.known = false;
+    driver_send(&driver, CLIENT, S("GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n"));
+    assert_true(driver_open_stream(&driver));
+    driver_send(&driver, ENGINE,
+                S("HTTP/1.1 200 OK\r\nBuilder-Version: 2\r\nApi-Version: "
+                  "1.45\r\nContent-Length: 2\r\n\r\nOK"));
+    assert_true(was_told(CLIENT, "\r\nBuilder-Version: 1\r\n"));
+    assert_false(was_told(CLIENT, "Builder-Version: 2"));
+}
+
 static void the_end_of_either_side_is_the_others(void **state)
 {
     struct peer_stream *call;
@@ -383,6 +403,7 @@ int main(void)
         TEST(a_session_has_one_id),
         TEST(the_engine_calls_the_session),
         TEST(an_engine_that_is_too_old_is_named),
+        TEST(who_builds_the_old_way_is_led_to_the_classic_builder),
         TEST(the_end_of_either_side_is_the_others),
         TEST(a_lost_link_ends_calls_with_a_reason),
         TEST(without_a_namespace_bytes_pass),

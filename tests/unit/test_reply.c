@@ -283,7 +283,7 @@ static void the_facts_are_what_a_ping_said_of_the_engine(void **state)
     reply.status = 200;
     assert_true(engine_facts_learn(&facts, &reply));
     assert_true(facts.known);
-    reply_put_ping(&out, &request, &facts, REPLY_CLOSE);
+    reply_put_ping(&out, &request, &facts, false, REPLY_CLOSE);
     assert_string_equal(strbuf_cstr(&out),
                         "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\n"
                         "Swarm: inactive\r\n"
