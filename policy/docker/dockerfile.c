@@ -5,8 +5,9 @@
 #include <stdlib.h>
 
 /* Refuse line NUMBER by RULE. IN_TEXT, if not NULL, has it in front. */
-static int refuse_line(struct verdict *why, const char *rule, size_t number,
-                       const char *in_text, const char *format, va_list args)
+__attribute__((format(printf, 5, 0))) static int
+refuse_line(struct verdict *why, const char *rule, size_t number,
+            const char *in_text, const char *format, va_list args)
 {
     char text[LIMIT_REASON], where[32];
 

@@ -181,22 +181,25 @@ static struct str own_name(const json_t *container, struct str ns)
 static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
                      struct leftover *leftover)
 {
-    *leftover = (struct leftover){.made = time_at(row, "Created")};
+    const struct str id = text_at(row, "Id");
+    struct str name = text_at(row, "Name");
+
+    leftover->made = time_at(row, "Created");
+    leftover->ref = id;
     switch (kind) {
     case LEFTOVER_CONTAINER:
-        leftover->ref = text_at(row, "Id");
-        leftover->name = own_name(row, ns);
-        return leftover->ref.len && leftover->name.len;
+        name = own_name(row, ns);
+        leftover->name = name;
+        return id.len && name.len;
     case LEFTOVER_NETWORK:
-        leftover->ref = text_at(row, "Id");
-        leftover->name = text_at(row, "Name");
-        leftover->is_bridge =
-            str_eq(namespace_strip(ns, leftover->name), S(BRIDGE_NAME));
-        return leftover->ref.len && namespace_has(ns, leftover->name);
+        leftover->name = name;
+        leftover->is_bridge = str_eq(namespace_strip(ns, name), S(BRIDGE_NAME));
+        return id.len && namespace_has(ns, name);
     case LEFTOVER_VOLUME:
-        leftover->ref = leftover->name = text_at(row, "Name");
+        leftover->ref = name;
+        leftover->name = name;
         leftover->made = time_at(row, "CreatedAt");
-        return namespace_has(ns, leftover->name) || is_full_id(leftover->name);
+        return namespace_has(ns, name) || is_full_id(name);
     case LEFTOVER_IMAGE: /* tag by tag */
     case LEFTOVER_COUNT:
         break;
@@ -237,7 +240,7 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
     {
         struct str ns =
             text_at(json_object_get(row, "Labels"), LABEL_NAMESPACE);
-        struct leftover leftover = {0};
+        struct leftover leftover = {.ref = S(""), .name = S("")};
 
         if (kind == LEFTOVER_IMAGE)
             walk_tags(row, visit, arg);

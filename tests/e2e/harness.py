@@ -165,9 +165,10 @@ def answers(path):
 
 
 class Berth:
-    """A running berth with one listener; CHANGES go into its policy."""
+    """A running berth with one listener; CHANGES go into its policy, and
+    LIMITS into its namespace."""
 
-    def __init__(self, bed, namespace="t1", **changes):
+    def __init__(self, bed, namespace="t1", limits=None, **changes):
         self.dir = Path(tempfile.mkdtemp(prefix="berth-e2e."))
         self.socket = self.dir / "docker.sock"
         self.audit_path = self.dir / "audit.jsonl"
@@ -175,7 +176,8 @@ class Berth:
         self.policy = {
             "version": 1,
             "preset": "compose-tests",
-            "namespace": namespace,
+            "namespace": {"name": namespace, "limits": limits}
+                         if limits else namespace,
             "listen": {"path": str(self.socket), "mode": "0660"},
             "upstream": {
                 "url": env["BED_SSH_URL"],

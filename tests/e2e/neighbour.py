@@ -12,6 +12,8 @@ from tarball import tar_of
 
 MARK = "zzq"
 NAMESPACE = MARK + "b"
+OWN_TAGS = NAMESPACE + ".berth.invalid/"
+ANCHORS = NAMESPACE + ".anchor.berth.invalid/"
 SUBNET = "10.99.77.0/24"
 ADDRESS = "10.99.77.7"
 LABELS = {f"{MARK}.label": f"{MARK}-value"}
@@ -135,14 +137,18 @@ class Neighbour:
         }
 
     @staticmethod
-    def is_own(thing):
+    def is_own(kind, thing):
+        if kind == "image":  # by its names
+            return any(t.startswith((OWN_TAGS, ANCHORS))
+                       for t in thing["RepoTags"] or [])
         labels = (thing.get("Config") or thing).get("Labels") or {}
         return labels.get("berth.namespace") == NAMESPACE
 
     def look(self):
         """What is the neighbour's."""
         there = self.look_all()
-        mine = {kind: {i: x for i, x in there[kind].items() if self.is_own(x)}
+        mine = {kind: {i: x for i, x in there[kind].items()
+                       if self.is_own(kind, x)}
                 for kind in there}
         for c in self.containers:
             execs = mine["container"].get(c, {}).get("ExecIDs")
@@ -156,7 +162,7 @@ class Neighbour:
         refs = []
         for kind, things in self.look_all().items():
             for i, thing in things.items():
-                if self.is_own(thing):
+                if self.is_own(kind, thing):
                     refs += self.refs_of(kind, i, thing)
         for e in self.execs:
             refs += [e, e[:12]]
@@ -181,9 +187,10 @@ class Neighbour:
     def refs_of(kind, i, thing):
         if kind == "image":
             digest = i.partition(":")[2]
-            return [i, digest, digest[:12], digest[:7],
-                    *(thing["RepoTags"] or []),
-                    *(t.rpartition(":")[0] for t in thing["RepoTags"] or [])]
+            tags = [t for t in thing["RepoTags"] or [] if MARK in t]
+            tags += [t.removeprefix(OWN_TAGS) for t in tags]
+            return [i, digest, digest[:12], digest[:7], *tags,
+                    *(t.rpartition(":")[0] for t in tags)]
         name = thing["Name"].lstrip("/")
         names = [name, name.partition(".")[2] or name, "/" + name]
         return [*names, *([] if kind == "volume" else [i, i[:12], i[:7]])]

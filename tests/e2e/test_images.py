@@ -66,7 +66,9 @@ class Images:
                                      "/hello"), "hi")
 
     def test_run_pulls_what_is_missing(self):
-        name = self.bed_env["BED_REGISTRY"] + "/acme/pulled:v1"
+        # what somebody has pulled is there for all: a name of this class's own
+        name = (self.bed_env["BED_REGISTRY"] + "/acme/"
+                + type(self).__name__.lower() + ":v1")
         self.build(name, "FROM busybox\nCMD echo pulled\n")
         self.docker("push", name)
         self.docker("rmi", name)

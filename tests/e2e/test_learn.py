@@ -48,7 +48,7 @@ class Learn(Scenario):
         d("create", "--cap-add", "SYS_PTRACE", "--pid", "host",
           "--sysctl", "kernel.msgmax=65536",
           "--security-opt", "seccomp=unconfined", "--ulimit", "stack=4194304",
-          "-v", "/srv/in:/in:ro",
+          "-v", "/usr/share:/in:ro",
           "--mount", "type=bind,source=/srv,target=/out",
           "--device", "/dev/zero:/dev/other:r", "--cpuset-cpus", "0",
           "-p", "127.0.0.1:81:81", "--log-opt", "cache-disabled=true",

@@ -27,6 +27,16 @@ struct peer_stream *h2_peer_stream(struct h2_peer *peer, int32_t id)
     return NULL;
 }
 
+/* The same, which has to be there. */
+static struct peer_stream *known_stream(struct h2_peer *peer, int32_t id)
+{
+    struct peer_stream *stream = h2_peer_stream(peer, id);
+
+    if (!stream)
+        abort();
+    return stream;
+}
+
 struct peer_stream *h2_peer_nth(struct h2_peer *peer, size_t n)
 {
     return n < peer->count ? peer->streams[n] : NULL;
@@ -49,7 +59,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame,
                      const uint8_t *name, size_t name_len, const uint8_t *value,
                      size_t value_len, uint8_t flags, void *arg)
 {
-    struct peer_stream *stream = h2_peer_stream(arg, frame->hd.stream_id);
+    struct peer_stream *stream = known_stream(arg, frame->hd.stream_id);
     struct strbuf *to = stream->has_head ? &stream->trailers : &stream->head;
 
     (void)ng;
@@ -83,7 +93,7 @@ static int on_data(nghttp2_session *ng, uint8_t flags, int32_t id,
                    const uint8_t *data, size_t len, void *arg)
 {
     struct h2_peer *peer = arg;
-    struct peer_stream *stream = h2_peer_stream(peer, id);
+    struct peer_stream *stream = known_stream(peer, id);
     struct str part = str_of((const char *)data, len);
 
     (void)flags;
@@ -192,7 +202,7 @@ static void resume(struct h2_peer *peer, struct peer_stream *stream)
 
 void h2_peer_write(struct h2_peer *peer, int32_t id, struct str data, bool end)
 {
-    struct peer_stream *stream = h2_peer_stream(peer, id);
+    struct peer_stream *stream = known_stream(peer, id);
 
     assert(strbuf_add(&stream->out, data) == 0);
     stream->out_ended |= end;
@@ -212,7 +222,7 @@ void h2_peer_message(struct h2_peer *peer, int32_t id, struct str text,
 void h2_peer_respond(struct h2_peer *peer, int32_t id, const char *extra)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(KEPT);
-    nghttp2_data_provider provider = {.source.ptr = h2_peer_stream(peer, id),
+    nghttp2_data_provider provider = {.source.ptr = known_stream(peer, id),
                                       .read_callback = on_read};
     nghttp2_nv nv[16];
 
@@ -224,7 +234,7 @@ void h2_peer_respond(struct h2_peer *peer, int32_t id, const char *extra)
 
 void h2_peer_finish(struct h2_peer *peer, int32_t id, const char *trailers)
 {
-    struct peer_stream *stream = h2_peer_stream(peer, id);
+    struct peer_stream *stream = known_stream(peer, id);
 
     strbuf_add(&stream->out_trailers, str_from(trailers));
     stream->out_ended = true;
