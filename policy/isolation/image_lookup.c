@@ -111,8 +111,7 @@ bool image_has_names(const json_t *image)
     return first && strcmp(first, "<none>:<none>") != 0;
 }
 
-/* {ID: image} of LIST. */
-static json_t *by_id(const json_t *list)
+json_t *images_by_id(const json_t *list)
 {
     json_t *index = json_object(), *image;
     size_t i;
@@ -144,7 +143,7 @@ static void follow_parents(const json_t *index, const json_t *image,
 
 json_t *images_made_from(const struct rewrite *rw, const json_t *list)
 {
-    json_auto_t *index = by_id(list);
+    json_auto_t *index = images_by_id(list);
     json_t *own = json_object();
     const json_t *image;
     bool is_own;

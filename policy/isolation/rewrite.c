@@ -100,7 +100,7 @@ static const struct {
     {OP_IMAGE_HISTORY,              by_tables},
     {OP_IMAGE_INSPECT,              rewrite_image_inspect},
     {OP_IMAGE_ATTESTATIONS,         by_tables},
-    {OP_IMAGE_LOAD,                 no_objects, NULL, finish_image_load},
+    {OP_IMAGE_LOAD,                 rewrite_image_load, NULL, finish_image_load},
     {OP_IMAGE_CREATE,               rewrite_image_create, NULL, finish_image_create},
     {OP_IMAGE_COMMIT,               rewrite_image_commit, NULL, finish_image_commit},
     {OP_IMAGE_PUSH,                 rewrite_image_push, NULL, finish_image_push},

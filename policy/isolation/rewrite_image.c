@@ -435,11 +435,50 @@ void image_load_line(struct rewrite *rw, const json_t *line)
         json_object_setn_new(rw->told, text.ptr, text.len, json_true());
 }
 
+/* Images before the load, of which it may take the last own tag. */
+void rewrite_image_load(struct rewrite *rw)
+{
+    (void)rewrite_get(rw, S("/images/json"));
+}
+
+static bool is_own_image(const struct rewrite *rw, const json_t *image)
+{
+    struct image_names names;
+    bool own;
+
+    image_names_of(rw, image, &names);
+    own = image_names_are_own(&names);
+    image_names_fini(&names);
+    return own;
+}
+
+/* Anchor what is still there of BEFORE but has no own name by now. */
+static void keep_replaced(struct rewrite *rw, const json_t *before,
+                          const json_t *after)
+{
+    json_auto_t *index = images_by_id(after);
+    const json_t *image, *now;
+    size_t i;
+
+    json_array_foreach(before, i, image)
+    {
+        struct str id = str_of_json(json_object_get(image, "Id"));
+
+        now = json_object_getn(index, id.ptr ? id.ptr : "", id.len);
+        if (now && is_own_image(rw, image) && !is_own_image(rw, now))
+            image_give_name(rw, id, image_anchor(rw, id));
+    }
+}
+
 void finish_image_load(struct rewrite *rw)
 {
+    const struct lookup *before = rewrite_asked(rw, S("/images/json"));
+    const struct lookup *after = rewrite_get(rw, S("/images/json?all=0"));
     const char *id;
     json_t *yes;
 
+    if (before && after)
+        keep_replaced(rw, before->reply, after->reply);
     json_object_foreach(rw->told, id, yes)
     {
         image_give_name(rw, str_from(id), image_anchor(rw, str_from(id)));

@@ -182,6 +182,8 @@ void image_names_of(const struct rewrite *rw, const json_t *image,
                     struct image_names *names);
 /* Has it any tag, of whomever? */
 bool image_has_names(const json_t *image);
+/* {ID: image} of LIST. */
+json_t *images_by_id(const json_t *list);
 /* {ID: true} of images in LIST without names that own ones were made from. */
 json_t *images_made_from(const struct rewrite *rw, const json_t *list);
 
@@ -256,6 +258,7 @@ void rewrite_image_list(struct rewrite *rw);
 void rewrite_image_delete(struct rewrite *rw);
 void rewrite_image_prune(struct rewrite *rw);
 void rewrite_image_tag(struct rewrite *rw);
+void rewrite_image_load(struct rewrite *rw);
 void rewrite_image_push(struct rewrite *rw);
 void rewrite_image_get(struct rewrite *rw);
 void rewrite_image_get_all(struct rewrite *rw);

@@ -451,7 +451,8 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
 
 bool rewrite_wants_reply(enum operation operation, int status)
 {
-    if (status >= 400 || operation == OP_CONTAINER_EXEC)
+    if (status >= 400 || operation == OP_CONTAINER_EXEC ||
+        operation == OP_IMAGE_GET || operation == OP_IMAGE_GET_ALL)
         return true;
     for (size_t i = 0; i < document_count; i++) {
         if (documents[i].operation == operation &&

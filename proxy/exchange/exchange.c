@@ -49,7 +49,8 @@ struct exchange *exchange_new(const struct exchange_host *host)
     ex->host = host;
     ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
     /* a head, and an answer of our own, fit behind a full buffer */
-    ex->out[CLIENT].bytes.max = LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY;
+    ex->out[CLIENT].bytes.max =
+        LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY + BODY_FILTER_MAX(LIMIT_OUT);
     ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX + UPLOAD_MAX(LIMIT_OUT);
     return ex;
 }
@@ -173,6 +174,7 @@ void exchange_let_go(struct exchange *ex)
     ex->stream_open = false;
     ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
+    ex->archive.saved = body_filter_free(ex->archive.saved);
     forget_output(ex, ENGINE);
 }
 

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "policy/docker/archive_own_tags.h"
 #include "proxy/archive/upload.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/request.h"
@@ -80,6 +81,11 @@ struct exchange {
     struct request rq;
     struct upload
         *upload; /* its body, while an archive goes through; or NULL */
+    struct {     /* of images that are loaded or saved */
+        struct str ns;
+        struct archive_names names;
+        struct body_filter *saved; /* the reply; or NULL */
+    } archive;
     char id[48];
     uint64_t started_ns;
     uint64_t bytes[2]; /* of body and tunnel, from each side */
@@ -99,6 +105,7 @@ struct exchange {
         RESTORE_WHOLE,   /* it is put into the runner's words as a whole */
         RESTORE_LATE,    /* the same, but its head went ahead */
         RESTORE_LINES,   /* line by line */
+        RESTORE_ARCHIVE, /* as it comes: names in an archive of images */
     } restoring;
     struct strbuf held_reply; /* of it, what was not restored yet */
     bool skips_line;          /* what comes up to the next line's start goes */
@@ -228,6 +235,8 @@ void exchange_upload_answered(struct exchange *ex);
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,
                                   const struct http_head *reply);
+/* Its body begins to come. */
+void exchange_restore_begin(struct exchange *ex);
 /* Part of the body; and its end. False: it made no sense, and what to do about
  * it was done. */
 bool exchange_restore(struct exchange *ex, struct str data);

@@ -111,6 +111,7 @@ static void pass_head(struct exchange *ex)
         enter_hijack(ex, reply);
         return;
     }
+    exchange_restore_begin(ex);
     exchange_enter_reply(ex, RP_BODY);
     if (ex->request_state == RQ_HELD)
         exchange_enter(ex, ex->complete ? RQ_DONE : RQ_DRAIN);

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "proxy/archive/image_archive.h"
+#include "proxy/base/log.h"
+
 /* ---- replies in the words of the runner ---- */
 
 enum restoring exchange_restoring(const struct exchange *ex,
@@ -19,13 +22,23 @@ enum restoring exchange_restoring(const struct exchange *ex,
         return RESTORE_LATE;
     case REPLY_JSON_LINES:
         return RESTORE_LINES;
+    case REPLY_STREAM: /* a saved image */
+        return RESTORE_ARCHIVE;
     case REPLY_EMPTY:
     case REPLY_JSON:
-    case REPLY_STREAM:
     case REPLY_HIJACK:
         break;
     }
     return RESTORE_WHOLE;
+}
+
+void exchange_restore_begin(struct exchange *ex)
+{
+    if (ex->restoring != RESTORE_ARCHIVE)
+        return;
+    ex->archive.ns = str_from(ex->policy->namespace);
+    ex->archive.names = archive_names_to_runner(&ex->archive.ns);
+    ex->archive.saved = image_archive_new(&ex->archive.names);
 }
 
 /*
@@ -175,10 +188,28 @@ static struct str behind_skipped(struct exchange *ex, struct str data)
     return end < 0 ? S("") : str_from_index(data, (size_t)end + 1);
 }
 
+/* Part of an archive; without DATA, its end. */
+static bool restore_archive(struct exchange *ex, struct str data)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(BODY_FILTER_MAX(LIMIT_OUT));
+    struct body_filter *filter = ex->archive.saved;
+    struct verdict why = {0};
+
+    if (data.len ? !filter->kind->feed(filter, data, &out, &why)
+                 : !filter->kind->end(filter, &out, &why)) {
+        log_debug("exchange %s: the engine's archive: %s", ex->id, why.reason);
+        return give_up(ex);
+    }
+    exchange_put_body(ex, strbuf_str(&out));
+    return true;
+}
+
 bool exchange_restore(struct exchange *ex, struct str data)
 {
     size_t searched = ex->held_reply.len;
 
+    if (ex->restoring == RESTORE_ARCHIVE)
+        return data.len == 0 || restore_archive(ex, data);
     /* as text, and as what it is made into */
     if (!exchange_has_room(ex, 2 * data.len))
         return give_up_for_memory(ex);
@@ -213,6 +244,8 @@ bool exchange_restore_end(struct exchange *ex)
         return restore_whole(ex);
     case RESTORE_LATE:
         return restore_late(ex);
+    case RESTORE_ARCHIVE:
+        return restore_archive(ex, S(""));
     }
     return true;
 }

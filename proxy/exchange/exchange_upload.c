@@ -1,14 +1,25 @@
 #include "policy/docker/dockerfile_line.h"
+#include "proxy/archive/image_archive.h"
 #include "proxy/exchange/exchange_private.h"
 #include "proxy/exchange/request_build.h"
 
 /* ---- the body of a request, on its way through ---- */
 
+/* What has to change in the archive on its way; or NULL. */
+static struct body_filter *filter_of(struct exchange *ex)
+{
+    if (request_operation(&ex->rq) != OP_IMAGE_LOAD || !ex->rq.rewriting)
+        return request_build_filter(&ex->rq);
+    ex->archive.ns = str_from(ex->policy->namespace);
+    ex->archive.names = archive_names_to_engine(&ex->archive.ns);
+    return image_archive_new(&ex->archive.names);
+}
+
 void exchange_upload_begin(struct exchange *ex)
 {
     exchange_enter(ex, RQ_STREAM);
     if (ex->rq.match.route->body == BODY_TAR)
-        ex->upload = upload_new(request_build_filter(&ex->rq));
+        ex->upload = upload_new(filter_of(ex));
     exchange_put_continue(ex);
 }
 

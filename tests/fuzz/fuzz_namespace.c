@@ -75,8 +75,10 @@ static const char *const asked[][2] = {
     "{\"Volumes\":[{\"Name\":\"r1.vol\"," R1 "},{\"Name\":\"" FOREIGN "\"," R2 \
     "}],\"Warnings\":null}"
 #define IMAGES                                                                 \
-    "[{\"Id\":\"sha256:" OWN "\",\"RepoTags\":[\"app:1\"]," R1                 \
-    "},{\"Id\":\"sha256:" FOREIGN "\",\"RepoTags\":[\"foreign:1\"]," R2 "}]"
+    "[{\"Id\":\"sha256:" OWN                                                   \
+    "\",\"RepoTags\":[\"r1.berth.invalid/app:1\"]," R1                         \
+    "},{\"Id\":\"sha256:" FOREIGN                                              \
+    "\",\"RepoTags\":[\"r2.berth.invalid/foreign:1\"]," R2 "}]"
 
 static const char *const said[][2] = {
     {"200 OK",                    CONTAINERS                                                },
@@ -113,7 +115,8 @@ static const char *const answers[] = {
     IMAGES,
     "{\"ContainerID\":\"" FOREIGN "\"}",
     "{\"ContainerID\":\"" OWN "\"}",
-    "{\"Id\":\"sha256:" FOREIGN "\",\"RepoTags\":[\"theirs:latest\"],"
+    "{\"Id\":\"sha256:" FOREIGN
+    "\",\"RepoTags\":[\"r2.berth.invalid/theirs:latest\"],"
     "\"Config\":{" R2 "}}",
     "{\"Id\":\"sha256:" OWN "\",\"RepoTags\":[\"a:latest\"],\"Config\":{\""
     "Volumes\":{\"/data\":{}}}}",
