@@ -42,7 +42,7 @@ def of_link(text):
 
 def of_e2e(text):
     """tests/e2e/run.py: "ok   26.1    1.2s module.Class.name"."""
-    return of_lines(text, r"(?P<word>ok|FAIL|skip) +(?P<name>[\d.]+ .*)")
+    return of_lines(text, r"(?P<word>ok|FAIL|skip) +(?P<name>\S+ +[\d.]+s .*)")
 
 
 def of_lines(text, pattern):

@@ -21,6 +21,14 @@ class Trouble(Exception):
     """What keeps a step from going on, for the reader of the report."""
 
 
+class Late(Trouble):
+    """Its time was over; TEXT is what it had printed by then."""
+
+    def __init__(self, what, text):
+        super().__init__(what)
+        self.text = text
+
+
 @dataclass
 class Step:
     name: str
@@ -58,16 +66,21 @@ class Run:
                 rc = self.process.wait(max(1, self.end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self.stop()
-                raise Trouble(f"not done within {self.step.limit} seconds")
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            log.seek(begin)
-            text = log.read().partition("\n")[2]
+                raise Late(f"not done within {self.step.limit} seconds",
+                           self.since(begin))
+        text = self.since(begin)
         if self.stopped:
             raise Trouble("interrupted")
         if check and rc != 0:
             raise Trouble(f"{argv[0]} ended with {rc}:\n{tail(text)}")
         self.rc = rc
         return text
+
+    def since(self, begin):
+        """What was printed by the command that began there in the log."""
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            log.seek(begin)
+            return log.read().partition("\n")[2]
 
     def stop(self):
         """End the command: kindly first, as it may have much to take down."""
