@@ -90,8 +90,7 @@ SHARED = (
     "Shared images",
     """\
 What is on the engine under a registry's name is shared by all runners, as far as
-`images.shared` says, and so is what BuildKit built (through its own tunnel, which
-berth does not read). To remove a shared image is a success that changes nothing;
+`images.shared` says. To remove a shared image is a success that changes nothing;
 to remove an own name of a shared image leaves the shared one.""")
 
 EVENTS = (
@@ -181,9 +180,9 @@ which has the runner's namespace in front.""",
     Difference(
         "The cache of builds",
         """\
-What the steps of builds left in the engine's cache is nobody's in particular:
-a build takes what another runner's left there. It is neither counted nor pruned
-through berth.""",
+What the steps of builds left in the engine's cache is used by the runners of one
+group (`build.cache`), and has no owner on the engine: it is neither counted nor
+pruned through berth.""",
         ("pruning the build cache",), r"^Total reclaimed space:\s+[1-9].*",
         r"^Total reclaimed space:\s+0B"),
     Difference(*EVENTS, ("events that say nobody's name",),
