@@ -132,6 +132,10 @@
 #define LIMIT_REPLY_DEPTH 512        /* levels of its JSON */
 #define LIMIT_REPLY       (64 * MIB) /* a reply that is rewritten as a whole */
 #define LIMIT_LINE        (16 * MIB) /* one line of a stream that is rewritten */
+#define LIMIT_LIST_ELEMENT                                                     \
+    (8 * MIB) /* of a list of the engine's; longer than what LIMIT_JSON_BODY   \
+                 makes */
+#define LIMIT_NAMELESS_LABELS (4 * KIB) /* of an image without a name */
 #define LIMIT_PATTERN     KIB        /* a pattern in a name filter */
 #define LIMIT_PATTERNS    512        /* of one request */
 #define LIMIT_MATCH_STEPS 100000     /* of one pattern on one name */

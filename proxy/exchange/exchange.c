@@ -175,6 +175,7 @@ void exchange_let_go(struct exchange *ex)
     ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
     ex->archive.saved = body_filter_free(ex->archive.saved);
+    ex->list = list_filter_free(ex->list);
     forget_output(ex, ENGINE);
 }
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "policy/docker/archive_own_tags.h"
+#include "policy/isolation/list_filter.h"
 #include "proxy/archive/upload.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/request.h"
@@ -108,6 +109,7 @@ struct exchange {
         RESTORE_ARCHIVE, /* as it comes: names in an archive of images */
     } restoring;
     struct strbuf held_reply; /* of it, what was not restored yet */
+    struct list_filter *list; /* what goes before it is held; or NULL */
     bool skips_line;          /* what comes up to the next line's start goes */
     enum reply_framing framing;
     enum audit_close close;

@@ -32,8 +32,18 @@ enum restoring exchange_restoring(const struct exchange *ex,
     return RESTORE_WHOLE;
 }
 
+static bool is_list(enum operation operation)
+{
+    return operation == OP_CONTAINER_LIST || operation == OP_IMAGE_LIST ||
+           operation == OP_NETWORK_LIST || operation == OP_VOLUME_LIST ||
+           operation == OP_SYSTEM_DISK_USAGE;
+}
+
 void exchange_restore_begin(struct exchange *ex)
 {
+    if (ex->restoring == RESTORE_WHOLE && ex->rq.rewriting &&
+        is_list(request_operation(&ex->rq)))
+        ex->list = list_filter_new(str_from(ex->policy->namespace));
     if (ex->restoring != RESTORE_ARCHIVE)
         return;
     ex->archive.ns = str_from(ex->policy->namespace);
@@ -213,7 +223,8 @@ bool exchange_restore(struct exchange *ex, struct str data)
     /* as text, and as what it is made into */
     if (!exchange_has_room(ex, 2 * data.len))
         return give_up_for_memory(ex);
-    if (strbuf_add(&ex->held_reply, behind_skipped(ex, data)))
+    if (ex->list ? list_filter_feed(ex->list, data, &ex->held_reply)
+                 : strbuf_add(&ex->held_reply, behind_skipped(ex, data)))
         return give_up(ex);
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }

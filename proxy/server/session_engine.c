@@ -143,6 +143,12 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
+    if (s->frontend->policy->isolation == POLICY_NAMESPACE &&
+        lookup->method == METHOD_GET &&
+        list_filter_fits(str_from(lookup->target)))
+        subrequest_filter(
+            slot->subrequest,
+            list_filter_new(str_from(s->frontend->policy->namespace)));
     return true;
 }
 

@@ -13,6 +13,7 @@ struct subrequest {
     struct http_reader *reader;
     struct strbuf request;
     struct strbuf reply;
+    struct list_filter *filter; /* of the reply, or NULL */
     subrequest_cb on_reply;
     void *arg;
     struct strbuf unsent; /* of a GET: to be said once more, or empty */
@@ -27,10 +28,17 @@ static void subrequest_free(struct subrequest *e, bool reusable)
         pool_discard(e->pool, e->stream);
     event_free(e->start);
     http_reader_free(e->reader);
+    list_filter_free(e->filter);
     strbuf_fini(&e->request);
     strbuf_fini(&e->unsent);
     strbuf_fini(&e->reply);
     free(e);
+}
+
+void subrequest_filter(struct subrequest *e, struct list_filter *filter)
+{
+    list_filter_free(e->filter);
+    e->filter = filter;
 }
 
 struct subrequest *subrequest_cancel(struct subrequest *e)
@@ -87,7 +95,8 @@ static bool read_reply(struct subrequest *e)
         case HTTP_HEAD:
             break;
         case HTTP_DATA:
-            if (strbuf_add(&e->reply, data)) {
+            if (e->filter ? list_filter_feed(e->filter, data, &e->reply)
+                          : strbuf_add(&e->reply, data)) {
                 fail(e, "the engine's reply to berth is too long");
                 return true;
             }

@@ -5,6 +5,7 @@
  * whole reply at once.
  */
 
+#include "policy/isolation/list_filter.h"
 #include "proxy/http/http_message.h"
 #include "proxy/upstream/pool.h"
 
@@ -27,6 +28,11 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
                                   enum method method, struct str target,
                                   struct str body, subrequest_cb on_reply,
                                   void *arg);
+
+/* Its reply goes through FILTER, which is taken over, as it comes. Right after
+ * subrequest_new. */
+void subrequest_filter(struct subrequest *subrequest,
+                       struct list_filter *filter);
 
 /* No callback any more. NULL is fine; returns NULL. */
 struct subrequest *subrequest_cancel(struct subrequest *subrequest);

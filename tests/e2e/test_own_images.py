@@ -5,6 +5,7 @@ would have; what they run is never the other's.
 """
 import concurrent.futures
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -221,6 +222,24 @@ class OwnImages(TwoRunners):
         if self.bed_env["BED_ENGINE"] != "next":
             # with attestations, which tell the time, no two are alike
             self.assertEqual(len(set(ids)), 1, ids)
+
+    def test_long_labels_of_another_s_fill_no_list(self):
+        for n in range(8):
+            layer = tar_of(f=str(n))
+            config = json.dumps({
+                "architecture": "amd64", "os": "linux",
+                "config": {"Labels": {"a": "x" * (9 << 20)}},
+                "rootfs": {"type": "layers", "diff_ids": [
+                    "sha256:" + hashlib.sha256(layer).hexdigest()]}})
+            digest = hashlib.sha256(config.encode()).hexdigest()
+            self.docker("load", input=tar_of(**{
+                f"{digest}.json": config, "l.tar": layer,
+                "manifest.json": json.dumps([{
+                    "Config": f"{digest}.json", "RepoTags": [f"big:{n}"],
+                    "Layers": ["l.tar"]}])}), **self.theirs)
+        for target in "/info", "/images/json", "/images/json?all=1", "/system/df":
+            self.api("GET", target)
+        self.docker("run", "--rm", "busybox", "true")
 
     def test_a_storm_of_one_name(self):
         runners, rounds = map(int, os.environ.get(

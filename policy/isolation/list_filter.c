@@ -1,0 +1,240 @@
+#include "policy/isolation/list_filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/docker/namespace.h"
+#include "policy/docker/own_tag.h"
+#include "policy/isolation/rewrite.h"
+#include "policy/isolation/rewrite_private.h"
+
+struct list_filter {
+    char *ns;
+    size_t depth;      /* of open arrays and objects */
+    size_t list_depth; /* of the list that is open; 0: none is */
+    bool is_object;    /* the reply is one */
+    bool in_string;
+    bool escaped;       /* a backslash in it was the last */
+    bool too_long;      /* the element is; it goes */
+    bool needs_comma;   /* an element of the list has been kept */
+    struct strbuf held; /* the element so far */
+};
+
+bool list_filter_fits(struct str target)
+{
+    static const char *const lists[] = {"/containers/json", "/images/json",
+                                        "/networks", "/volumes", "/system/df"};
+    struct str path, query;
+
+    str_cut(target, '?', &path, &query);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+        if (str_eq(path, str_from(lists[i])))
+            return true;
+    }
+    return false;
+}
+
+struct list_filter *list_filter_new(struct str ns)
+{
+    struct list_filter *filter = xcalloc(1, sizeof(*filter));
+
+    filter->ns = xstr_dup(ns);
+    filter->held = (struct strbuf)STRBUF(LIMIT_LIST_ELEMENT);
+    return filter;
+}
+
+struct list_filter *list_filter_free(struct list_filter *filter)
+{
+    if (!filter)
+        return NULL;
+    strbuf_fini(&filter->held);
+    free(filter->ns);
+    free(filter);
+    return NULL;
+}
+
+/* ---- one element ---- */
+
+static bool has_word(struct str text, const char *word)
+{
+    return memmem(text.len ? text.ptr : "", text.len, word, strlen(word));
+}
+
+/* The names of an image: how many are there, and how many of them NS sees. */
+struct names {
+    size_t all, seen;
+};
+
+static void count_names(const json_t *list, struct str ns, struct names *names)
+{
+    const json_t *name;
+    size_t i;
+
+    json_array_foreach(list, i, name)
+    {
+        struct str text = str_of_json(name);
+
+        if (str_has_prefix(text, S("<none>"))) /* old engines' word for none */
+            continue;
+        names->all++;
+        names->seen += own_name_read(text).kind == OWN_NAME_REAL ||
+                       own_name_is_of(text, ns);
+    }
+}
+
+static struct names names_of(const json_t *image, struct str ns)
+{
+    struct names names = {0};
+
+    count_names(json_object_get(image, "RepoTags"), ns, &names);
+    count_names(json_object_get(image, "RepoDigests"), ns, &names);
+    return names;
+}
+
+static bool is_image(const json_t *element)
+{
+    return json_object_get(element, "RepoTags") != NULL;
+}
+
+static bool is_anothers(const json_t *element, struct str ns)
+{
+    const json_t *owner =
+        json_object_get(json_object_get(element, "Labels"), LABEL_NAMESPACE);
+    struct names names;
+
+    if (!is_image(element))
+        return json_is_string(owner) && !str_eq(str_of_json(owner), ns);
+    names = names_of(element, ns);
+    return names.all > 0 && names.seen == 0;
+}
+
+static bool is_nameless_image(const json_t *element, struct str ns)
+{
+    return is_image(element) && names_of(element, ns).all == 0;
+}
+
+static int put_comma(struct list_filter *filter, struct strbuf *out)
+{
+    int r = filter->needs_comma ? strbuf_add_char(out, ',') : 0;
+
+    filter->needs_comma = true;
+    return r;
+}
+
+/* The element that is held is whole. */
+static int put_element(struct list_filter *filter, struct strbuf *out)
+{
+    struct str text = strbuf_str(&filter->held);
+    struct str ns = str_from(filter->ns);
+    json_auto_t *element = NULL;
+    int r;
+
+    if (filter->too_long || str_trim(text).len == 0)
+        return 0;
+    /* most need no parser */
+    if (has_word(text, "berth.") || text.len > LIMIT_NAMELESS_LABELS)
+        element = reply_json_parse(text);
+    if (is_anothers(element, ns))
+        return 0;
+    r = put_comma(filter, out);
+    if (r == 0 && text.len > LIMIT_NAMELESS_LABELS &&
+        is_nameless_image(element, ns)) {
+        json_object_del(element, "Labels");
+        r = reply_json_put(out, element);
+    } else if (r == 0) {
+        r = strbuf_add(out, text);
+    }
+    return r;
+}
+
+static int end_element(struct list_filter *filter, struct strbuf *out)
+{
+    int r = put_element(filter, out);
+
+    strbuf_clear(&filter->held);
+    filter->too_long = false;
+    return r;
+}
+
+/* ---- the text ---- */
+
+static bool opens_list(const struct list_filter *filter, char c)
+{
+    return c == '[' && filter->list_depth == 0 &&
+           (filter->depth == 0 || (filter->depth == 1 && filter->is_object));
+}
+
+/* Held as part of an element, or passed. */
+static int put(struct list_filter *filter, char c, struct strbuf *out)
+{
+    if (filter->list_depth == 0)
+        return strbuf_add_char(out, c);
+    if (!filter->too_long && strbuf_add_char(&filter->held, c))
+        filter->too_long = true;
+    return 0;
+}
+
+static int open(struct list_filter *filter, char c, struct strbuf *out)
+{
+    bool list = opens_list(filter, c);
+    int r = put(filter, c, out);
+
+    if (filter->depth == 0)
+        filter->is_object = c == '{';
+    filter->depth++;
+    if (list) {
+        filter->list_depth = filter->depth;
+        filter->needs_comma = false;
+    }
+    return r;
+}
+
+static int close(struct list_filter *filter, char c, struct strbuf *out)
+{
+    int r = 0;
+
+    if (filter->list_depth && filter->depth == filter->list_depth) {
+        r = end_element(filter, out);
+        filter->list_depth = 0;
+    }
+    if (filter->depth)
+        filter->depth--;
+    return r ? r : put(filter, c, out);
+}
+
+static int take(struct list_filter *filter, char c, struct strbuf *out)
+{
+    if (filter->in_string) {
+        filter->in_string = filter->escaped || c != '"';
+        filter->escaped = !filter->escaped && c == '\\';
+        return put(filter, c, out);
+    }
+    switch (c) {
+    case '"':
+        filter->in_string = true;
+        return put(filter, c, out);
+    case '[':
+    case '{':
+        return open(filter, c, out);
+    case ']':
+    case '}':
+        return close(filter, c, out);
+    case ',':
+        if (filter->list_depth && filter->depth == filter->list_depth)
+            return end_element(filter, out);
+        break;
+    default:
+        break;
+    }
+    return put(filter, c, out);
+}
+
+int list_filter_feed(struct list_filter *filter, struct str bytes,
+                     struct strbuf *out)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < bytes.len; i++)
+        r = take(filter, bytes.ptr[i], out);
+    return r;
+}
