@@ -371,8 +371,19 @@ class Scenario(unittest.TestCase):
             [str(a) for a in argv], env={**self.env, **env}, cwd=self.dir,
             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             bufsize=0)
-        self.addCleanup(self.end, p)
+        self.addCleanup(self.put_away, p)
         return p
+
+    def put_away(self, p):
+        """End a client that the test is done with. Some of 28.5 (docker stats)
+        do not end when they are asked to."""
+        if p.poll() is None:
+            p.terminate()
+        try:
+            p.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.communicate(timeout=PATIENCE)
 
     def end(self, p, how=signal.SIGTERM):
         if p.poll() is None:
