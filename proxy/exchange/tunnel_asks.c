@@ -113,6 +113,7 @@ static void take_images(struct tunnel_judge *judge, struct build_images *list)
         if (!judged)
             continue;
         images->refs++;
+        tunnel_images_unref(judged->images);
         judged->images = images;
         build_call_images(judged->build, list);
         judged->step = JUDGED_KNOWS;
@@ -210,11 +211,40 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
 
 /* ---- what has to be asked ---- */
 
+/* Does a Solve wait for what it depends on? */
+static bool solve_waits(const struct tunnel_judge *judge)
+{
+    const struct job *job;
+
+    TAILQ_FOREACH(job, &judge->jobs, link)
+    {
+        if (job->judged && job->judged->method->id == RPC_SOLVE &&
+            job->judged->step == JUDGED_ASKS)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * BuildKit waits only three seconds for the build that a call of a frontend's
+ * belongs to, from when it gets that call (solver/llbsolver/bridge.go and
+ * frontend/gateway/forwarder): it must not get it long before the Solve.
+ */
+static bool is_ahead_of_solve(const struct judged *judged)
+{
+    return judged->method->scoped && solve_waits(judged->judge);
+}
+
 bool tunnel_ask_before(struct judged *judged)
 {
     struct tunnel_judge *judge = judged->judge;
     bool containerd;
 
+    if (is_ahead_of_solve(judged)) {
+        add_job(judge, JOB_IMAGES, judged, NULL);
+        judged->step = JUDGED_ASKS;
+        return true;
+    }
     if (!judged->method->needs_images)
         return false;
     if (!tunnel_share_knows_store(judge->host.share, judge->host.engine,
