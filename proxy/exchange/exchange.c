@@ -298,9 +298,13 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
                (ex->complete || !request_has_body(head));
     ex->status = status;
     ex->close = close;
-    reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
-                      ex->rq.engine_words, retry_after,
-                      ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
+    ex->keep = ex->keep && !ex->prior;
+    if (ex->prior)
+        exchange_put_goaway(&ex->out[CLIENT].bytes, str_from(message));
+    else
+        reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
+                          ex->rq.engine_words, retry_after,
+                          ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_answered_alone(ex);
 }
 

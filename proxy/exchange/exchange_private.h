@@ -62,11 +62,14 @@ struct exchange {
     bool stopping; /* no request behind this one */
     bool closing;  /* the connection ends when its output is gone */
     bool client_eof;
-    bool client_gone; /* nothing can be sent to it any more */
-    uint64_t number;  /* of exchanges up to now */
-    uint64_t taken;   /* bytes from the client, all in all */
-    uint64_t given;   /* bytes to the client */
-    uint64_t answers; /* to what berth itself asked, or lookups dropped */
+    bool client_gone;  /* nothing can be sent to it any more */
+    uint8_t preface;   /* how much of HTTP/2's has come */
+    bool preface_over; /* it has come, or will not */
+    bool prior;        /* it has: the client takes HTTP/2 for granted */
+    uint64_t number;   /* of exchanges up to now */
+    uint64_t taken;    /* bytes from the client, all in all */
+    uint64_t given;    /* bytes to the client */
+    uint64_t answers;  /* to what berth itself asked, or lookups dropped */
 
     /* the exchange that runs; meaningful while ACTIVE */
     bool active;
@@ -250,6 +253,21 @@ bool exchange_restore_rest(struct exchange *ex);
 void exchange_put_last_line(struct exchange *ex);
 /* Body bytes to the client, framed. */
 void exchange_put_body(struct exchange *ex, struct str data);
+
+/* Bytes from the client, on their way through as they are. Returns how many. */
+size_t exchange_feed_hijack(struct exchange *ex, struct str part);
+
+/* exchange_preface.c: clients that take HTTP/2 for granted */
+/* May what comes be its preface? Then PART goes to exchange_feed_preface, which
+ * returns how much of it was taken; and *INSTEAD, which may be empty, is to be
+ * read as HTTP/1.1 in its place. */
+bool exchange_may_be_preface(const struct exchange *ex);
+size_t exchange_feed_preface(struct exchange *ex, struct str part,
+                             struct str *instead);
+/* What such a client sent before its frames; else empty. */
+struct str exchange_preface(const struct exchange *ex);
+/* Refuse it, in HTTP/2: append SETTINGS and a GOAWAY that says WHY. */
+void exchange_put_goaway(struct strbuf *out, struct str why);
 
 /* exchange_build.c: tunnels of BuildKit that are seen through */
 /* A request is about to be judged. False: it is not to be, see the verdict. */

@@ -47,6 +47,8 @@ static void enter_hijack(struct exchange *ex, const struct http_head *reply)
     exchange_enter_reply(ex, RP_HIJACK);
     exchange_enter(ex, RQ_HIJACK);
     exchange_build_start(ex);
+    if (ex->prior)
+        exchange_feed_hijack(ex, exchange_preface(ex));
     if (ex->tunnel && ex->client_eof)
         exchange_build_eof(ex, CLIENT);
     else if (ex->tunnel)
@@ -92,6 +94,14 @@ static void pass_head(struct exchange *ex)
     const struct http_head *reply = head_to_pass(ex, &changed);
     bool hijack = opens_hijack(ex, reply);
 
+    if (ex->prior && !hijack) {
+        exchange_answer(ex, reply->status,
+                        "the engine does not serve BuildKit (POST /grpc); use "
+                        "HTTP/1.1",
+                        0, AUDIT_CLOSE_ENGINE);
+        return;
+    }
+
     /* an error before the body has come: nobody wants the rest of it */
     ex->keep = ex->head->keep_alive && !ex->stopping && !ex->client_eof &&
                (ex->complete || reply->status < 400);
@@ -99,7 +109,7 @@ static void pass_head(struct exchange *ex)
     ex->framing = hijack ? REPLY_FRAMING_HIJACK : framing_of(ex, reply);
     if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
         ex->keep = false;
-    if (ex->restoring != RESTORE_WHOLE &&
+    if (!(hijack && ex->prior) && ex->restoring != RESTORE_WHOLE &&
         reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
                        reply->length,
                        ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE)) {

@@ -485,7 +485,7 @@ static bool is_raw(const struct exchange *ex)
            http_reader_error(ex->reader[CLIENT])->status;
 }
 
-static size_t feed_raw(struct exchange *ex, struct str part)
+size_t exchange_feed_hijack(struct exchange *ex, struct str part)
 {
     if (ex->tunnel) {
         exchange_build_feed(ex, CLIENT, part);
@@ -523,12 +523,26 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
     return used;
 }
 
+/* The first bytes of a connection. Returns how much of PART was taken. */
+static size_t feed_first(struct exchange *ex, struct str part)
+{
+    struct str instead;
+    size_t used = exchange_feed_preface(ex, part, &instead);
+    bool more = true;
+
+    while (instead.len && more && wants_client(ex))
+        instead = str_from_index(instead, feed_reader(ex, instead, &more));
+    return used;
+}
+
 size_t exchange_feed_client(struct exchange *ex, struct str bytes)
 {
     struct str in = bytes;
     uint64_t number = ex->number;
     bool more = true, active = ex->active;
 
+    if (exchange_may_be_preface(ex) && wants_client(ex))
+        in = str_from_index(in, feed_first(ex, in));
     /* also without room or bytes: the end of a message needs neither */
     while (wants_client(ex) && (more || in.len)) {
         struct str part = str_head(in, room_for_client(ex));
@@ -536,7 +550,8 @@ size_t exchange_feed_client(struct exchange *ex, struct str bytes)
         size_t used;
 
         more = !is_raw(ex);
-        used = more ? feed_reader(ex, part, &more) : feed_raw(ex, part);
+        used = more ? feed_reader(ex, part, &more)
+                    : exchange_feed_hijack(ex, part);
         in = str_from_index(in, used);
         if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
             exchange_cut(ex, AUDIT_CLOSE_DENIED);

@@ -237,6 +237,16 @@ class BuildAttacks(TwoRunners):
                 self.assertNotEqual(got["grpc"], "0")
                 self.assertEqual(after["grpc"], "0", "the tunnel lives")
 
+    def test_http2_without_an_upgrade_is_judged_alike(self):
+        asked = [(CONTROL + "Info", [frame(b"")]),
+                 (CONTROL + "Solve", [frame(solve(field(9, "network.host")))]),
+                 ("/Evil/Solve", [frame(b"")])]
+        info, bad, none = self.calls(*asked, target="-")
+        self.assertEqual(info["grpc"], "0", info)
+        self.assertEqual(bad["grpc"], DENIED, bad)
+        self.assertIn("build.host_network", bad["message"])
+        self.assertEqual(none["grpc"], UNIMPLEMENTED, none)
+
     def test_a_session_is_its_opener_s_alone(self):
         for headers in ({}, {"X-Docker-Expose-Session-Uuid": ""},
                         {"X-Docker-Expose-Session-Uuid": "../x"},

@@ -46,6 +46,104 @@ static bool record_has(const char *text)
            memmem(driver.audit.ptr, driver.audit.len, text, strlen(text));
 }
 
+/* What SIDE got since it was last looked at is TEXT. */
+static void assert_got(enum side side, struct str text)
+{
+    struct strbuf *out = &driver.sides[side].out;
+
+    if (!str_eq(strbuf_str(out), text))
+        fail_msg("got %.*s", STR_FMT(strbuf_str(out)));
+    strbuf_clear(out);
+}
+
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define UPGRADE                                                                \
+    "POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\n"           \
+    "Upgrade: h2c\r\nContent-Length: 0\r\n\r\n"
+#define SWITCHED                                                               \
+    "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+
+/* A new driver, whose clients may open BuildKit's tunnels unread. */
+static void let_tunnels_pass(void)
+{
+    driver_fini(&driver);
+    driver_init(&driver,
+                driver_policy("\"isolation\": \"none\", \"operations\": "
+                              "{\"allow\": [\"Grpc\", \"container\"]}"));
+}
+
+static void http2_taken_for_granted_leads_to_grpc(void **state)
+{
+    const struct str text = S(PREFACE "frames");
+
+    (void)state;
+    for (size_t cut = 0; cut <= text.len; cut++) {
+        let_tunnels_pass();
+        driver_send(&driver, CLIENT, str_head(text, cut));
+        driver_send(&driver, CLIENT, str_from_index(text, cut));
+        assert_true(driver_open_stream(&driver));
+        assert_got(ENGINE, S(UPGRADE));
+        send_text(ENGINE, SWITCHED "more");
+        assert_got(ENGINE, S(PREFACE "frames"));
+        assert_got(CLIENT, S("more"));
+        driver_eof(&driver, ENGINE);
+        driver_eof(&driver, CLIENT);
+        assert_true(driver.closed);
+        assert_true(record_has("\"operation\":\"Grpc\""));
+    }
+}
+
+/* SETTINGS, and GOAWAY with HTTP_1_1_REQUIRED and a text. */
+static void assert_goaway(const char *text)
+{
+    struct str got = strbuf_str(&driver.sides[CLIENT].out);
+    const char start[] = "\0\0\0\x04\0\0\0\0\0\0", type[] = "\x07";
+
+    assert_true(got.len > 26);
+    assert_memory_equal(got.ptr, start, 10);
+    assert_int_equal(
+        got.len,
+        9 + 9 + ((unsigned char)got.ptr[10] << 8 | (unsigned char)got.ptr[11]));
+    assert_int_equal(got.ptr[12], type[0]);
+    assert_int_equal(got.ptr[25], 0xd);
+    assert_true(str_has_prefix(str_from_index(got, 26), str_from(text)));
+    assert_true(driver.closed);
+}
+
+static void http2_that_is_refused_is_told_so_in_http2(void **state)
+{
+    (void)state;
+    send_text(CLIENT, PREFACE);
+    assert_goaway("Grpc is not allowed by the policy");
+    let_tunnels_pass();
+    send_text(CLIENT, PREFACE);
+    assert_true(driver_open_stream(&driver));
+    driver_fail_stream(&driver, "it broke", false);
+    assert_goaway("the connection to the engine was lost");
+    let_tunnels_pass();
+    send_text(CLIENT, PREFACE);
+    assert_true(driver_open_stream(&driver));
+    send_text(ENGINE, "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno");
+    assert_goaway("the engine");
+}
+
+static void what_begins_like_http2_is_what_it_is(void **state)
+{
+    (void)state;
+    let_tunnels_pass();
+    send_text(CLIENT, "PRI * HTTP/1.1\r\n\r\n");
+    assert_true(str_has_prefix(strbuf_str(&driver.sides[CLIENT].out),
+                               S("HTTP/1.1 400 ")));
+    let_tunnels_pass();
+    send_text(CLIENT, LIST);
+    assert_true(driver_open_stream(&driver));
+    send_text(ENGINE, EMPTY);
+    assert_got(CLIENT, S(EMPTY));
+    send_text(CLIENT, PREFACE); /* not the first on this connection */
+    assert_true(str_has_prefix(strbuf_str(&driver.sides[CLIENT].out),
+                               S("HTTP/1.1 505 ")));
+}
+
 static void bytes_behind_a_reply_spend_the_stream(void **state)
 {
     (void)state;
@@ -298,6 +396,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(http2_taken_for_granted_leads_to_grpc),
+        TEST(http2_that_is_refused_is_told_so_in_http2),
+        TEST(what_begins_like_http2_is_what_it_is),
         TEST(bytes_behind_a_reply_spend_the_stream),
         TEST(an_idle_connection_takes_little_memory),
         TEST(output_is_bounded_however_small_the_chunks),

@@ -1,6 +1,6 @@
 // Calls of gRPC through one of BuildKit's tunnels, as they are told to it.
 //
-// usage: grpc.js SOCKET PATH, with JSON on standard input: {"headers": {...},
+// usage: grpc.js SOCKET PATH (or "-": HTTP/2 at once), with JSON on standard input: {"headers": {...},
 // "calls": [{"path": "/...", "frames": ["<hex>", ...], "headers": {...},
 // "wait": ms}]}. The frames of a call are sent as they are, one after another,
 // then its half is closed; it ends with the reply, or after "wait". Prints what
@@ -16,6 +16,7 @@ const [socketPath, target] = process.argv.slice(2)
 const input = JSON.parse(fs.readFileSync(0, 'utf8'))
 
 function open() {
+  if (target === '-') return Promise.resolve(net.connect(socketPath))
   return new Promise((resolve, reject) => {
     const socket = net.connect(socketPath)
     const heads = Object.entries(input.headers || {})
