@@ -22,6 +22,7 @@
 #define LABEL_NETWORK   "berth.network" /* how its client wrote the network */
 #define LABEL_TAKES     "berth.takes"   /* of the host, while it runs */
 #define LABEL_IMAGE     "berth.image"   /* and the image */
+#define LABEL_CUT       "berth.cut"     /* in berth's memory: labels are gone */
 
 /*
  * The runner's own network in place of the engine's "bridge", which all would

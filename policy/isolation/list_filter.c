@@ -10,6 +10,7 @@
 
 struct list_filter {
     char *ns;
+    bool brief;
     size_t depth;      /* of open arrays and objects */
     size_t list_depth; /* of the list that is open; 0: none is */
     bool is_object;    /* the reply is one */
@@ -34,11 +35,12 @@ bool list_filter_fits(struct str target)
     return false;
 }
 
-struct list_filter *list_filter_new(struct str ns)
+struct list_filter *list_filter_new(struct str ns, bool brief)
 {
     struct list_filter *filter = xcalloc(1, sizeof(*filter));
 
     filter->ns = xstr_dup(ns);
+    filter->brief = brief;
     filter->held = (struct strbuf)STRBUF(LIMIT_LIST_ELEMENT);
     return filter;
 }
@@ -113,6 +115,22 @@ static bool is_nameless_image(const json_t *element, struct str ns)
     return is_image(element) && names_of(element, ns).all == 0;
 }
 
+/* Leave no labels on ELEMENT but berth's own, and one that says so. */
+static void drop_labels(json_t *element)
+{
+    json_t *labels = json_object_get(element, "Labels");
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(labels, next, key, value)
+    {
+        if (!str_has_prefix(str_from(key), S(LABEL_PREFIX)))
+            json_object_del(labels, key);
+    }
+    json_object_set_new(labels, LABEL_CUT, json_string(""));
+}
+
 static int put_comma(struct list_filter *filter, struct strbuf *out)
 {
     int r = filter->needs_comma ? strbuf_add_char(out, ',') : 0;
@@ -132,19 +150,16 @@ static int put_element(struct list_filter *filter, struct strbuf *out)
     if (filter->too_long || str_trim(text).len == 0)
         return 0;
     /* most need no parser */
-    if (has_word(text, "berth.") || text.len > LIMIT_NAMELESS_LABELS)
+    if (has_word(text, "berth.") || text.len > LIMIT_LIST_LABELS)
         element = reply_json_parse(text);
-    if (is_anothers(element, ns))
+    if (ns.len && is_anothers(element, ns))
         return 0;
     r = put_comma(filter, out);
-    if (r == 0 && text.len > LIMIT_NAMELESS_LABELS &&
-        is_nameless_image(element, ns)) {
-        json_object_del(element, "Labels");
-        r = reply_json_put(out, element);
-    } else if (r == 0) {
-        r = strbuf_add(out, text);
-    }
-    return r;
+    if (r || text.len <= LIMIT_LIST_LABELS ||
+        !(filter->brief || is_nameless_image(element, ns)))
+        return r ? r : strbuf_add(out, text);
+    drop_labels(element);
+    return reply_json_put(out, element);
 }
 
 static int end_element(struct list_filter *filter, struct strbuf *out)

@@ -10,10 +10,10 @@
  * that is a member of the object that it is (volumes, disk usage).
  *
  * Dropped: what carries another namespace's label; an image with nothing but
- * other namespaces' names; and an element over LIMIT_LIST_ELEMENT, longer than
- * any that a runner can make. An image without a name, kept because others may
- * be made from it, loses labels over LIMIT_NAMELESS_LABELS. What is no JSON
- * passes as it is, for a parser to find.
+ * other namespaces' names; and an element over LIMIT_LIST_ELEMENT. An image
+ * without a name, kept because others may be made from it, loses labels that
+ * are not berth's own if it is over LIMIT_LIST_LABELS. What is no JSON passes
+ * as it is, for a parser to find.
  */
 
 #include "policy/base/str.h"
@@ -23,8 +23,9 @@ struct list_filter;
 /* Is what GET TARGET is answered with, asked without a version, such a list? */
 bool list_filter_fits(struct str target);
 
-/* For namespace NS. */
-struct list_filter *list_filter_new(struct str ns);
+/* For namespace NS; if it is empty, for all of them. BRIEF: of any element over
+ * LIMIT_LIST_LABELS, only berth's own labels stay. */
+struct list_filter *list_filter_new(struct str ns, bool brief);
 /* Always NULL. FILTER may be NULL. */
 struct list_filter *list_filter_free(struct list_filter *filter);
 

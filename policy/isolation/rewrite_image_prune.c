@@ -26,15 +26,19 @@ static bool has_label(const json_t *labels, struct str wanted)
 static bool labels_are_wanted(const json_t *filters, const json_t *image)
 {
     const json_t *labels = json_object_get(image, "Labels");
+    json_t *all = json_object_get(filters, "label");
+    json_t *none = json_object_get(filters, "label!");
     const char *text;
     json_t *yes;
 
-    json_object_foreach(json_object_get(filters, "label"), text, yes)
+    if ((all || none) && json_object_get(labels, LABEL_CUT))
+        return false; /* they are too long to be known */
+    json_object_foreach(all, text, yes)
     {
         if (!has_label(labels, str_from(text)))
             return false;
     }
-    json_object_foreach(json_object_get(filters, "label!"), text, yes)
+    json_object_foreach(none, text, yes)
     {
         if (has_label(labels, str_from(text)))
             return false;

@@ -43,7 +43,7 @@ void exchange_restore_begin(struct exchange *ex)
 {
     if (ex->restoring == RESTORE_WHOLE && ex->rq.rewriting &&
         is_list(request_operation(&ex->rq)))
-        ex->list = list_filter_new(str_from(ex->policy->namespace));
+        ex->list = list_filter_new(str_from(ex->policy->namespace), false);
     if (ex->restoring != RESTORE_ARCHIVE)
         return;
     ex->archive.ns = str_from(ex->policy->namespace);

@@ -47,6 +47,8 @@ static void ask(struct cleaner *c, struct str target, subrequest_cb on_reply)
 {
     c->question = subrequest_new(c->base, c->pool, METHOD_GET, target, S(""),
                                  on_reply, c);
+    if (list_filter_fits(target))
+        subrequest_filter(c->question, list_filter_new(S(""), true));
 }
 
 /* ---- one namespace after the other ---- */

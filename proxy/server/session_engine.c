@@ -148,7 +148,7 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
         list_filter_fits(str_from(lookup->target)))
         subrequest_filter(
             slot->subrequest,
-            list_filter_new(str_from(s->frontend->policy->namespace)));
+            list_filter_new(str_from(s->frontend->policy->namespace), true));
     return true;
 }
 

@@ -344,12 +344,15 @@ static void list(struct sweep *sweep)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_PATH);
 
-    if (leftover_put_list(&target, sweep->kind, str_from(sweep->config.ns)) < 0)
+    if (leftover_put_list(&target, sweep->kind, str_from(sweep->config.ns)) <
+        0) {
         give_up(sweep, "the namespace's name is too long");
-    else
-        sweep->list =
-            subrequest_new(sweep->config.base, sweep->config.pool, METHOD_GET,
-                           strbuf_str(&target), S(""), on_list, sweep);
+        return;
+    }
+    sweep->list =
+        subrequest_new(sweep->config.base, sweep->config.pool, METHOD_GET,
+                       strbuf_str(&target), S(""), on_list, sweep);
+    subrequest_filter(sweep->list, list_filter_new(S(""), true));
 }
 
 static void on_later(evutil_socket_t fd, short what, void *arg)

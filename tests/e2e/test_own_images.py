@@ -225,7 +225,7 @@ class OwnImages(TwoRunners):
             self.assertEqual(len(set(ids)), 1, ids)
 
     def test_long_labels_of_another_s_fill_no_list(self):
-        for n in range(8):
+        for n in range(4):
             layer = tar_of(f=str(n))
             config = json.dumps({
                 "architecture": "amd64", "os": "linux",
@@ -238,6 +238,7 @@ class OwnImages(TwoRunners):
                 "manifest.json": json.dumps([{
                     "Config": f"{digest}.json", "RepoTags": [f"big:{n}"],
                     "Layers": ["l.tar"]}])}), **self.theirs)
+            self.addCleanup(self.docker, "rmi", f"big:{n}", **self.theirs)
         for target in "/info", "/images/json", "/images/json?all=1", "/system/df":
             self.api("GET", target)
         self.docker("run", "--rm", "busybox", "true")

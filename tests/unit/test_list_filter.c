@@ -10,10 +10,10 @@
 #define THEIRS "\"Labels\":{\"berth.namespace\":\"r2\",\"x\":\"]}\\\",[\"}"
 
 /* What TEXT becomes, fed in pieces of STEP. */
-static char *filtered(struct str text, size_t step)
+static char *filtered_for(struct str ns, struct str text, size_t step)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(64 * MIB);
-    struct list_filter *filter = list_filter_new(S("r1"));
+    struct list_filter *filter = list_filter_new(ns, ns.len == 0);
     char *copy;
 
     while (text.len) {
@@ -25,6 +25,11 @@ static char *filtered(struct str text, size_t step)
     copy = xstr_dup(strbuf_str(&out));
     list_filter_free(filter);
     return copy;
+}
+
+static char *filtered(struct str text, size_t step)
+{
+    return filtered_for(S("r1"), text, step);
 }
 
 static void assert_filtered(const char *text, const char *expected)
@@ -108,19 +113,37 @@ static void what_is_too_long_goes(void **state)
 static void an_image_without_a_name_has_no_long_labels(void **state)
 {
     char *text =
-        long_one("\"RepoTags\":null,\"ParentId\":\"p\"", LIMIT_NAMELESS_LABELS);
+        long_one("\"RepoTags\":null,\"ParentId\":\"p\"", LIMIT_LIST_LABELS);
     char *got = filtered(str_from(text), MIB);
 
     (void)state;
-    assert_string_equal(got, "[{\"RepoTags\":null,\"ParentId\":\"p\"},"
-                             "{\"Id\":\"last\"}]");
+    assert_string_equal(got,
+                        "[{\"RepoTags\":null,\"ParentId\":\"p\","
+                        "\"Labels\":{\"berth.cut\":\"\"}},{\"Id\":\"last\"}]");
     free(got);
     free(text);
-    text = long_one("\"RepoTags\":[\"a:1\"]", LIMIT_NAMELESS_LABELS);
+    text = long_one("\"RepoTags\":[\"a:1\"]", LIMIT_LIST_LABELS);
     got = filtered(str_from(text), MIB);
     assert_string_equal(got, text);
     free(got);
     free(text);
+}
+
+static void who_looks_for_leftovers_sees_all_of_them(void **state)
+{
+    char *text =
+        long_one("\"RepoTags\":[\"r2.berth.invalid/a:1\"]", LIMIT_LIST_LABELS);
+    char *got = filtered_for(S(""), str_from(text), 7);
+
+    (void)state;
+    assert_string_equal(got,
+                        "[{\"RepoTags\":[\"r2.berth.invalid/a:1\"],"
+                        "\"Labels\":{\"berth.cut\":\"\"}},{\"Id\":\"last\"}]");
+    free(got);
+    free(text);
+    got = filtered_for(S(""), S("[{" THEIRS "},{" OURS "}]"), 3);
+    assert_string_equal(got, "[{" THEIRS "},{" OURS "}]");
+    free(got);
 }
 
 static void what_is_no_json_is_for_a_parser_to_find(void **state)
@@ -151,6 +174,7 @@ int main(void)
         cmocka_unit_test(images_go_by_their_names),
         cmocka_unit_test(what_is_too_long_goes),
         cmocka_unit_test(an_image_without_a_name_has_no_long_labels),
+        cmocka_unit_test(who_looks_for_leftovers_sees_all_of_them),
         cmocka_unit_test(what_is_no_json_is_for_a_parser_to_find),
         cmocka_unit_test(lists_are_known_by_their_paths),
     };
