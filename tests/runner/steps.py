@@ -242,7 +242,7 @@ GROUPS = {
                       *SANITIZED, BERTH_E2E_MIB="16")],
     "link": [build("gcc"), link("link", "gcc")],
     "lint": [build("gcc"),
-             Step("lint clang-tidy", clang_tidy, ("build gcc",), 1200),
+             Step("lint clang-tidy", clang_tidy, ("build gcc",), 2400),
              build("analyzer"),
              lint("cppcheck", "cppcheck", *CPPCHECK, files=C),
              lint("format", "clang-format", "--dry-run", "-Werror",
