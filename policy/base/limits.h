@@ -125,21 +125,23 @@
 #define LIMIT_AUDIT_PART  (16 * KIB) /* of what a client can make long */
 
 /* the namespace */
-#define LIMIT_NAME         ((size_t)255) /* of an engine's object: a directory's */
-#define LIMIT_OWNED        4096          /* IDs known to be a namespace's own */
-#define LIMIT_LOOKUPS      512 /* what the engine is asked, per request */
-#define LIMIT_REPLY_LINE   MIB /* one line of a stream of JSON */
-#define LIMIT_REPLY_DEPTH  512 /* levels of its JSON */
-#define LIMIT_REPLY        (64 * MIB) /* a reply that is rewritten as a whole */
-#define LIMIT_LINE         (16 * MIB) /* one line of a stream that is rewritten */
-#define LIMIT_LIST_ELEMENT (16 * MIB) /* of a list of the engine's */
-#define LIMIT_LIST_LABELS  (4 * KIB)  /* an element from which labels go */
-#define LIMIT_PATTERN      KIB        /* a pattern in a name filter */
-#define LIMIT_PATTERNS     512        /* of one request */
-#define LIMIT_MATCH_STEPS  100000     /* of one pattern on one name */
-#define LIMIT_MATCH_HEAP   1024       /* KiB, of the same */
-#define LIMIT_MATCH_ALL    4000000    /* steps, of all of one request's */
-#define LIMIT_MATCH_RATE   4000000    /* and of a listener's, each second */
+#define LIMIT_NAME             ((size_t)255) /* of an engine's object: a directory's */
+#define LIMIT_OWNED            4096 /* IDs known to be a namespace's own */
+#define LIMIT_LOOKUPS          512  /* what the engine is asked, per request */
+#define LIMIT_REPLY_LINE       MIB  /* one line of a stream of JSON */
+#define LIMIT_REPLY_DEPTH      512  /* levels of its JSON */
+#define LIMIT_REPLY            (64 * MIB) /* a reply that is rewritten as a whole */
+#define LIMIT_LINE             (16 * MIB) /* one line of a stream that is rewritten */
+#define LIMIT_BUILD_HELD_LINES 1000      /* of a quiet build, for its failure */
+#define LIMIT_BUILD_HELD_LINE  (4 * KIB) /* longer ones are not kept */
+#define LIMIT_LIST_ELEMENT     (16 * MIB) /* of a list of the engine's */
+#define LIMIT_LIST_LABELS      (4 * KIB)  /* an element from which labels go */
+#define LIMIT_PATTERN          KIB        /* a pattern in a name filter */
+#define LIMIT_PATTERNS         512        /* of one request */
+#define LIMIT_MATCH_STEPS      100000     /* of one pattern on one name */
+#define LIMIT_MATCH_HEAP       1024       /* KiB, of the same */
+#define LIMIT_MATCH_ALL        4000000    /* steps, of all of one request's */
+#define LIMIT_MATCH_RATE       4000000    /* and of a listener's, each second */
 
 /* builds with BuildKit */
 #define LIMIT_PB_DEPTH       64     /* levels of a protobuf message */

@@ -445,6 +445,8 @@ void rewrite_fini(struct rewrite *rw)
     discard(rw);
     json_decref(rw->told);
     json_decref(rw->last_line);
+    json_decref(rw->ahead);
+    json_decref(rw->build.held);
     for (size_t i = 0; i < rw->kept_count; i++)
         free(rw->kept[i]);
     free(rw->kept);

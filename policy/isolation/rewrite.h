@@ -96,6 +96,7 @@ struct rewrite {
     void (*follows)(struct rewrite *rw);
     bool failed;       /* the reply is an error */
     json_t *last_line; /* what berth has to say at the end of the reply */
+    json_t *ahead;     /* lines to show before the one that was looked at */
     struct str made;   /* the ID of the image that was made */
     json_t *told;      /* {tag of a pull, ID of a load or build} of its lines */
     struct {
@@ -119,6 +120,9 @@ struct rewrite {
         uint64_t steps, total; /* how far the builder has told */
         struct str last;       /* ID of the last step's image, in this stage */
         bool is_from;          /* the step that runs is a FROM */
+        bool quiet; /* its client wants the ID alone, or all when it fails */
+        bool failed;
+        json_t *held; /* lines for that */
     } build;
     struct {
         json_t *own;         /* own tags: {full name: ID} */

@@ -154,6 +154,9 @@ void rewrite_image_build(struct rewrite *rw)
         return;
     name_it(rw);
     take_cache_from_own(rw);
+    /* of a quiet build, an engine does not tell what its stages left */
+    rw->build.quiet = target_flag(rw->target, S("q"));
+    rewrite_drop_query(rw, S("q"));
     /* containers between two steps have no label of ours: nobody could see
      * them, and nobody would remove them */
     rewrite_set_query(rw, S("rm"), S("1"));
@@ -235,7 +238,31 @@ static void begin_step(struct rewrite *rw, const struct step *step,
     json_object_set_new(line, "stream", json_of_str(strbuf_str(&out)));
 }
 
-void image_build_line(struct rewrite *rw, json_t *line)
+/* A line of a quiet build: shown only if it fails. */
+static bool hold_line(struct rewrite *rw, const json_t *line)
+{
+    struct str text = str_of_json(json_object_get(line, "stream"));
+
+    if (json_object_get(line, "error") ||
+        json_object_get(line, "errorDetail")) {
+        rw->build.failed = true;
+        json_decref(rw->ahead);
+        rw->ahead = rw->build.held;
+        rw->build.held = NULL;
+        return true;
+    }
+    if (rw->build.failed || !json_object_get(line, "stream"))
+        return rw->build.failed;
+    if (!rw->build.held)
+        rw->build.held = json_array();
+    if (text.len <= LIMIT_BUILD_HELD_LINE)
+        json_array_append_new(rw->build.held, json_deep_copy(line));
+    if (json_array_size(rw->build.held) > LIMIT_BUILD_HELD_LINES)
+        json_array_remove(rw->build.held, 0);
+    return false;
+}
+
+bool image_build_line(struct rewrite *rw, json_t *line)
 {
     struct str text = str_of_json(json_object_get(line, "stream"));
     struct str id =
@@ -256,6 +283,7 @@ void image_build_line(struct rewrite *rw, json_t *line)
         own_tag_restore_text(&out, rw->context.ns, text);
         json_object_set_new(line, "stream", json_of_str(strbuf_str(&out)));
     }
+    return !rw->build.quiet || hold_line(rw, line);
 }
 
 /* Anchor what has no name of anybody's. */
@@ -277,6 +305,8 @@ void finish_image_build(struct rewrite *rw)
 
     if (!is_classic(rw))
         return;
+    if (rw->build.quiet && rw->made.len && !rw->build.failed && !rw->last_line)
+        rw->last_line = json_pack("{s:s+}", "stream", rw->made.ptr, "\n");
     if (rw->made.len)
         anchor_nameless(rw, rw->made);
     else

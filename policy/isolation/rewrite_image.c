@@ -277,17 +277,20 @@ static bool has_digest(const json_t *image, struct str digest)
     return false;
 }
 
-/* An engine says that nothing came when another runner had pulled the same. */
+/* An engine says that nothing came when another runner had pulled the same, and
+ * that something did when it has no name for what the runner has. */
 static void restore_status(struct rewrite *rw, json_t *line, struct str status)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
     struct str same = S("Status: Image is up to date for ");
+    struct str newer = S("Status: Downloaded newer image for ");
+    bool is_same = str_has_prefix(status, same);
+    bool had = rw->pull.before && has_digest(rw->pull.before, rw->pull.digest);
 
-    if (!str_has_prefix(status, same) ||
-        (rw->pull.before && has_digest(rw->pull.before, rw->pull.digest)))
+    if (is_same == had || (!is_same && !str_has_prefix(status, newer)))
         return;
-    strbuf_addf(&out, "Status: Downloaded newer image for %.*s",
-                STR_FMT(str_from_index(status, same.len)));
+    strbuf_addf(&out, "%.*s%.*s", STR_FMT(had ? same : newer),
+                STR_FMT(str_from_index(status, (is_same ? same : newer).len)));
     json_object_set_new(line, "status", json_of_str(strbuf_str(&out)));
 }
 

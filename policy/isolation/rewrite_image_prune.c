@@ -1,5 +1,8 @@
 #include "policy/isolation/rewrite_private.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /*
  * A prune of images. The engine's own is never called: it would go by the names
  * and containers of everybody. What the namespace has without a name (or, with
@@ -93,6 +96,29 @@ static json_int_t freed_by(const json_t *image)
     return shared > 0 && shared < size ? size - shared : size;
 }
 
+/* Only the keys that an engine knows here (daemon/images/image_prune.go). */
+static bool keys_are_known(struct rewrite *rw, json_t *filters)
+{
+    static const char *const known[] = {"dangling", "label", "label!", "until"};
+    char text[LIMIT_REASON];
+    const char *key;
+    json_t *values;
+
+    json_object_foreach(filters, key, values)
+    {
+        size_t i = 0;
+
+        while (i < sizeof(known) / sizeof(*known) && strcmp(key, known[i]) != 0)
+            i++;
+        if (i < sizeof(known) / sizeof(*known))
+            continue;
+        snprintf(text, sizeof(text), "invalid filter '%.200s'", key);
+        rewrite_answer_with(rw, 400, json_pack("{s:s}", "message", text));
+        return false;
+    }
+    return true;
+}
+
 void rewrite_image_prune(struct rewrite *rw)
 {
     json_auto_t *filters = filters_read(rw), *lines = json_array();
@@ -101,7 +127,7 @@ void rewrite_image_prune(struct rewrite *rw)
     bool done = true, all;
     size_t i, count = 0; /* of those that go: more go with the next prune */
 
-    if (!filters)
+    if (!filters || !keys_are_known(rw, filters))
         return;
     all = is_false(json_object_get(filters, "dangling"));
     containers = own_container_list(rw);

@@ -207,7 +207,7 @@ void image_keep_old(struct rewrite *rw, const struct image_ref *ref,
                     struct str id);
 void image_create_line(struct rewrite *rw, json_t *line);
 void image_load_line(struct rewrite *rw, const json_t *line);
-void image_build_line(struct rewrite *rw, json_t *line);
+bool image_build_line(struct rewrite *rw, json_t *line); /* to be shown? */
 
 /* ---- rewrite_image_delete.c ---- */
 

@@ -442,7 +442,7 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
     else if (operation == OP_IMAGE_LOAD)
         image_load_line(rw, line);
     else if (operation == OP_IMAGE_BUILD)
-        image_build_line(rw, line);
+        *show = image_build_line(rw, line);
     walk_reply(rw, line);
     if (operation == OP_SYSTEM_EVENTS)
         *show = event_is_wanted(rw, line);

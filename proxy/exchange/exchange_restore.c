@@ -122,9 +122,34 @@ static bool restore_late(struct exchange *ex)
     return true;
 }
 
-static bool restore_line(struct exchange *ex, struct str line)
+static bool put_line(struct exchange *ex, json_t *value, struct str end)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+
+    if (reply_json_put(&out, value) || strbuf_add(&out, end))
+        return false;
+    exchange_put_body(ex, strbuf_str(&out));
+    return true;
+}
+
+/* What was held of a reply, and has to be shown by now. */
+static bool put_ahead(struct exchange *ex, struct str end)
+{
+    json_auto_t *lines = ex->rq.rewrite.ahead;
+    json_t *line;
+    size_t i;
+
+    ex->rq.rewrite.ahead = NULL;
+    json_array_foreach(lines, i, line)
+    {
+        if (!put_line(ex, line, end))
+            return false;
+    }
+    return true;
+}
+
+static bool restore_line(struct exchange *ex, struct str line)
+{
     AUTO(json_decrefp) json_t *value = NULL;
     struct str end = S("\n");
     bool show = true;
@@ -136,14 +161,10 @@ static bool restore_line(struct exchange *ex, struct str line)
     if (str_trim(line).len == 0)
         return true;
     value = reply_json_parse(line);
-    if (!value || rewrite_line(&ex->rq.rewrite, value, &show))
+    if (!value || rewrite_line(&ex->rq.rewrite, value, &show) ||
+        !put_ahead(ex, end))
         return false;
-    if (!show)
-        return true;
-    if (reply_json_put(&out, value) || strbuf_add(&out, end))
-        return false;
-    exchange_put_body(ex, strbuf_str(&out));
-    return true;
+    return !show || put_line(ex, value, end);
 }
 
 /*
