@@ -111,6 +111,21 @@ bool image_has_names(const json_t *image)
     return first && strcmp(first, "<none>:<none>") != 0;
 }
 
+json_t *images_parents(const json_t *list)
+{
+    json_t *parents = json_object(), *image;
+    size_t i;
+
+    json_array_foreach(list, i, image)
+    {
+        struct str id = str_of_json(json_object_get(image, "ParentId"));
+
+        if (id.len)
+            json_object_setn_new(parents, id.ptr, id.len, json_true());
+    }
+    return parents;
+}
+
 json_t *images_by_id(const json_t *list)
 {
     json_t *index = json_object(), *image;

@@ -127,6 +127,8 @@ void image_list_begin(struct rewrite *rw, const json_t *list)
     json_decref(rw->images.own);
     json_decref(rw->images.made_from);
     json_decref(rw->images.hidden);
+    json_decref(rw->images.parents);
+    rw->images.parents = images_parents(list);
     rw->images.own = json_object();
     rw->images.hidden = json_object();
     rw->images.made_from = images_made_from(rw, list);
@@ -171,7 +173,8 @@ static bool filters_on_names(const struct rewrite *rw)
     return false;
 }
 
-/* Lists of old API versions have words, or null, for no name. */
+/* Lists of old API versions have words, or null, for no name; and so does disk
+ * usage, in all of them. */
 static void put_names(const struct rewrite *rw, json_t *image, json_t *tags,
                       json_t *digests)
 {
@@ -184,6 +187,7 @@ static void put_names(const struct rewrite *rw, json_t *image, json_t *tags,
         json_array_append_new(tags, json_string("<none>:<none>"));
         json_array_append_new(digests, json_string("<none>@<none>"));
     }
+    old = old || rw->match->route->operation == OP_SYSTEM_DISK_USAGE;
     json_object_set(image, "RepoTags",
                     old && json_array_size(tags) == 0 ? json_null() : tags);
     json_object_set(image, "RepoDigests",
@@ -221,6 +225,14 @@ static void restore_annotations(json_t *descriptor, const json_t *tags)
     json_object_set_new(annotations, tag_key, json_of_str(ref.tag));
 }
 
+/* What others are made from is listed by its names alone. To an engine, an
+ * anchor is one. */
+static bool is_in_between(const struct rewrite *rw, const char *id)
+{
+    return id && json_object_get(rw->images.parents, id) &&
+           !target_flag(rw->target, S("all"));
+}
+
 bool image_restore(struct rewrite *rw, json_t *image, bool listed)
 {
     const char *id = json_string_value(json_object_get(image, "Id"));
@@ -233,6 +245,8 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
     shown = image_names_show(&names) ||
             (id && json_object_get(rw->images.made_from, id));
     dangles = image_names_dangle(&names);
+    if (listed && dangles && is_in_between(rw, id))
+        shown = false;
     if (rw->images.dangling == DANGLING_ONLY)
         shown = shown && dangles;
     else if (rw->images.dangling == DANGLING_NOT)

@@ -268,6 +268,7 @@ static void discard(struct rewrite *rw)
     json_decref(rw->images.own);
     json_decref(rw->images.made_from);
     json_decref(rw->images.hidden);
+    json_decref(rw->images.parents);
     memset(&rw->images, 0, sizeof(rw->images));
     memset(&rw->pull, 0, sizeof(rw->pull));
     memset(&rw->push, 0, sizeof(rw->push));

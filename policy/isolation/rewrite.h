@@ -128,6 +128,7 @@ struct rewrite {
         json_t *own;         /* own tags: {full name: ID} */
         json_t *made_from;   /* {ID} of images without names */
         json_t *hidden;      /* {ID} of others' */
+        json_t *parents;     /* {ID} of what others were made from */
         const json_t *given; /* the image that is given a name */
         bool hides_parent;
         enum { DANGLING_ANY, DANGLING_ONLY, DANGLING_NOT } dangling;

@@ -122,6 +122,7 @@ static bool keys_are_known(struct rewrite *rw, json_t *filters)
 void rewrite_image_prune(struct rewrite *rw)
 {
     json_auto_t *filters = filters_read(rw), *lines = json_array();
+    json_auto_t *parents = NULL;
     const json_t *containers, *list, *image;
     json_int_t reclaimed = 0;
     bool done = true, all;
@@ -134,6 +135,7 @@ void rewrite_image_prune(struct rewrite *rw)
     list = candidates(rw, filters);
     if (!containers || !list)
         return;
+    parents = images_parents(list);
     json_array_foreach(list, i, image)
     {
         struct str id = str_of_json(json_object_get(image, "Id"));
@@ -142,7 +144,8 @@ void rewrite_image_prune(struct rewrite *rw)
 
         image_names_of(rw, image, &names);
         goes = count < LIMIT_LOOKUPS / 4 && image_names_are_own(&names) &&
-               (all || image_names_dangle(&names)) &&
+               (all || (image_names_dangle(&names) &&
+                        !json_object_getn(parents, id.ptr, id.len))) &&
                labels_are_wanted(filters, image) &&
                !is_used(rw, containers, id);
         if (goes && !image_take_off_all(rw, image, &names, lines))

@@ -182,6 +182,8 @@ void image_names_of(const struct rewrite *rw, const json_t *image,
                     struct image_names *names);
 /* Has it any tag, of whomever? */
 bool image_has_names(const json_t *image);
+/* {ID: true} of what others in LIST were made from. */
+json_t *images_parents(const json_t *list);
 /* {ID: image} of LIST. */
 json_t *images_by_id(const json_t *list);
 /* {ID: true} of images in LIST without names that own ones were made from. */
