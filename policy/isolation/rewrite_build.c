@@ -298,6 +298,32 @@ static void anchor_nameless(struct rewrite *rw, struct str id)
     image_give_name(rw, full, image_anchor(rw, full));
 }
 
+/*
+ * What the build took a name from may be what it went on from. It is the
+ * namespace's by what was made then, and goes with that, as with Docker; an
+ * anchor would keep it.
+ */
+static void drop_anchors_below(struct rewrite *rw)
+{
+    const struct lookup *ask = rewrite_get(rw, S("/images/json?all=true"));
+    json_auto_t *index = ask ? images_by_id(ask->reply) : NULL;
+    const json_t *image = json_object_getn(index, rw->made.ptr, rw->made.len);
+
+    for (size_t n = 0; image && n < LIMIT_LOOKUPS / 8; n++) {
+        struct str parent = str_of_json(json_object_get(image, "ParentId"));
+        struct image_names names;
+
+        image =
+            parent.len ? json_object_getn(index, parent.ptr, parent.len) : NULL;
+        if (!image)
+            return;
+        image_names_of(rw, image, &names);
+        if (names.anchored && image_names_dangle(&names))
+            image_drop_anchors(rw, image);
+        image_names_fini(&names);
+    }
+}
+
 void finish_image_build(struct rewrite *rw)
 {
     const char *id;
@@ -307,9 +333,10 @@ void finish_image_build(struct rewrite *rw)
         return;
     if (rw->build.quiet && rw->made.len && !rw->build.failed && !rw->last_line)
         rw->last_line = json_pack("{s:s+}", "stream", rw->made.ptr, "\n");
-    if (rw->made.len)
+    if (rw->made.len) {
         anchor_nameless(rw, rw->made);
-    else
+        drop_anchors_below(rw);
+    } else
         note_stage(rw); /* it failed: what there was before */
     json_object_foreach(rw->told, id, yes)
     {

@@ -147,7 +147,7 @@ static struct str new_anchor(struct rewrite *rw)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
-static void drop_anchors(struct rewrite *rw, const json_t *image)
+void image_drop_anchors(struct rewrite *rw, const json_t *image)
 {
     const json_t *tag;
     size_t i;
@@ -215,7 +215,7 @@ void rewrite_image_tag(struct rewrite *rw)
 /* It has a name now. */
 void after_image_tag(struct rewrite *rw)
 {
-    drop_anchors(rw, rw->images.given);
+    image_drop_anchors(rw, rw->images.given);
 }
 
 /* ---- pull and import ---- */

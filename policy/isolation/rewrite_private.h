@@ -201,6 +201,8 @@ const struct lookup *image_give_name(struct rewrite *rw, struct str image,
 void image_put_back(struct rewrite *rw, struct str image, struct str name);
 const struct lookup *image_take_name(struct rewrite *rw, struct str name);
 struct str image_anchor(struct rewrite *rw, struct str id);
+/* Take all anchors of the namespace off IMAGE. */
+void image_drop_anchors(struct rewrite *rw, const json_t *image);
 /* The own name of REF, which has a digest; kept. */
 struct str image_own_digest(struct rewrite *rw, const struct image_ref *ref);
 /* REF is about to be taken off what it is on, unless that is ID: anchor it if
