@@ -119,6 +119,7 @@ struct ssh_channel *ssh_channel_new(struct event_base *base,
         .in = BYTES(LIMIT_LONG_INPUT + 1),
         .out = BYTES(OUT_MAX),
         .complaint = STRBUF(COMPLAINT),
+        .target = STRBUF(LIMIT_HOST + 64),
     };
     return ch;
 }
@@ -128,6 +129,7 @@ void ssh_channel_free(struct ssh_channel *ch)
     bytes_fini(&ch->in);
     bytes_fini(&ch->out);
     strbuf_fini(&ch->complaint);
+    strbuf_fini(&ch->target);
     free(ch->why_text);
     free(ch);
 }

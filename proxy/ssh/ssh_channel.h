@@ -23,6 +23,7 @@
 
 enum ssh_channel_kind {
     SSH_CHANNEL_STREAMLOCAL, /* direct-streamlocal@openssh.com */
+    SSH_CHANNEL_TCP,         /* direct-tcpip */
     SSH_CHANNEL_EXEC,        /* "docker system dial-stdio" */
     SSH_CHANNEL_ERRAND,      /* a command for its side effect; no stream */
 };
@@ -48,6 +49,7 @@ struct ssh_channel {
     LIBSSH2_CHANNEL *wire;
     enum ssh_channel_kind kind;
     enum ssh_channel_phase phase;
+    struct strbuf target; /* SSH_CHANNEL_TCP: its channel open message */
     struct bytes in;
     struct bytes out;
     size_t window;           /* what the server may send unconsumed */

@@ -408,6 +408,14 @@ static struct stream *open_stream(struct upstream *upstream,
     return ssh_mux_open(&l->mux, on_change, arg);
 }
 
+static struct stream *open_port(struct upstream *upstream, const char *address,
+                                unsigned port, stream_cb on_change, void *arg)
+{
+    struct ssh_link *l = (struct ssh_link *)upstream;
+
+    return ssh_mux_open_port(&l->mux, address, port, on_change, arg);
+}
+
 static void status(const struct upstream *upstream,
                    struct upstream_status *status)
 {
@@ -465,6 +473,7 @@ struct upstream *ssh_link_new(struct event_base *base,
 {
     static const struct upstream_ops ops = {
         .open = open_stream,
+        .open_port = open_port,
         .status = status,
         .free = free_link,
     };

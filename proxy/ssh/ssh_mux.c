@@ -203,6 +203,26 @@ struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
     return &ch->stream;
 }
 
+struct stream *ssh_mux_open_port(struct ssh_mux *mux, const char *address,
+                                 unsigned port, stream_cb on_change, void *arg)
+{
+    struct ssh_channel *ch;
+
+    if (mux->count >= LIMIT_CHANNELS)
+        return NULL;
+    ch = ssh_channel_new(mux->waker.base, mux, SSH_CHANNEL_TCP);
+    /* RFC 4254, 7.2: where to, and where from */
+    ssh_wire_add_string(&ch->target, str_from(address));
+    ssh_wire_add_u32(&ch->target, port);
+    ssh_wire_add_string(&ch->target, S("127.0.0.1"));
+    ssh_wire_add_u32(&ch->target, 0);
+    ch->stream.on_change = on_change;
+    ch->stream.arg = arg;
+    mux->count++;
+    ssh_mux_add(mux, ch);
+    return &ch->stream;
+}
+
 void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
                     struct ssh_transport *transport)
 {

@@ -99,6 +99,9 @@ void ssh_mux_tick(struct ssh_mux *mux);
 /* A new stream, or NULL when there are LIMIT_CHANNELS. */
 struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change,
                             void *arg);
+/* The same, to PORT on ADDRESS as the server sees it. */
+struct stream *ssh_mux_open_port(struct ssh_mux *mux, const char *address,
+                                 unsigned port, stream_cb on_change, void *arg);
 
 /* For the channels. */
 

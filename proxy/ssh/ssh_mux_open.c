@@ -15,8 +15,6 @@
 #define SLOW_US         1000000
 #define SMALLEST_WINDOW (256 * KIB)
 #define LIMIT_REPORT    2048
-#define FORWARD_TYPE    "direct-streamlocal@openssh.com"
-#define SESSION_TYPE    "session"
 #define ERRAND          ":"
 
 static uint64_t now_us(void)
@@ -27,19 +25,14 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Open a channel with no window: windows are ours. */
-static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
+/* Open a channel of TYPE with no window: windows are ours. */
+static int open_type(struct ssh_mux *mux, struct str type, struct str target,
+                     LIBSSH2_CHANNEL **wire)
 {
-    LIBSSH2_CHANNEL *got;
+    LIBSSH2_CHANNEL *got = libssh2_channel_open_ex(
+        mux->session, type.ptr, (unsigned)type.len, 0, PACKET_SIZE,
+        target.len ? target.ptr : NULL, (unsigned)target.len);
 
-    if (forward)
-        got = libssh2_channel_open_ex(
-            mux->session, FORWARD_TYPE, sizeof(FORWARD_TYPE) - 1, 0,
-            PACKET_SIZE, mux->target.ptr, (unsigned)mux->target.len);
-    else
-        got = libssh2_channel_open_ex(mux->session, SESSION_TYPE,
-                                      sizeof(SESSION_TYPE) - 1, 0, PACKET_SIZE,
-                                      NULL, 0);
     if (got) {
         *wire = got;
         return 0;
@@ -52,6 +45,22 @@ static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
     default:
         return -EIO;
     }
+}
+
+static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
+{
+    if (forward)
+        return open_type(mux, S("direct-streamlocal@openssh.com"),
+                         strbuf_str(&mux->target), wire);
+    return open_type(mux, S("session"), S(""), wire);
+}
+
+static int open_channel(struct ssh_mux *mux, struct ssh_channel *ch)
+{
+    if (ch->kind == SSH_CHANNEL_TCP)
+        return open_type(mux, S("direct-tcpip"), strbuf_str(&ch->target),
+                         &ch->wire);
+    return open_wire(mux, ch->kind == SSH_CHANNEL_STREAMLOCAL, &ch->wire);
 }
 
 static const char *refusal(struct ssh_mux *mux)
@@ -144,6 +153,9 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
         ssh_mux_spare_opened(mux, ch);
     } else if (ch->given_up && ch->kind != SSH_CHANNEL_ERRAND) {
         ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
+    } else if (ch->kind == SSH_CHANNEL_TCP) {
+        ssh_mux_enter(mux, ch, SSH_CHANNEL_OPEN);
+        ssh_channel_opened(ch);
     } else if (ch->kind == SSH_CHANNEL_STREAMLOCAL) {
         mux->way = SSH_MUX_STREAMLOCAL;
         mux->spare_refused = false;
@@ -154,9 +166,13 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
     }
 }
 
-static void explain(struct ssh_mux *mux, struct strbuf *why)
+static void explain(struct ssh_mux *mux, const struct ssh_channel *ch,
+                    struct strbuf *why)
 {
-    if (mux->way == SSH_MUX_EXEC)
+    if (ch->kind == SSH_CHANNEL_TCP)
+        strbuf_addf(why, "the SSH server opened no way to the port (%s)",
+                    refusal(mux));
+    else if (mux->way == SSH_MUX_EXEC)
         strbuf_addf(why,
                     "the SSH server gave no session for \"%s\" (%s); see its "
                     "MaxSessions",
@@ -200,7 +216,7 @@ static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
         return;
     }
     mux->spare_refused = mux->spare_refused || ch->spare;
-    explain(mux, &why);
+    explain(mux, ch, &why);
     ssh_mux_leave(mux, ch);
     if (!ch->given_up)
         ssh_channel_end(ch, strbuf_cstr(&why));
@@ -211,7 +227,8 @@ static bool can_begin(const struct ssh_mux *mux)
     const struct ssh_channel *first = TAILQ_FIRST(&mux->in[SSH_CHANNEL_QUEUED]);
 
     return first && !(mux->sessions_full && (first->kind == SSH_CHANNEL_EXEC ||
-                                             mux->way == SSH_MUX_EXEC));
+                                             (mux->way == SSH_MUX_EXEC &&
+                                              first->kind != SSH_CHANNEL_TCP)));
 }
 
 static void begin(struct ssh_mux *mux)
@@ -261,7 +278,7 @@ int ssh_mux_open_queued(struct ssh_mux *mux)
         ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_OPENING]);
         if (!ch)
             continue;
-        r = open_wire(mux, ch->kind == SSH_CHANNEL_STREAMLOCAL, &ch->wire);
+        r = open_channel(mux, ch);
         if (r == -EIO)
             return r;
         if (r == 0)

@@ -26,6 +26,7 @@ struct socket_stream {
     struct socket_upstream *up; /* NULL when that has been freed */
     struct event_base *base;
     int fd;
+    const char *where; /* it is dialed to, for messages */
     struct dialer *dialer;
     struct event *readable;
     struct event *writable;
@@ -216,8 +217,7 @@ static void on_dialed(int fd, const char *error, void *arg)
 
     s->dialer = NULL;
     if (fd < 0) {
-        strbuf_addf(&why, "cannot connect to %s: %s", s->up->config->host,
-                    error);
+        strbuf_addf(&why, "cannot connect to %s: %s", s->where, error);
         end(s, strbuf_cstr(&why));
         tell(s);
         return;
@@ -357,8 +357,8 @@ static void give_up(struct stream *stream)
     event_base_once(s->base, -1, EV_TIMEOUT, free_later, s, NULL);
 }
 
-static struct stream *open_stream(struct upstream *upstream,
-                                  stream_cb on_change, void *arg)
+static struct socket_stream *new_stream(struct upstream *upstream,
+                                        stream_cb on_change, void *arg)
 {
     static const struct stream_ops ops = {
         .peek = peek,
@@ -369,7 +369,6 @@ static struct stream *open_stream(struct upstream *upstream,
         .close = give_up,
     };
     struct socket_upstream *up = (struct socket_upstream *)upstream;
-    const struct upstream_config *config = up->config;
     struct socket_stream *s;
 
     if (up->count >= LIMIT_CHANNELS)
@@ -390,11 +389,42 @@ static struct stream *open_stream(struct upstream *upstream,
     s->soon = event_new(up->base, -1, EV_TIMEOUT, on_soon, s);
     TAILQ_INSERT_TAIL(&up->streams, s, link);
     up->count++;
+    return s;
+}
+
+static struct stream *open_stream(struct upstream *upstream,
+                                  stream_cb on_change, void *arg)
+{
+    struct socket_upstream *up = (struct socket_upstream *)upstream;
+    const struct upstream_config *config = up->config;
+    struct socket_stream *s = new_stream(upstream, on_change, arg);
+
+    if (!s)
+        return NULL;
+    s->where = config->host;
     if (config->kind == UPSTREAM_UNIX)
         soon(s, 0);
     else
         s->dialer = dialer_start(up->base, config->host, config->port,
                                  config->connect_timeout_ms, on_dialed, s);
+    return &s->stream;
+}
+
+/* An engine that is reached by its Unix socket is on this machine. */
+static struct stream *open_port(struct upstream *upstream, const char *address,
+                                unsigned port, stream_cb on_change, void *arg)
+{
+    struct socket_upstream *up = (struct socket_upstream *)upstream;
+    struct socket_stream *s;
+
+    if (up->config->kind != UPSTREAM_UNIX)
+        return NULL;
+    s = new_stream(upstream, on_change, arg);
+    if (!s)
+        return NULL;
+    s->where = "a published port";
+    s->dialer = dialer_start(up->base, address, port,
+                             up->config->connect_timeout_ms, on_dialed, s);
     return &s->stream;
 }
 
@@ -426,6 +456,7 @@ struct upstream *socket_upstream_new(struct event_base *base,
 {
     static const struct upstream_ops ops = {
         .open = open_stream,
+        .open_port = open_port,
         .status = status,
         .free = free_upstream,
     };

@@ -125,6 +125,9 @@ struct upstream_status {
 struct upstream_ops {
     struct stream *(*open)(struct upstream *upstream, stream_cb on_change,
                            void *arg);
+    /* NULL: it has no way to ports of the engine's host */
+    struct stream *(*open_port)(struct upstream *upstream, const char *address,
+                                unsigned port, stream_cb on_change, void *arg);
     void (*status)(const struct upstream *upstream,
                    struct upstream_status *status);
     void (*free)(struct upstream *upstream);
@@ -146,6 +149,21 @@ static inline struct stream *upstream_open(struct upstream *u,
                                            stream_cb on_change, void *arg)
 {
     return u->ops->open(u, on_change, arg);
+}
+
+/*
+ * The same, to a TCP port on an address of the engine's host (at most
+ * LIMIT_HOST long), as that host sees it. When nobody listens there, or the
+ * server does not permit it, the stream closes with the reason.
+ */
+static inline struct stream *upstream_open_port(struct upstream *u,
+                                                const char *address,
+                                                unsigned port,
+                                                stream_cb on_change, void *arg)
+{
+    return u->ops->open_port
+               ? u->ops->open_port(u, address, port, on_change, arg)
+               : NULL;
 }
 
 static inline void upstream_get_status(const struct upstream *u,
