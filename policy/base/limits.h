@@ -159,6 +159,12 @@
 #define LIMIT_LEFTOVERS 4096 /* objects of one kind, removed in one round */
 #define LIMIT_OWNERS    4096 /* namespaces of one engine, cleaned in one go */
 
+/* ports that go to the runner's localhost, of one listener */
+#define LIMIT_PORT_LABEL       (64 * KIB) /* what one container wishes */
+#define LIMIT_PORT_LISTENERS   1024       /* sockets that are listened on */
+#define LIMIT_PORT_CONNECTIONS 1024       /* at a time; more of them wait */
+#define LIMIT_PORT_NOTES       1024       /* containers that were just made */
+
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES  64 /* further ones are counted */
 #define LIMIT_WARNINGS 16 /* further ones are left out */

@@ -1,6 +1,7 @@
 #include "policy/docker/namespace.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 int namespace_put(struct strbuf *out, struct str ns, struct str name)
 {
@@ -209,4 +210,18 @@ int namespace_strip_text(struct strbuf *out, struct str ns, struct str text)
             i++;
     }
     return strbuf_add(out, str_from_index(text, from));
+}
+
+void namespace_address(struct str ns, char to[NAMESPACE_ADDRESS])
+{
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+    for (size_t i = 0; i < ns.len; i++) {
+        hash ^= (unsigned char)ns.ptr[i];
+        hash *= 0x100000001b3;
+    }
+    hash ^= hash >> 32;
+    snprintf(to, NAMESPACE_ADDRESS, "127.%u.%u.%u", (unsigned)(1 + hash % 254),
+             (unsigned)(hash / 254 % 256),
+             (unsigned)(1 + hash / 254 / 256 % 254));
 }

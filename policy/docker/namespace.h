@@ -23,6 +23,7 @@
 #define LABEL_TAKES     "berth.takes"   /* of the host, while it runs */
 #define LABEL_IMAGE     "berth.image"   /* and the image */
 #define LABEL_CUT       "berth.cut"     /* in berth's memory: labels are gone */
+#define LABEL_PORTS     "berth.ports"   /* and the ports that it publishes */
 
 /*
  * The runner's own network in place of the engine's "bridge", which all would
@@ -60,6 +61,15 @@ int name_check(enum ref_kind kind, struct str ns, struct str name,
 
 /* Is that what is wrong with it: together with its namespace it is too long? */
 bool name_is_too_long(struct str ns, struct str name);
+
+/*
+ * The address of the engine's host on which it publishes what goes to the
+ * runner's localhost: a loopback address of the namespace's own, 127.x.y.z with
+ * x and z from 1 to 254, made of its name. Two namespaces may have the same,
+ * though few do.
+ */
+enum { NAMESPACE_ADDRESS = 16 };
+void namespace_address(struct str ns, char to[NAMESPACE_ADDRESS]);
 
 /* A label key that is ours ("berth.", as a client could write it)? */
 bool label_is_ours(struct str key);

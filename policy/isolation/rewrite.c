@@ -78,8 +78,8 @@ static const struct {
     {OP_CONTAINER_KILL,             by_tables},
     {OP_CONTAINER_PAUSE,            by_tables},
     {OP_CONTAINER_UNPAUSE,          by_tables},
-    {OP_CONTAINER_RESTART,          by_tables},
-    {OP_CONTAINER_START,            by_tables},
+    {OP_CONTAINER_RESTART,          rewrite_container_start},
+    {OP_CONTAINER_START,            rewrite_container_start},
     {OP_CONTAINER_STOP,             by_tables},
     {OP_CONTAINER_WAIT,             by_tables},
     {OP_CONTAINER_RESIZE,           by_tables},
@@ -397,6 +397,8 @@ static size_t row_of(enum operation operation)
 enum rewrite_step rewrite_after(struct rewrite *rw, int status)
 {
     rw->failed = status >= 400;
+    if (rw->failed || status == 304) /* it runs already */
+        ports_not_started(rw);
     return begin_following(
         rw,
         rw->failed ? undo : rows[row_of(rw->match->route->operation)].after);
@@ -444,6 +446,7 @@ enum rewrite_step rewrite_follow(struct rewrite *rw)
 void rewrite_fini(struct rewrite *rw)
 {
     discard(rw);
+    json_decref(rw->port_wish);
     json_decref(rw->told);
     json_decref(rw->last_line);
     json_decref(rw->ahead);

@@ -32,6 +32,7 @@
 #include "policy/docker/namespace.h"
 #include "policy/docker/route.h"
 #include "policy/isolation/own_ids.h"
+#include "policy/isolation/port_wish.h"
 
 #include <jansson.h>
 
@@ -43,6 +44,11 @@ struct rewrite_context {
     struct own_ids *owned; /* of the same namespace; NULL: nothing is known */
     const struct strings *shared; /* patterns of the images that all may use;
                                      NULL: all that have a name */
+    /* Where the engine is to publish what goes to the runner's localhost;
+     * empty: ports go to the engine's host. Those of UDP go there in any case,
+     * to this address unless it is empty. */
+    struct str port_address, port_bind;
+    const struct port_book *ports; /* who listens; NULL: nobody */
     uint64_t random;         /* fresh, for a name that has to be invented */
     struct lookups *lookups; /* of this request; outlive the rewrite */
     /* Steps that the listener's name filters may still take, from which those
@@ -88,6 +94,10 @@ struct rewrite {
     /* what was sent in place of what is not the runner's: {sent: written} */
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
+
+    json_t *port_wish;    /* of a create, or NULL */
+    struct str port_name; /* what its container is called */
+    struct str port_id;   /* of a start: whose ports are listened on */
 
     const struct dockerfile *dockerfile; /* of a classic build: as written; not
                                             this one's to free */

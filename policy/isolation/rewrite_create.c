@@ -396,6 +396,8 @@ void rewrite_container_create(struct rewrite *rw)
         return;
     label_anonymous_volumes(rw, host, image);
     hold_health(rw, image);
+    rw->port_name = name;
+    ports_create(rw, host, image);
     if (typed.len)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_IMAGE,
                             json_of_str(typed));

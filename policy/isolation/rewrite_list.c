@@ -88,6 +88,8 @@ void rewrite_container_list(struct rewrite *rw)
     filters_map(rw, filters, "network", map_network);
     filters_map(rw, filters, "volume", map_volume);
     filters_map_images(rw, filters, "ancestor");
+    if (ports_are_runners(rw))
+        filters_keep(rw, filters, "publish", FILTER_PUBLISH);
     resolve_query(rw, S("before"));
     resolve_query(rw, S("since"));
     take_limit(rw);

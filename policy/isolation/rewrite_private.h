@@ -31,6 +31,7 @@ enum filter_field {
     FILTER_ACTOR,     /* how an event's ID or name may begin */
     FILTER_IMAGE,     /* an event's image */
     FILTER_REFERENCE, /* names of images, as path.Match has them */
+    FILTER_PUBLISH,   /* ports of the runner's localhost */
 };
 
 /* A filter that berth applies to what the runner sees. */
@@ -289,6 +290,20 @@ void rewrite_info(struct rewrite *rw);
  * as the runner knows them). And the other way round. */
 void aliases_add(json_t *endpoint, struct str name, struct str network);
 void aliases_remove(json_t *endpoint, struct str name, struct str network);
+
+/* ---- rewrite_ports.c ---- */
+
+bool ports_are_runners(const struct rewrite *rw);
+/* HOST, the HostConfig of a create from IMAGE (NULL: not known). */
+void ports_create(struct rewrite *rw, json_t *host, const json_t *image);
+void ports_created(struct rewrite *rw, struct str id);
+void rewrite_container_start(struct rewrite *rw);
+/* What these opened is not used after all, as far as is known. */
+void ports_not_started(struct rewrite *rw);
+void ports_restore(const struct rewrite *rw, json_t *container,
+                   const json_t *labels, bool inspected);
+/* Does CONTAINER, of a list, publish one of VALUES, a filter's? */
+bool ports_match(json_t *values, const json_t *container);
 
 /* ---- rewrite_filters.c ---- */
 

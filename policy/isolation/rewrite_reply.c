@@ -54,6 +54,17 @@ static bool container_is_wanted(struct rewrite *rw, const json_t *container)
     return filters_match(rw, FILTER_NAME, texts, count);
 }
 
+/* Once its ports are the runner's. */
+static bool publishes_wanted(const struct rewrite *rw, const json_t *container)
+{
+    for (size_t i = 0; i < rw->filter_count; i++) {
+        if (rw->filters[i].field == FILTER_PUBLISH &&
+            !ports_match(rw->filters[i].values, container))
+            return false;
+    }
+    return true;
+}
+
 static bool container_element(struct reply *reply, json_t *container)
 {
     bool inspected = reply->operation == OP_CONTAINER_INSPECT;
@@ -65,7 +76,7 @@ static bool container_element(struct reply *reply, json_t *container)
     if (!inspected && !container_is_wanted(reply->rw, container))
         return false;
     container_restore(reply->rw, container, inspected);
-    return true;
+    return inspected || publishes_wanted(reply->rw, container);
 }
 
 static bool network_element(struct reply *reply, json_t *network)
@@ -355,9 +366,10 @@ static void note_created(struct rewrite *rw, const json_t *reply)
     struct str id = str_of_json(json_object_get(reply, "Id"));
     enum operation operation = rw->match->route->operation;
 
-    if (operation == OP_CONTAINER_CREATE)
+    if (operation == OP_CONTAINER_CREATE) {
         own_ids_note(rw, REF_CONTAINER, id);
-    else if (operation == OP_CONTAINER_EXEC)
+        ports_created(rw, id);
+    } else if (operation == OP_CONTAINER_EXEC)
         own_ids_note(rw, REF_EXEC, id);
     else if (operation == OP_NETWORK_CREATE)
         own_ids_note(rw, REF_NETWORK, id);

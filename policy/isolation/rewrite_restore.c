@@ -232,6 +232,7 @@ void container_restore(struct rewrite *rw, json_t *container, bool inspected)
     restore_mode(rw, host, labels);
     restore_anonymous(container, labels, inspected);
     restore_image(container, labels, inspected);
+    ports_restore(rw, container, labels, inspected);
     if (inspected)
         restore_mounts(rw, host);
 }

@@ -14,7 +14,8 @@ struct run {
     struct own_ids *owned;
     struct rewrite rw;
     struct lookups lookups;
-    json_t *left; /* answers that nobody has asked for yet */
+    json_t *opened; /* IDs whose ports are listened on */
+    json_t *left;   /* answers that nobody has asked for yet */
 };
 
 static const char *text_at(const json_t *object, const char *key)
@@ -336,6 +337,77 @@ static void check_step(struct run *run, enum rewrite_step step)
     }
 }
 
+/* ---- ports of the runner's localhost ---- */
+
+static enum port_open open_ports(void *arg, struct str id, struct str name,
+                                 const json_t *wish, struct str *other,
+                                 struct strbuf *why)
+{
+    struct run *run = arg;
+    json_t *taken = json_object_get(run->one, "taken");
+
+    (void)name;
+    (void)wish;
+    if (json_is_string(taken)) { /* by a container that is no more */
+        *other = str_from(json_string_value(taken));
+        strbuf_add(why, S("port is already allocated"));
+        if (json_object_get(run->opened, "learnt") == NULL)
+            return PORT_IN_USE;
+    }
+    json_object_setn_new(run->opened, id.ptr, id.len, json_true());
+    return PORT_OPEN;
+}
+
+static void doubt_ports(void *arg, struct str id)
+{
+    struct run *run = arg;
+
+    json_object_deln(run->opened, id.ptr, id.len);
+}
+
+static void learn_ports(void *arg, struct str id, const json_t *inspected)
+{
+    struct run *run = arg;
+
+    (void)id;
+    if (!inspected)
+        json_object_set_new(run->opened, "learnt", json_true());
+}
+
+static const json_t *shown_ports(void *arg, struct str id)
+{
+    struct run *run = arg;
+
+    return json_object_getn(json_object_get(run->one, "listened"), id.ptr,
+                            id.len);
+}
+
+static void note_ports(void *arg, struct str id, struct str name,
+                       const json_t *wish)
+{
+    (void)arg;
+    (void)id;
+    (void)name;
+    (void)wish;
+}
+
+static bool noted_ports(void *arg, struct str id, struct str *name,
+                        json_t **wish)
+{
+    (void)arg;
+    (void)id;
+    (void)name;
+    (void)wish;
+    return false;
+}
+
+static void check_opened(struct run *run)
+{
+    json_object_del(run->opened, "learnt");
+    compare(run, "what is listened for", run->opened,
+            json_object_get(run->one, "opens"));
+}
+
 void rewrite_case_run(json_t *one, struct strbuf *wrong)
 {
     struct run run = {.one = one, .wrong = wrong};
@@ -346,8 +418,21 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .engine_minor = engine ? (unsigned)json_integer_value(engine) : 45,
         .owned = own_ids_new(64),
         .lookups = &run.lookups,
+        .port_address = str_from(text_at(one, "ports")),
+    };
+    const struct port_book book = {
+        .open = open_ports,
+        .doubt = doubt_ports,
+        .learn = learn_ports,
+        .shown = shown_ports,
+        .note = note_ports,
+        .noted = noted_ports,
+        .arg = &run,
     };
 
+    run.opened = json_object();
+    if (context.port_address.len)
+        context.ports = &book;
     run.owned = context.owned;
     target_init(&run.target);
     run.body = json_deep_copy(json_object_get(one, "body"));
@@ -361,10 +446,13 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         check_all_asked(&run);
         check_step(&run, step);
         check_learned(&run);
+        if (json_object_get(one, "opens"))
+            check_opened(&run);
         rewrite_fini(&run.rw);
     }
     json_decref(run.body);
     target_fini(&run.target);
     own_ids_free(run.owned);
+    json_decref(run.opened);
     lookups_fini(&run.lookups);
 }

@@ -18,6 +18,9 @@
  *     "line":     of what is done before the next line is shown
  *     "finish":   and of what is done when the reply has ended
  *     "learns":   ["exec <id>"], what is known then
+ *     "ports":    where the engine publishes what goes to the runner's
+ *                 localhost, with what is "listened" on there by ID; a port is
+ *                 "taken" by the container ID; and whose it "opens"
  *
  * The namespace is r1 and the engine of API 1.45, unless "engine" says 41.
  * Targets stand percent-decoded.
