@@ -73,6 +73,17 @@ static struct stream *open_stream(struct upstream *upstream,
     return &stream->stream;
 }
 
+static struct stream *open_port(struct upstream *upstream, const char *address,
+                                unsigned port, stream_cb on_change, void *arg)
+{
+    struct stream *stream = open_stream(upstream, on_change, arg);
+
+    assert_string_equal(address, "127.9.8.7");
+    if (stream)
+        of(stream)->port = port;
+    return stream;
+}
+
 static void status(const struct upstream *upstream, struct upstream_status *out)
 {
     *out = ((const struct fake_upstream *)upstream)->status;
@@ -82,6 +93,7 @@ void fake_upstream_init(struct fake_upstream *fake)
 {
     static const struct upstream_ops ops = {
         .open = open_stream,
+        .open_port = open_port,
         .status = status,
     };
 

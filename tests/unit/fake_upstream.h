@@ -15,6 +15,7 @@ struct fake_stream {
     struct stream stream;
     bool closed; /* by its owner */
     bool shut;
+    unsigned port;     /* of the engine's host; 0: it leads to the engine */
     struct strbuf in;  /* from the engine, not yet consumed */
     struct strbuf out; /* to the engine */
 };

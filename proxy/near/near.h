@@ -1,0 +1,57 @@
+#pragma once
+
+/*
+ * Published ports on the runner's localhost. While a container of the namespace
+ * runs that wishes for ports (port_wish.h), they are listened on here, and each
+ * connection is carried to the port on the engine's host that the engine
+ * reports for that container. That is asked anew for each connection, so that
+ * none ever leads to another container: ports change hands whenever an engine
+ * or a container restarts.
+ *
+ * Which containers run is learned from the engine's events, and looked up
+ * whenever these begin. TCP only.
+ */
+
+#include <event2/event.h>
+
+#include "policy/base/strings.h"
+#include "policy/isolation/port_wish.h"
+#include "proxy/upstream/pool.h"
+
+struct near;
+
+struct near_config {
+    struct event_base *base;
+    struct upstream *upstream; /* these two outlive it */
+    struct pool *pool;
+    struct str ns;                /* copied, as are the next two */
+    const struct strings *listen; /* addresses of this machine */
+    const char *address;          /* where the engine publishes */
+};
+
+/* Never NULL. It begins to look for containers that run at once. */
+struct near *near_new(const struct near_config *config);
+/* Listeners and connections close. NULL is fine; returns NULL. */
+struct near *near_free(struct near *near);
+
+/* Was it made of an equal CONFIG? */
+bool near_is_as(const struct near *near, const struct near_config *config);
+
+/* The functions of struct port_book, see there. */
+enum port_open near_open(struct near *near, struct str id, struct str name,
+                         const json_t *wish, struct str *other,
+                         struct strbuf *why);
+void near_doubt(struct near *near, struct str id);
+void near_learn(struct near *near, struct str id, const json_t *inspected);
+const json_t *near_shown(const struct near *near, struct str id);
+void near_note(struct near *near, struct str id, struct str name,
+               const json_t *wish);
+bool near_noted(struct near *near, struct str id, struct str *name,
+                json_t **wish);
+
+struct near_counts {
+    unsigned containers, listeners, connections;
+    uint64_t carried; /* connections that were confirmed, all in all */
+    uint64_t refused; /* and those that could not be carried */
+};
+struct near_counts near_count(const struct near *near);
