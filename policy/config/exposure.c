@@ -171,7 +171,8 @@ static int put_rest(const struct rules *rules, struct strbuf *out)
     const char *socket = rules->container.engine_socket;
     int r = put_subnets(&rules->network.subnets, out);
 
-    if (r == 0 && rules->ports.publish && rules->ports.lowest < 1024)
+    if (r == 0 && rules->ports.publish == PORTS_HOST &&
+        rules->ports.lowest < 1024)
         r = strbuf_addf(out,
                         "ports.lowest: %u lets containers take ports of the "
                         "host's own services\n",

@@ -158,3 +158,10 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
     }
     return r;
 }
+
+void policy_publish_on_host(struct policy *policy)
+{
+    if (policy->rules.ports.publish == PORTS_RUNNER)
+        policy->rules.ports.publish = PORTS_HOST;
+    policy->port_address[0] = '\0';
+}

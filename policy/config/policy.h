@@ -87,6 +87,8 @@ struct upstream_policy {
     unsigned spare_channels;
 };
 
+enum { POLICY_ADDRESS = 64 }; /* an IP address in text */
+
 struct policy {
     unsigned refs;
 
@@ -102,6 +104,9 @@ struct policy {
     struct upstream_policy upstream_keys; /* as given; see UPSTREAM */
     struct operations_policy operations;
     struct rules rules; /* the sections about what is in a request */
+    /* Where the engine publishes what goes to the runner's localhost; empty:
+     * nothing goes there. */
+    char port_address[POLICY_ADDRESS];
     struct audit_policy audit;
     struct metrics_policy metrics;
     struct timeouts_policy timeouts;
@@ -139,6 +144,10 @@ enum { POLICY_E_INVALID = 1 };
  */
 int policy_load(const struct policy_source *source, struct policy **out,
                 struct strbuf *why);
+
+/* Ports go to the engine's host, whatever it says, for nobody listens on the
+ * runner's localhost. Before anybody uses it. */
+void policy_publish_on_host(struct policy *policy);
 
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is fine */

@@ -1,11 +1,13 @@
 #include "policy/config/policy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy/base/json_locate.h"
 #include "policy/config/presets.h"
 #include "policy/config/setting_checks.h"
 #include "policy/config/url.h"
+#include "policy/docker/namespace.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -223,6 +225,30 @@ static void make_upstream(struct loading *loading, struct policy *policy)
     config->spare_channels = keys->spare_channels;
 }
 
+/*
+ * Ports go to the runner's localhost where berth can carry connections to the
+ * engine's host, and only what is the namespace's: else they go to the host.
+ */
+static void settle_ports(struct policy *policy)
+{
+    const struct upstream_config *upstream = &policy->upstream;
+    unsigned *publish = &policy->rules.ports.publish;
+
+    if (*publish == PORTS_RUNNER &&
+        (policy->isolation != POLICY_NAMESPACE ||
+         upstream->kind == UPSTREAM_TCP ||
+         (upstream->kind == UPSTREAM_SSH &&
+          upstream->channel == SSH_CHANNEL_DIAL_STDIO)))
+        *publish = PORTS_HOST;
+    if (*publish != PORTS_RUNNER)
+        return;
+    if (policy->rules.ports.bind)
+        snprintf(policy->port_address, sizeof(policy->port_address), "%s",
+                 policy->rules.ports.bind);
+    else
+        namespace_address(str_from(policy->namespace), policy->port_address);
+}
+
 /* What no value shows to be wrong by itself. */
 static void check_sockets(struct loading *loading, const struct policy *policy)
 {
@@ -262,6 +288,8 @@ int policy_load(const struct policy_source *source, struct policy **out,
         make_upstream(&loading, policy);
     if (loading.problems.count == 0)
         check_sockets(&loading, policy);
+    if (loading.problems.count == 0)
+        settle_ports(policy);
     if (loading.problems.count > 0) {
         problems_sort(&loading.problems);
         problems_put(&loading.problems, why);

@@ -262,7 +262,7 @@ static const struct setting policy_rows[] = {
     {"exec", OBJECT_AT(struct policy, rules.exec),
      .of = &exec_rules_shape, .help = "what may be run in one"},
     {"ports", OBJECT_AT(struct policy, rules.ports),
-     .of = &port_rules_shape, .help = "ports that are opened on the host"},
+     .of = &port_rules_shape, .help = "ports that containers publish"},
     {"network", OBJECT_AT(struct policy, rules.network),
      .of = &network_rules_shape, .help = "what a network may be"},
     {"volume", OBJECT_AT(struct policy, rules.volume),

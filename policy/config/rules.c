@@ -80,6 +80,7 @@ static bool check_group(struct str text, struct strbuf *why)
 }
 
 static const char *const unknown_words[] = {"refuse", "drop", NULL};
+static const char *const port_places[] = {"runner", "host", "nowhere", NULL};
 static const char *const provenance_words[] = {"keep", "drop", NULL};
 
 // clang-format off
@@ -92,18 +93,28 @@ static const struct setting exec_rows[] = {
 const struct shape exec_rules_shape = SHAPE(struct exec_rules, exec_rows);
 
 static const struct setting port_rows[] = {
-    {"publish", BOOL_AT(struct port_rules, publish), "true",
-     .help = "containers that open ports on the host"},
+    {"publish", ENUM_AT(struct port_rules, publish), "\"host\"", .words = port_places,
+     .help = "where the ports that containers publish answer: on the runner's "
+             "localhost, from where berth carries connections to the engine's "
+             "host; on the engine's host; or none may be published"},
+    {"listen", STRINGS_AT(struct port_rules, listen), "[\"127.0.0.1\", \"::1\"]",
+     .check = check_address, .pattern = "^[0-9a-fA-F:.]+$",
+     .help = "with publish \"runner\": this machine's addresses on which ports "
+             "answer that are asked for on no address, or on all of them; one "
+             "of IPv6 that there is not is passed over"},
     {"addresses", STRINGS_AT(struct port_rules, addresses),
      "[\"0.0.0.0\", \"::\", \"127.0.0.1\", \"::1\"]",
      .check = check_address_or_star, .pattern = "^([0-9a-fA-F:.]+|\\*)$",
-     .help = "addresses of the host that may be given"},
+     .help = "addresses that may be given; with publish \"runner\" they are "
+             "this machine's, and its loopback addresses always may"},
     {"bind", STRING_AT(struct port_rules, bind), "null",
      .check = check_address, .pattern = "^[0-9a-fA-F:.]+$",
-     .help = "where ports go that are asked for on no address, or on all of "
-             "them; null: on all"},
+     .help = "where ports go on the host that are asked for on no address, or "
+             "on all of them; null: on all, or with publish \"runner\" on a "
+             "loopback address of the namespace's own"},
     {"lowest", INTEGER_AT(struct port_rules, lowest), "1024", .min = 1, .max = 65535,
-     .help = "the lowest port of the host that may be asked for"},
+     .help = "the lowest port that may be asked for on the host; on the "
+             "runner's localhost, any may"},
     {"highest", INTEGER_AT(struct port_rules, highest), "65535", .min = 1, .max = 65535,
      .help = "the highest; a free port, found by the engine, is always fine"},
 };
@@ -227,7 +238,7 @@ const struct shape request_rules_shape = SHAPE(struct request_rules, request_row
 static const struct setting rules_rows[] = {
     {"container", OBJECT_AT(struct rules, container), .of = &container_rules_shape, .help = "what a container may be"},
     {"exec", OBJECT_AT(struct rules, exec), .of = &exec_rules_shape, .help = "what may be run in one"},
-    {"ports", OBJECT_AT(struct rules, ports), .of = &port_rules_shape, .help = "ports on the host"},
+    {"ports", OBJECT_AT(struct rules, ports), .of = &port_rules_shape, .help = "ports that containers publish"},
     {"network", OBJECT_AT(struct rules, network), .of = &network_rules_shape, .help = "what a network may be"},
     {"volume", OBJECT_AT(struct rules, volume), .of = &volume_rules_shape, .help = "what a volume may be"},
     {"images", OBJECT_AT(struct rules, images), .of = &image_rules_shape, .help = "which images"},

@@ -77,10 +77,18 @@ struct exec_rules {
     bool root;
 };
 
+/* Where a port that a container publishes answers. */
+enum port_place {
+    PORTS_RUNNER,  /* on the runner's localhost; berth carries connections */
+    PORTS_HOST,    /* on the engine's host, as the engine does by itself */
+    PORTS_NOWHERE, /* none may be published */
+};
+
 struct port_rules {
-    bool publish;
+    unsigned publish; /* enum port_place */
     struct strings addresses;
     char *bind;
+    struct strings listen;
     unsigned lowest, highest;
 };
 

@@ -6,10 +6,10 @@
 
 static bool refuse_publishing(struct judge *judge, const struct place *place)
 {
-    return judge_lack(judge, "ports.publish", S("true"), place,
-                      "no port may be published on the host here; reach the "
-                      "container over a network instead, or have the policy "
-                      "set ports.publish to true");
+    return judge_lack(judge, "ports.publish", S("runner"), place,
+                      "no port may be published here; reach the container "
+                      "over a network instead, or have the policy set "
+                      "ports.publish to \"runner\"");
 }
 
 /* "80", "80-90", "80/tcp" */
@@ -30,7 +30,7 @@ static bool is_port(struct str text)
 }
 
 static bool host_port_is_good(struct judge *judge, const struct place *place,
-                              struct str text)
+                              struct str text, bool runner)
 {
     const struct port_rules *rules = &judge->rules->ports;
     struct str from, to;
@@ -44,6 +44,8 @@ static bool host_port_is_good(struct judge *judge, const struct place *place,
         low > high || high > UINT16_MAX)
         return judge_refuse(judge, 400, "ports.lowest", place,
                             "\"%.*s\" is no port", STR_FMT(str_head(text, 40)));
+    if (runner)
+        return true;
     return (low >= rules->lowest && high <= rules->highest) ||
            judge_lack(
                judge, low < rules->lowest ? "ports.lowest" : "ports.highest",
@@ -61,6 +63,28 @@ static bool is_any_address(struct str text)
     return text.len == 0 || str_eq(text, S("0.0.0.0")) || str_eq(text, S("::"));
 }
 
+/* Does the binding at PLACE, of the port that it stands under, go to the
+ * runner's localhost? Those of UDP and SCTP go to the host all the same. */
+static bool goes_to_runner(const struct judge *judge, const struct place *place)
+{
+    struct str port, protocol;
+
+    return judge->rules->ports.publish == PORTS_RUNNER &&
+           (!str_cut(str_from(place->up->key), '/', &port, &protocol) ||
+            str_eq_nocase(protocol, S("tcp")));
+}
+
+static bool is_loopback(struct str text)
+{
+    struct subnet local4, local6, address;
+
+    subnet_parse(S("127.0.0.0/8"), &local4);
+    subnet_parse(S("::1"), &local6);
+    return str_find(text, '/') < 0 && subnet_parse(text, &address) &&
+           (subnet_is_within(&address, &local4) ||
+            subnet_is_within(&address, &local6));
+}
+
 bool check_port_binding(struct judge *judge, const struct field *field,
                         const struct place *place, json_t *binding)
 {
@@ -68,17 +92,20 @@ bool check_port_binding(struct judge *judge, const struct field *field,
     struct place ip_at = place_field(place, binding, "HostIp");
     struct place port_at = place_field(place, binding, "HostPort");
     struct str ip = member_text(binding, "HostIp");
+    bool runner = goes_to_runner(judge, place);
 
     (void)field;
-    if (!host_port_is_good(judge, &port_at, member_text(binding, "HostPort")))
+    if (!host_port_is_good(judge, &port_at, member_text(binding, "HostPort"),
+                           runner))
         return false;
-    if (rules->bind && is_any_address(ip)) {
+    if (rules->bind && !runner && is_any_address(ip)) {
         json_object_set_new(binding, "HostIp", json_string(rules->bind));
         judge_note(judge, CHANGE_MAPPED, &ip_at);
         return true;
     }
     return ip.len == 0 || strings_match(&rules->addresses, ip) ||
-           (rules->bind && str_eq(ip, str_from(rules->bind))) ||
+           (runner && is_loopback(ip)) ||
+           (rules->bind && !runner && str_eq(ip, str_from(rules->bind))) ||
            judge_lack(judge, "ports.addresses", ip, &ip_at,
                       "ports may not be published on the address %.*s here; "
                       "leave it out, or have the policy add it to "
@@ -94,17 +121,19 @@ bool check_port_bindings(struct judge *judge, const struct field *field,
     json_t *list;
 
     (void)field;
-    if (json_object_size(map) && !rules->publish)
+    if (json_object_size(map) && rules->publish == PORTS_NOWHERE)
         return refuse_publishing(judge, place);
     json_object_foreach(map, port, list)
     {
         struct place at = place_key(place, map, port);
+        struct place element = place_element(&at, list, 0);
 
         if (!is_port(str_from(port)))
             return judge_refuse(judge, 400, "ports.publish", &at,
                                 "\"%s\" is no port of a container", port);
         /* an engine publishes these too, on all addresses */
-        if (rules->bind && json_array_size(list) == 0) {
+        if (rules->bind && json_array_size(list) == 0 &&
+            !goes_to_runner(judge, &element)) {
             json_array_append_new(list, json_pack("{s:s, s:s}", "HostIp",
                                                   rules->bind, "HostPort", ""));
             judge_note(judge, CHANGE_MAPPED, &at);
@@ -116,17 +145,20 @@ bool check_port_bindings(struct judge *judge, const struct field *field,
 bool check_publish_all(struct judge *judge, const struct field *field,
                        const struct place *place, json_t *value)
 {
+    const struct port_rules *rules = &judge->rules->ports;
+
     (void)field;
     if (json_is_empty(value))
         return true;
-    if (!judge->rules->ports.publish)
+    if (rules->publish == PORTS_NOWHERE)
         return refuse_publishing(judge, place);
-    return !judge->rules->ports.bind ||
+    /* to the runner's localhost, they go one by one (rewrite_ports.c) */
+    return !rules->bind || rules->publish == PORTS_RUNNER ||
            judge_refuse(judge, 403, "ports.bind", place,
                         "this would publish ports on all addresses of the "
                         "host, and the policy wants them on %s; publish the "
                         "ports one by one",
-                        judge->rules->ports.bind);
+                        rules->bind);
 }
 
 bool check_endpoints(struct judge *judge, const struct field *field,

@@ -8,7 +8,7 @@
 #include "policy/record/audit.h"
 
 const char learn_strictest[] =
-    "{\"images\": {\"registries\": []}, \"ports\": {\"publish\": false}}";
+    "{\"images\": {\"registries\": []}, \"ports\": {\"publish\": \"nowhere\"}}";
 
 struct learner *learner_new(bool refused)
 {

@@ -60,7 +60,10 @@ static void judge_raw(struct request *rq, const struct policy *policy,
         .ns = str_from(policy->namespace),
         .engine_minor = ASSUMED_API_MINOR,
         .health_interval = policy->rules.container.limits.health_interval,
-        .log_driver = S("json-file")};
+        .log_driver = S("json-file"),
+        .port_address = str_from(policy->port_address),
+        .port_bind =
+            str_from(policy->rules.ports.bind ? policy->rules.ports.bind : "")};
     struct str data;
     size_t used;
 

@@ -44,6 +44,8 @@ struct exchange_host {
     /* What the listener's name filters may still take (rewrite.h), as of now;
      * NULL: there is no limit. */
     int64_t *(*match_steps)(void *arg);
+    /* Who listens on the runner's localhost; NULL: nobody. */
+    const struct port_book *(*ports)(void *arg);
     /* What the namespace's tunnels of BuildKit have in common; NULL: they pass
      * unread, as they do without a namespace. */
     struct tunnel_share *(*builds)(void *arg);

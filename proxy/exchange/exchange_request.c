@@ -162,6 +162,10 @@ static void judge(struct exchange *ex)
         .log_driver = str_from(host->engine(host->arg)->log_driver),
         .owned = host->owned(host->arg),
         .shared = &ex->policy->rules.images.shared,
+        .port_address = str_from(ex->policy->port_address),
+        .port_bind = str_from(
+            ex->policy->rules.ports.bind ? ex->policy->rules.ports.bind : ""),
+        .ports = host->ports ? host->ports(host->arg) : NULL,
         .random = host->random(host->arg),
         .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,
     };

@@ -54,14 +54,14 @@ static int drop_capabilities(void)
     struct __user_cap_header_struct header = {.version =
                                                   _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
-    uint32_t kept = 1U << CAP_CHOWN;
+    uint32_t kept = 1U << CAP_CHOWN | 1U << CAP_NET_BIND_SERVICE;
 
     if (syscall(SYS_capget, &header, data) < 0)
         return -1;
     /* those of the bounding set first: that takes one of them. Without it, no
      * new privileges see to it that none comes from there. */
     for (int i = 0; i <= 63; i++) {
-        if (i != CAP_CHOWN)
+        if (i != CAP_CHOWN && i != CAP_NET_BIND_SERVICE)
             prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -117,8 +117,10 @@ void sandbox_enter(struct sandbox *s, const char *const *files,
     expect(s, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
            "no new privileges, ever");
     expect(s, drop_capabilities(),
-           geteuid() == 0 ? "no capabilities but to give sockets a group"
-                          : "no capabilities");
+           geteuid() == 0 ? "no capabilities but to give sockets a group and "
+                            "to listen on low ports"
+                          : "no capabilities but to listen on low ports, if "
+                            "they were given");
     expect(s, forbid_core_dumps(), "no core dumps, no tracing");
     close_files(s);
     close_calls(s);

@@ -20,6 +20,10 @@ static rlim_t needed(const struct policies *policies)
         const struct policy *policy = policies->items[i];
 
         sum += OF_A_POLICY + policy->listen.clients + BUSY_CLIENTS;
+        if (policy->port_address[0]) /* both ends of a connection */
+            sum += LIMIT_PORT_LISTENERS +
+                   LIMIT_PORT_CONNECTIONS *
+                       (policy->upstream.kind == UPSTREAM_SSH ? 1 : 2);
         if (policy->upstream.kind != UPSTREAM_SSH)
             sum += 2 * policy->listen.clients + LIMIT_POOL_IDLE;
     }

@@ -121,6 +121,90 @@ bool frontend_sums_up(struct frontend *frontend, const struct audit_facts *end)
     return true;
 }
 
+/* ---- ports ---- */
+
+static enum port_open open_ports(void *arg, struct str id, struct str name,
+                                 const json_t *wish, struct str *other,
+                                 struct strbuf *why)
+{
+    struct frontend *frontend = arg;
+
+    return frontend->near
+               ? near_open(frontend->near, id, name, wish, other, why)
+               : PORT_OPEN;
+}
+
+static void doubt_ports(void *arg, struct str id)
+{
+    struct frontend *frontend = arg;
+
+    if (frontend->near)
+        near_doubt(frontend->near, id);
+}
+
+static void learn_ports(void *arg, struct str id, const json_t *inspected)
+{
+    struct frontend *frontend = arg;
+
+    if (frontend->near)
+        near_learn(frontend->near, id, inspected);
+}
+
+static const json_t *shown_ports(void *arg, struct str id)
+{
+    struct frontend *frontend = arg;
+
+    return frontend->near ? near_shown(frontend->near, id) : NULL;
+}
+
+static void note_ports(void *arg, struct str id, struct str name,
+                       const json_t *wish)
+{
+    struct frontend *frontend = arg;
+
+    if (frontend->near)
+        near_note(frontend->near, id, name, wish);
+}
+
+static bool noted_ports(void *arg, struct str id, struct str *name,
+                        json_t **wish)
+{
+    struct frontend *frontend = arg;
+
+    return frontend->near && near_noted(frontend->near, id, name, wish);
+}
+
+/* Listen as its policy has it from now on, over its backend of now. */
+static void listen_near(struct frontend *frontend)
+{
+    const struct policy *policy = frontend->policy;
+    const struct near_config config = {
+        .base = frontend->runtime->base,
+        .upstream = frontend->backend->upstream,
+        .pool = frontend->backend->pool,
+        .ns = str_from(policy->namespace),
+        .listen = &policy->rules.ports.listen,
+        .address = policy->port_address,
+    };
+    bool wanted = frontend->runtime->listens && policy->port_address[0];
+
+    if (wanted && frontend->near && near_is_as(frontend->near, &config))
+        return;
+    near_free(frontend->near);
+    frontend->near = wanted ? near_new(&config) : NULL;
+}
+
+static const struct port_book port_functions = {
+    .open = open_ports,
+    .doubt = doubt_ports,
+    .learn = learn_ports,
+    .shown = shown_ports,
+    .note = note_ports,
+    .noted = noted_ports,
+};
+
+/* ---- the whole of it ---- */
+
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why)
 {
@@ -135,6 +219,8 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
     frontend->ledger = ledger_new();
     frontend->builds = tunnel_share_new();
+    frontend->ports = port_functions;
+    frontend->ports.arg = frontend;
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
         (activated != FRONTEND_INHERITS &&
          listener_new(runtime->base, &policy->listen, activated, on_client,
@@ -144,6 +230,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
         return NULL;
     }
     frontend->backend = backend_get(&runtime->backends, policy);
+    listen_near(frontend);
     return frontend;
 }
 
@@ -190,6 +277,7 @@ void frontend_commit(struct frontend *frontend)
     frontend->prepared.policy = NULL;
     frontend->backend =
         backend_get(&frontend->runtime->backends, frontend->policy);
+    listen_near(frontend);
     listener_set_access(frontend->listener, &frontend->policy->listen);
     backend_unref(old_backend);
     policy_unref(old_policy);
@@ -223,6 +311,7 @@ void frontend_free(struct frontend *frontend)
     claim_unref(frontend->claim);
     ledger_free(frontend->ledger);
     tunnel_share_free(frontend->builds);
+    near_free(frontend->near);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

@@ -12,6 +12,7 @@
 #include "policy/record/audit_budget.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/metrics/counters.h"
+#include "proxy/near/near.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
 #include "proxy/server/runtime.h"
@@ -34,6 +35,9 @@ struct frontend {
     struct own_ids *owned;       /* what is known to be the namespace's */
     struct ledger *ledger;       /* who takes how much of the engine */
     struct tunnel_share *builds; /* what its builds have in common */
+    struct near *near;           /* its ports on the runner's localhost, or
+                                    NULL: they go to the host */
+    struct port_book ports;      /* the same, for requests */
     struct listener *listener;
     struct counters counters;
     struct session *sessions; /* linked by the sessions themselves */

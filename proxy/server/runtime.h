@@ -20,6 +20,8 @@ struct runtime {
     bool claims_namespaces; /* whoever else serves one on this machine is
                                refused, or refuses us (claim.h) */
     struct claims claims;
+    bool listens; /* ports may be listened on, as they are not for one client
+                     of a process of its own */
 };
 
 /* From here on, the log is written by the loop, LIMIT_LOG_QUEUE bytes of it

@@ -436,6 +436,7 @@ int server_run(const struct server_config *config)
 
     runtime_init(&server.runtime);
     server.runtime.claims_namespaces = !config->shares;
+    server.runtime.listens = true;
     watch_signals(&server);
     metrics_feed_init(&server.metrics_feed, server.runtime.base,
                       &server.frontends);

@@ -63,6 +63,13 @@ static struct tunnel_share *host_builds(void *arg)
     return s->frontend->builds;
 }
 
+static const struct port_book *host_ports(void *arg)
+{
+    struct session *s = arg;
+
+    return &s->frontend->ports;
+}
+
 static uint64_t host_random(void *arg)
 {
     uint64_t number = 0;
@@ -137,6 +144,7 @@ void session_host_init(struct session *s, bool busy)
         .ledger = host_ledger,
         .turn = host_turn,
         .builds = host_builds,
+        .ports = host_ports,
         .clock_ns = host_clock,
         .random = host_random,
         .audit = host_audit,

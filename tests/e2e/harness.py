@@ -185,6 +185,8 @@ class Berth:
                 "known_hosts": env["BED_KNOWN_HOSTS"],
             },
             "audit": {"to": str(self.audit_path)},
+            # several beds' runners share this machine's localhost
+            "ports": {"publish": "host"},
             **changes,
         }
         (self.dir / "policy.json").write_text(json.dumps(self.policy))
@@ -428,11 +430,13 @@ class TwoRunners(Scenario):
     """A second berth before the same engine, in a namespace of its own."""
 
     other_namespace = "t2"
+    other_policy = None  # the same
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.other = Berth(cls.bed, cls.other_namespace, **cls.policy)
+        cls.other = Berth(cls.bed, cls.other_namespace,
+                          **(cls.other_policy or cls.policy))
 
     @classmethod
     def tearDownClass(cls):

@@ -42,7 +42,7 @@ class Dockerode(Scenario):
 class Testcontainers(Scenario):
     program = "node"
     extra = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
-    policy = {"preset": "testcontainers"}
+    policy = {"preset": "testcontainers", "ports": {"publish": "runner"}}
 
     @classmethod
     def setUpClass(cls):
@@ -50,8 +50,3 @@ class Testcontainers(Scenario):
         if int(re.search(r"\d+", version).group()) < 20:
             raise unittest.SkipTest(f"it wants Node 20; this is {version}")
         super().setUpClass()
-
-    def setUp(self):
-        super().setUp()
-        # Where the bed publishes its ports.
-        self.env["TESTCONTAINERS_HOST_OVERRIDE"] = self.bed_env["BED_ADDRESS"]

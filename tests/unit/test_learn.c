@@ -78,7 +78,7 @@ static void what_is_on_record_of_a_body_is_judged_again(void **state)
             "{\"privileged\":true,\"host_namespaces\":[\"pid\"],"
             "\"mounts\":[{\"source\":\"/srv/a\",\"mode\":\"rw\"}]}");
     teaches(record, "images", "{\"registries\":[\"ghcr.io/acme/app\"]}");
-    teaches(record, "ports", "{\"publish\":true,\"lowest\":80}");
+    teaches(record, "ports", "{\"publish\":\"runner\",\"lowest\":80}");
     warns(record, "container.privileged: ");
     warns(record, "container.mounts[0]: /srv/a may be written to");
     warns(record, "container.host_namespaces: \"pid\"");

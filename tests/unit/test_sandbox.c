@@ -404,9 +404,9 @@ static void privileges_are_gone(void **state)
         assert_non_null(strstr(text, "CapPrm:\t0000000000000000\n"));
         return;
     }
-    assert_non_null(strstr(text, "CapPrm:\t0000000000000001\n"));
-    assert_non_null(strstr(text, "CapEff:\t0000000000000001\n"));
-    assert_non_null(strstr(text, "CapBnd:\t0000000000000001\n"));
+    assert_non_null(strstr(text, "CapPrm:\t0000000000000401\n"));
+    assert_non_null(strstr(text, "CapEff:\t0000000000000401\n"));
+    assert_non_null(strstr(text, "CapBnd:\t0000000000000401\n"));
 }
 
 static int core_limit(void)
