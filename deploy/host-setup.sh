@@ -8,6 +8,9 @@
 #   --dry-run            say what would be done, and do nothing
 #   --user NAME          the account to make (berth)
 #   --socket PATH        the engine's socket (/var/run/docker.sock)
+#   --ports ADDRESS      the key also reaches TCP ports on this loopback address,
+#                        on which "berth check" says that its runner's published
+#                        ports are; may be given several times
 #   --policy FILE        the key may do no more than this policy says: each of
 #                        its connections runs "berth stdio --policy FILE" here
 #   --berth PATH         that program, if it is not in the PATH
@@ -16,15 +19,16 @@
 # Run as root. It makes an account without password and shell that may use the
 # engine's socket, a file of keys that only root can write to, and a Match block
 # for sshd that leaves the account nothing but that socket: no shell, terminal,
-# TCP port, agent or file transfer, and no other way to log in. Everything is
-# checked before anything is done; what fails all the same is taken back.
+# TCP port (but those of --ports), agent or file transfer, and no other way to
+# log in. Everything is checked before anything is done; what fails all the same
+# is taken back.
 #
 # Run it again with another key, and both are let in.
 set -eu
 umask 022
 
 user=berth socket=/var/run/docker.sock sshd_config=/etc/ssh/sshd_config
-key='' policy='' berth='' dry_run=no action=install
+key='' policy='' berth='' ports='' dry_run=no action=install
 comment='berth, made by host-setup.sh'
 begin='# begin berth' end='# end berth'
 
@@ -42,7 +46,7 @@ say()
 # This file's head; "sh -s <host-setup.sh" has no file to read it from.
 usage()
 {
-    sed -n '2,18s/^# \{0,1\}//p' "$0" 2>/dev/null || say "the options are at the head of host-setup.sh"
+    sed -n '2,21s/^# \{0,1\}//p' "$0" 2>/dev/null || say "the options are at the head of host-setup.sh"
 }
 
 read_key_file()
@@ -63,6 +67,7 @@ while [ $# -gt 0 ]; do
     --key-file) key=$(read_key_file "$2") ;;
     --user) user=$2 ;;
     --socket) socket=$2 ;;
+    --ports) ports="$ports $2" ;;
     --policy) policy=$2 ;;
     --berth) berth=$2 ;;
     --sshd-config) sshd_config=$2 ;;
@@ -95,6 +100,15 @@ esac
 plain_path --socket "$socket"
 plain_path --sshd-config "$sshd_config"
 [ -z "$policy" ] || plain_path --policy "$policy"
+for address in $ports; do
+    case $address in
+    127.*[!0-9.]* | *..* | *.) die "--ports $address is no loopback address" ;;
+    127.*.*.*.*) die "--ports $address is no loopback address" ;;
+    127.*.*.*) ;;
+    *) die "--ports $address is no loopback address: 127.x.y.z, as \"berth check --connect\" says" ;;
+    esac
+done
+[ -z "$ports" ] || [ -z "$policy" ] || die "--ports and --policy do not go together: with a policy over there, nothing is forwarded"
 [ "$(id -u)" = 0 ] || die "run it as root"
 PATH=$PATH:/usr/sbin:/sbin
 for tool in sshd ssh-keygen useradd userdel getent stat runuser; do
@@ -377,6 +391,17 @@ permitted=''
 for path in $names; do
     permitted="$permitted [$path]:*"
     [ -n "$policy" ] || options="$options,permitopen=\"[$path]:*\""
+done
+for address in $ports; do
+    permitted="$permitted $address:*"
+    options="$options,permitopen=\"$address:*\""
+done
+# The account's other keys keep theirs; each is held to its own line.
+for address in $(sed -n "/^$begin $user\$/,/^$end $user\$/s/^ *PermitOpen //p" "$block" 2>/dev/null | tr ' ' '\n' | grep '^127\.'); do
+    case " $permitted " in
+    *" $address "*) ;;
+    *) permitted="$permitted $address" ;;
+    esac
 done
 line="$options $kind $blob${name:+ $name}"
 

@@ -25,6 +25,7 @@ enum step {
     STEP_CHANNEL,
     STEP_ENGINE,
     STEP_API,
+    STEP_PORTS, /* never in the way */
     STEP_END,
 };
 
@@ -53,10 +54,12 @@ static const struct {
     [STEP_ENGINE] = {"engine",   UNIX | TCP | SSH,
                    "is it a Docker engine, and does it work over there?"                  },
     [STEP_API] = {"API",      UNIX | TCP | SSH, NULL                                     },
+    [STEP_PORTS] = {"ports",    0,                NULL                                     },
 };
 
 struct walk {
     const struct upstream_config *config;
+    const char *port_address; /* or "": nothing goes to the runner */
     struct event_base *base;
     struct upstream *upstream;
     struct event *deadline; /* of what comes behind the link */
@@ -126,6 +129,7 @@ static void pass(const struct walk *w, enum step step)
         break;
     case STEP_ENGINE:
     case STEP_API:
+    case STEP_PORTS:
     case STEP_END:
         break; /* told by the engine's answer */
     }
@@ -171,6 +175,31 @@ static void tell_faults(const json_t *component)
             name, version, fault->id, fault->what);
 }
 
+/* Nobody listens on port 1: what matters is who says so. */
+static void on_port(struct stream *stream, void *arg)
+{
+    struct walk *w = arg;
+
+    if (stream->state == STREAM_OPENING)
+        return;
+    if (stream->why && strstr(stream->why, "prohibited"))
+        say("warn", STEP_PORTS,
+            "ports that containers publish are not reached: the SSH server "
+            "does not permit %s; run deploy/host-setup.sh there with --ports "
+            "%s",
+            w->port_address, w->port_address);
+    else
+        say("ok", STEP_PORTS, "on %s over there", w->port_address);
+    event_base_loopbreak(w->base);
+}
+
+static void try_ports(struct walk *w)
+{
+    w->stream = upstream_open_port(w->upstream, w->port_address, 1, on_port, w);
+    if (!w->stream)
+        event_base_loopbreak(w->base);
+}
+
 static void judge_version(struct walk *w, const json_t *version)
 {
     const json_t *components = json_object_get(version, "Components");
@@ -196,7 +225,10 @@ static void judge_version(struct walk *w, const json_t *version)
     for (size_t i = 0; i < json_array_size(components); i++)
         tell_faults(json_array_get(components, i));
     w->good = true;
-    event_base_loopbreak(w->base);
+    if (!*w->port_address)
+        event_base_loopbreak(w->base);
+    else
+        try_ports(w);
 }
 
 static void on_version(const struct http_head *head, struct str body,
@@ -318,6 +350,7 @@ bool connect_check(const struct policy *policy)
 {
     struct walk w = {
         .config = &policy->upstream,
+        .port_address = policy->port_address,
         .base = event_base_new(),
         .addresses = STRBUF(LIMIT_STEP),
     };

@@ -60,11 +60,13 @@ class Connect(unittest.TestCase):
         self.dir = Path(tempfile.mkdtemp(prefix="berth-e2e-test."))
         self.addCleanup(shutil.rmtree, self.dir)
 
+    policy = {}
+
     def check(self, url=None, **upstream):
         """Returns the exit code, and what was said of each step."""
         policy = self.dir / "policy.json"
         policy.write_text(json.dumps({
-            "version": 1, "namespace": "t1",
+            "version": 1, "namespace": "t1", **self.policy,
             "upstream": {
                 "url": url or f"ssh://berth@{self.address}:{self.port}",
                 "identity": self.env["BED_IDENTITY"], "agent": False,
@@ -120,6 +122,17 @@ class Connect(unittest.TestCase):
         self.assertEqual([name for how, name, _ in said if how == "ok"],
                          ["socket", "engine", "API"])
         self.ends_at("socket", "No such file", f"unix://{self.dir}/none.sock")
+
+    def test_ports(self):
+        self.policy = {"ports": {"publish": "runner"}}
+        rc, said = self.check()
+        self.assertEqual(rc, 0, said)
+        self.assertEqual(said[-1][:2], ("ok", "ports"), said)
+        self.sshd_says("PermitOpen [/var/run/docker.sock]:*")
+        rc, said = self.check()
+        self.assertEqual(rc, 0, said)
+        self.assertEqual(said[-1][:2], ("warn", "ports"), said)
+        self.assertIn("--ports 127.", said[-1][2])
 
     def test_a_name(self):
         self.ends_at("name", "see upstream.url",

@@ -75,6 +75,32 @@ class HostSetup(HostScenario):
         self.assert_forwards("/run/docker.sock", True)
         self.assert_forwards("/run/docker/containerd/containerd.sock", False)
 
+    def test_published_ports_of_one_address(self):
+        self.install("--ports", "127.83.12.7")
+        host = self.env["BED_SSH_HOST"]
+        for where, words in (("127.83.12.7:1", "Connection refused"),
+                             ("127.83.12.8:1", "prohibited"),
+                             ("127.0.0.1:5000", "prohibited")):
+            rc, said = self.ssh_says("-W", where, host)
+            self.assertIn(words, said, where)
+        # another key has others, and this one keeps its own
+        other = keygen(self.dir / "other")
+        done = self.host.setup(
+            "--key", Path(f"{other}.pub").read_text().strip(),
+            "--ports", "127.83.12.8")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for key, where, words in (
+                (None, "127.83.12.7:1", "Connection refused"),
+                (None, "127.83.12.8:1", "prohibited"),
+                (other, "127.83.12.8:1", "Connection refused"),
+                (other, "127.83.12.7:1", "prohibited")):
+            how = {"key": key} if key else {}
+            rc, said = self.ssh_says("-W", where, host, **how)
+            self.assertIn(words, said, (key, where))
+        for bad in "10.0.0.1", "127.0.0.1.1", "127.0.0.*", "localhost":
+            done = self.host.setup("--key", "x", "--ports", bad)
+            self.assertIn("no loopback address", done.stderr)
+
     def assert_forwards(self, path, works):
         here = self.dir / "forwarded.sock"
         p = self.ssh("-N", "-L", f"{here}:{path}", self.env["BED_SSH_HOST"])
