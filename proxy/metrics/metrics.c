@@ -70,6 +70,10 @@ VALUE(audit_failures, frontend_view, of->counters->audit_failures)
 VALUE(audit_summed_up, frontend_view, of->counters->audit_summed_up)
 VALUE(cache_asked, frontend_view, of->cache_asked)
 VALUE(cache_known, frontend_view, of->cache_known)
+VALUE(port_connections, frontend_view, of->port_connections)
+VALUE(port_listeners, frontend_view, of->port_listeners)
+VALUE(ports_carried, frontend_view, of->ports_carried)
+VALUE(ports_refused, frontend_view, of->ports_refused)
 VALUE(link_up, backend_view, of->link_up)
 VALUE(engine_up, backend_view, of->engine_up)
 VALUE(reconnects, backend_view, of->connects ? of->connects - 1 : 0)
@@ -264,6 +268,16 @@ static const struct family {
     {"berth_audit_summed_up_total", "counter",
      "Calls that changed nothing and have no audit record of their own.",
      .of_berth = audit_summed_up},
+    {"berth_port_listeners", "gauge",
+     "Sockets of published ports on the runner's localhost.",
+     .of_berth = port_listeners},
+    {"berth_port_connections", "gauge", "Connections to them.",
+     .of_berth = port_connections},
+    {"berth_port_connections_carried_total", "counter",
+     "Connections to them that reached their container.",
+     .of_berth = ports_carried},
+    {"berth_port_connections_refused_total", "counter",
+     "Connections to them that did not.", .of_berth = ports_refused},
     {"berth_link_up", "gauge", "Is the way to the engine's host open?",
      .of_backend = link_up},
     {"berth_link_reconnects_total", "counter",

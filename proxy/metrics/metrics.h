@@ -21,6 +21,10 @@ struct frontend_view {
     /* of the same, not yet among the counters */
     uint64_t bytes_in, bytes_out;
     uint64_t cache_asked, cache_known;
+    /* of ports on the runner's localhost: connections and sockets now, and all
+     * that were carried or could not be */
+    unsigned port_connections, port_listeners;
+    uint64_t ports_carried, ports_refused;
 };
 
 /* A way to an engine. */

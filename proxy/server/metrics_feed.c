@@ -24,6 +24,14 @@ static void look_at_sessions(const struct frontend *frontend,
     }
 }
 
+static void look_at_ports(struct near_counts counts, struct frontend_view *view)
+{
+    view->port_connections = counts.connections;
+    view->port_listeners = counts.listeners;
+    view->ports_carried = counts.carried;
+    view->ports_refused = counts.refused;
+}
+
 static void look_at_berth(const struct frontend *frontend,
                           struct frontend_view *view)
 {
@@ -39,6 +47,8 @@ static void look_at_berth(const struct frontend *frontend,
         .cache_known = uses.known,
     };
     look_at_sessions(frontend, view);
+    if (frontend->near)
+        look_at_ports(near_count(frontend->near), view);
 }
 
 static void look_at_backend(const struct backend *backend,

@@ -27,6 +27,10 @@ static int setup(void **state)
         .clients_max = 256,
         .open = {[ACCESS_STREAM] = 2},
         .bytes_in = 11,
+        .port_listeners = 2,
+        .port_connections = 3,
+        .ports_carried = 4,
+        .ports_refused = 5,
     };
     backends[0] = (struct backend_view){.upstream = "ssh://a",
                                         .link_up = true,
@@ -79,6 +83,10 @@ static void prometheus_gets_a_line_for_each_number(void **state)
     has(&page, "berth_requests_closed_total{" OF_R1 ",close=\"done\"} 3");
     has(&page, "berth_requests_open{" OF_R1 ",kind=\"stream\"} 2");
     has(&page, "berth_lookups_total{" OF_R1 "} 8");
+    has(&page, "berth_port_listeners{" OF_R1 "} 2");
+    has(&page, "berth_port_connections{" OF_R1 "} 3");
+    has(&page, "berth_port_connections_carried_total{" OF_R1 "} 4");
+    has(&page, "berth_port_connections_refused_total{" OF_R1 "} 5");
     has(&page, "berth_link_up{upstream=\"ssh://a\"} 1");
     has(&page, "berth_link_reconnects_total{upstream=\"ssh://a\"} 2");
     has(&page, "berth_streams{upstream=\"ssh://a\",state=\"idle\"} 5");
