@@ -101,8 +101,16 @@
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)
 #define LIMIT_IDENTITIES    16
+#define LIMIT_JUMPS         8   /* jump hosts on the way to one engine */
 #define LIMIT_HOST          253 /* a host name, RFC 1035 */
 #define LIMIT_USER          255
+
+/* ssh_config */
+#define LIMIT_SSH_CONFIG        MIB       /* all files of one */
+#define LIMIT_SSH_CONFIG_FILES  128       /* read, with what they include */
+#define LIMIT_SSH_CONFIG_DEPTH  16        /* of Includes; as ssh has it */
+#define LIMIT_SSH_CONFIG_LINE   (8 * KIB) /* one line, one expanded value */
+#define LIMIT_KNOWN_HOSTS_FILES 32        /* of one option; as ssh has it */
 
 /* the policy document */
 #define LIMIT_POLICY      MIB
