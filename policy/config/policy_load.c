@@ -215,7 +215,7 @@ static void make_upstream(struct loading *loading, struct policy *policy)
         config->passphrase_file = xstrdup(keys->passphrase_file);
     config->agent = keys->agent;
     if (keys->known_hosts != NULL)
-        config->known_hosts = xstrdup(keys->known_hosts);
+        strings_add(&config->known_hosts, str_from(keys->known_hosts));
     if (keys->host_key != NULL)
         config->host_key = xstrdup(keys->host_key);
     config->channel = keys->channel;

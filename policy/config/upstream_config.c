@@ -11,8 +11,21 @@ void upstream_config_fini(struct upstream_config *config)
     for (size_t i = 0; i < config->identity_count; i++)
         free(config->identities[i]);
     free(config->passphrase_file);
-    free(config->known_hosts);
+    free(config->agent_socket);
+    strings_fini(&config->known_hosts);
+    free(config->host_key_alias);
     free(config->host_key);
+    free(config->host_key_algorithms);
+    free(config->ciphers);
+    free(config->macs);
+    free(config->kex_algorithms);
+    free(config->bind_address);
+    free(config->forward_host);
+    strings_fini(&config->ssh_files);
+    strings_fini(&config->not_followed);
+    if (config->jump)
+        upstream_config_fini(config->jump);
+    free(config->jump);
 }
 
 static bool is_this_machine(struct str host)
@@ -69,9 +82,41 @@ static bool text_eq(const char *a, const char *b)
     return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool strings_eq(const struct strings *a, const struct strings *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    return true;
+}
+
+/* What a login is like beside its keys and its time limits. */
+static bool ssh_eq(const struct upstream_config *a,
+                   const struct upstream_config *b)
+{
+    return text_eq(a->agent_socket, b->agent_socket) &&
+           a->identities_only == b->identities_only &&
+           strings_eq(&a->known_hosts, &b->known_hosts) &&
+           a->known_hosts_may_miss == b->known_hosts_may_miss &&
+           text_eq(a->host_key_alias, b->host_key_alias) &&
+           text_eq(a->host_key_algorithms, b->host_key_algorithms) &&
+           text_eq(a->ciphers, b->ciphers) && text_eq(a->macs, b->macs) &&
+           text_eq(a->kex_algorithms, b->kex_algorithms) &&
+           a->ip_version == b->ip_version &&
+           text_eq(a->bind_address, b->bind_address) &&
+           text_eq(a->forward_host, b->forward_host) &&
+           a->forward_port == b->forward_port;
+}
+
 bool upstream_config_eq(const struct upstream_config *a,
                         const struct upstream_config *b)
 {
+    if (!a || !b)
+        return a == b;
+    if (!ssh_eq(a, b) || !upstream_config_eq(a->jump, b->jump))
+        return false;
     if (a->identity_count != b->identity_count)
         return false;
     for (size_t i = 0; i < a->identity_count; i++) {
@@ -82,8 +127,8 @@ bool upstream_config_eq(const struct upstream_config *a,
            text_eq(a->host, b->host) && a->port == b->port &&
            text_eq(a->path, b->path) &&
            text_eq(a->passphrase_file, b->passphrase_file) &&
-           a->agent == b->agent && text_eq(a->known_hosts, b->known_hosts) &&
-           text_eq(a->host_key, b->host_key) && a->channel == b->channel &&
+           a->agent == b->agent && text_eq(a->host_key, b->host_key) &&
+           a->channel == b->channel &&
            a->connect_timeout_ms == b->connect_timeout_ms &&
            a->dead_after_ms == b->dead_after_ms && a->wait_ms == b->wait_ms &&
            a->spare_channels == b->spare_channels;

@@ -9,6 +9,7 @@
 
 #include "policy/base/limits.h"
 #include "policy/base/str.h"
+#include "policy/base/strings.h"
 
 enum upstream_kind {
     UPSTREAM_UNIX, /* unix:///path */
@@ -32,11 +33,28 @@ struct upstream_config {
 
     char *identities[LIMIT_IDENTITIES]; /* private key files, tried in order */
     size_t identity_count;
-    char *passphrase_file; /* for encrypted identities, or NULL */
-    bool agent;            /* ask $SSH_AUTH_SOCK after the files */
-    char *known_hosts;     /* OpenSSH known_hosts file, or NULL */
-    char *host_key;        /* pinned "SHA256:<base64>", or NULL */
+    char *passphrase_file;      /* for encrypted identities, or NULL */
+    bool agent;                 /* ask $SSH_AUTH_SOCK after the files */
+    char *agent_socket;         /* instead of $SSH_AUTH_SOCK, or NULL */
+    bool identities_only;       /* of the agent, those that the files name */
+    struct strings known_hosts; /* OpenSSH known_hosts files */
+    bool known_hosts_may_miss;  /* not all of these need to be there */
+    char *host_key_alias;       /* how these files name the host, or NULL */
+    char *host_key;             /* pinned "SHA256:<base64>", or NULL */
+    /* as ssh_config has them ("+x", "^x", "-x"), or NULL */
+    char *host_key_algorithms, *ciphers, *macs, *kex_algorithms;
+    unsigned ip_version; /* 4, 6, or 0 for both */
+    char *bind_address;  /* to connect from, or NULL */
     enum ssh_channel_mode channel;
+
+    /* The jump host before this one, with its own in front of it; or NULL. */
+    struct upstream_config *jump;
+    /* Of a jump host: where it is to connect to; else NULL. */
+    char *forward_host;
+    unsigned forward_port;
+
+    struct strings ssh_files;    /* of ssh_config, that were read */
+    struct strings not_followed; /* what of them is of no use, in sentences */
 
     unsigned connect_timeout_ms; /* TCP connect, key exchange and login */
     unsigned dead_after_ms;      /* silence of a probe that ends the link */

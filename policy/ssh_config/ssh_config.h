@@ -38,7 +38,7 @@ struct ssh_config_file {
 
 /* Where and as whom ssh would run. */
 struct ssh_config_machine {
-    const struct ssh_config_reader *reader;
+    const struct ssh_config_reader *reader; /* NULL: there are no files */
     const struct environment *environment;
     const char *user; /* or NULL when that is unknown */
     const char *home; /* or NULL */

@@ -108,7 +108,7 @@ static int run_file(struct ssh_run *run, const char *path, bool careful)
                               "more than %d files are included; write "
                               "fewer",
                               LIMIT_SSH_CONFIG_FILES);
-    r = reader->read(reader->arg, path, careful, &text);
+    r = reader ? reader->read(reader->arg, path, careful, &text) : -ENOENT;
     if (r == -ENOENT)
         return r;
     if (r < 0)
@@ -248,7 +248,8 @@ int ssh_run_include(struct ssh_run *run, struct ssh_words *words)
         r = include_pattern(run, word, &pattern);
         if (r)
             return r;
-        r = reader->glob(reader->arg, strbuf_cstr(&pattern), &paths);
+        r = reader ? reader->glob(reader->arg, strbuf_cstr(&pattern), &paths)
+                   : 0;
         r = r < 0 ? cannot_read(run, strbuf_cstr(&pattern), r)
                   : include_paths(run, &paths);
         strings_fini(&paths);

@@ -16,6 +16,8 @@ struct dialer {
     struct event_base *base;
     char *host;
     unsigned port;
+    int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+    struct addrinfo *from;
     struct resolver *resolver;
     struct addrinfo *addresses;
     struct addrinfo *next;
@@ -47,6 +49,8 @@ void dialer_cancel(struct dialer *d)
     drop_socket(d);
     if (d->addresses)
         freeaddrinfo(d->addresses);
+    if (d->from)
+        freeaddrinfo(d->from);
     if (d->deadline)
         event_free(d->deadline);
     if (d->start)
@@ -87,9 +91,19 @@ static void try_next(struct dialer *d)
     for (; d->next; d->next = d->next->ai_next) {
         const struct addrinfo *a = d->next;
 
+        if (d->family != AF_UNSPEC && a->ai_family != d->family) {
+            note(d, "not of the IP version that is asked for");
+            continue;
+        }
         d->fd =
             socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                    a->ai_protocol);
+        if (d->fd >= 0 && d->from &&
+            bind(d->fd, d->from->ai_addr, d->from->ai_addrlen) < 0) {
+            note(d, "cannot connect from the address that is asked for");
+            drop_socket(d);
+            continue;
+        }
         if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0 ||
                            errno == EINPROGRESS)) {
             d->connected = event_new(d->base, d->fd, EV_WRITE, on_connected, d);
@@ -173,8 +187,8 @@ static struct addrinfo *numeric(const char *host, unsigned port)
 }
 
 struct dialer *dialer_start(struct event_base *base, const char *host,
-                            unsigned port, unsigned timeout_ms, dialer_cb done,
-                            void *arg)
+                            unsigned port, const struct dialer_options *options,
+                            unsigned timeout_ms, dialer_cb done, void *arg)
 {
     struct dialer *d = xcalloc(1, sizeof(*d));
     unsigned first = timeout_ms / FIRST_PATIENCE;
@@ -191,6 +205,10 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
         .done = done,
         .arg = arg,
     };
+    if (options && options->ip_version)
+        d->family = options->ip_version == 6 ? AF_INET6 : AF_INET;
+    if (options && options->from)
+        d->from = numeric(options->from, 0);
     d->addresses = numeric(host, port);
     if (d->addresses) {
         d->next = d->addresses;

@@ -15,13 +15,19 @@ struct dialer;
  */
 typedef void (*dialer_cb)(int fd, const char *why, void *arg);
 
+/* How to connect; NULL for no such wishes. */
+struct dialer_options {
+    unsigned ip_version; /* 4, 6, or 0 for both */
+    const char *from;    /* an address of this machine, or NULL */
+};
+
 /*
  * Connect to HOST and PORT within TIMEOUT_MS. DONE is called from the loop,
  * later, never from here.
  */
 struct dialer *dialer_start(struct event_base *base, const char *host,
-                            unsigned port, unsigned timeout_ms, dialer_cb done,
-                            void *arg);
+                            unsigned port, const struct dialer_options *options,
+                            unsigned timeout_ms, dialer_cb done, void *arg);
 
 /* No callback any more, and nothing stays open; NULL is fine. */
 void dialer_cancel(struct dialer *dialer);

@@ -1,6 +1,5 @@
 #include "proxy/sandbox/sandbox_paths.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "proxy/base/policy_file.h"
@@ -45,9 +44,16 @@ static void add(struct sandbox_paths *paths, struct str path,
             str_eq(str_from(paths->items[i].path), path))
             return;
     }
-    assert(paths->count < SANDBOX_PATHS_MAX);
-    if (!paths->items)
-        paths->items = xcalloc(SANDBOX_PATHS_MAX, sizeof(*paths->items));
+    if (paths->count == paths->room) {
+        struct sandbox_path *items =
+            xcalloc(2 * paths->room + 16, sizeof(*items));
+
+        for (size_t i = 0; i < paths->count; i++)
+            items[i] = paths->items[i];
+        free(paths->items);
+        paths->items = items;
+        paths->room = 2 * paths->room + 16;
+    }
     paths->items[paths->count++] =
         (struct sandbox_path){xstr_dup(path), access};
 }
@@ -91,21 +97,30 @@ static void add_beside(struct sandbox_paths *paths, const char *path,
     add(paths, directory, access);
 }
 
+/* What the way to the engine needs, and that to each jump host. */
+static void add_upstream(struct sandbox_paths *paths,
+                         const struct upstream_config *upstream)
+{
+    for (; upstream; upstream = upstream->jump) {
+        for (size_t i = 0; i < upstream->identity_count; i++)
+            add_beside(paths, upstream->identities[i], SANDBOX_READ);
+        if (upstream->passphrase_file)
+            add_beside(paths, upstream->passphrase_file, SANDBOX_READ);
+        for (size_t i = 0; i < upstream->known_hosts.count; i++)
+            add_beside(paths, upstream->known_hosts.items[i], SANDBOX_READ);
+        for (size_t i = 0; i < upstream->ssh_files.count; i++)
+            add_beside(paths, upstream->ssh_files.items[i], SANDBOX_READ);
+    }
+}
+
 static void add_policy(struct sandbox_paths *paths, const struct policy *policy)
 {
-    const struct upstream_config *upstream = &policy->upstream;
-
     add_beside(paths, policy->listen.path, SANDBOX_SOCKETS);
     if (policy->metrics.listen && *policy->metrics.listen == '/')
         add_beside(paths, policy->metrics.listen, SANDBOX_SOCKETS);
     if (policy->audit.to && *policy->audit.to == '/')
         add_beside(paths, policy->audit.to, SANDBOX_APPEND);
-    for (size_t i = 0; i < upstream->identity_count; i++)
-        add_beside(paths, upstream->identities[i], SANDBOX_READ);
-    if (upstream->passphrase_file)
-        add_beside(paths, upstream->passphrase_file, SANDBOX_READ);
-    if (upstream->known_hosts)
-        add_beside(paths, upstream->known_hosts, SANDBOX_READ);
+    add_upstream(paths, &policy->upstream);
 }
 
 void sandbox_paths_add(struct sandbox_paths *paths, const char *const *files,

@@ -9,10 +9,6 @@
 
 #include "proxy/base/policies.h"
 
-/* A policy's file, listener, monitor, audit, passphrase, known_hosts and
- * identities; and the system's. */
-#define SANDBOX_PATHS_MAX (POLICIES_MAX * (6 + LIMIT_IDENTITIES) + 32)
-
 enum sandbox_access {
     SANDBOX_READ,    /* and what is below */
     SANDBOX_APPEND,  /* open for writing, and make new files */
@@ -26,7 +22,7 @@ struct sandbox_path {
 
 struct sandbox_paths {
     struct sandbox_path *items;
-    size_t count;
+    size_t count, room;
 };
 
 void sandbox_paths_fini(struct sandbox_paths *paths);

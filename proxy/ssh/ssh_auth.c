@@ -165,8 +165,17 @@ static int next(struct ssh_auth *auth, struct strbuf *why)
     if (auth->next == auth->config->identity_count) {
         if (!auth->config->agent)
             return refuse(auth, why);
-        auth->agent = ssh_agent_new(getenv("SSH_AUTH_SOCK"), &auth->waker);
+        auth->agent = ssh_agent_new(auth->config->agent_socket
+                                        ? auth->config->agent_socket
+                                        : getenv("SSH_AUTH_SOCK"),
+                                    &auth->waker);
         auth->state = SSH_AUTH_AGENT_LIST;
+        return 0;
+    }
+    /* the public half of one that an agent holds */
+    if (str_has_suffix(str_from(auth->config->identities[auth->next]),
+                       S(".pub"))) {
+        auth->next++;
         return 0;
     }
     if (load(auth, auth->config->identities[auth->next], &text)) {
@@ -238,20 +247,70 @@ static int list_agent(struct ssh_auth *auth, struct strbuf *why)
         return r;
     if (r || auth->agent_count == 0) {
         note(auth, "ssh-agent",
-             r ? "none answers at $SSH_AUTH_SOCK" : "it has no keys");
+             r ? "none answers at its socket" : "it has no keys");
         return refuse(auth, why);
     }
+    auth->agent_all = auth->agent_keys;
+    auth->agent_left = auth->agent_count;
+    auth->agent_named = true;
     auth->state = SSH_AUTH_AGENT_NEXT;
     return 0;
 }
 
+/* Does the file PATH hold the agent's key, as "type base64 comment"? */
+static bool file_has(const char *path, struct str base64)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(2 * PATH_MAX);
+    AUTO(key_file_fini) struct key_file file = {0};
+    struct str type, rest, text;
+
+    if (key_file_read(path, LIMIT_KEY_FILE, KEY_FILE_PUBLIC, &file, &why))
+        return false;
+    str_cut(str_of(file.data, file.len), '\n', &text, &rest);
+    str_cut(text, ' ', &type, &rest);
+    str_cut(str_trim(rest), ' ', &text, &rest);
+    while (text.len && isspace((unsigned char)text.ptr[text.len - 1]))
+        text.len--;
+    return str_eq(text, base64);
+}
+
+/* Is the agent's key one that a configured file names? */
+static bool is_named(const struct ssh_auth *auth)
+{
+    AUTO(strbuf_fini) struct strbuf base64 = STRBUF(2 * LIMIT_KEY_FILE);
+
+    base64_encode(auth->agent_key, &base64);
+    for (size_t i = 0; i < auth->config->identity_count; i++) {
+        const char *path = auth->config->identities[i];
+        AUTO(strbuf_fini) struct strbuf public = STRBUF(PATH_MAX);
+
+        if (!str_has_suffix(str_from(path), S(".pub")) &&
+            strbuf_addf(&public, "%s.pub", path) == 0 &&
+            file_has(strbuf_cstr(&public), strbuf_str(&base64)))
+            return true;
+        if (str_has_suffix(str_from(path), S(".pub")) &&
+            file_has(path, strbuf_str(&base64)))
+            return true;
+    }
+    return false;
+}
+
+/* Those that files name are tried first: servers count the tries. */
 static int next_of_agent(struct ssh_auth *auth, struct strbuf *why)
 {
+    if (auth->agent_count == 0 && auth->agent_named &&
+        !auth->config->identities_only) {
+        auth->agent_named = false;
+        auth->agent_keys = auth->agent_all;
+        auth->agent_count = auth->agent_left;
+    }
     if (auth->agent_count == 0 ||
         ssh_wire_string(&auth->agent_keys, &auth->agent_key) < 0 ||
         ssh_wire_string(&auth->agent_keys, &auth->agent_name) < 0)
         return refuse(auth, why);
     auth->agent_count--;
+    if (is_named(auth) != auth->agent_named)
+        return 0; /* not in this round */
     auth->state = SSH_AUTH_AGENT;
     return 0;
 }

@@ -34,6 +34,9 @@ struct ssh_auth {
     struct ssh_agent *agent;
     struct str agent_keys; /* those still to be tried */
     uint32_t agent_count;
+    struct str agent_all; /* all of them, for the second round */
+    uint32_t agent_left;
+    bool agent_named;     /* the first round: those that files name */
     struct str agent_key; /* the one that is being offered */
     struct str agent_name;
     void *self;            /* for libssh2, which wants to point to a pointer */

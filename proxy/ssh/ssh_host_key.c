@@ -1,5 +1,10 @@
 #include "proxy/ssh/ssh_host_key.h"
 
+#include <errno.h>
+#include <unistd.h>
+
+#include "policy/config/url.h"
+#include "policy/ssh_config/ssh_config.h"
 #include "proxy/base/base64.h"
 #include "proxy/ssh/key_file.h"
 #include "proxy/ssh/known_hosts.h"
@@ -11,7 +16,16 @@
 
 static struct known_host host_of(const struct upstream_config *config)
 {
+    if (config->host_key_alias)
+        return (struct known_host){str_from(config->host_key_alias),
+                                   URL_SSH_PORT};
     return (struct known_host){str_from(config->host), config->port};
+}
+
+/* The name of the host in messages and known_hosts. */
+static const char *known_as(const struct upstream_config *config)
+{
+    return config->host_key_alias ? config->host_key_alias : config->host;
 }
 
 /* The type of a key stands first in its wire format. */
@@ -48,12 +62,34 @@ static int refuse_unpinned(const struct upstream_config *config,
     return SSH_HOST_KEY_E_REFUSED;
 }
 
-static int read_known_hosts(const struct upstream_config *config,
+/* File NUMBER. One that may be missing, and is, is empty. */
+static int read_known_hosts(const struct upstream_config *config, size_t number,
                             struct key_file *file, struct strbuf *why)
 {
-    if (key_file_read(config->known_hosts, LIMIT_KNOWN_HOSTS, KEY_FILE_PUBLIC,
-                      file, why))
+    const char *path = config->known_hosts.items[number];
+
+    if (config->known_hosts_may_miss && access(path, F_OK) < 0 &&
+        errno == ENOENT)
+        return 0;
+    if (key_file_read(path, LIMIT_KNOWN_HOSTS, KEY_FILE_PUBLIC, file, why))
         return SSH_HOST_KEY_E_REFUSED;
+    return 0;
+}
+
+/* Name the types of keys that the files know, as methods. */
+static int add_known(const struct upstream_config *config, struct strbuf *list,
+                     struct strbuf *why)
+{
+    for (size_t i = 0; i < config->known_hosts.count; i++) {
+        AUTO(key_file_fini) struct key_file file = {0};
+        struct known_hosts_types types = {0};
+
+        if (read_known_hosts(config, i, &file, why))
+            return SSH_HOST_KEY_E_REFUSED;
+        known_hosts_types(str_of(file.data, file.len), host_of(config), &types);
+        for (size_t t = 0; t < types.count; t++)
+            add_methods(list, types.names[t]);
+    }
     return 0;
 }
 
@@ -62,7 +98,7 @@ int ssh_host_key_prefer(LIBSSH2_SESSION *session,
                         struct strbuf *why)
 {
     AUTO(strbuf_fini) struct strbuf list = STRBUF(LIMIT_METHODS);
-    AUTO(key_file_fini) struct key_file file = {0};
+    AUTO(strbuf_fini) struct strbuf wanted = STRBUF(8 * LIMIT_METHODS);
     /* the known types first; the rest too, so that a server with none of them
      * still gets as far as showing what it has, and the refusal can name it */
     static const struct str others[] = {
@@ -72,24 +108,27 @@ int ssh_host_key_prefer(LIBSSH2_SESSION *session,
         STR("ecdsa-sha2-nistp521"),
         STR("ssh-rsa"),
     };
-    struct known_hosts_types types = {0};
-    int r;
+    const char *asked = config->host_key_algorithms;
 
-    if (!config->host_key && !config->known_hosts)
+    if (!config->host_key && config->known_hosts.count == 0)
         return refuse_unpinned(config, why);
-    if (!config->host_key) {
-        r = read_known_hosts(config, &file, why);
-        if (r)
-            return r;
-        known_hosts_types(str_of(file.data, file.len), host_of(config), &types);
-    }
-    for (size_t i = 0; i < types.count; i++)
-        add_methods(&list, types.names[i]);
+    if (!config->host_key && add_known(config, &list, why))
+        return SSH_HOST_KEY_E_REFUSED;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         add_methods(&list, others[i]);
+    if (asked)
+        ssh_config_algorithms(str_from(asked), strbuf_str(&list), &wanted);
     /* names that libssh2 does not know are dropped from the list by it */
-    libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY,
-                                strbuf_cstr(&list));
+    if (libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY,
+                                    strbuf_cstr(asked ? &wanted : &list)) &&
+        asked) {
+        strbuf_addf(
+            why,
+            "HostKeyAlgorithms \"%.200s\" of ssh_config names none that "
+            "libssh2 %s has; add one of %.*s",
+            asked, libssh2_version(0), STR_FMT(strbuf_str(&list)));
+        return SSH_HOST_KEY_E_REFUSED;
+    }
     return 0;
 }
 
@@ -111,19 +150,42 @@ static int check_pin(const struct upstream_config *config, struct str seen,
     return SSH_HOST_KEY_E_REFUSED;
 }
 
-static int check_file(const struct upstream_config *config, struct str key,
-                      struct str seen, struct strbuf *why)
+/* Which of two findings counts, of two files? */
+static unsigned rank(int finding)
 {
-    AUTO(key_file_fini) struct key_file file = {0};
-    const char *path = config->known_hosts, *host = config->host;
+    static const unsigned ranks[] = {
+        [KNOWN_HOSTS_E_UNKNOWN] = 0, [KNOWN_HOSTS_E_AUTHORITY] = 1,
+        [KNOWN_HOSTS_E_CHANGED] = 2, [0] = 3,
+        [KNOWN_HOSTS_E_REVOKED] = 4,
+    };
+
+    return ranks[finding];
+}
+
+static int check_files(const struct upstream_config *config, struct str key,
+                       struct str seen, struct strbuf *why)
+{
+    const char *path = config->known_hosts.items[0];
+    const char *host = known_as(config);
     struct str type = type_of(key);
     unsigned line = 0;
-    int r = read_known_hosts(config, &file, why);
+    int r = KNOWN_HOSTS_E_UNKNOWN;
 
-    if (r)
-        return r;
-    r = known_hosts_check(str_of(file.data, file.len), host_of(config), key,
-                          &line);
+    for (size_t i = 0; i < config->known_hosts.count; i++) {
+        AUTO(key_file_fini) struct key_file file = {0};
+        unsigned at = 0;
+        int found;
+
+        if (read_known_hosts(config, i, &file, why))
+            return SSH_HOST_KEY_E_REFUSED;
+        found = known_hosts_check(str_of(file.data, file.len), host_of(config),
+                                  key, &at);
+        if (rank(found) <= rank(r))
+            continue;
+        r = found;
+        line = at;
+        path = config->known_hosts.items[i];
+    }
     if (r == 0)
         return 0;
     if (r == KNOWN_HOSTS_E_REVOKED)
@@ -146,8 +208,8 @@ static int check_file(const struct upstream_config *config, struct str key,
                     "%s has no line for %s port %u, whose %.*s host key is "
                     "%.*s; get one with ssh-keyscan -p %u %s, and verify its "
                     "fingerprint on the host with ssh-keygen -lf",
-                    path, host, config->port, STR_FMT(type), STR_FMT(seen),
-                    config->port, host);
+                    path, host, host_of(config).port, STR_FMT(type),
+                    STR_FMT(seen), host_of(config).port, host);
     return SSH_HOST_KEY_E_REFUSED;
 }
 
@@ -171,7 +233,7 @@ int ssh_host_key_check(LIBSSH2_SESSION *session,
         seen.len--;
     if (config->host_key)
         return check_pin(config, strbuf_str(&seen), why);
-    if (config->known_hosts)
-        return check_file(config, str_of(key, len), strbuf_str(&seen), why);
+    if (config->known_hosts.count)
+        return check_files(config, str_of(key, len), strbuf_str(&seen), why);
     return refuse_unpinned(config, why);
 }

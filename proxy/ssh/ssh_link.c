@@ -8,49 +8,12 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "proxy/base/backoff.h"
 #include "proxy/base/log.h"
-#include "proxy/net/dialer.h"
-#include "proxy/ssh/ssh_login.h"
-#include "proxy/ssh/ssh_mux.h"
+#include "proxy/ssh/ssh_link_private.h"
 
-#define LIMIT_WHY        2048
 #define STABLE_MS        10000 /* up so long, a link counts as a success */
 #define PROBES_A_DEATH   3     /* ticks in dead_after_ms */
 #define SHORTEST_TICK_MS 100U
-
-enum link_state {
-    LINK_DOWN, /* until the next try */
-    LINK_DIALING,
-    LINK_LOGIN,
-    LINK_STARTING, /* logged in; what does the server grant? */
-    LINK_UP,
-};
-
-struct ssh_link {
-    struct upstream upstream; /* first: an upstream is cast to its link */
-    struct waker waker;
-    const struct upstream_config *config;
-    enum link_state state;
-    struct dialer *dialer;
-    struct ssh_transport transport;
-    struct ssh_login login;
-    struct ssh_mux mux;
-    struct event *readable;
-    struct event *writable;
-    struct event *run;   /* soon, because somebody woke the mux */
-    struct event *timer; /* the next try, the time limit, or the next tick */
-    struct backoff backoff;
-    struct strbuf why; /* the last failure, until it is up again */
-    enum upstream_stage failed_at;
-    uint64_t retry_at; /* milliseconds, LINK_DOWN */
-    uint64_t began_at; /* dialing; then: up */
-    uint64_t alive_at; /* when bytes were last seen to have come */
-    uint64_t received; /* and how many it were */
-    uint64_t generation;
-    unsigned depth; /* of our own functions on the stack */
-    bool doomed;    /* to be freed when we are off the stack */
-};
 
 #define BIT(n) (1U << (n))
 
@@ -97,20 +60,18 @@ static void wake(void *arg)
         event_add(l->run, &now);
 }
 
-static void destroy(struct ssh_link *l);
-
 /* Callbacks of others run only between these two, so that they may free us. */
-static void begin(struct ssh_link *l)
+void ssh_link_begin(struct ssh_link *l)
 {
     l->depth++;
 }
 
-static void end(struct ssh_link *l)
+void ssh_link_end(struct ssh_link *l)
 {
     if (l->depth == 1)
         ssh_mux_deliver(&l->mux);
     if (--l->depth == 0 && l->doomed)
-        destroy(l);
+        ssh_link_destroy(l);
 }
 
 static void tell_status(struct ssh_link *l)
@@ -159,29 +120,49 @@ static void disconnect(struct ssh_link *l, const char *why)
     ssh_mux_detach(&l->mux, why);
     ssh_login_fini(&l->login);
     ssh_transport_fini(&l->transport);
+    stream_close(l->way);
+    l->way = NULL;
+    ssh_jump_end(l);
 }
 
 /* The connection is lost, or was not to be had. */
-static void fail(struct ssh_link *l, bool stubborn, const struct strbuf *reason)
+void ssh_link_fail_at(struct ssh_link *l, enum upstream_stage stage,
+                      unsigned hops, bool stubborn, struct str reason)
 {
     bool was_up = l->state == LINK_UP;
     const char *why;
     unsigned pause;
 
     strbuf_clear(&l->why);
-    strbuf_add(&l->why, strbuf_str(reason));
+    strbuf_add(&l->why, reason);
     why = strbuf_cstr(&l->why);
     if (was_up && now_ms() - l->began_at >= STABLE_MS)
         backoff_reset(&l->backoff);
     pause = backoff_next(&l->backoff, stubborn);
-    log_warn("link: %s to %s: %s; next try in %u ms",
-             was_up ? "lost" : "not made", l->config->url, why, pause);
-    l->failed_at = stage_of(l);
+    if (!ssh_jump_is_one(l)) /* else its owner says it */
+        log_warn("link: %s to %s: %s; next try in %u ms",
+                 was_up ? "lost" : "not made", l->config->url, why, pause);
+    l->failed_at = stage;
+    l->hops = hops;
+    l->stubborn = stubborn;
     disconnect(l, why);
     link_enter(l, LINK_DOWN);
     l->retry_at = now_ms() + pause;
     set_timer(l, pause);
     tell_status(l);
+}
+
+/* For a reason of its own. */
+void ssh_link_fail(struct ssh_link *l, bool stubborn,
+                   const struct strbuf *reason)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
+
+    if (ssh_jump_is_one(l))
+        strbuf_addf(&why, "jump host %s: ", l->config->host);
+    strbuf_add(&why, str_head(strbuf_str(reason), SSH_LINK_WHY - why.len));
+    ssh_link_fail_at(l, stage_of(l), ssh_jump_behind(l), stubborn,
+                     strbuf_str(&why));
 }
 
 /* Bound how long the kernel keeps a dead connection for alive. */
@@ -211,7 +192,8 @@ static void come_up(struct ssh_link *l)
         libssh2_session_methods(l->login.session, LIBSSH2_METHOD_CRYPT_CS);
 
     link_enter(l, LINK_UP);
-    log_info("link: up to %s after %llu ms, cipher %s", l->config->url,
+    log_info("link: up to %s%s after %llu ms, cipher %s",
+             ssh_jump_is_one(l) ? "jump host " : "", l->config->url,
              (unsigned long long)(now_ms() - l->began_at),
              cipher ? cipher : "?");
     l->began_at = now_ms();
@@ -219,7 +201,8 @@ static void come_up(struct ssh_link *l)
     l->generation++;
     l->transport.eager = false;
     strbuf_clear(&l->why);
-    watch_socket(l->transport.fd, l->config->dead_after_ms);
+    if (l->transport.fd >= 0)
+        watch_socket(l->transport.fd, l->config->dead_after_ms);
     set_timer(l, tick_ms(l));
     tell_status(l);
 }
@@ -260,22 +243,24 @@ static void flush(struct ssh_link *l)
     bool full = ssh_transport_is_full(&l->transport, true);
 
     ssh_transport_flush(&l->transport); /* the next step meets its error */
-    if (l->transport.out.len || l->transport.error)
+    if (l->transport.stream && l->transport.error)
+        wake(l);
+    if (l->writable && (l->transport.out.len || l->transport.error))
         event_add(l->writable, NULL);
     if (full && !ssh_transport_is_full(&l->transport, true))
         wake(l);
 }
 
-static void link_run(struct ssh_link *l)
+void ssh_link_run(struct ssh_link *l)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     int r;
 
     if (l->state < LINK_LOGIN)
         return;
     r = step(l, &why);
     if (r > 0)
-        fail(l, r == SSH_LOGIN_E_REFUSED, &why);
+        ssh_link_fail(l, r == SSH_LOGIN_E_REFUSED, &why);
     else
         flush(l);
 }
@@ -286,10 +271,10 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    begin(l);
+    ssh_link_begin(l);
     if (!l->doomed)
-        link_run(l);
-    end(l);
+        ssh_link_run(l);
+    ssh_link_end(l);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -298,10 +283,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    begin(l);
+    ssh_link_begin(l);
     ssh_transport_fill(&l->transport); /* libssh2 meets its error */
-    link_run(l);
-    end(l);
+    ssh_link_run(l);
+    ssh_link_end(l);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -310,36 +295,44 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    begin(l);
+    ssh_link_begin(l);
     ssh_transport_flush(&l->transport);
-    link_run(l);
-    end(l);
+    ssh_link_run(l);
+    ssh_link_end(l);
+}
+
+/* There is a way to the server: log in there. */
+void ssh_link_log_in(struct ssh_link *l)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
+
+    link_enter(l, LINK_LOGIN);
+    if (ssh_login_init(&l->login, l->config, &l->transport, &l->waker, &why))
+        ssh_link_fail(l, true, &why);
+    else
+        ssh_link_run(l);
 }
 
 static void on_dialed(int fd, const char *error, void *arg)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     struct ssh_link *l = arg;
 
-    begin(l);
+    ssh_link_begin(l);
     l->dialer = NULL;
     if (fd < 0) {
         strbuf_addf(&why, "cannot connect to %s: %s", l->config->host, error);
-        fail(l, false, &why);
-        end(l);
+        ssh_link_fail(l, false, &why);
+        ssh_link_end(l);
         return;
     }
-    link_enter(l, LINK_LOGIN);
     ssh_transport_init(&l->transport, fd);
     l->readable =
         event_new(l->waker.base, fd, EV_READ | EV_PERSIST, on_readable, l);
     l->writable = event_new(l->waker.base, fd, EV_WRITE, on_writable, l);
     event_add(l->readable, NULL);
-    if (ssh_login_init(&l->login, l->config, &l->transport, &l->waker, &why))
-        fail(l, true, &why);
-    else
-        link_run(l);
-    end(l);
+    ssh_link_log_in(l);
+    ssh_link_end(l);
 }
 
 static void dial(struct ssh_link *l)
@@ -350,14 +343,19 @@ static void dial(struct ssh_link *l)
     l->began_at = now_ms();
     /* one clock for all of it: the timer covers what comes after dialing */
     set_timer(l, config->connect_timeout_ms);
-    l->dialer = dialer_start(l->waker.base, config->host, config->port,
-                             config->connect_timeout_ms, on_dialed, l);
+    if (config->jump)
+        ssh_jump_start(l);
+    else
+        l->dialer = dialer_start(
+            l->waker.base, config->host, config->port,
+            &(struct dialer_options){config->ip_version, config->bind_address},
+            config->connect_timeout_ms, on_dialed, l);
 }
 
 /* While up: is the server still there? */
 static void tick(struct ssh_link *l)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     uint64_t now = now_ms(), silence;
 
     if (l->transport.received != l->received) {
@@ -368,7 +366,7 @@ static void tick(struct ssh_link *l)
     if (silence > l->config->dead_after_ms) {
         strbuf_addf(&why, "the SSH server has not answered for %u ms",
                     (unsigned)silence);
-        fail(l, false, &why);
+        ssh_link_fail(l, false, &why);
         return;
     }
     ssh_mux_tick(&l->mux);
@@ -381,23 +379,31 @@ static void tick(struct ssh_link *l)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     struct ssh_link *l = arg;
 
     (void)fd;
     (void)what;
-    begin(l);
+    ssh_link_begin(l);
     if (l->state == LINK_DOWN) {
         dial(l);
     } else if (l->state == LINK_UP) {
         tick(l);
     } else {
+        const struct ssh_link *front = ssh_jump_front(l);
+
+        if (front != l)
+            strbuf_addf(&why, "jump host %s: ", front->config->host);
         strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
-                    l->config->host, l->config->connect_timeout_ms,
-                    states[l->state].name);
-        fail(l, false, &why);
+                    front->config->host, l->config->connect_timeout_ms,
+                    states[front->state].name);
+        if (front != l)
+            ssh_link_fail_at(l, stage_of(front), ssh_jump_behind(front), false,
+                             strbuf_str(&why));
+        else
+            ssh_link_fail(l, false, &why);
     }
-    end(l);
+    ssh_link_end(l);
 }
 
 static struct stream *open_stream(struct upstream *upstream,
@@ -426,6 +432,7 @@ static void status(const struct upstream *upstream,
         .up = l->state == LINK_UP,
         .stage = stage_of(l),
         .generation = l->generation,
+        .hops = l->state == LINK_DOWN ? l->hops : ssh_jump_behind(l),
         .channels = (unsigned)(l->mux.count + l->mux.spares),
     };
     if (status->up)
@@ -435,7 +442,7 @@ static void status(const struct upstream *upstream,
         status->retry_ms = (unsigned)(l->retry_at - now);
 }
 
-static void destroy(struct ssh_link *l)
+void ssh_link_destroy(struct ssh_link *l)
 {
     static const char why[] = "the link is shut down";
 
@@ -458,13 +465,15 @@ static void free_link(struct upstream *upstream)
 
     l->doomed = true;
     if (l->depth)
-        return; /* end() does it */
+        return; /* ssh_link_end() does it */
     /* owners of streams are told from a turn of our own, the last */
     dialer_cancel(l->dialer);
     l->dialer = NULL;
     drop_event(&l->readable);
     drop_event(&l->writable);
     drop_event(&l->timer);
+    if (l->outer)
+        l->outer->upstream.on_status = NULL;
     wake(l);
 }
 
@@ -483,7 +492,7 @@ struct upstream *ssh_link_new(struct event_base *base,
     l->waker = (struct waker){base, wake, l};
     l->config = config;
     l->transport.fd = -1;
-    l->why = (struct strbuf)STRBUF(LIMIT_WHY);
+    l->why = (struct strbuf)STRBUF(SSH_LINK_WHY);
     l->run = event_new(base, -1, EV_TIMEOUT, on_run, l);
     l->timer = event_new(base, -1, EV_TIMEOUT, on_timer, l);
     ssh_mux_init(&l->mux, config, &l->waker);

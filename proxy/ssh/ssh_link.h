@@ -6,6 +6,10 @@
  * whenever the connection is lost, with growing pauses; a host key or identity
  * that was refused makes them long.
  *
+ * Behind jump hosts, each of these has a link of its own, made for this one
+ * and through the one before, and closed with it: whatever breaks, all that
+ * is behind it is made again, from the first on and within one time limit.
+ *
  * While it is down, new streams wait. When it goes down, streams that were
  * open close with the reason; those still waiting go on waiting. A dead server
  * is noticed within dead_after_ms also when nothing is being sent: a small

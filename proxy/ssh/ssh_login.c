@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/ssh_config/ssh_config.h"
 #include "proxy/base/log.h"
 #include "proxy/ssh/ssh_host_key.h"
 #include "proxy/ssh/ssh_wire.h"
 
-#define LIMIT_GOODBYE 200
-#define LIMIT_TEARS   64
+#define LIMIT_GOODBYE    200
+#define LIMIT_TEARS      64
+#define LIMIT_ALGORITHMS (8 * KIB)
+#define LIMIT_SHOWN      200
 
 /*
  * What we want the server to choose from, best first. Both directions get the
@@ -35,6 +38,98 @@ static const struct preference {
     {LIBSSH2_METHOD_COMP_CS,  0,        "none"                            },
     {LIBSSH2_METHOD_COMP_SC,  0,        "none"                            },
 };
+
+/* The first row of METHOD that this library is new enough for, or NULL. */
+static const char *preferred(int method)
+{
+    for (size_t i = 0; i < sizeof(preferences) / sizeof(*preferences); i++)
+        if (preferences[i].method == method &&
+            libssh2_version(preferences[i].since))
+            return preferences[i].names;
+    return NULL;
+}
+
+static bool supports(LIBSSH2_SESSION *session, int method, struct str name)
+{
+    const char **names = NULL;
+    int count = libssh2_session_supported_algs(session, method, &names);
+    bool found = false;
+
+    for (int i = 0; i < count && !found; i++)
+        found = str_eq(str_from(names[i]), name);
+    if (count > 0)
+        libssh2_free(session, names);
+    return found;
+}
+
+/* All that the library has, best first; for methods without a preference. */
+static void put_supported(LIBSSH2_SESSION *session, int method,
+                          struct strbuf *out)
+{
+    const char **names = NULL;
+    int count = libssh2_session_supported_algs(session, method, &names);
+
+    for (int i = 0; i < count; i++)
+        strbuf_addf(out, "%s%s", i ? "," : "", names[i]);
+    if (count > 0)
+        libssh2_free(session, names);
+}
+
+/* Have METHOD be one of those that LIST, which stands behind OPTION of an
+ * ssh_config, asks for. */
+static int choose(LIBSSH2_SESSION *session, int method, const char *option,
+                  const char *list, struct strbuf *why)
+{
+    AUTO(strbuf_fini) struct strbuf usual = STRBUF(LIMIT_ALGORITHMS);
+    AUTO(strbuf_fini) struct strbuf wanted = STRBUF(LIMIT_ALGORITHMS);
+    AUTO(strbuf_fini) struct strbuf known = STRBUF(LIMIT_ALGORITHMS);
+    struct str rest, one;
+
+    if (!list)
+        return 0;
+    if (preferred(method))
+        strbuf_add(&usual, str_from(preferred(method)));
+    else
+        put_supported(session, method, &usual);
+    ssh_config_algorithms(str_from(list), strbuf_str(&usual), &wanted);
+    rest = strbuf_str(&wanted);
+    while (rest.len) {
+        str_cut(rest, ',', &one, &rest);
+        if (supports(session, method, one))
+            strbuf_addf(&known, "%s%.*s", known.len ? "," : "", STR_FMT(one));
+    }
+    if (known.len &&
+        libssh2_session_method_pref(session, method, strbuf_cstr(&known)) == 0)
+        return 0;
+    strbuf_addf(why,
+                "%s \"%.*s\" of ssh_config names none that libssh2 %s has; add "
+                "one of %.*s",
+                option, STR_FMT(str_head(str_from(list), LIMIT_SHOWN)),
+                libssh2_version(0), STR_FMT(strbuf_str(&usual)));
+    return SSH_LOGIN_E_REFUSED;
+}
+
+static int choose_algorithms(LIBSSH2_SESSION *session,
+                             const struct upstream_config *config,
+                             struct strbuf *why)
+{
+    const struct {
+        int method;
+        const char *option;
+        const char *list;
+    } all[] = {
+        {LIBSSH2_METHOD_CRYPT_CS, "Ciphers",       config->ciphers       },
+        {LIBSSH2_METHOD_CRYPT_SC, "Ciphers",       config->ciphers       },
+        {LIBSSH2_METHOD_MAC_CS,   "MACs",          config->macs          },
+        {LIBSSH2_METHOD_MAC_SC,   "MACs",          config->macs          },
+        {LIBSSH2_METHOD_KEX,      "KexAlgorithms", config->kex_algorithms},
+    };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < sizeof(all) / sizeof(*all); i++)
+        r = choose(session, all[i].method, all[i].option, all[i].list, why);
+    return r;
+}
 
 static void prefer_algorithms(LIBSSH2_SESSION *session)
 {
@@ -107,6 +202,8 @@ int ssh_login_init(struct ssh_login *login,
     set_callbacks(login);
     prefer_algorithms(login->session);
     ssh_auth_init(&login->auth, config, login->session, waker);
+    if (choose_algorithms(login->session, config, why))
+        return SSH_LOGIN_E_REFUSED;
     if (ssh_host_key_prefer(login->session, config, why)) {
         login->state = SSH_LOGIN_HOST_KEY;
         return SSH_LOGIN_E_REFUSED;
@@ -167,7 +264,7 @@ static int fail(struct ssh_login *login, struct strbuf *why)
 
 static int shake_hands(struct ssh_login *login, struct strbuf *why)
 {
-    int r = libssh2_session_handshake(login->session, login->transport->fd);
+    int r = libssh2_session_handshake(login->session, login->transport->handle);
 
     if (r == LIBSSH2_ERROR_EAGAIN)
         return -EAGAIN;

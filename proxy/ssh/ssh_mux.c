@@ -40,6 +40,14 @@ void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
         TAILQ_INIT(&mux->in[i]);
     TAILQ_INIT(&mux->busy);
     TAILQ_INIT(&mux->news);
+    if (config->forward_host) {
+        /* RFC 4254, 7.2; where the connection comes from is nobody's concern */
+        ssh_wire_add_string(&mux->target, str_from(config->forward_host));
+        ssh_wire_add_u32(&mux->target, config->forward_port);
+        ssh_wire_add_string(&mux->target, S("127.0.0.1"));
+        ssh_wire_add_u32(&mux->target, 0);
+        return;
+    }
     /* openssh PROTOCOL, 2.4: the socket, and two fields kept for later */
     ssh_wire_add_string(&mux->target, path);
     ssh_wire_add_u32(&mux->target, 0);
@@ -303,6 +311,8 @@ static void finish_closing(struct ssh_mux *mux)
     for (ch = TAILQ_FIRST(&mux->in[SSH_CHANNEL_CLOSING]); ch; ch = next) {
         next = TAILQ_NEXT(ch, link);
         ssh_channel_receive(ch);
+        if (mux->pump == ch->wire)
+            mux->pump = NULL; /* a jump host's; nothing comes after it */
         if (ssh_channel_finish(ch) == -EAGAIN)
             continue;
         if (ch->kind == SSH_CHANNEL_EXEC) {
@@ -380,7 +390,7 @@ int ssh_mux_run(struct ssh_mux *mux)
     do {
         before = t->taken;
         ssh_transport_begin_pass(t);
-        n = libssh2_channel_read(mux->pump, NULL, 0);
+        n = mux->pump ? libssh2_channel_read(mux->pump, NULL, 0) : 0;
         if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
             return -EIO;
         if (mux->probing)

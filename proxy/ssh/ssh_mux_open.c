@@ -50,7 +50,10 @@ static int open_type(struct ssh_mux *mux, struct str type, struct str target,
 static int open_wire(struct ssh_mux *mux, bool forward, LIBSSH2_CHANNEL **wire)
 {
     if (forward)
-        return open_type(mux, S("direct-streamlocal@openssh.com"),
+        return open_type(mux,
+                         mux->config->forward_host
+                             ? S("direct-tcpip")
+                             : S("direct-streamlocal@openssh.com"),
                          strbuf_str(&mux->target), wire);
     return open_type(mux, S("session"), S(""), wire);
 }
@@ -89,6 +92,8 @@ int ssh_mux_start(struct ssh_mux *mux, struct strbuf *why)
     if (r == SSH_CHANNEL_E_REFUSED && !mux->forward_only) {
         /* a server for forwarding alone: a stream has to be the pump */
         mux->forward_only = true;
+        if (mux->config->forward_host)
+            return 0; /* the one stream that there will be is the pump */
         r = open_wire(mux, true, &mux->pump);
     }
     if (r == SSH_CHANNEL_E_REFUSED) {
@@ -143,6 +148,8 @@ static size_t first_window(const struct ssh_mux *mux)
 static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     note_open(mux);
+    if (!mux->pump)
+        mux->pump = ch->wire;
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
     ch->window = first_window(mux);
@@ -171,6 +178,13 @@ static void explain(struct ssh_mux *mux, const struct ssh_channel *ch,
 {
     if (ch->kind == SSH_CHANNEL_TCP)
         strbuf_addf(why, "the SSH server opened no way to the port (%s)",
+                    refusal(mux));
+    else if (mux->config->forward_host)
+        strbuf_addf(why,
+                    "could not connect to %s port %u (%s): does that listen "
+                    "there, and does sshd allow it (AllowTcpForwarding, "
+                    "PermitOpen, and permitopen beside the key)?",
+                    mux->config->forward_host, mux->config->forward_port,
                     refusal(mux));
     else if (mux->way == SSH_MUX_EXEC)
         strbuf_addf(why,

@@ -27,36 +27,74 @@ static LIBSSH2_SEND_FUNC(on_send)
     return (ssize_t)length;
 }
 
+static struct str input(struct ssh_transport *t)
+{
+    if (!t->stream || t->error)
+        return bytes_str(&t->in);
+    return stream_peek(t->stream);
+}
+
+static void keep_greeting(struct ssh_transport *t, struct str s)
+{
+    s = str_head(s, sizeof(t->greeting) - t->greeting_len);
+    memcpy(t->greeting + t->greeting_len, s.ptr, s.len);
+    t->greeting_len += s.len;
+}
+
+static void consume(struct ssh_transport *t, struct str taken)
+{
+    if (!t->stream) {
+        bytes_consume(&t->in, taken.len);
+        return;
+    }
+    keep_greeting(t, taken);
+    t->received += taken.len;
+    stream_consume(t->stream, taken.len);
+}
+
 static LIBSSH2_RECV_FUNC(on_recv)
 {
     struct ssh_transport *t = *abstract;
-    size_t len = length < t->in.len ? length : t->in.len;
+    struct str in = str_head(input(t), length);
 
     (void)socket;
     (void)flags;
-    if (t->in.len == 0 && (t->eof || t->error))
+    if (in.len == 0 && (t->eof || t->error))
         return t->error ? -t->error : 0;
-    if (len > t->budget)
-        len = t->budget;
-    if (len == 0)
+    in = str_head(in, t->budget);
+    if (in.len == 0)
         return -EAGAIN;
-    memcpy(buffer, bytes_str(&t->in).ptr, len);
-    bytes_consume(&t->in, len);
-    t->budget -= len;
-    t->taken += len;
-    return (ssize_t)len;
+    memcpy(buffer, in.ptr, in.len);
+    consume(t, in);
+    t->budget -= in.len;
+    t->taken += in.len;
+    return (ssize_t)in.len;
+}
+
+static void init(struct ssh_transport *t, int fd, struct stream *stream)
+{
+    *t = (struct ssh_transport){
+        .handle = fd,
+        .fd = fd,
+        .stream = stream,
+        .in = BYTES(READ_SIZE),
+        .out = BYTES(OUTPUT_MAX),
+        .eager = true,
+    };
+}
+
+void ssh_transport_init_stream(struct ssh_transport *t, struct stream *stream,
+                               int handle)
+{
+    init(t, -1, stream);
+    t->handle = handle;
 }
 
 void ssh_transport_init(struct ssh_transport *t, int fd)
 {
     int on = 1, notsent = NOTSENT;
 
-    *t = (struct ssh_transport){
-        .fd = fd,
-        .in = BYTES(READ_SIZE),
-        .out = BYTES(OUTPUT_MAX),
-        .eager = true,
-    };
+    init(t, fd, NULL);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
 }
@@ -66,6 +104,8 @@ void ssh_transport_fini(struct ssh_transport *t)
     if (t->fd >= 0)
         close(t->fd);
     t->fd = -1;
+    stream_close(t->stream);
+    t->stream = NULL;
     bytes_fini(&t->in);
     bytes_fini(&t->out);
 }
@@ -96,13 +136,6 @@ void ssh_transport_attach(struct ssh_transport *t, LIBSSH2_SESSION *session)
 #endif
 }
 
-static void keep_greeting(struct ssh_transport *t, struct str s)
-{
-    s = str_head(s, sizeof(t->greeting) - t->greeting_len);
-    memcpy(t->greeting + t->greeting_len, s.ptr, s.len);
-    t->greeting_len += s.len;
-}
-
 int ssh_transport_fill(struct ssh_transport *t)
 {
     size_t room = READ_SIZE - t->in.len;
@@ -112,7 +145,9 @@ int ssh_transport_fill(struct ssh_transport *t)
 
     if (t->error)
         return -t->error;
-    if (room == 0 || t->eof)
+    if (t->stream)
+        t->eof = t->stream->eof || t->stream->state == STREAM_CLOSED;
+    if (t->stream || room == 0 || t->eof)
         return 0;
     to = bytes_reserve(&t->in, room);
     do
@@ -141,6 +176,16 @@ int ssh_transport_flush(struct ssh_transport *t)
     while (t->out.len && !t->error) {
         struct str s = bytes_str(&t->out);
 
+        if (t->stream) {
+            size_t taken = stream_write(t->stream, s);
+
+            if (t->stream->state == STREAM_CLOSED)
+                t->error = EPIPE;
+            if (taken == 0)
+                break; /* its on_change tells of room */
+            bytes_consume(&t->out, taken);
+            continue;
+        }
         n = send(t->fd, s.ptr, s.len, MSG_NOSIGNAL);
         if (n >= 0) {
             bytes_consume(&t->out, (size_t)n);

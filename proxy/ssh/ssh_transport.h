@@ -6,6 +6,9 @@
  * our input buffer, which we fill when the socket is readable. So libssh2
  * never waits half-way through a packet, and one read serves many packets.
  *
+ * Behind a jump host, a stream through that one takes the place of the socket:
+ * libssh2 then receives straight from what the stream holds.
+ *
  * The transport never closes the session and never calls back; the link looks
  * at it after each step.
  */
@@ -14,11 +17,14 @@
 
 #include "policy/base/limits.h"
 #include "proxy/base/bytes.h"
+#include "proxy/upstream/upstream.h"
 
 #define SSH_TRANSPORT_BULK (256 * KIB)
 
 struct ssh_transport {
-    int fd;
+    int handle; /* what libssh2 takes for its socket, and does not touch */
+    int fd;     /* or -1 */
+    struct stream *stream; /* or NULL */
     struct bytes in;
     struct bytes out;
     size_t budget;     /* bytes that libssh2 may still take in this pass */
@@ -34,7 +40,12 @@ struct ssh_transport {
 
 /* Takes over the connected, non-blocking FD. */
 void ssh_transport_init(struct ssh_transport *transport, int fd);
-/* Closes the socket and frees the buffers; the session must be gone. */
+/* The same with STREAM, which is open; HANDLE is that of the transport below,
+ * since libssh2 wants some socket. */
+void ssh_transport_init_stream(struct ssh_transport *transport,
+                               struct stream *stream, int handle);
+/* Closes the socket or stream and frees the buffers; the session must be gone.
+ */
 void ssh_transport_fini(struct ssh_transport *transport);
 
 /* Make SESSION, created with TRANSPORT as its abstract, use it for its I/O. */
@@ -73,10 +84,4 @@ static inline bool ssh_transport_is_full(const struct ssh_transport *t,
                                          bool bulk)
 {
     return t->out.len >= (bulk ? SSH_TRANSPORT_BULK : LIMIT_LINK_OUTPUT);
-}
-
-/* True when libssh2 has input left to take, or the end of it to see. */
-static inline bool ssh_transport_has_input(const struct ssh_transport *t)
-{
-    return t->in.len > 0;
 }

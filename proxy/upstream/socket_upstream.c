@@ -405,7 +405,7 @@ static struct stream *open_stream(struct upstream *upstream,
     if (config->kind == UPSTREAM_UNIX)
         soon(s, 0);
     else
-        s->dialer = dialer_start(up->base, config->host, config->port,
+        s->dialer = dialer_start(up->base, config->host, config->port, NULL,
                                  config->connect_timeout_ms, on_dialed, s);
     return &s->stream;
 }
@@ -423,7 +423,7 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     if (!s)
         return NULL;
     s->where = "a published port";
-    s->dialer = dialer_start(up->base, address, port,
+    s->dialer = dialer_start(up->base, address, port, NULL,
                              up->config->connect_timeout_ms, on_dialed, s);
     return &s->stream;
 }

@@ -119,6 +119,7 @@ struct upstream_status {
     const char *why; /* !up: one sentence for the client: what and what next */
     unsigned retry_ms;   /* !up: when the next try comes, or 0 if unknown */
     uint64_t generation; /* grows with every new connection (ssh: login) */
+    unsigned hops;       /* jump hosts that are behind us */
     unsigned channels;   /* there are now, spare ones too */
 };
 

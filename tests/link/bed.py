@@ -269,7 +269,24 @@ class Bed:
         self.sshds.append(sshd)
         return sshd
 
-    def link(self, sshd, env=None, identity=True, known_hosts=True, **more):
+    def hop(self, sshd, **more):
+        """The words about a jump host, for link(); a value of None goes."""
+        name = f"known_hosts_{sshd.port}"
+        kind, text = read(self.host_key + ".pub").split()[:2]
+        with open(self.path(name), "w") as f:
+            f.write(f"[{sshd.host}]:{sshd.port} {kind} {text}\n")
+        args = {
+            "user": "root",
+            "host": sshd.host,
+            "port": sshd.port,
+            "identity": self.identity,
+            "known_hosts": self.path(name),
+        }
+        args.update(more)
+        return ["jump=1"] + [f"{k}={v}" for k, v in args.items() if v is not None]
+
+    def link(self, sshd, env=None, identity=True, known_hosts=True, hops=(), **more):
+        """HOPS are jump hosts, the nearest to the engine first."""
         args = {
             "user": "root",
             "host": "127.0.0.1",
@@ -290,6 +307,8 @@ class Bed:
         for key, value in args.items():
             values = value if isinstance(value, list) else [value]
             words += [f"{key}={v}" for v in values]
+        for hop in hops:
+            words += hop
         driver = Driver(self, words, env)
         self.drivers.append(driver)
         return driver

@@ -400,8 +400,10 @@ static void configure(struct upstream_config *config, const char *key,
         {"host",               &config->host,            NULL                       },
         {"path",               &config->path,            NULL                       },
         {"port",               NULL,                     &config->port              },
+        {"agent_socket",       &config->agent_socket,    NULL                       },
+        {"ciphers",            &config->ciphers,         NULL                       },
+        {"host_key_alias",     &config->host_key_alias,  NULL                       },
         {"passphrase_file",    &config->passphrase_file, NULL                       },
-        {"known_hosts",        &config->known_hosts,     NULL                       },
         {"host_key",           &config->host_key,        NULL                       },
         {"connect_timeout_ms", NULL,                     &config->connect_timeout_ms},
         {"dead_after_ms",      NULL,                     &config->dead_after_ms     },
@@ -419,8 +421,12 @@ static void configure(struct upstream_config *config, const char *key,
     }
     if (strcmp(key, "identity") == 0)
         config->identities[config->identity_count++] = value;
+    else if (strcmp(key, "known_hosts") == 0)
+        strings_add(&config->known_hosts, str_from(value));
     else if (strcmp(key, "agent") == 0)
         config->agent = true;
+    else if (strcmp(key, "identities_only") == 0)
+        config->identities_only = true;
     else if (strcmp(key, "kind") == 0)
         config->kind = *value == 'u'   ? UPSTREAM_UNIX
                        : *value == 't' ? UPSTREAM_TCP
@@ -435,6 +441,33 @@ static void configure(struct upstream_config *config, const char *key,
         abort();
 }
 
+/* What comes from here on is about the jump host before AT. */
+static struct upstream_config *jump_before(struct upstream_config *at)
+{
+    struct upstream_config *jump = xcalloc(1, sizeof(*jump));
+
+    *jump = (struct upstream_config){
+        .kind = UPSTREAM_SSH,
+        .url = at->url,
+        .channel = SSH_CHANNEL_FORWARD,
+        .connect_timeout_ms = at->connect_timeout_ms,
+        .dead_after_ms = at->dead_after_ms,
+        .forward_host = at->host,
+        .forward_port = at->port,
+    };
+    at->jump = jump;
+    return jump;
+}
+
+/* What jump hosts and lists own; words are main's. */
+static void free_config(struct upstream_config *config)
+{
+    strings_fini(&config->known_hosts);
+    if (config->jump)
+        free_config(config->jump);
+    free(config->jump);
+}
+
 int main(int argc, char **argv)
 {
     static char url[] = "test://";
@@ -444,6 +477,7 @@ int main(int argc, char **argv)
         .connect_timeout_ms = 10000,
         .dead_after_ms = 15000,
     };
+    struct upstream_config *at = &config;
     struct event *input;
 
     for (int i = 1; i < argc; i++) {
@@ -452,7 +486,10 @@ int main(int argc, char **argv)
         if (!value)
             return 2;
         *value++ = '\0';
-        configure(&config, argv[i], value);
+        if (strcmp(argv[i], "jump") == 0)
+            at = jump_before(at);
+        else
+            configure(at, argv[i], value);
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     base = event_base_new();
@@ -463,6 +500,7 @@ int main(int argc, char **argv)
     event_base_dispatch(base);
     event_free(input);
     event_base_free(base);
+    free_config(&config);
     libevent_global_shutdown();
     return 0;
 }

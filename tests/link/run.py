@@ -11,6 +11,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import jumps  # noqa: E402
 from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
 
 MIB = 1 << 20
@@ -628,6 +629,7 @@ def run(bed, function):
 
 
 def main():
+    tests.extend(jumps.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77

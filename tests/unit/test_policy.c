@@ -343,7 +343,8 @@ static void no_file_at_all_is_a_policy_too(void **state)
     assert_string_equal(policy->preset, "compose-tests");
     assert_string_equal(policy->namespace, "ci-host-3-lan");
     assert_string_equal(policy->upstream.url, "unix:///var/run/docker.sock");
-    assert_string_equal(policy->upstream.known_hosts, "/root/.ssh/known_hosts");
+    assert_string_equal(policy->upstream.known_hosts.items[0],
+                        "/root/.ssh/known_hosts");
     policy_unref(policy);
 }
 
