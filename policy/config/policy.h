@@ -11,6 +11,7 @@
 #include "policy/config/rules.h"
 #include "policy/config/upstream_config.h"
 #include "policy/docker/operation.h"
+#include "policy/ssh_config/ssh_config.h"
 
 enum policy_mode {
     POLICY_ENFORCE,
@@ -73,9 +74,19 @@ struct timeouts_policy { /* milliseconds */
     unsigned drain;      /* after SIGTERM, until open exchanges are cut */
 };
 
+struct jump_policy {
+    char *url; /* ssh://[user@]host[:port] */
+    struct strings identities;
+    char *passphrase_file;
+    char *known_hosts;
+    char *host_key;
+};
+
 struct upstream_policy {
     char *url;
-    bool plain_tcp; /* may leave this machine without ssh */
+    char *ssh_config;    /* OpenSSH's, for what the others do not say */
+    struct objects jump; /* struct jump_policy */
+    bool plain_tcp;      /* may leave this machine without ssh */
     struct strings identities;
     bool generate_identity; /* make the first of them if it is missing */
     char *passphrase_file;
@@ -130,6 +141,8 @@ struct policy_source {
                          after the host, $BERTH_UPSTREAM or $DOCKER_HOST or the
                          local engine as upstream */
     const struct environment *environment;
+    /* for ssh_config; NULL where there are no files */
+    const struct ssh_config_machine *machine;
     const struct policy_override *overrides;
     size_t override_count;
 };

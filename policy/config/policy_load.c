@@ -6,6 +6,7 @@
 #include "policy/base/json_locate.h"
 #include "policy/config/presets.h"
 #include "policy/config/setting_checks.h"
+#include "policy/config/upstream_ssh.h"
 #include "policy/config/url.h"
 #include "policy/docker/namespace.h"
 
@@ -28,9 +29,7 @@ static const struct str no_file =
         "  \"upstream\": {\n"
         "    \"url\": "
         "\"${BERTH_UPSTREAM:-${DOCKER_HOST:-unix:///var/run/docker.sock}}\",\n"
-        "    \"identity\": [\"${HOME:-/root}/.ssh/id_ed25519\",\n"
-        "                 \"${HOME:-/root}/.ssh/id_ecdsa\"],\n"
-        "    \"known_hosts\": \"${HOME:-/root}/.ssh/known_hosts\"\n"
+        "    \"ssh_config\": \"${HOME:-/root}/.ssh/config\"\n"
         "  }\n"
         "}\n");
 
@@ -194,35 +193,48 @@ static void add_preset(struct loading *loading)
     add_layer(loading, preset->name, preset->text, root);
 }
 
-/* The keys of "upstream" as the link wants them. The URL was checked; all that
- * it can still lack is a user. */
+/* Does any layer say "upstream.KEY"? */
+static bool says(const struct loading *loading, const char *key)
+{
+    for (size_t i = 0; i < loading->layer_count; i++)
+        if (json_object_get(
+                json_object_get(loading->layers[i].root, "upstream"), key))
+            return true;
+    return false;
+}
+
+/* The keys of "upstream" as the link wants them. The URL was checked; what it
+ * can still lack is a user, or what the files of ssh say. */
 static void make_upstream(struct loading *loading, struct policy *policy)
 {
-    const struct environment *environment = loading->source->environment;
+    const struct upstream_said said = {
+        .agent = says(loading, "agent"),
+        .connect_timeout = says(loading, "connect_timeout"),
+        .dead_after = says(loading, "dead_after"),
+    };
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(MESSAGE_MAX);
     AUTO(strbuf_fini) struct strbuf why = STRBUF(MESSAGE_MAX);
     struct upstream_policy *keys = &policy->upstream_keys;
     struct upstream_config *config = &policy->upstream;
+    struct url url;
+    int r = url_parse(str_from(keys->url), &url, &why);
 
-    strbuf_addf(&why, "upstream.url: ");
-    if (url_to_config(str_from(keys->url), environment_get(environment, "USER"),
-                      config, &why) != 0)
-        problems_add(&loading->problems, source_name(loading->source), 0, 0,
-                     strbuf_str(&why));
-    for (size_t i = 0; i < keys->identities.count; i++)
-        config->identities[i] = xstrdup(keys->identities.items[i]);
-    config->identity_count = keys->identities.count;
-    if (keys->passphrase_file != NULL)
-        config->passphrase_file = xstrdup(keys->passphrase_file);
-    config->agent = keys->agent;
-    if (keys->known_hosts != NULL)
-        strings_add(&config->known_hosts, str_from(keys->known_hosts));
-    if (keys->host_key != NULL)
-        config->host_key = xstrdup(keys->host_key);
-    config->channel = keys->channel;
-    config->connect_timeout_ms = keys->connect_timeout;
-    config->dead_after_ms = keys->dead_after;
-    config->wait_ms = keys->wait;
-    config->spare_channels = keys->spare_channels;
+    if (r == 0 && url.kind == UPSTREAM_SSH) {
+        r = upstream_ssh_make(loading->source, &said, policy, &why);
+    } else if (r == 0) {
+        r = url_to_config(str_from(keys->url), NULL, config, &why);
+        config->agent = keys->agent;
+        config->channel = keys->channel;
+        config->connect_timeout_ms = keys->connect_timeout;
+        config->dead_after_ms = keys->dead_after;
+        config->wait_ms = keys->wait;
+        config->spare_channels = keys->spare_channels;
+    }
+    if (r == 0)
+        return;
+    strbuf_addf(&text, "upstream.url: %.*s", STR_FMT(strbuf_str(&why)));
+    problems_add(&loading->problems, source_name(loading->source), 0, 0,
+                 strbuf_str(&text));
 }
 
 /*

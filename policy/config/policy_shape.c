@@ -20,12 +20,13 @@ static bool way_is_safe(const void *object, const char **key,
 {
     const struct upstream_policy *upstream = object;
     struct upstream_config config = {0};
-    bool unpinned, plain;
+    bool unpinned, plain, jumps;
 
     if (url_to_config(str_from(upstream->url), "anybody", &config, why) != 0)
         return false;
     unpinned = config.kind == UPSTREAM_SSH && upstream->known_hosts == NULL &&
-               upstream->host_key == NULL;
+               upstream->host_key == NULL && upstream->ssh_config == NULL;
+    jumps = upstream->jump.count > 0 && config.kind != UPSTREAM_SSH;
     plain = config.kind == UPSTREAM_TCP && !upstream->plain_tcp &&
             !upstream_is_local(&config);
     upstream_config_fini(&config);
@@ -38,7 +39,25 @@ static bool way_is_safe(const void *object, const char **key,
         strbuf_addf(why, "goes to another machine in the clear, and whoever "
                          "reaches that port owns the engine; write an ssh:// "
                          "URL, or add \"plain_tcp\": true");
-    return !unpinned && !plain;
+    if (jumps) {
+        *key = "jump";
+        strbuf_addf(why, "goes with an ssh:// URL only; remove it, or write "
+                         "one");
+    }
+    return !unpinned && !plain && !jumps;
+}
+
+/* Is it a URL of ssh, without a socket? */
+static bool check_jump_url(struct str text, struct strbuf *why)
+{
+    struct url url;
+
+    if (url_parse(text, &url, why) != 0)
+        return false;
+    if (url.kind == UPSTREAM_SSH && str_eq(url.path, S(URL_ENGINE_PATH)))
+        return true;
+    strbuf_addf(why, "is no jump host; write ssh://[USER@]HOST[:PORT]");
+    return false;
 }
 
 // clang-format off
@@ -125,11 +144,47 @@ static const struct setting listen_rows[] = {
 static const struct shape listen_shape =
     SHAPE(struct listen_policy, listen_rows);
 
+static const struct setting jump_rows[] = {
+    {"url", STRING_AT(struct jump_policy, url), NULL, .check = check_jump_url,
+     .pattern = PATTERN_JUMP_URL,
+     .help = "the jump host, as ssh://[user@]host[:port]"},
+    {"identity", STRINGS_OR_ONE_AT(struct jump_policy, identities), "[]",
+     .max = LIMIT_IDENTITIES, .check = check_absolute_path,
+     .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "private key files for it; none: what ssh_config says, or else "
+             "those of upstream.identity"},
+    {"passphrase_file", STRING_AT(struct jump_policy, passphrase_file), "null",
+     .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "holds their passphrase; null: that of upstream.passphrase_file"},
+    {"known_hosts", STRING_AT(struct jump_policy, known_hosts), "null",
+     .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "OpenSSH's list of host keys; null: upstream.known_hosts, or what "
+             "ssh_config says"},
+    {"host_key", STRING_AT(struct jump_policy, host_key), "null",
+     .check = check_host_key, .pattern = PATTERN_HOST_KEY,
+     .help = "the one host key that is trusted, as \"SHA256:...\""},
+};
+static const struct shape jump_shape = {
+    .rows = jump_rows,
+    .count = sizeof(jump_rows) / sizeof(jump_rows[0]),
+    .size = sizeof(struct jump_policy),
+    .lone = "url",
+};
+
 static const struct setting upstream_rows[] = {
     {"url", STRING_AT(struct upstream_policy, url), NULL,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
              "unix:///path or tcp://host:port",
      .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
+    {"ssh_config", STRING_AT(struct upstream_policy, ssh_config), "null",
+     .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "a file of OpenSSH's client configuration, which says what the "
+             "other keys do not: ssh://ALIAS then means what \"ssh ALIAS\" "
+             "does"},
+    {"jump", OBJECTS_AT(struct upstream_policy, jump), "[]",
+     .max = LIMIT_JUMPS, .of = &jump_shape,
+     .help = "jump hosts on the way, in the order they are gone through: URLs, "
+             "or objects"},
     {"plain_tcp", BOOL_AT(struct upstream_policy, plain_tcp), "false",
      .help = "a tcp:// URL may name another machine, though anybody on the "
              "way can read and change what is said"},

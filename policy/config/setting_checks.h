@@ -28,6 +28,8 @@ bool check_group(struct str text, struct strbuf *why);
 #define PATTERN_UPSTREAM_URL "^(ssh|unix|tcp)://"
 bool check_upstream_url(struct str text, struct strbuf *why);
 
+#define PATTERN_JUMP_URL "^ssh://"
+
 #define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"
 bool check_host_key(struct str text, struct strbuf *why);
 

@@ -199,6 +199,7 @@ static int take_port(struct str authority, struct url *url, struct strbuf *why)
         return invalid(why, "has a port that is no number from 1 to 65535; "
                             "write HOST:PORT");
     url->port = (unsigned)port;
+    url->port_given = true;
     return 0;
 }
 

@@ -23,6 +23,7 @@ struct url {
     struct str host; /* ssh, tcp: without brackets */
     unsigned port;   /* ssh, tcp */
     struct str path; /* ssh, unix */
+    bool port_given; /* ssh, tcp: else it is the usual one */
 };
 
 enum { URL_E_INVALID = 1 };

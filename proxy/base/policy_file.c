@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proxy/base/ssh_files.h"
+
 int file_read(const char *path, struct strbuf *out)
 {
     int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC)
@@ -55,9 +57,11 @@ int policy_file_load(const char *path, const struct policy_override *overrides,
         .get = get_variable,
         .host_name = gethostname(host, sizeof(host) - 1) == 0 ? host : NULL,
     };
+    struct ssh_files files;
     struct policy_source source = {
         .name = path,
         .environment = &environment,
+        .machine = &files.machine,
         .overrides = overrides,
         .override_count = override_count,
     };
@@ -73,5 +77,8 @@ int policy_file_load(const char *path, const struct policy_override *overrides,
         }
         source.text = text.ptr ? strbuf_str(&text) : S("");
     }
-    return policy_load(&source, out, why);
+    ssh_files_init(&files, &environment);
+    r = policy_load(&source, out, why);
+    ssh_files_fini(&files);
+    return r;
 }

@@ -21,6 +21,20 @@ static int connect_it(const struct policy *policy)
     return connect_check(policy) ? EXIT_OK : EXIT_DENIED;
 }
 
+/* What was read in OpenSSH's files, and is of no use here. */
+static void tell_not_followed(const struct policy *policy)
+{
+    const struct upstream_config *config = &policy->upstream;
+
+    for (; config; config = config->jump)
+        for (size_t i = 0; i < config->not_followed.count; i++) {
+            AUTO(strbuf_fini) struct strbuf line = STRBUF(64 * KIB);
+
+            strbuf_add_visible(&line, str_from(config->not_followed.items[i]));
+            fprintf(stderr, "%.*s\n", STR_FMT(strbuf_str(&line)));
+        }
+}
+
 static int print_it(const struct policy *policy)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(8 * MIB);
@@ -30,6 +44,7 @@ static int print_it(const struct policy *policy)
     policy_put_warnings(policy, &warnings);
     printf("%.*s", STR_FMT(strbuf_str(&text)));
     fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&warnings)));
+    tell_not_followed(policy);
     return EXIT_OK;
 }
 

@@ -60,6 +60,10 @@ static const struct {
 struct walk {
     const struct upstream_config *config;
     const char *port_address; /* or "": nothing goes to the runner */
+    /* the jump hosts in their order, and CONFIG behind them */
+    const struct upstream_config *hops[LIMIT_JUMPS + 1];
+    unsigned hop_count; /* of jump hosts */
+    unsigned hop;       /* where it is */
     struct event_base *base;
     struct upstream *upstream;
     struct event *deadline; /* of what comes behind the link */
@@ -104,28 +108,33 @@ static void fail(struct walk *w, const char *why)
 /* What is worth knowing of a step that went well. */
 static void pass(const struct walk *w, enum step step)
 {
-    const struct upstream_config *config = w->config;
+    const struct upstream_config *config = w->hops[w->hop];
+    bool jump = w->hop < w->hop_count;
+    const char *before = jump ? "jump host " : "";
+    const char *host = jump ? config->host : "";
+    const char *colon = jump ? ": " : "";
 
     switch (step) {
     case STEP_NAME:
-        say("ok", step, "%s: %.*s", config->host,
+        say("ok", step, "%s%s: %.*s", before, config->host,
             STR_FMT(strbuf_str(&w->addresses)));
         break;
     case STEP_TCP:
-        say("ok", step, "port %u", config->port);
+        say("ok", step, "%s%s%sport %u", before, host, colon, config->port);
         break;
     case STEP_LOGIN:
-        say("ok", step, "as %s", config->user);
+        say("ok", step, "%s%s%sas %s", before, host, colon, config->user);
         break;
     case STEP_SOCKET:
     case STEP_CHANNEL:
         say("ok", step, "to %s", config->path);
         break;
     case STEP_SSH:
-        say("ok", step, "keys are exchanged");
+        say("ok", step, "%s%s%skeys are exchanged", before, host, colon);
         break;
     case STEP_HOST_KEY:
-        say("ok", step, "is the one that is trusted");
+        say("ok", step, "%s%s%sis the one that is trusted", before, host,
+            colon);
         break;
     case STEP_ENGINE:
     case STEP_API:
@@ -141,6 +150,15 @@ static void reach(struct walk *w, enum step step)
     for (; w->at < step; w->at++) {
         if (has_step(w, w->at))
             pass(w, w->at);
+    }
+}
+
+/* COUNT jump hosts are behind us. */
+static void reach_hop(struct walk *w, unsigned count)
+{
+    for (; w->hop < count && w->hop < w->hop_count; w->hop++) {
+        reach(w, STEP_CHANNEL);
+        w->at = STEP_TCP; /* it looks up the name of the next */
     }
 }
 
@@ -301,9 +319,11 @@ static void on_status(struct upstream *upstream, void *arg)
 
     upstream_get_status(upstream, &status);
     if (status.up && !w->stream && !w->pool) {
+        reach_hop(w, w->hop_count);
         reach(w, STEP_CHANNEL);
         open_stream(w);
     } else if (!status.up) {
+        reach_hop(w, status.hops);
         reach(w, step_of[status.stage]);
         fail(w, status.why);
     }
@@ -315,10 +335,12 @@ static bool look_up(struct walk *w)
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
     char address[NI_MAXHOST];
-    int error = getaddrinfo(w->config->host, NULL, &hints, &found);
+    int error = getaddrinfo(w->hops[0]->host, NULL, &hints, &found);
 
     if (error) {
-        fail(w, gai_strerror(error));
+        strbuf_addf(&w->addresses, "%s%s: %s", w->hop_count ? "jump host " : "",
+                    w->hops[0]->host, gai_strerror(error));
+        fail(w, strbuf_cstr(&w->addresses));
         return false;
     }
     for (const struct addrinfo *a = found; a; a = a->ai_next) {
@@ -346,6 +368,18 @@ static void walk_fini(struct walk *w)
     strbuf_fini(&w->addresses);
 }
 
+static void find_hops(struct walk *w)
+{
+    const struct upstream_config *config;
+    unsigned at;
+
+    for (config = w->config->jump; config; config = config->jump)
+        w->hop_count++;
+    at = w->hop_count;
+    for (config = w->config; config; config = config->jump)
+        w->hops[at--] = config;
+}
+
 bool connect_check(const struct policy *policy)
 {
     struct walk w = {
@@ -355,6 +389,7 @@ bool connect_check(const struct policy *policy)
         .addresses = STRBUF(LIMIT_STEP),
     };
 
+    find_hops(&w);
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
     if (!has_step(&w, STEP_NAME) || look_up(&w)) {

@@ -1,5 +1,6 @@
 """The SSH link through jump hosts; run.py runs these, too."""
 
+import json
 import os
 import re
 import signal
@@ -218,6 +219,50 @@ def a_link_may_be_freed_at_any_time(bed):
     link.say("suicide 4")
     link.expect("^stream 9 .*why=.*shut")
     link.quit()
+
+
+def walk(bed, config, name="dockerhost"):
+    """What "berth check --connect" says of a Host of CONFIG."""
+    with open(bed.path("ssh_config"), "w") as f:
+        f.write(config)
+    with open(bed.path("policy.json"), "w") as f:
+        json.dump({"version": 1, "namespace": "r1", "upstream": {
+            "url": f"ssh://{name}{bed.socket}", "ssh_config": bed.path("ssh_config"),
+            "channel": "forward", "connect_timeout": "5s"}}, f)
+    done = subprocess.run(
+        [bed.build + "/../../proxy/berth", "check", "--connect", bed.path("policy.json")],
+        capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@test
+def an_alias_of_ssh_config_is_walked_hop_by_hop(bed):
+    first, second, sshd = bed.sshd(), bed.sshd(), bed.sshd()
+    ports = {"first": first.port, "second": second.port, "dockerhost": sshd.port}
+    with open(bed.path("known"), "w") as f:
+        for name in ports:
+            f.write(name + " " + read(bed.host_key + ".pub"))
+    config = "".join(f"Host {name}\n Port {port}\n" for name, port in ports.items())
+    config += (f"Host *\n HostName 127.0.0.1\n User root\n"
+               f" IdentityFile {bed.identity}\n UserKnownHostsFile {bed.path('known')}\n")
+    blocks = "".join(f"Host {name}\n HostKeyAlias {name}\n" for name in ports)
+    whole = "Host dockerhost\n ProxyJump first,second\n" + blocks + config
+    said = walk(bed, whole)
+    for line in ("ok    name      jump host 127.0.0.1",
+                 f"ok    TCP       jump host 127.0.0.1: port {first.port}",
+                 f"ok    TCP       jump host 127.0.0.1: port {second.port}",
+                 "ok    login     jump host 127.0.0.1: as root",
+                 f"ok    TCP       port {sshd.port}",
+                 "ok    host key  is the one that is trusted",
+                 f"ok    channel   to {bed.socket}"):
+        if line not in said:
+            raise Failure(f"no {line!r} in:\n{said}")
+    second.stop()
+    said = walk(bed, whole)
+    if ("ok    login     jump host 127.0.0.1: as root" not in said
+            or "FAIL  TCP       jump host 127.0.0.1: could not connect to 127.0.0.1 port "
+            f"{second.port}" not in said):
+        raise Failure(said)
 
 
 @test

@@ -97,6 +97,14 @@ static json_t *list_schema(const struct setting *setting, json_t *items)
                      "maxItems", limit(setting_max(setting)));
 }
 
+/* An object, or what may stand in its place. */
+static json_t *shape_schema(const struct shape *shape)
+{
+    return shape->lone == NULL
+               ? object_schema(shape)
+               : either(lone_schema(shape), object_schema(shape));
+}
+
 static json_t *type_schema(const struct setting *setting)
 {
     switch (setting->type) {
@@ -125,11 +133,9 @@ static json_t *type_schema(const struct setting *setting)
         return either(text_schema(setting),
                       list_schema(setting, text_schema(setting)));
     case SETTING_OBJECT:
-        return setting->of->lone == NULL ? object_schema(setting->of)
-                                         : either(lone_schema(setting->of),
-                                                  object_schema(setting->of));
+        return shape_schema(setting->of);
     case SETTING_OBJECTS:
-        return list_schema(setting, object_schema(setting->of));
+        return list_schema(setting, shape_schema(setting->of));
     }
     abort();
 }

@@ -74,6 +74,20 @@ static void what_a_policy_names_is_reached_by_its_directory(void **state)
     assert_int_equal(paths.count, 8); /* /etc/berth once, "-" not at all */
 }
 
+static void what_jump_hosts_need_is_reached_too(void **state)
+{
+    AUTO(sandbox_paths_fini) struct sandbox_paths paths = {0};
+
+    (void)state;
+    use("\"upstream\": {\"url\": \"ssh://a@b\", \"known_hosts\": \"/h/a/k\","
+        " \"jump\": [{\"url\": \"ssh://c@d\", \"identity\": \"/keys/c/id\","
+        " \"known_hosts\": \"/h/c/k\"}, \"ssh://e@f\"]}");
+    sandbox_paths_add(&paths, NULL, 0, &policies);
+    assert_true(has(&paths, "/h/a", SANDBOX_READ));
+    assert_true(has(&paths, "/h/c", SANDBOX_READ));
+    assert_true(has(&paths, "/keys/c", SANDBOX_READ));
+}
+
 static void broad_directories_are_not_opened_for_one_file(void **state)
 {
     AUTO(sandbox_paths_fini) struct sandbox_paths paths = {0};
@@ -168,6 +182,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(
             what_a_policy_names_is_reached_by_its_directory, teardown),
+        cmocka_unit_test_teardown(what_jump_hosts_need_is_reached_too,
+                                  teardown),
         cmocka_unit_test_teardown(broad_directories_are_not_opened_for_one_file,
                                   teardown),
         cmocka_unit_test_teardown(addresses_and_words_are_no_paths, teardown),
