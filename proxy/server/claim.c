@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "policy/base/limits.h"
+#include "policy/base/sha256.h"
 #include "proxy/base/log.h"
 
 enum {
@@ -30,19 +30,15 @@ static void name_it(struct claim *claim, const char *namespace_,
                     struct str engine)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(16 * KIB);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char *to = claim->address.sun_path + 1;
-    size_t size = sizeof(claim->address.sun_path) - 1;
-    int r, at;
+    char hex[SHA256_HEX + 1];
+    int r;
 
     r = strbuf_addf(&text, "%s\n%.*s", namespace_, STR_FMT(engine));
     assert(r == 0);
-    r = EVP_Digest(text.ptr, text.len, digest, NULL, EVP_sha256(), NULL);
-    assert(r == 1);
+    sha256_hex(strbuf_str(&text), hex);
     claim->address.sun_family = AF_UNIX;
-    at = snprintf(to, size, "berth-claim:");
-    for (size_t i = 0; i < 32; i++)
-        snprintf(to + at + 2 * i, size - (size_t)at - 2 * i, "%02x", digest[i]);
+    snprintf(claim->address.sun_path + 1, sizeof(claim->address.sun_path) - 1,
+             "berth-claim:%s", hex);
 }
 
 /* Another process wants to know whose it is; the kernel has told it. */
