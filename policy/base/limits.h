@@ -115,6 +115,7 @@
 /* the policy document */
 #define LIMIT_POLICY      MIB
 #define LIMIT_NAMESPACE   32
+#define LIMIT_RUNNER_NAME 255       /* bytes, of what becomes a namespace */
 #define LIMIT_REASON      512       /* the text of a refusal */
 #define LIMIT_POLICY_TEXT (4 * KIB) /* one string of a policy */
 #define LIMIT_POLICY_LIST 1024      /* entries of one of its lists */
