@@ -23,6 +23,7 @@ void policy_unref(struct policy *policy)
         return;
     settings_fini(&policy_shape, policy);
     upstream_config_fini(&policy->upstream);
+    free(policy->namespace);
     free(policy);
 }
 

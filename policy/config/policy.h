@@ -105,8 +105,9 @@ struct policy {
 
     char *schema; /* for editors; nobody else looks */
     unsigned version;
-    char *preset; /* or NULL */
-    char *namespace;
+    char *preset;    /* or NULL */
+    char *runner;    /* its name, as written */
+    char *namespace; /* made of it, see runner_name.h */
     struct namespace_limits limits;
     struct leftovers_policy leftovers;
     enum policy_mode mode;

@@ -9,6 +9,7 @@
 #include "policy/config/upstream_ssh.h"
 #include "policy/config/url.h"
 #include "policy/docker/namespace.h"
+#include "policy/docker/runner_name.h"
 
 enum { MESSAGE_MAX = 1024 };
 
@@ -159,12 +160,13 @@ static void add_file(struct loading *loading)
     if (root == NULL)
         return;
     if (none) {
-        AUTO(strbuf_fini) struct strbuf host = STRBUF(LIMIT_NAMESPACE + 1);
+        const char *host = source->environment->host_name;
+        AUTO(strbuf_fini) struct strbuf escaped = STRBUF(LIMIT_POLICY_TEXT);
 
-        if (namespace_from_host(str_from(source->environment->host_name),
-                                &host))
+        environment_escape(str_from(host), &escaped);
+        if (*host)
             json_object_set_new(root, "namespace",
-                                json_stringn(host.ptr, host.len));
+                                json_string(strbuf_cstr(&escaped)));
     }
     add_layer(loading, name, text, root);
 }
@@ -261,6 +263,14 @@ static void settle_ports(struct policy *policy)
         namespace_address(str_from(policy->namespace), policy->port_address);
 }
 
+static void make_namespace(struct policy *policy)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAMESPACE + 1);
+
+    runner_name_fold(&name, str_from(policy->runner)); /* it has room */
+    policy->namespace = xstrdup(strbuf_cstr(&name));
+}
+
 /* What no value shows to be wrong by itself. */
 static void check_sockets(struct loading *loading, const struct policy *policy)
 {
@@ -296,8 +306,10 @@ int policy_load(const struct policy_source *source, struct policy **out,
                       loading.layer_count, source->environment,
                       &loading.problems);
     }
-    if (loading.problems.count == 0)
+    if (loading.problems.count == 0) {
+        make_namespace(policy);
         make_upstream(&loading, policy);
+    }
     if (loading.problems.count == 0)
         check_sockets(&loading, policy);
     if (loading.problems.count == 0)

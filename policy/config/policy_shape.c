@@ -96,8 +96,8 @@ static const struct shape share_shape =
 
 /* Its members are the policy's own. */
 static const struct setting namespace_rows[] = {
-    {"name", STRING_AT(struct policy, namespace), NULL,
-     .check = check_namespace, .pattern = PATTERN_NAMESPACE,
+    {"name", STRING_AT(struct policy, runner), NULL,
+     .check = check_runner_name, .pattern = PATTERN_RUNNER_NAME,
      .help = "the runner's own name, that everything it makes is kept under"},
     {"limits", OBJECT_AT(struct policy, limits), .of = &share_shape,
      .help = "what it may have of the engine, all in all"},

@@ -6,16 +6,11 @@
 #include "policy/base/limits.h"
 #include "policy/base/loopback.h"
 #include "policy/config/url.h"
-#include "policy/docker/own_tag.h"
-
-static bool is_lower_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
 
 static bool is_word_char(char c)
 {
-    return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c >= 'A' && c <= 'Z') || c == '_';
 }
 
 static bool has_control(struct str text)
@@ -26,31 +21,18 @@ static bool has_control(struct str text)
     return false;
 }
 
-bool check_namespace(struct str text, struct strbuf *why)
+bool check_runner_name(struct str text, struct strbuf *why)
 {
-    bool good = text.len > 0 && text.ptr[0] != '-';
-
-    for (size_t i = 0; good && i < text.len; i++)
-        good =
-            is_lower_or_digit(text.ptr[i]) ||
-            (text.ptr[i] == '-' && i + 1 < text.len && text.ptr[i + 1] != '-');
-    if (!good) {
-        strbuf_addf(why, "is no namespace; write lower-case letters and "
-                         "digits, with single dashes between them");
+    if (text.len > LIMIT_RUNNER_NAME) {
+        strbuf_addf(why, "is %zu bytes long; write a name of %d at most",
+                    text.len, LIMIT_RUNNER_NAME);
         return false;
     }
-    if (text.len > LIMIT_NAMESPACE) {
-        strbuf_addf(why,
-                    "is %zu characters long; write a namespace of %d at most",
-                    text.len, LIMIT_NAMESPACE);
-        return false;
-    }
-    if (own_tag_namespace_is_reserved(text)) {
-        strbuf_addf(why, "is a word that berth needs for itself; write "
-                         "another namespace");
-        return false;
-    }
-    return true;
+    if (text.len > 0 && !has_control(text))
+        return true;
+    strbuf_addf(why, "is no name of a runner; write one without control "
+                     "characters, like \"runner-1\"");
+    return false;
 }
 
 bool check_absolute_path(struct str text, struct strbuf *why)
@@ -134,22 +116,4 @@ bool check_audit_target(struct str text, struct strbuf *why)
     strbuf_addf(why, "is no place for the audit; write an absolute path, "
                      "\"stdout\" or \"syslog\"");
     return false;
-}
-
-bool namespace_from_host(struct str host, struct strbuf *out)
-{
-    size_t start = out->len;
-
-    for (size_t i = 0; i < host.len; i++) {
-        char c = (char)tolower((unsigned char)host.ptr[i]);
-        bool full = out->len - start == LIMIT_NAMESPACE;
-
-        if (is_lower_or_digit(c) && !full)
-            strbuf_add_char(out, c);
-        else if (!full && out->len > start && out->ptr[out->len - 1] != '-')
-            strbuf_add_char(out, '-');
-    }
-    while (out->len > start && out->ptr[out->len - 1] == '-')
-        out->len--;
-    return out->len > start;
 }

@@ -8,8 +8,8 @@
 
 #include "policy/base/str.h"
 
-#define PATTERN_NAMESPACE "^(?!(push|left)$)(?=.{1,32}$)[a-z0-9](-?[a-z0-9])*$"
-bool check_namespace(struct str text, struct strbuf *why);
+#define PATTERN_RUNNER_NAME "^[^\\x00-\\x1f\\x7f]{1,255}$"
+bool check_runner_name(struct str text, struct strbuf *why);
 
 #define PATTERN_ABSOLUTE_PATH "^/"
 bool check_absolute_path(struct str text, struct strbuf *why);
@@ -35,9 +35,3 @@ bool check_host_key(struct str text, struct strbuf *why);
 
 #define PATTERN_AUDIT "^(/.*|stdout|syslog)$"
 bool check_audit_target(struct str text, struct strbuf *why);
-
-/*
- * Append a namespace made of a host's name: lower-case letters, digits and
- * single dashes, cut at LIMIT_NAMESPACE. False when nothing is left of it.
- */
-bool namespace_from_host(struct str host, struct strbuf *out);

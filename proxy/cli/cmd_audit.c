@@ -9,6 +9,7 @@
 
 #include "policy/base/limits.h"
 #include "policy/docker/operation_word.h"
+#include "policy/docker/runner_name.h"
 #include "policy/record/audit_view.h"
 #include "proxy/cli/audit_file.h"
 
@@ -128,6 +129,7 @@ int command_audit(int argc, char **argv)
         {"help",      no_argument,       NULL, 'h'},
         {NULL,        0,                 NULL, 0  },
     };
+    AUTO(strbuf_fini) struct strbuf namespace_ = STRBUF(LIMIT_POLICY_TEXT);
     const char *since = NULL, *until = NULL;
     struct audit_filter filter = {0};
     char *from = NULL, *to = NULL;
@@ -137,7 +139,9 @@ int command_audit(int argc, char **argv)
     while ((option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
         switch (option) {
         case 'n':
-            filter.namespace_ = optarg;
+            strbuf_clear(&namespace_);
+            runner_name_put_meant(&namespace_, str_from(optarg));
+            filter.namespace_ = strbuf_cstr(&namespace_);
             break;
         case 'o':
             filter.operations = str_from(optarg);

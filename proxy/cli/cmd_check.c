@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "proxy/base/policy_file.h"
 #include "proxy/cli/connect_check.h"
@@ -11,7 +12,8 @@ static const char usage[] =
     "\n"
     "Say what is wrong with the policy in FILE (\"-\": standard input), with\n"
     "line and column; or print it as it would be in effect, with presets,\n"
-    "defaults and environment filled in. With --connect, go the way to the\n"
+    "defaults and environment filled in, and what the runner is called on the\n"
+    "engine where that is not its own name. With --connect, go the way to the\n"
     "engine that it tells instead, and say at which step it ends, and why.\n"
     "Exit code 0 when all is good, 1 when the engine is not reached, 2 when "
     "the\npolicy is wrong.\n";
@@ -48,6 +50,14 @@ static int print_it(const struct policy *policy)
     return EXIT_OK;
 }
 
+/* The runner's name and its namespace, if they are two. */
+static void show_namespace(const struct policy *policy)
+{
+    if (strcmp(policy->runner, policy->namespace) != 0)
+        fprintf(stderr, "namespace: \"%s\" is \"%s\" on the engine\n",
+                policy->runner, policy->namespace);
+}
+
 int command_check(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -76,6 +86,7 @@ int command_check(int argc, char **argv)
         fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&why)));
         return EXIT_TROUBLE;
     }
+    show_namespace(policy);
     code = act(policy);
     policy_unref(policy);
     return code;

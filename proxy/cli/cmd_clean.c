@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy/config/setting_types.h"
+#include "policy/docker/runner_name.h"
 #include "proxy/base/log.h"
 #include "proxy/base/policy_file.h"
 #include "proxy/cli/command.h"
@@ -60,6 +61,7 @@ static int clean(const struct options *options, const struct policy *policy,
                  struct audit_sink *audit)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(4 * KIB);
+    AUTO(strbuf_fini) struct strbuf meant = STRBUF(LIMIT_POLICY_TEXT);
     bool met = options->pattern && strchr(options->pattern, '*');
     struct cleaner_result result = {0};
     struct cleaner_config config = {
@@ -71,6 +73,10 @@ static int clean(const struct options *options, const struct policy *policy,
         .dry_run = options->dry_run,
     };
 
+    if (options->pattern && !met) {
+        runner_name_put_meant(&meant, str_from(options->pattern));
+        config.pattern = strbuf_cstr(&meant);
+    }
     if (options->age && !read_age(options->age, &config.age_ms)) {
         fprintf(stderr, "berth: \"%s\" is no age; write one like \"6h\"\n",
                 options->age);

@@ -54,6 +54,9 @@ static int take_claim(struct frontend *frontend, const struct policy *policy,
 
 void frontend_log(const struct frontend *frontend)
 {
+    if (strcmp(frontend->policy->runner, frontend->policy->namespace) != 0)
+        log_info("namespace: \"%s\" is \"%s\" on the engine",
+                 frontend->policy->runner, frontend->policy->namespace);
     log_info("serving %s on %s, engine at %s", frontend->policy->namespace,
              frontend->path, frontend->policy->upstream.url);
 }

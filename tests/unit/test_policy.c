@@ -264,15 +264,15 @@ static void what_the_command_line_says_goes_first(void **state)
     assert_string_equal(policy->listen.path, "/run/${x}.sock");
     policy_unref(policy);
 
-    const struct policy_override wrong = {"namespace", "A"};
+    const struct policy_override wrong = {"namespace", "A\n"};
 
     source.overrides = &wrong;
     source.override_count = 1;
     assert_int_equal(policy_load(&source, &policy, &why), POLICY_E_INVALID);
     assert_string_equal(strbuf_cstr(&why),
-                        "command line: namespace: \"A\" is no namespace; "
-                        "write lower-case letters and digits, with single "
-                        "dashes between them\n");
+                        "command line: namespace: \"A\\n\" is no name of "
+                        "a runner; write one without control characters, like "
+                        "\"runner-1\"\n");
 }
 
 static const char *get_nothing(void *arg, const char *name)
@@ -342,7 +342,8 @@ static void no_file_at_all_is_a_policy_too(void **state)
     (void)state;
     assert_int_equal(policy_load(&source, &policy, &why), 0);
     assert_string_equal(policy->preset, "compose-tests");
-    assert_string_equal(policy->namespace, "ci-host-3-lan");
+    assert_string_equal(policy->runner, "CI-Host_3.lan");
+    assert_string_equal(policy->namespace, "ci-host-3-lan-z19m520t2q3hz");
     assert_string_equal(policy->upstream.url, "unix:///var/run/docker.sock");
     policy_unref(policy);
 }
