@@ -123,6 +123,8 @@
 
 /* what is written */
 #define LIMIT_AUDIT_LINE  MIB
+#define LIMIT_CHAIN_LINES (16 * MIB) /* verified in one go */
+#define LIMIT_CHAIN_FILES 4096
 #define LIMIT_AUDIT_QUEUE MIB           /* records that wait for their reader */
 #define LIMIT_AUDIT_BURST (8 * MIB)     /* of a listener's calls that change */
 #define LIMIT_AUDIT_RATE  (64 * KIB)    /* nothing: at once, and each second */
