@@ -59,6 +59,7 @@ struct operations_policy {
 struct audit_policy {
     char *to;      /* a path, "stdout", "syslog", or NULL for no audit */
     bool required; /* no record, no change */
+    bool chain;    /* each line carries the hash of the one before */
 };
 
 struct metrics_policy {

@@ -245,6 +245,19 @@ static const struct setting operations_rows[] = {
 static const struct shape operations_shape =
     SHAPE(struct operations_policy, operations_rows);
 
+static bool chain_has_a_file(const void *object, const char **key,
+                             struct strbuf *why)
+{
+    const struct audit_policy *audit = object;
+
+    if (!audit->chain || (audit->to && *audit->to == '/'))
+        return true;
+    *key = "to";
+    strbuf_addf(why, "is no file, and audit.chain is for one, whose last line "
+                     "berth reads when it starts; write the path of one");
+    return false;
+}
+
 static const struct setting audit_rows[] = {
     {"to", STRING_AT(struct audit_policy, to), "\"stdout\"",
      .check = check_audit_target, .pattern = PATTERN_AUDIT,
@@ -252,8 +265,16 @@ static const struct setting audit_rows[] = {
              "\"syslog\""},
     {"required", BOOL_AT(struct audit_policy, required), "false",
      .help = "refuse a change whose record cannot be written"},
+    {"chain", BOOL_AT(struct audit_policy, chain), "false",
+     .help = "number the lines of the file, and have each carry the hash of "
+             "the one before, for \"berth audit --verify\""},
 };
-static const struct shape audit_shape = SHAPE(struct audit_policy, audit_rows);
+static const struct shape audit_shape = {
+    .rows = audit_rows,
+    .count = sizeof(audit_rows) / sizeof(audit_rows[0]),
+    .size = sizeof(struct audit_policy),
+    .check = chain_has_a_file,
+};
 
 static const struct setting metrics_rows[] = {
     {"listen", STRING_AT(struct metrics_policy, listen), "null",

@@ -8,15 +8,16 @@
 #include <time.h>
 
 #include "policy/base/limits.h"
-#include "policy/base/str.h"
+#include "policy/record/audit_chain.h"
 
 #define PAUSE_NS 200000000 /* between two looks at a file that grows */
 
 struct reader {
     const char *path;
     FILE *file;
-    struct strbuf line; /* a part of one that is still being written */
-    record_cb each;
+    struct strbuf line;      /* a part of one that is still being written */
+    record_cb each;          /* either this, */
+    audit_line_cb each_line; /* or this */
     void *arg;
     long bad;
     bool done;
@@ -24,7 +25,13 @@ struct reader {
 
 static void take_line(struct reader *r, struct str line)
 {
-    json_t *record = json_loadb(line.ptr, line.len, 0, NULL);
+    json_t *record;
+
+    if (r->each_line) {
+        r->done = !r->each_line(line, r->arg);
+        return;
+    }
+    record = json_loadb(line.ptr, line.len, 0, NULL);
 
     if (json_is_object(record))
         r->done = !r->each(record, r->arg);
@@ -87,27 +94,38 @@ static int follow_on(struct reader *r)
     return error;
 }
 
-long audit_file_read(const char *path, bool follow, record_cb each, void *arg)
+static int read_file(struct reader *r, bool follow)
 {
-    bool is_input = !strcmp(path, "-");
-    struct reader r = {
-        .path = path,
-        .file = is_input ? stdin : fopen(path, "re"),
-        .line = STRBUF(LIMIT_AUDIT_LINE),
-        .each = each,
-        .arg = arg,
-    };
+    bool is_input = !strcmp(r->path, "-");
     int error;
 
-    if (!r.file)
+    r->file = is_input ? stdin : fopen(r->path, "re");
+    if (!r->file)
         return -errno;
-    error = read_on(&r);
+    r->line = (struct strbuf)STRBUF(LIMIT_AUDIT_LINE + AUDIT_CHAIN_ADDS);
+    error = read_on(r);
     if (error == 0 && follow && !is_input)
-        error = follow_on(&r);
-    if (error == 0 && !r.done && r.line.len)
-        take_line(&r, strbuf_str(&r.line)); /* cut, or without a newline */
-    strbuf_fini(&r.line);
+        error = follow_on(r);
+    if (error == 0 && !r->done && r->line.len)
+        take_line(r, strbuf_str(&r->line)); /* cut, or without a newline */
+    strbuf_fini(&r->line);
     if (!is_input)
-        fclose(r.file);
+        fclose(r->file);
+    return error;
+}
+
+long audit_file_read(const char *path, bool follow, record_cb each, void *arg)
+{
+    struct reader r = {.path = path, .each = each, .arg = arg};
+    int error = read_file(&r, follow);
+
     return error ? error : r.bad;
+}
+
+int audit_file_read_lines(const char *path, audit_line_cb each, void *arg)
+{
+    struct reader r = {.path = path, .each_line = each, .arg = arg};
+    int error = read_file(&r, false);
+
+    return error == 0 && r.done ? -ENOBUFS : error;
 }

@@ -7,8 +7,8 @@
  */
 
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
+
+#include "policy/base/str.h"
 
 /* A record of the file; false to read no further. */
 typedef bool (*record_cb)(const json_t *record, void *arg);
@@ -18,3 +18,10 @@ typedef bool (*record_cb)(const json_t *record, void *arg);
  * number of lines that are no records; or a negative errno.
  */
 long audit_file_read(const char *path, bool follow, record_cb each, void *arg);
+
+/* A line, without its newline; false to read no further. */
+typedef bool (*audit_line_cb)(struct str line, void *arg);
+
+/* Read the lines of PATH as they are, to its end. 0; -ENOBUFS when EACH did not
+ * take one; or another negative errno (-EFBIG: a line is no record's). */
+int audit_file_read_lines(const char *path, audit_line_cb each, void *arg);

@@ -10,11 +10,13 @@
 #include "policy/base/limits.h"
 #include "policy/docker/operation_word.h"
 #include "policy/docker/runner_name.h"
+#include "policy/record/audit_verify.h"
 #include "policy/record/audit_view.h"
 #include "proxy/cli/audit_file.h"
 
 static const char usage[] =
     "usage: berth audit [-f] [FILTER]... FILE\n"
+    "       berth audit --verify FILE...\n"
     "\n"
     "Print the audit in FILE (\"-\": standard input), a line for each call "
     "that\n"
@@ -25,7 +27,11 @@ static const char usage[] =
     "  --verdict WORD      allow, deny or would-deny\n"
     "  --container REF     that name this container (or network, volume, ...)\n"
     "  --since, --until T  2026-01-31T12:00 (UTC), or so long ago: 30m, 24h\n"
-    "  --decisions         and a line for each call that begins\n";
+    "  --decisions         and a line for each call that begins\n"
+    "\n"
+    "With --verify, say what was changed in, taken out of, put into or moved\n"
+    "within a record that audit.chain made: all its files, the oldest first.\n"
+    "Exit code 0 when nothing was, else 1.\n";
 
 static bool print(const json_t *record, void *arg)
 {
@@ -116,6 +122,64 @@ static int show(const char *path, bool follow, struct audit_filter *filter)
     return bad < 0 ? EXIT_TROUBLE : EXIT_OK;
 }
 
+/* ---- --verify ---- */
+
+static void print_fault(struct str text, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf shown = STRBUF(16 * KIB);
+
+    (void)arg;
+    strbuf_add_visible(&shown, text);
+    printf("%.*s\n", STR_FMT(strbuf_str(&shown)));
+}
+
+static bool verify_line(struct str line, void *arg)
+{
+    return audit_verify_line(arg, line) == 0;
+}
+
+static int print_result(const struct audit_verify_result *result)
+{
+    if (result->first == 0) {
+        printf("no line of %zu is in a chain\n", result->lines);
+        return EXIT_DENIED;
+    }
+    if (result->unchained)
+        printf("%zu lines before the first of the chain are in none\n",
+               result->unchained);
+    printf("%zu lines, from %llu to %llu of the record: %zu faults\n",
+           result->lines - result->unchained, (unsigned long long)result->first,
+           (unsigned long long)result->last.line, result->faults);
+    printf("the last line's hash is %s\n", result->last.hash);
+    return result->faults ? EXIT_DENIED : EXIT_OK;
+}
+
+static int verify(char *const *paths)
+{
+    struct audit_verify *v = audit_verify_new(print_fault, NULL);
+    struct audit_verify_result result;
+    int code = EXIT_OK;
+
+    for (; *paths && code == EXIT_OK; paths++) {
+        int r = audit_verify_file(v, *paths);
+
+        if (r == 0)
+            r = audit_file_read_lines(*paths, verify_line, v);
+        if (r == 0)
+            continue;
+        fprintf(stderr, "berth: %s: %s\n", *paths,
+                r == -ENOBUFS ? "that is more than can be verified in one go"
+                              : strerror(-r));
+        code = EXIT_TROUBLE;
+    }
+    if (code == EXIT_OK) {
+        result = audit_verify_end(v);
+        code = print_result(&result);
+    }
+    audit_verify_free(v);
+    return code;
+}
+
 int command_audit(int argc, char **argv)
 {
     static const struct option options[] = {
@@ -126,6 +190,7 @@ int command_audit(int argc, char **argv)
         {"since",     required_argument, NULL, 's'},
         {"until",     required_argument, NULL, 'u'},
         {"decisions", no_argument,       NULL, 'd'},
+        {"verify",    no_argument,       NULL, 'V'},
         {"help",      no_argument,       NULL, 'h'},
         {NULL,        0,                 NULL, 0  },
     };
@@ -133,7 +198,7 @@ int command_audit(int argc, char **argv)
     const char *since = NULL, *until = NULL;
     struct audit_filter filter = {0};
     char *from = NULL, *to = NULL;
-    bool follow = false;
+    bool follow = false, verifies = false;
     int option, code = EXIT_TROUBLE;
 
     while ((option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
@@ -164,6 +229,9 @@ int command_audit(int argc, char **argv)
         case 'f':
             follow = true;
             break;
+        case 'V':
+            verifies = true;
+            break;
         default:
             fputs(usage, option == 'h' ? stdout : stderr);
             return option == 'h' ? EXIT_OK : EXIT_TROUBLE;
@@ -171,8 +239,10 @@ int command_audit(int argc, char **argv)
     }
     filter.since = from = since ? moment(since) : NULL;
     filter.until = to = until ? moment(until) : NULL;
-    if (optind + 1 != argc)
+    if (verifies ? optind == argc : optind + 1 != argc)
         fputs(usage, stderr);
+    else if (verifies)
+        code = verify(argv + optind);
     else if ((since && !from) || (until && !to))
         fprintf(stderr,
                 "berth: \"%s\" is no time; write one like "

@@ -108,7 +108,7 @@ static int run(const struct options *options)
     if (policy->isolation != POLICY_NAMESPACE)
         fprintf(stderr, "berth: isolation: with \"none\" there is no namespace "
                         "whose things could be told from others'\n");
-    else if (audit_sink_new(NULL, policy->audit.to, &audit) < 0)
+    else if (audit_sink_new(NULL, &policy->audit, &audit) < 0)
         fprintf(stderr, "berth: audit.to: %s cannot be written\n",
                 policy->audit.to);
     else

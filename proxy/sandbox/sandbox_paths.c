@@ -120,6 +120,8 @@ static void add_policy(struct sandbox_paths *paths, const struct policy *policy)
         add_beside(paths, policy->metrics.listen, SANDBOX_SOCKETS);
     if (policy->audit.to && *policy->audit.to == '/')
         add_beside(paths, policy->audit.to, SANDBOX_APPEND);
+    if (policy->audit.chain) /* the last line */
+        add_beside(paths, policy->audit.to, SANDBOX_READ);
     add_upstream(paths, &policy->upstream);
 }
 

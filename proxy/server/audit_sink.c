@@ -10,11 +10,15 @@
 
 #include "policy/base/limits.h"
 #include "proxy/base/log.h"
+#include "proxy/server/chained_file.h"
 #include "proxy/server/syslog_socket.h"
 #include "proxy/server/write_on.h"
 
 /* How long the end waits for a reader that does not read. */
 #define LAST_RECORDS_MS 500
+
+/* How often a file may be rotated while one line is written. */
+#define ROTATIONS_MAX 4
 
 struct audit_sink {
     struct event_base *base;    /* or NULL */
@@ -22,6 +26,7 @@ struct audit_sink {
     char *path;                 /* of a file, or NULL */
     int fd;                     /* of a file, or of syslog's socket, or -1 */
     struct line_writer *writer; /* of what may stall, or NULL */
+    struct chained_file *chain; /* its lines hold each other; or NULL */
     bool syslog;
     bool faulty;   /* the last write failed */
     bool torn;     /* a line was cut: the next begins with a newline */
@@ -50,12 +55,13 @@ void audit_sink_end(void)
     line_writer_drain(stdout_writer, LAST_RECORDS_MS);
 }
 
-/* O_NONBLOCK: a named pipe without a reader is an error, and no wait. */
-static int open_file(const char *path)
+/* O_NONBLOCK: a named pipe without a reader is an error, and no wait. One that
+ * is CHAINED is read, too: its last line may be another process's. */
+static int open_file(const char *path, bool chained)
 {
     int fd = open(path,
-                  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
-                      O_NONBLOCK | O_NOCTTY,
+                  (chained ? O_RDWR : O_WRONLY) | O_APPEND | O_CREAT |
+                      O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
                   0600);
 
     return fd < 0 ? -errno : fd;
@@ -80,6 +86,21 @@ static void use_file(struct audit_sink *sink, int fd)
         use_writer(sink, LINE_STREAM);
 }
 
+static int reopen(struct audit_sink *sink)
+{
+    int fd = open_file(sink->path, sink->chain != NULL);
+
+    if (fd < 0) {
+        log_error(
+            "the audit file %s cannot be opened anew, the old one goes on: %s",
+            sink->path, strerror(-fd));
+        return fd;
+    }
+    sink->writer = line_writer_free(sink->writer);
+    use_file(sink, fd);
+    return 0;
+}
+
 static int connect_syslog(struct audit_sink *sink)
 {
     int fd = syslog_connect(SYSLOG_PLACE);
@@ -94,9 +115,10 @@ static int connect_syslog(struct audit_sink *sink)
     return 0;
 }
 
-int audit_sink_new(struct event_base *base, const char *to,
+int audit_sink_new(struct event_base *base, const struct audit_policy *policy,
                    struct audit_sink **out)
 {
+    const char *to = policy->to;
     struct audit_sink *sink = xcalloc(1, sizeof(*sink));
     int fd;
 
@@ -110,7 +132,7 @@ int audit_sink_new(struct event_base *base, const char *to,
         sink->name = "syslog";
         (void)connect_syslog(sink); /* each record tries again */
     } else if (to) {
-        fd = open_file(to);
+        fd = open_file(to, policy->chain);
         if (fd < 0) {
             free(sink);
             return fd;
@@ -118,6 +140,8 @@ int audit_sink_new(struct event_base *base, const char *to,
         sink->path = xstrdup(to);
         sink->name = sink->path;
         use_file(sink, fd);
+        if (policy->chain)
+            sink->chain = chained_file_new(to);
     }
     *out = sink;
     return 0;
@@ -131,6 +155,7 @@ struct audit_sink *audit_sink_free(struct audit_sink *sink)
         line_writer_free(sink->writer);
     if (sink->fd >= 0)
         close(sink->fd);
+    chained_file_free(sink->chain);
     free(sink->path);
     free(sink);
     return NULL;
@@ -160,6 +185,20 @@ static int write_file(struct audit_sink *sink, struct str line)
     return r < 0 ? r : write_whole(sink, line);
 }
 
+/* Nobody has to wait for SIGHUP after a rotation, which not every berth gets.
+ */
+static int write_chained(struct audit_sink *sink, struct str line)
+{
+    int r = -ESTALE;
+
+    for (int i = 0; r == -ESTALE && i < ROTATIONS_MAX; i++) {
+        bool anyway = i > 0 && reopen(sink) < 0;
+
+        r = chained_file_write(sink->chain, sink->fd, line, anyway);
+    }
+    return r;
+}
+
 /* Over the daemon's socket, which is another one after each of its restarts. */
 static int write_syslog(struct audit_sink *sink, struct str line)
 {
@@ -187,6 +226,8 @@ int audit_sink_write(struct audit_sink *sink, struct str line)
 
     if (sink->syslog)
         r = write_syslog(sink, line);
+    else if (sink->chain)
+        r = write_chained(sink, line);
     else if (sink->writer)
         r = line_writer_add(sink->writer, line);
     else if (sink->fd >= 0)
@@ -243,17 +284,6 @@ bool audit_sink_is_low(struct audit_sink *sink)
 
 void audit_sink_reopen(struct audit_sink *sink)
 {
-    int fd;
-
-    if (!sink->path)
-        return;
-    fd = open_file(sink->path);
-    if (fd < 0) {
-        log_error(
-            "the audit file %s cannot be opened anew, the old one goes on: %s",
-            sink->path, strerror(-fd));
-        return;
-    }
-    sink->writer = line_writer_free(sink->writer);
-    use_file(sink, fd);
+    if (sink->path)
+        reopen(sink);
 }

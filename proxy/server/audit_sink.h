@@ -11,17 +11,16 @@
 
 #include <event2/event.h>
 
-#include "policy/base/str.h"
+#include "policy/config/policy.h"
 
 struct audit_sink;
 
 /*
- * TO as in a policy's audit.to: a path, "stdout", "syslog", or NULL for none.
- * BASE's loop writes on what waits for a reader; without (NULL), the next
- * record does. Returns 0 and fills *OUT; or a negative errno when the file
- * cannot be opened (-ENXIO: a named pipe that has no reader).
+ * As POLICY says. BASE's loop writes on what waits for a reader; without
+ * (NULL), the next record does. Returns 0 and fills *OUT; or a negative errno
+ * when the file cannot be opened (-ENXIO: a named pipe that has no reader).
  */
-int audit_sink_new(struct event_base *base, const char *to,
+int audit_sink_new(struct event_base *base, const struct audit_policy *policy,
                    struct audit_sink **out);
 struct audit_sink *audit_sink_free(struct audit_sink *sink);
 

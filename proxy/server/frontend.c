@@ -28,7 +28,7 @@ static void on_client(int fd, void *arg)
 static int open_audit(struct frontend *frontend, const struct policy *policy,
                       struct audit_sink **out, struct strbuf *why)
 {
-    int r = audit_sink_new(frontend->runtime->base, policy->audit.to, out);
+    int r = audit_sink_new(frontend->runtime->base, &policy->audit, out);
 
     if (r < 0)
         strbuf_addf(why,
