@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "policy/docker/image_ref.h"
+#include "policy/docker/own_tag.h"
 #include "policy/judge/judge.h"
 #include "policy/record/audit.h"
 
@@ -21,6 +22,8 @@ struct learner *learner_new(bool refused)
     l->refused = refused;
     l->lacks = json_object();
     l->hopeless = json_object();
+    l->made = json_object();
+    l->pulled = json_object();
     settings_read(&rules_shape, &l->rules, &layer, 1, &nothing, &problems);
     assert(problems.count == 0);
     problems_fini(&problems);
@@ -34,6 +37,8 @@ void learner_free(struct learner *l)
     settings_fini(&rules_shape, &l->rules);
     json_decref(l->lacks);
     json_decref(l->hopeless);
+    json_decref(l->made);
+    json_decref(l->pulled);
     free(l->namespace_);
     free(l);
 }
@@ -52,24 +57,74 @@ static struct str text_of(const json_t *object, const char *key)
                : S("");
 }
 
+/* The image NAME, which may be an own tag, as the repository that its runner
+ * means; false when it is none. */
+static bool put_repository(const struct learner *l, struct str name,
+                           struct strbuf *out)
+{
+    AUTO(strbuf_fini) struct strbuf real = STRBUF(LIMIT_PATH);
+    struct image_ref ref;
+
+    if (own_tag_read(&real, str_from(l->namespace_), name, IMAGE_FULL) == 0)
+        name = strbuf_str(&real);
+    return !image_ref_is_id(name) && image_ref_parse(name, &ref) == 0 &&
+           strbuf_add(out, ref.name) == 0;
+}
+
 /* The policy needs WORD in RULE. */
 static void note(struct learner *l, const char *rule, struct str word)
 {
+    AUTO(strbuf_fini) struct strbuf repository = STRBUF(LIMIT_PATH);
     json_t *words = json_object_get(l->lacks, rule);
-    struct image_ref ref;
     json_int_t times;
     char *key;
 
     /* images by their repository, whatever the tag */
     if (str_has_prefix(str_from(rule), S("images.")) &&
-        image_ref_parse(word, &ref) == 0)
-        word = ref.name;
+        put_repository(l, word, &repository))
+        word = strbuf_str(&repository);
     if (!words)
         json_object_set_new(l->lacks, rule, words = json_object());
     key = xstr_dup(word);
     times = json_integer_value(json_object_get(words, key));
     json_object_set_new(words, key, json_integer(times + 1));
     free(key);
+}
+
+static void note_repository(const struct learner *l, json_t *names,
+                            const json_t *name)
+{
+    AUTO(strbuf_fini) struct strbuf repository = STRBUF(LIMIT_PATH);
+
+    if (json_is_string(name) &&
+        put_repository(l, str_from(json_string_value(name)), &repository))
+        json_object_set_new(names, strbuf_cstr(&repository), json_true());
+}
+
+static void note_repositories(const struct learner *l, json_t *names,
+                              const json_t *value)
+{
+    const json_t *name;
+    size_t i;
+
+    note_repository(l, names, value);
+    json_array_foreach(value, i, name) note_repository(l, names, name);
+}
+
+/* Which names the job gave itself, and which it got. */
+static void note_images(struct learner *l, enum operation operation,
+                        const json_t *record)
+{
+    const json_t *query = json_object_get(record, "query");
+
+    if (operation == OP_IMAGE_BUILD)
+        note_repositories(l, l->made, json_object_get(query, "t"));
+    else if (operation == OP_IMAGE_TAG || operation == OP_IMAGE_COMMIT)
+        note_repository(l, l->made, json_object_get(query, "repo"));
+    else if (operation == OP_IMAGE_CREATE)
+        note_repository(l, l->pulled, json_object_get(query, "fromImage"));
+    note_repositories(
+        l, l->made, json_object_get(json_object_get(record, "build"), "names"));
 }
 
 /* The target as it was asked, as far as it is on record. */
@@ -173,6 +228,7 @@ void learner_take(struct learner *l, const json_t *record)
     if (!l->namespace_)
         l->namespace_ = xstr_dup(text_of(record, "namespace"));
     l->seen[operation] = true;
+    note_images(l, operation, record);
     if (!allowed)
         take_lacks(l, record);
     judge_again(l, operation, record);

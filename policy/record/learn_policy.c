@@ -6,6 +6,8 @@
 
 #include "policy/config/exposure.h"
 #include "policy/docker/operation_word.h"
+#include "policy/docker/runner_name.h"
+#include "policy/record/learn_tree.h"
 
 /* What is taken over from a policy: all but what is learnt. */
 static const char *const kept[] = {
@@ -171,6 +173,86 @@ static void allow_word(const struct setting *row, json_t *object,
     }
 }
 
+/* The part of WORDS that are paths with this mode (":rw"), as few. */
+static json_t *paths_of(const json_t *words, struct str mode)
+{
+    json_auto_t *tree = json_object();
+    const char *word;
+    json_t *times;
+
+    json_object_foreach((json_t *)(uintptr_t)words, word, times)
+    {
+        struct str path = str_from(word);
+
+        if (!str_has_suffix(path, mode) || !str_has_prefix(path, S("/")))
+            continue;
+        path.len -= mode.len;
+        learn_tree_add(tree, path);
+    }
+    return learn_tree_entries(tree, S("/"), learn_directory_may_stand);
+}
+
+/* Of mounts, the directories that hold them. Those that are written to are kept
+ * apart, so that none of the others becomes one. */
+static json_t *general_mounts(const json_t *words)
+{
+    json_auto_t *written = paths_of(words, S(":rw"));
+    json_auto_t *read = paths_of(words, S(":ro"));
+    json_t *general = json_object(), *times;
+    const char *path;
+
+    json_object_foreach(written, path, times)
+    {
+        AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
+
+        strbuf_addf(&word, "%s:rw", path);
+        json_object_set(general, strbuf_cstr(&word), times);
+    }
+    json_object_foreach(read, path, times)
+    {
+        AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
+
+        if (learn_tree_has(written, str_from(path)))
+            continue;
+        strbuf_addf(&word, "%s:ro", path);
+        json_object_set(general, strbuf_cstr(&word), times);
+    }
+    return general;
+}
+
+/* Of images, their owners; without what the job made itself. */
+static json_t *general_images(const struct learner *l, const json_t *words)
+{
+    json_auto_t *tree = json_object();
+    json_t *times;
+    const char *word;
+
+    json_object_foreach((json_t *)(uintptr_t)words, word, times)
+    {
+        if (!json_object_get(l->made, word) || json_object_get(l->pulled, word))
+            learn_tree_add(tree, str_from(word));
+    }
+    return learn_tree_entries(tree, S(""), learn_images_may_stand);
+}
+
+/* What the policy needs in RULE, as few words: a new reference. */
+static json_t *general(const struct learner *l, const char *rule, json_t *words)
+{
+    if (!strcmp(rule, "container.mounts"))
+        return general_mounts(words);
+    if (!strcmp(rule, "images.registries"))
+        return general_images(l, words);
+    return json_incref(words);
+}
+
+/* A folded name would be folded once more. */
+static json_t *namespace_of(const struct learner *l)
+{
+    return runner_name_is_plain(str_from(l->namespace_))
+               ? plain_text(l->namespace_)
+               : json_string("${RUNNER_NAME}");
+}
+
 json_t *learner_policy(const struct learner *l, const json_t *base)
 {
     json_t *policy = json_pack("{s:i}", "version", 1);
@@ -184,16 +266,17 @@ json_t *learner_policy(const struct learner *l, const json_t *base)
             json_object_set(policy, kept[i], value);
     }
     if (!base && l->namespace_)
-        json_object_set_new(policy, "namespace", plain_text(l->namespace_));
+        json_object_set_new(policy, "namespace", namespace_of(l));
     json_object_set_new(policy, "operations", operations_of(l));
     json_object_update_new(policy, json_loads(learn_strictest, 0, NULL));
     json_object_foreach(l->lacks, rule, words)
     {
         const struct setting *row = find_rule(str_from(rule), policy, &object);
+        json_auto_t *few = general(l, rule, words);
 
         if (!row)
             continue;
-        json_object_foreach(words, word, times) allow_word(row, object, word);
+        json_object_foreach(few, word, times) allow_word(row, object, word);
     }
     return policy;
 }
@@ -273,6 +356,34 @@ static int put_exposure(struct strbuf *out, const struct learner *l)
     return r;
 }
 
+/* Which entries stand for more than was seen. */
+static int put_general(struct strbuf *out, const struct learner *l)
+{
+    const char *rule, *word;
+    json_t *words, *times;
+    int r = 0;
+
+    json_object_foreach(l->lacks, rule, words)
+    {
+        json_auto_t *few = general(l, rule, words);
+
+        json_object_foreach(few, word, times)
+        {
+            if (few == words || json_object_get(words, word) || r < 0)
+                continue;
+            r = strbuf_addf(out, "%s: ", rule);
+            if (r == 0)
+                r = put_quoted(out, word);
+            if (r == 0)
+                r = strbuf_addf(out,
+                                " stands for all that is in it, of which "
+                                "%lld were seen\n",
+                                (long long)json_integer_value(times));
+        }
+    }
+    return r;
+}
+
 static int put_operation(struct strbuf *out, enum operation operation)
 {
     if (operation_is_opaque(operation))
@@ -297,6 +408,8 @@ int learner_put_warnings(const struct learner *l, struct strbuf *out)
         if (l->seen[i])
             r = put_operation(out, (enum operation)i);
     }
+    if (r == 0)
+        r = put_general(out, l);
     if (r == 0)
         r = put_exposure(out, l);
     return r == 0 ? put_unlearnt(out, l) : r;

@@ -12,6 +12,8 @@ struct learner {
     struct rules rules; /* the strictest */
     json_t *lacks;      /* {"container.capabilities": {"SYS_PTRACE": 3}} */
     json_t *hopeless;   /* {rule: reason}: what no policy allows */
+    json_t *made;       /* {"docker.io/library/app": true}: repositories that */
+    json_t *pulled;     /* it tagged itself, and those that it pulled */
     char *namespace_;   /* of the first record */
 };
 

@@ -127,6 +127,113 @@ static void an_entry_stands_for_itself_only(void **state)
             "{\"runtimes\":[\"$${HOME}\"]}");
 }
 
+static void lacks_teach(const char *const *records, const char *section,
+                        const char *expected)
+{
+    struct learner *learner = learner_new(true);
+    json_auto_t *wanted = json_loads(expected, 0, NULL);
+    json_auto_t *policy = NULL;
+
+    for (; *records; records++) {
+        json_auto_t *record = json_loads(*records, 0, NULL);
+
+        assert_non_null(record);
+        learner_take(learner, record);
+    }
+    policy = learner_policy(learner, NULL);
+    if (!json_equal(json_object_get(policy, section), wanted))
+        fail_msg("%s: wanted %s, got %s", section, expected,
+                 json_dumps(policy, 0));
+    learner_free(learner);
+}
+
+#define MOUNTS(...) REPORTED("{\"container.mounts\":[" __VA_ARGS__ "]}")
+
+static void many_mounts_are_one_directory(void **state)
+{
+    static const char *const covered[] = {
+        MOUNTS("\"/home/runner/_work:rw\",\"/home/runner/_work/_temp:rw\","
+               "\"/home/runner/_work/_temp/_github_home:ro\""),
+        MOUNTS("\"/home/runner/_work/a/a:rw\""), NULL};
+    static const char *const many[] = {
+        MOUNTS("\"/srv/w/1/x:rw\",\"/srv/w/2/x:rw\""),
+        MOUNTS("\"/srv/w/3/x:rw\",\"/srv/w/4/x:rw\",\"/srv/r:ro\""), NULL};
+    static const char *const modes[] = {
+        MOUNTS("\"/srv/w/1:rw\",\"/srv/w/2:ro\""),
+        MOUNTS("\"/srv/w/3:ro\",\"/srv/w/4:ro\""), NULL};
+
+    (void)state;
+    lacks_teach(covered, "container",
+                "{\"mounts\":[{\"source\":\"/home/runner/_work\","
+                "\"mode\":\"rw\"}]}");
+    lacks_teach(many, "container",
+                "{\"mounts\":[{\"source\":\"/srv/w\",\"mode\":\"rw\"},"
+                "{\"source\":\"/srv/r\",\"mode\":\"ro\"}]}");
+    /* nothing that was only read becomes writable */
+    lacks_teach(modes, "container",
+                "{\"mounts\":[{\"source\":\"/srv/w/1\",\"mode\":\"rw\"},"
+                "{\"source\":\"/srv/w/2\",\"mode\":\"ro\"},"
+                "{\"source\":\"/srv/w/3\",\"mode\":\"ro\"},"
+                "{\"source\":\"/srv/w/4\",\"mode\":\"ro\"}]}");
+    warns(MOUNTS("\"/srv/w/1:rw\",\"/srv/w/2:rw\",\"/srv/w/3:rw\","
+                 "\"/srv/w/4:rw\""),
+          "container.mounts: \"/srv/w:rw\" stands for all that is in it, of "
+          "which 4 were seen\n");
+}
+
+#define CALL(operation, rest)                                                  \
+    "{\"event\":\"end\",\"namespace\":\"r1\",\"method\":\"POST\","             \
+    "\"verdict\":\"allow\",\"operation\":\"" operation "\"," rest "}"
+#define USED(image) REPORTED("{\"images.registries\":[\"" image "\"]}")
+
+static void what_the_job_made_itself_comes_from_no_registry(void **state)
+{
+    static const char *const records[] = {
+        USED("app:1"),
+        USED("ghcr.io/acme/tool:2"),
+        USED("mine:latest"),
+        USED("both:latest"),
+        USED("kit:latest"),
+        USED("kept:latest"),
+        CALL("ImageBuild", "\"path\":\"/build\",\"query\":{\"t\":"
+                           "[\"r1.berth.invalid/app:1\","
+                           "\"both\"]}"),
+        CALL("ImageTag", "\"path\":\"/images/x/tag\","
+                         "\"query\":{\"repo\":\"mine\"}"),
+        CALL("ImageCommit",
+             "\"path\":\"/commit\",\"query\":{\"repo\":\"kept\"}"),
+        CALL("Grpc", "\"path\":\"/grpc\",\"build\":{\"names\":"
+                     "[\"docker.io/library/kit:latest\"]}"),
+        CALL("ImageCreate", "\"path\":\"/images/create\","
+                            "\"query\":{\"fromImage\":\"both\",\"tag\":\"1\"}"),
+        NULL};
+
+    (void)state;
+    lacks_teach(records, "images",
+                "{\"registries\":[\"ghcr.io/acme/tool\","
+                "\"docker.io/library/both\"]}");
+}
+
+static void images_are_learnt_by_their_owner(void **state)
+{
+    static const char *const records[] = {
+        USED("ghcr.io/acme/a:1"), USED("ghcr.io/acme/b:1"),
+        USED("ghcr.io/acme/c:1"), USED("ghcr.io/acme/d:1"),
+        USED("ghcr.io/acme/d:2"), NULL};
+
+    (void)state;
+    lacks_teach(records, "images", "{\"registries\":[\"ghcr.io/acme\"]}");
+}
+
+static void a_folded_namespace_is_not_learnt_as_a_name(void **state)
+{
+    (void)state;
+    teaches("{\"event\":\"end\",\"namespace\":\"runner-01-zgtp319xaefp5\","
+            "\"method\":\"POST\",\"operation\":\"ContainerCreate\","
+            "\"path\":\"/containers/create\",\"verdict\":\"allow\"}",
+            "namespace", "\"${RUNNER_NAME}\"");
+}
+
 static void what_no_policy_allows_is_told(void **state)
 {
     (void)state;
@@ -201,6 +308,10 @@ int main(void)
         cmocka_unit_test(what_was_found_to_be_lacking_is_given),
         cmocka_unit_test(lists_keep_what_is_allowed_anyway),
         cmocka_unit_test(an_entry_stands_for_itself_only),
+        cmocka_unit_test(many_mounts_are_one_directory),
+        cmocka_unit_test(what_the_job_made_itself_comes_from_no_registry),
+        cmocka_unit_test(images_are_learnt_by_their_owner),
+        cmocka_unit_test(a_folded_namespace_is_not_learnt_as_a_name),
         cmocka_unit_test(what_no_policy_allows_is_told),
         cmocka_unit_test(a_base_says_where_and_not_what),
         cmocka_unit_test(records_that_make_no_sense_teach_nothing),
