@@ -543,13 +543,19 @@ bool exchange_is_idle(const struct exchange *ex)
     return !ex->active;
 }
 
-bool exchange_look(const struct exchange *ex, enum operation *operation,
-                   uint64_t *bytes_in, uint64_t *bytes_out)
+bool exchange_look(const struct exchange *ex, struct exchange_glance *glance)
 {
+    struct str query;
+
     if (!ex->active || ex->recorded)
         return false;
-    *operation = request_operation(&ex->rq);
-    *bytes_in = ex->bytes[CLIENT];
-    *bytes_out = ex->bytes[ENGINE];
+    *glance = (struct exchange_glance){
+        .operation = request_operation(&ex->rq),
+        .started_ns = ex->started_ns,
+        .bytes_in = ex->bytes[CLIENT],
+        .bytes_out = ex->bytes[ENGINE],
+    };
+    if (ex->head)
+        str_cut(ex->head->target, '?', &glance->path, &query);
     return true;
 }

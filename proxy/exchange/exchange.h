@@ -195,9 +195,14 @@ const char *exchange_state(const struct exchange *ex);
 const char *exchange_id(const struct exchange *ex);
 bool exchange_is_idle(const struct exchange *ex);
 
+struct exchange_glance {
+    enum operation operation;
+    struct str path; /* as asked, good until anything is fed */
+    uint64_t started_ns, bytes_in, bytes_out;
+};
+
 /*
  * What runs, for the numbers: false when nothing does, or its end has been told
  * already.
  */
-bool exchange_look(const struct exchange *ex, enum operation *operation,
-                   uint64_t *bytes_in, uint64_t *bytes_out);
+bool exchange_look(const struct exchange *ex, struct exchange_glance *glance);

@@ -10,9 +10,21 @@
  */
 
 #include "proxy/metrics/counters.h"
+#include "proxy/metrics/refusals.h"
+
+enum { CALLS_SHOWN = 8 };
+
+/* A call that runs. */
+struct call_view {
+    enum operation operation;
+    struct str path; /* as asked, good as long as the picture is */
+    uint64_t bytes_in, bytes_out;
+    double seconds; /* since it began */
+};
 
 /* A policy at work. */
 struct frontend_view {
+    const char *runner; /* its name, of which the namespace is made */
     const char *namespace;
     const char *listener;
     const struct counters *counters;
@@ -25,6 +37,9 @@ struct frontend_view {
      * that were carried or could not be */
     unsigned port_connections, port_listeners;
     uint64_t ports_carried, ports_refused;
+    struct call_view calls[CALLS_SHOWN]; /* of those that run */
+    unsigned call_count;
+    const struct refusals *refusals; /* or NULL */
 };
 
 /* A way to an engine. */

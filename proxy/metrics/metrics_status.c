@@ -42,22 +42,71 @@ static json_t *open_of(const struct frontend_view *frontend)
     return open;
 }
 
+/* What clients wrote may be no UTF-8. */
+static json_t *text_or_not(struct str text)
+{
+    json_t *string = json_stringn(text.ptr ? text.ptr : "", text.len);
+
+    return string ? string : json_string("(not UTF-8)");
+}
+
+static json_t *calls_of(const struct frontend_view *frontend)
+{
+    json_t *calls = json_array();
+
+    for (unsigned i = 0; i < frontend->call_count; i++) {
+        const struct call_view *call = &frontend->calls[i];
+
+        json_array_append_new(
+            calls, json_pack("{ss so sf sI sI}", "operation",
+                             operation_name(call->operation), "path",
+                             text_or_not(str_head(call->path, REFUSAL_PATH)),
+                             "seconds", call->seconds, "bytes_in",
+                             (json_int_t)call->bytes_in, "bytes_out",
+                             (json_int_t)call->bytes_out));
+    }
+    return calls;
+}
+
+static json_t *refusals_of(const struct frontend_view *frontend)
+{
+    json_t *refusals = json_array();
+    const struct refusal *refusal;
+
+    for (size_t i = 0; frontend->refusals &&
+                       (refusal = refusals_at(frontend->refusals, i)) != NULL;
+         i++)
+        json_array_append_new(
+            refusals, json_pack("{sf sI ss ss so ss so so so}", "time",
+                                (double)refusal->time_ns / 1e9, "count",
+                                (json_int_t)refusal->count, "operation",
+                                operation_name(refusal->operation), "verdict",
+                                audit_verdict_name(refusal->verdict), "path",
+                                text_or_not(str_from(refusal->path)), "rule",
+                                refusal->rule, "field",
+                                text_or_not(str_from(refusal->field)), "reason",
+                                text_or_not(str_from(refusal->reason)), "allow",
+                                text_or_not(str_from(refusal->allow))));
+    return refusals;
+}
+
 static json_t *berth_status(const struct frontend_view *frontend)
 {
     const struct counters *c = frontend->counters;
     uint64_t bytes_in = c->bytes_in + frontend->bytes_in;
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
-    return json_pack("{ss ss si si so so sI sI sI sI sI sI}", "namespace",
-                     frontend->namespace, "listener", frontend->listener,
-                     "clients", (int)frontend->clients, "clients_limit",
-                     (int)frontend->clients_max, "requests",
-                     requests_of(frontend), "open", open_of(frontend),
-                     "bytes_in", (json_int_t)bytes_in, "bytes_out",
-                     (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
-                     "cache_requests", (json_int_t)frontend->cache_asked,
-                     "cache_hits", (json_int_t)frontend->cache_known,
-                     "audit_failures", (json_int_t)c->audit_failures);
+    return json_pack(
+        "{ss* ss ss si si so so sI sI sI sI sI sI so so}", "runner",
+        frontend->runner, "namespace", frontend->namespace, "listener",
+        frontend->listener, "clients", (int)frontend->clients, "clients_limit",
+        (int)frontend->clients_max, "requests", requests_of(frontend), "open",
+        open_of(frontend), "bytes_in", (json_int_t)bytes_in, "bytes_out",
+        (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
+        "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
+        (json_int_t)frontend->cache_known, "audit_failures",
+        (json_int_t)c->audit_failures, "calls", calls_of(frontend), "refusals",
+        refusals_of(frontend));
 }
 
 static json_t *backend_status(const struct backend_view *h)

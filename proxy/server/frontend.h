@@ -12,6 +12,7 @@
 #include "policy/record/audit_budget.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/metrics/counters.h"
+#include "proxy/metrics/refusals.h"
 #include "proxy/near/near.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
@@ -40,6 +41,7 @@ struct frontend {
     struct port_book ports;      /* the same, for requests */
     struct listener *listener;
     struct counters counters;
+    struct refusals refusals; /* the last of them */
     struct session *sessions; /* linked by the sessions themselves */
     unsigned session_count;
     /* Told when the last session is gone. */

@@ -9,18 +9,25 @@
 
 /* ---- the picture ---- */
 
-static void look_at_sessions(const struct frontend *frontend,
+static void look_at_sessions(const struct frontend *frontend, double now,
                              struct frontend_view *view)
 {
     for (const struct session *s = frontend->sessions; s; s = session_next(s)) {
-        enum operation operation;
-        uint64_t in, out;
+        struct exchange_glance glance;
 
-        if (!exchange_look(session_exchange(s), &operation, &in, &out))
+        if (!exchange_look(session_exchange(s), &glance))
             continue;
-        view->open[operation_access(operation)]++;
-        view->bytes_in += in;
-        view->bytes_out += out;
+        view->open[operation_access(glance.operation)]++;
+        view->bytes_in += glance.bytes_in;
+        view->bytes_out += glance.bytes_out;
+        if (view->call_count < CALLS_SHOWN)
+            view->calls[view->call_count++] = (struct call_view){
+                .operation = glance.operation,
+                .path = glance.path,
+                .bytes_in = glance.bytes_in,
+                .bytes_out = glance.bytes_out,
+                .seconds = now - (double)glance.started_ns / 1e9,
+            };
     }
 }
 
@@ -32,12 +39,13 @@ static void look_at_ports(struct near_counts counts, struct frontend_view *view)
     view->ports_refused = counts.refused;
 }
 
-static void look_at_berth(const struct frontend *frontend,
+static void look_at_berth(const struct frontend *frontend, double now,
                           struct frontend_view *view)
 {
     struct own_ids_uses uses = own_ids_uses(frontend->owned);
 
     *view = (struct frontend_view){
+        .runner = frontend->policy->runner,
         .namespace = frontend->policy->namespace,
         .listener = frontend->path,
         .counters = &frontend->counters,
@@ -45,8 +53,9 @@ static void look_at_berth(const struct frontend *frontend,
         .clients_max = frontend->policy->listen.clients,
         .cache_asked = uses.asked,
         .cache_known = uses.known,
+        .refusals = &frontend->refusals,
     };
-    look_at_sessions(frontend, view);
+    look_at_sessions(frontend, now, view);
     if (frontend->near)
         look_at_ports(near_count(frontend->near), view);
 }
@@ -117,7 +126,8 @@ static const struct picture *look(const char *place, void *arg)
     for (const struct frontend *b = *m->frontends; b; b = b->next) {
         if (!names(b->policy, place))
             continue;
-        look_at_berth(b, &m->berths_seen[m->picture.frontend_count++]);
+        look_at_berth(b, m->picture.process.now,
+                      &m->berths_seen[m->picture.frontend_count++]);
         if (is_first_there(*m->frontends, b, place))
             add_backend(m, b->backend);
     }

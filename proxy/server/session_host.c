@@ -108,6 +108,7 @@ static void host_ended(void *arg, const struct audit_facts *end)
     struct session *s = arg;
 
     counters_add(&s->frontend->counters, end);
+    refusals_add(&s->frontend->refusals, end);
 }
 
 static void host_identify(void *arg, char *id, size_t size)

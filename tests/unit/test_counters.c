@@ -74,27 +74,27 @@ static void a_duration_is_within_its_bound_and_all_above(void **state)
 static void an_exchange_is_seen_while_it_runs_and_counted_behind(void **state)
 {
     static struct exchange_driver d;
-    enum operation operation = OP_NONE;
-    uint64_t in, out;
+    struct exchange_glance glance;
 
     (void)state;
     driver_init(&d, driver_policy("\"operations\": {\"allow\": [\"image\"]}"));
-    assert_false(exchange_look(d.ex, &operation, &in, &out));
+    assert_false(exchange_look(d.ex, &glance));
     driver_send(&d, CLIENT,
                 S("POST /images/load HTTP/1.1\r\nHost: d\r\n"
                   "Content-Length: 4\r\n\r\n"));
     assert_true(driver_open_stream(&d));
     driver_send(&d, CLIENT, S("abc"));
-    assert_true(exchange_look(d.ex, &operation, &in, &out));
-    assert_int_equal(operation, OP_IMAGE_LOAD);
-    assert_int_equal(in, 3);
-    assert_int_equal(out, 0);
+    assert_true(exchange_look(d.ex, &glance));
+    assert_int_equal(glance.operation, OP_IMAGE_LOAD);
+    assert_true(str_eq(glance.path, S("/images/load")));
+    assert_int_equal(glance.bytes_in, 3);
+    assert_int_equal(glance.bytes_out, 0);
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_ALLOW), 0);
 
     driver_send(&d, CLIENT, S("d"));
     driver_send(&d, ENGINE,
                 S("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
-    assert_false(exchange_look(d.ex, &operation, &in, &out));
+    assert_false(exchange_look(d.ex, &glance));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_ALLOW), 1);
     assert_int_equal(d.counters.bytes_in, 4);
     assert_int_equal(d.counters.bytes_out, 5);
@@ -105,8 +105,7 @@ static void an_exchange_is_seen_while_it_runs_and_counted_behind(void **state)
 static void a_refusal_is_counted_once_although_its_body_is_drained(void **state)
 {
     static struct exchange_driver d;
-    enum operation operation;
-    uint64_t in, out;
+    struct exchange_glance glance;
 
     (void)state;
     driver_init(&d, driver_policy(""));
@@ -114,7 +113,7 @@ static void a_refusal_is_counted_once_although_its_body_is_drained(void **state)
                 S("POST /images/load HTTP/1.1\r\nHost: d\r\n"
                   "Content-Length: 4\r\n\r\nab"));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_DENY), 1);
-    assert_false(exchange_look(d.ex, &operation, &in, &out));
+    assert_false(exchange_look(d.ex, &glance));
     driver_send(&d, CLIENT, S("cd"));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_DENY), 1);
     driver_fini(&d);

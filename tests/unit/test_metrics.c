@@ -146,6 +146,45 @@ static void a_page_too_long_is_an_error_and_not_half_a_page(void **state)
     assert_int_equal(metrics_put(&page, &picture), -ENOBUFS);
 }
 
+static void the_status_has_what_runs_and_what_was_refused(void **state)
+{
+    static struct refusals refusals;
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(MIB);
+    json_auto_t *status = NULL;
+    const json_t *of, *item;
+
+    (void)state;
+    refusals = (struct refusals){
+        .count = 1,
+        .items = {{.time_ns = 1500000000,
+                   .count = 2,
+                   .operation = OP_CONTAINER_CREATE,
+                   .verdict = AUDIT_VERDICT_DENY,
+                   .rule = "operations.allow",
+                   .path = "/containers/create",
+                   .allow = "operations.allow: [\"ContainerCreate\"]"}}};
+    frontend.runner = "Runner_01";
+    frontend.refusals = &refusals;
+    frontend.call_count = 1;
+    frontend.calls[0] = (struct call_view){
+        .operation = OP_SYSTEM_EVENTS, .path = S("/\xff"), .seconds = 1.5};
+    assert_int_equal(metrics_put_status(&text, &picture), 0);
+    status = json_loadb(text.ptr, text.len, 0, NULL);
+    assert_non_null(status);
+    of = json_array_get(json_object_get(status, "berths"), 0);
+    assert_string_equal(json_string_value(json_object_get(of, "runner")),
+                        "Runner_01");
+    item = json_array_get(json_object_get(of, "calls"), 0);
+    assert_string_equal(json_string_value(json_object_get(item, "operation")),
+                        "SystemEvents");
+    assert_string_equal(json_string_value(json_object_get(item, "path")),
+                        "(not UTF-8)");
+    item = json_array_get(json_object_get(of, "refusals"), 0);
+    assert_int_equal(json_integer_value(json_object_get(item, "count")), 2);
+    assert_string_equal(json_string_value(json_object_get(item, "allow")),
+                        "operations.allow: [\"ContainerCreate\"]");
+}
+
 static void the_status_says_the_same_in_json(void **state)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(MIB);
@@ -198,6 +237,8 @@ int main(void)
         cmocka_unit_test_setup(a_page_too_long_is_an_error_and_not_half_a_page,
                                setup),
         cmocka_unit_test_setup(the_status_says_the_same_in_json, setup),
+        cmocka_unit_test_setup(the_status_has_what_runs_and_what_was_refused,
+                               setup),
         cmocka_unit_test_setup(ready_is_who_has_all_links_and_engines, setup),
     };
 
