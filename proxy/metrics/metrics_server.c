@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proxy/http/http_reader.h"
+#include "proxy/metrics/page.h"
 #include "proxy/net/listener.h"
 
 enum {
@@ -62,11 +63,17 @@ static int put_readiness(const struct picture *picture, struct strbuf *body)
     return 200;
 }
 
+static int put_page(const struct picture *picture, struct strbuf *body)
+{
+    return page_put(body, picture) ? 500 : 200;
+}
+
 static const struct page {
     const char *path;
     int (*put)(const struct picture *picture, struct strbuf *body);
     struct str type;
 } pages[] = {
+    {"/",        put_page,      STR("text/html; charset=utf-8")                },
     {"/metrics", put_metrics,   STR("text/plain; version=0.0.4; charset=utf-8")},
     {"/status",  put_status,    STR("application/json")                        },
     {"/healthz", put_health,    STR("text/plain; charset=utf-8")               },
@@ -87,6 +94,17 @@ static const struct page *find_page(struct str target)
 
 /* ---- the answer ---- */
 
+/* A browser shows it, and does nothing else with it. */
+static void put_page_headers(struct strbuf *out)
+{
+    AUTO(strbuf_fini) struct strbuf policy = STRBUF(KIB);
+
+    page_put_policy(&policy);
+    http_put_header(out, S("Content-Security-Policy"), strbuf_str(&policy));
+    http_put_header(out, S("X-Content-Type-Options"), S("nosniff"));
+    http_put_header(out, S("Referrer-Policy"), S("no-referrer"));
+}
+
 static void answer(struct visit *v, int status, struct str type,
                    struct str body, bool head_only)
 {
@@ -97,6 +115,8 @@ static void answer(struct visit *v, int status, struct str type,
     http_put_header(&v->out, S("Content-Type"), type);
     http_put_header(&v->out, S("Content-Length"), strbuf_str(&length));
     http_put_header(&v->out, S("Cache-Control"), S("no-store"));
+    if (str_has_prefix(type, S("text/html")))
+        put_page_headers(&v->out);
     if (status == 405)
         http_put_header(&v->out, S("Allow"), S("GET, HEAD"));
     http_put_header(&v->out, S("Connection"), S("close"));
@@ -118,7 +138,8 @@ static void answer_request(struct visit *v, const struct http_head *head)
 
     if (!page) {
         answer_shortly(
-            v, 404, S("there are /metrics, /status, /healthz and /readyz\n"));
+            v, 404,
+            S("there are /, /metrics, /status, /healthz and /readyz\n"));
     } else if (head->method != METHOD_GET && head->method != METHOD_HEAD) {
         answer_shortly(v, 405, S("nothing can be changed here\n"));
     } else {

@@ -3,6 +3,7 @@
 /*
  * A small HTTP server beside the real one, for who runs berth: GET of
  *
+ *     /          a page for people
  *     /metrics   Prometheus's text
  *     /status    the same in short, as JSON
  *     /healthz   200: the process works

@@ -111,7 +111,22 @@ static void numbers_and_status_are_there(void **state)
           "process_max_fds 0\n");
     check("GET /status HTTP/1.1\r\nHost: x\r\n\r\n",
           "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n", "}\n");
-    assert_int_equal(looked, 2);
+    check("GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+          "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n",
+          "</body></html>\n");
+    assert_int_equal(looked, 3);
+}
+
+static void only_the_page_comes_with_a_policy_for_browsers(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf page = STRBUF(MIB), status = STRBUF(MIB);
+
+    (void)state;
+    ask("GET / HTTP/1.1\r\nHost: x\r\n\r\n", &page);
+    assert_non_null(strstr(strbuf_cstr(&page),
+                           "\r\nContent-Security-Policy: default-src 'none';"));
+    ask("GET /status HTTP/1.1\r\nHost: x\r\n\r\n", &status);
+    assert_null(strstr(strbuf_cstr(&status), "Content-Security-Policy"));
 }
 
 static void health_is_that_it_answers_readiness_that_engines_do(void **state)
@@ -133,7 +148,7 @@ static void health_is_that_it_answers_readiness_that_engines_do(void **state)
 static void nothing_else_is_there(void **state)
 {
     (void)state;
-    check("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n",
+    check("GET /x HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n",
           "/readyz\n");
     check("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
           "HTTP/1.1 405 Method Not Allowed\r\n", "changed here\n");
@@ -177,17 +192,14 @@ static void a_visitor_that_stays_goes_with_the_monitor(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(numbers_and_status_are_there, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(
-            health_is_that_it_answers_readiness_that_engines_do, setup,
-            teardown),
-        cmocka_unit_test_setup_teardown(nothing_else_is_there, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_few_visitors_are_let_in_at_a_time,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            a_visitor_that_stays_goes_with_the_monitor, setup, teardown),
+        TEST(numbers_and_status_are_there),
+        TEST(only_the_page_comes_with_a_policy_for_browsers),
+        TEST(health_is_that_it_answers_readiness_that_engines_do),
+        TEST(nothing_else_is_there),
+        TEST(a_few_visitors_are_let_in_at_a_time),
+        TEST(a_visitor_that_stays_goes_with_the_monitor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
