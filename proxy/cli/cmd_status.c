@@ -4,18 +4,23 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "proxy/base/policy_file.h"
 #include "proxy/cli/local_get.h"
 
 static const char usage[] =
-    "usage: berth status --policy FILE | --socket PLACE [--json]\n"
+    "usage: berth status --policy FILE | --socket PLACE [--json | --watch]\n"
     "\n"
     "Ask a running berth how it is, at the metrics.listen of the policy in "
     "FILE\n"
     "or at PLACE (a Unix socket's path, or ADDRESS:PORT). --json prints what "
     "it\n"
-    "says as it is. Exit code 0 when all links are up and the engines answer, "
+    "says as it is; --watch shows it anew every two seconds, until it is "
+    "broken\n"
+    "off. Exit code 0 when all links are up and the engines answer, "
     "1\n"
     "when not, 2 when nobody answers.\n";
 
@@ -72,12 +77,59 @@ static void print_engine(const json_t *e)
            number(e, "idle"), number(e, "opening"), number(e, "waiting"));
 }
 
+/* What clients wrote, harmless to a terminal and of one line. */
+static void print_shown(const char *words)
+{
+    AUTO(strbuf_fini) struct strbuf shown = STRBUF(16 * KIB);
+
+    strbuf_add_visible(&shown, str_from(words));
+    printf("%.*s", STR_FMT(strbuf_str(&shown)));
+}
+
+static void print_call(const json_t *call)
+{
+    printf("  runs for %.1f s: %s ",
+           json_number_value(json_object_get(call, "seconds")),
+           text(call, "operation"));
+    print_shown(text(call, "path"));
+    printf(", %lld bytes in, %lld out\n", number(call, "bytes_in"),
+           number(call, "bytes_out"));
+}
+
+static void print_refusal(const json_t *refusal)
+{
+    struct str rest = str_from(text(refusal, "allow")), line;
+    time_t last = (time_t)number(refusal, "time");
+    char when[40];
+    struct tm tm;
+
+    gmtime_r(&last, &tm);
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    printf("  %s, %lld times, the last at %s: %s ", text(refusal, "verdict"),
+           number(refusal, "count"), when, text(refusal, "operation"));
+    print_shown(text(refusal, "path"));
+    printf("\n    ");
+    print_shown(text(refusal, "reason"));
+    printf("\n");
+    while (rest.len) {
+        AUTO(strbuf_fini) struct strbuf entry = STRBUF(4 * KIB);
+
+        str_cut(rest, '\n', &line, &rest);
+        strbuf_add_visible(&entry, line);
+        printf("    + %.*s\n", STR_FMT(strbuf_str(&entry)));
+    }
+}
+
 static void print_berth(const json_t *b)
 {
     const json_t *requests = json_object_get(b, "requests");
-    const json_t *open = json_object_get(b, "open");
+    const json_t *open = json_object_get(b, "open"), *item;
+    size_t i;
 
-    printf("runner %s on %s\n", text(b, "namespace"), text(b, "listener"));
+    printf("runner %s", text(b, "namespace"));
+    if (strcmp(text(b, "runner"), text(b, "namespace")) != 0)
+        printf(" (%s)", text(b, "runner"));
+    printf(" on %s\n", text(b, "listener"));
     printf("  clients %lld of %lld; open: %lld requests, %lld streams, %lld "
            "tunnels\n",
            number(b, "clients"), number(b, "clients_limit"),
@@ -91,6 +143,14 @@ static void print_berth(const json_t *b)
            number(b, "bytes_in"), number(b, "bytes_out"), number(b, "lookups"),
            number(b, "cache_hits"), number(b, "cache_requests"),
            number(b, "audit_failures"));
+    json_array_foreach(json_object_get(b, "calls"), i, item)
+    {
+        print_call(item);
+    }
+    json_array_foreach(json_object_get(b, "refusals"), i, item)
+    {
+        print_refusal(item);
+    }
 }
 
 static void print_all(const json_t *status)
@@ -111,7 +171,15 @@ static void print_all(const json_t *status)
 
 /* ---- the command ---- */
 
-static int show(const char *place, bool as_json)
+/* How the status is shown. */
+enum form { FORM_TEXT, FORM_JSON, FORM_WATCH };
+
+/* Above what was there before, in the way of every terminal. */
+#define CLEAR "\033[H\033[2J\033[3J"
+
+enum { WATCH_S = 2 };
+
+static int show_once(const char *place, enum form form)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(STATUS_MAX);
     json_auto_t *status = NULL;
@@ -126,7 +194,9 @@ static int show(const char *place, bool as_json)
                 place, r ? strerror(-r) : "what answers is none");
         return EXIT_TROUBLE;
     }
-    if (as_json)
+    if (form == FORM_WATCH)
+        printf(CLEAR);
+    if (form == FORM_JSON)
         printf("%.*s", STR_FMT(strbuf_str(&body)));
     else
         print_all(status);
@@ -134,7 +204,19 @@ static int show(const char *place, bool as_json)
                                                           : EXIT_DENIED;
 }
 
-static int show_policys(const char *file, bool as_json)
+static int show(const char *place, enum form form)
+{
+    int code = show_once(place, form);
+
+    /* one that is restarted answers again, but nobody reads a closed pipe */
+    while (form == FORM_WATCH && fflush(stdout) == 0) {
+        sleep(WATCH_S);
+        code = show_once(place, form);
+    }
+    return code;
+}
+
+static int show_policys(const char *file, enum form form)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(8 * MIB);
     struct policy *policy;
@@ -145,7 +227,7 @@ static int show_policys(const char *file, bool as_json)
         return EXIT_TROUBLE;
     }
     if (policy->metrics.listen)
-        code = show(policy->metrics.listen, as_json);
+        code = show(policy->metrics.listen, form);
     else
         fprintf(stderr,
                 "berth: %s has no metrics.listen; add it, like "
@@ -161,11 +243,13 @@ int command_status(int argc, char **argv)
         {"policy", required_argument, NULL, 'p'},
         {"socket", required_argument, NULL, 's'},
         {"json",   no_argument,       NULL, 'j'},
+        {"watch",  no_argument,       NULL, 'w'},
         {"help",   no_argument,       NULL, 'h'},
         {NULL,     0,                 NULL, 0  },
     };
     const char *file = NULL, *place = NULL;
-    bool as_json = false;
+    enum form form = FORM_TEXT;
+    bool twice = false;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -177,16 +261,18 @@ int command_status(int argc, char **argv)
             place = optarg;
             break;
         case 'j':
-            as_json = true;
+        case 'w':
+            twice = form != FORM_TEXT;
+            form = option == 'j' ? FORM_JSON : FORM_WATCH;
             break;
         default:
             fputs(usage, option == 'h' ? stdout : stderr);
             return option == 'h' ? EXIT_OK : EXIT_TROUBLE;
         }
     }
-    if (optind < argc || !file == !place) {
+    if (optind < argc || !file == !place || twice) {
         fputs(usage, stderr);
         return EXIT_TROUBLE;
     }
-    return file ? show_policys(file, as_json) : show(place, as_json);
+    return file ? show_policys(file, form) : show(place, form);
 }
