@@ -72,6 +72,7 @@ struct audit_facts {
     const char *namespace_; /* the berth */
     const char *listener;   /* its socket */
     struct peer peer;
+    struct str trace;     /* a valid traceparent (traceparent.h), or empty */
     uint64_t time_ns;     /* of this record, since the epoch */
     uint64_t duration_ns; /* end: since the head began to come */
 

@@ -1,5 +1,7 @@
 #include "proxy/exchange/exchange_private.h"
 
+#include "policy/record/traceparent.h"
+
 /* ---- the record ---- */
 
 static struct str path_of(struct str target)
@@ -8,6 +10,22 @@ static struct str path_of(struct str target)
 
     str_cut(target, '?', &path, &query);
     return path;
+}
+
+/* The trace that the client says its call is a part of. Given twice, or not as
+ * it should be, it says nothing (W3C Trace Context, 3.2). */
+static struct str trace_of(const struct http_head *head)
+{
+    struct str trace = S("");
+
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (!str_eq_nocase(head->headers[i].name, S("traceparent")))
+            continue;
+        if (trace.len || !traceparent_is_valid(head->headers[i].value))
+            return S("");
+        trace = head->headers[i].value;
+    }
+    return trace;
 }
 
 static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
@@ -21,6 +39,7 @@ static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
         .namespace_ = ex->policy->namespace,
         .listener = ex->host->listener,
         .peer = ex->host->peer,
+        .trace = head ? trace_of(head) : S(""),
         .time_ns = ex->host->clock_ns(ex->host->arg),
         .method = head ? head->method : METHOD_OTHER,
         .operation = request_operation(&ex->rq),
