@@ -6,6 +6,7 @@
 #include "policy/base/json_line.h"
 #include "policy/base/json_write.h"
 #include "policy/base/limits.h"
+#include "policy/docker/namespace.h"
 
 const char *audit_close_name(enum audit_close close)
 {
@@ -80,13 +81,16 @@ static json_t *mounts_of(const json_t *mounts)
  * row: Env, Labels, options.
  */
 // clang-format off
+static const char image[] = "image", image_id[] = "image_id";
+
 static const struct body_fact {
     enum operation operation;
     const char *label;
     const char *path[4]; /* NULL behind the last */
     json_t *(*reduce)(const json_t *value);
 } body_facts[] = {
-    {OP_CONTAINER_CREATE,    "image",        {"Image"},                                 NULL     },
+    {OP_CONTAINER_CREATE,    image,          {"Image"},                                 NULL     },
+    {OP_CONTAINER_CREATE,    image_id,       {"Image"},                                 NULL     },
     {OP_CONTAINER_CREATE,    "entrypoint",   {"Entrypoint"},                            NULL     },
     {OP_CONTAINER_CREATE,    "command",      {"Cmd"},                                   NULL     },
     {OP_CONTAINER_CREATE,    "user",         {"User"},                                  NULL     },
@@ -153,7 +157,7 @@ json_t *audit_body(enum operation operation, const json_t *request)
         const struct body_fact *fact = &body_facts[i];
         json_t *value = json_object_get(request, fact->label);
 
-        if (fact->operation != operation)
+        if (fact->operation != operation || fact->label == image_id)
             continue;
         if (!body)
             body = json_object();
@@ -309,6 +313,18 @@ static void put_query(struct json_line *line, const struct audit_facts *facts)
     json_line_close(line, &query);
 }
 
+/* In a namespace an image goes by its ID, beside a label with its name. */
+static const json_t *image_of(const struct body_fact *fact, const json_t *body)
+{
+    const json_t *id = json_object_get(body, "Image");
+    const json_t *name =
+        json_object_get(json_object_get(body, "Labels"), LABEL_IMAGE);
+
+    if (fact->label == image_id)
+        return name ? id : NULL;
+    return name ? name : id;
+}
+
 static void put_body_facts(struct json_line *line,
                            const struct audit_facts *facts)
 {
@@ -326,6 +342,8 @@ static void put_body_facts(struct json_line *line,
             continue;
         for (size_t p = 0; p < 3 && fact->path[p]; p++)
             at = json_object_get(at, fact->path[p]);
+        if (fact->label == image || fact->label == image_id)
+            at = image_of(fact, facts->body);
         if (fact->reduce && !is_empty(at))
             at = reduced = fact->reduce(at);
         put_bounded(&request, fact->label, at);

@@ -159,7 +159,8 @@ static void check_order(const struct document *document, json_t *record,
 }
 
 static const char create[] =
-    "{\"Image\":\"a\",\"Entrypoint\":\"e\",\"Cmd\":[\"c\"],\"User\":\"u\","
+    "{\"Labels\":{\"berth.image\":\"app:1\"},"
+    "\"Image\":\"a\",\"Entrypoint\":\"e\",\"Cmd\":[\"c\"],\"User\":\"u\","
     "\"NetworkingConfig\":{\"EndpointsConfig\":{\"n\":{\"DriverOpts\":{}}}},"
     "\"HostConfig\":{\"Binds\":[\"/a:/b\"],\"Mounts\":[{\"Type\":\"volume\","
     "\"Source\":\"s\",\"Target\":\"t\",\"ReadOnly\":true,"
@@ -390,7 +391,7 @@ static void a_long_part_hides_no_other_and_shows_its_beginning(void **state)
     assert_non_null(strstr(shown, "[\"rm\",\"\u00e9\""));
     assert_true(strlen(shown) < LIMIT_AUDIT_PART);
     assert_string_equal(json_string_value(json_object_get(request, "image")),
-                        "a");
+                        "app:1");
     json_decref(record);
     fini(&all);
 }
