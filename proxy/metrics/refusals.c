@@ -12,7 +12,8 @@ static void keep(char *out, size_t size, struct str text)
 
     while (len < text.len && len > 0 && (text.ptr[len] & 0xc0) == 0x80)
         len--;
-    memcpy(out, text.ptr, len);
+    if (len)
+        memcpy(out, text.ptr, len);
     out[len] = '\0';
 }
 

@@ -65,6 +65,9 @@ def fast(step, build, *words, limit=900):
     return Step(step, work, ("build " + build,), limit)
 
 
+# Two cores may be shared with engines and other steps.
+SLOW = ("--timeout-multiplier", "3")
+
 # Without the transcripts, whose thousands of runs would take half an hour; the
 # sanitizers see all of them.
 VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
@@ -225,7 +228,7 @@ def trixie(run):
         run.call(inside, "meson", "setup", where)
     run.call(inside, "ninja", "--quiet", "-C", where)
     run.call(inside, "meson", "test", "-C", where, "--suite", "fast",
-             "--no-rebuild", check=False)
+             "--no-rebuild", *SLOW, check=False)
     cases = outputs.of_meson(f"{run.top}/{where}/meson-logs/testlog.json")
     return cases + outputs.of_link(run.call(
         inside, "python3", "tests/link/run.py", f"{where}/tests/link",
@@ -233,9 +236,9 @@ def trixie(run):
 
 
 GROUPS = {
-    "unit": [build("gcc"), fast("unit", "gcc")],
+    "unit": [build("gcc"), fast("unit", "gcc", *SLOW)],
     "e2e": [build("gcc"), e2e("e2e", "gcc")],
-    "sanitized": [build("sanitized"), fast("sanitized", "sanitized"),
+    "sanitized": [build("sanitized"), fast("sanitized", "sanitized", "--timeout-multiplier", "5"),
                   link("sanitized link", "sanitized"),
                   # one engine: what differs between them is none of berth's memory
                   e2e("sanitized e2e", "sanitized", "--engine", "26.1",
@@ -251,7 +254,7 @@ GROUPS = {
     "valgrind": [build("gcc"),
                  fast("valgrind", "gcc", *VALGRIND, limit=1200)],
     "fuzz": [build("fuzzers"), *[fuzz(name) for name in FUZZERS]],
-    "builds": [build("clang"), fast("clang", "clang"),
+    "builds": [build("clang"), fast("clang", "clang", *SLOW),
                build("release", "proxy/berth"),
                Step("hardening", hardening, ("build release",)),
                Step("install", install, ("build release",))],
