@@ -185,10 +185,11 @@ class Berth:
                 "known_hosts": env["BED_KNOWN_HOSTS"],
             },
             "audit": {"to": str(self.audit_path)},
-            # several beds' runners share this machine's localhost
-            "ports": {"publish": "host"},
             **changes,
         }
+        # several beds' runners share this machine's localhost
+        self.policy["ports"] = {"publish": "host",
+                                **self.policy.get("ports", {})}
         (self.dir / "policy.json").write_text(json.dumps(self.policy))
         if STAND_IN == "ssh":
             argv = [env["BED_BIN"] + "/ssh", "-N", "-L",

@@ -131,6 +131,7 @@ def essence(status, said):
     said = re.sub(r"(?m)^ ---> (Using cache|Running in \w+|\w{12}|Removed .*)\n",
                   "", said)
     said = said.replace("failed to parse Dockerfile: ", "")
+    said = said.replace("parse error on line", "parse error line")  # since 23
     said = re.sub(r"Successfully built \w+\n", "Successfully built\n", said)
     said = re.sub(r"(?m)^Removing intermediate container \w+\n", "", said)
     return said.strip().replace("\r", "")

@@ -96,8 +96,7 @@ open().then(async (socket) => {
   session.on('error', () => {})
   const results = []
   for (const one of input.calls) results.push(await call(session, one))
-  console.log(JSON.stringify(results))
-  process.exit(0)
+  process.stdout.write(JSON.stringify(results), () => process.exit(0))
 }, (why) => {
   console.log(JSON.stringify({refused: why.message}))
   process.exit(0)
