@@ -1,6 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -119,42 +120,115 @@ static bool keys_are_known(struct rewrite *rw, json_t *filters)
     return true;
 }
 
+struct prune {
+    struct rewrite *rw;
+    const json_t *filters, *containers, *list;
+    bool all; /* not only what has no name */
+    bool *goes;
+};
+
+static bool may_go(const struct prune *prune, const json_t *image)
+{
+    struct image_names names;
+    bool may;
+
+    image_names_of(prune->rw, image, &names);
+    may = image_names_are_own(&names) &&
+          (prune->all || image_names_dangle(&names)) &&
+          labels_are_wanted(prune->filters, image) &&
+          !is_used(prune->rw, prune->containers,
+                   str_of_json(json_object_get(image, "Id")));
+    image_names_fini(&names);
+    return may;
+}
+
+/* What those are made from that stay stays, too. Did any that was to go? */
+static bool keep_parents(const struct prune *prune)
+{
+    json_auto_t *kept = json_object();
+    const json_t *image;
+    bool any = false;
+    size_t i;
+
+    json_array_foreach(prune->list, i, image)
+    {
+        struct str parent = str_of_json(json_object_get(image, "ParentId"));
+
+        if (!prune->goes[i] && parent.len)
+            json_object_setn_new(kept, parent.ptr, parent.len, json_true());
+    }
+    json_array_foreach(prune->list, i, image)
+    {
+        struct str id = str_of_json(json_object_get(image, "Id"));
+
+        if (prune->goes[i] && json_object_getn(kept, id.ptr, id.len)) {
+            prune->goes[i] = false;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static void choose(const struct prune *prune)
+{
+    const json_t *image;
+    size_t i;
+
+    json_array_foreach(prune->list, i, image)
+    {
+        prune->goes[i] = may_go(prune, image);
+    }
+    while (!prune->all && keep_parents(prune))
+        continue;
+}
+
+/* How many questions it takes to have all names of IMAGE taken off. */
+static size_t cost_of(const json_t *image)
+{
+    return 1 + json_array_size(json_object_get(image, "RepoTags"));
+}
+
+/* As many as one request may ask for; more go with the next. */
+static bool take_off(const struct prune *prune, json_t *lines,
+                     json_int_t *reclaimed)
+{
+    size_t i, left = LIMIT_LOOKUPS - LIMIT_LOOKUPS / 8;
+    const json_t *image;
+    bool done = true;
+
+    json_array_foreach(prune->list, i, image)
+    {
+        struct image_names names;
+
+        if (!prune->goes[i] || cost_of(image) > left)
+            continue;
+        left -= cost_of(image);
+        image_names_of(prune->rw, image, &names);
+        done = image_take_off_all(prune->rw, image, &names, lines) && done;
+        *reclaimed += freed_by(image);
+        image_names_fini(&names);
+    }
+    return done;
+}
+
 void rewrite_image_prune(struct rewrite *rw)
 {
     json_auto_t *filters = filters_read(rw), *lines = json_array();
-    json_auto_t *parents = NULL;
-    const json_t *containers, *list, *image;
+    struct prune prune = {.rw = rw, .filters = filters};
     json_int_t reclaimed = 0;
-    bool done = true, all;
-    size_t i, count = 0; /* of those that go: more go with the next prune */
+    bool done;
 
     if (!filters || !keys_are_known(rw, filters))
         return;
-    all = is_false(json_object_get(filters, "dangling"));
-    containers = own_container_list(rw);
-    list = candidates(rw, filters);
-    if (!containers || !list)
+    prune.all = is_false(json_object_get(filters, "dangling"));
+    prune.containers = own_container_list(rw);
+    prune.list = candidates(rw, filters);
+    if (!prune.containers || !prune.list)
         return;
-    parents = images_parents(list);
-    json_array_foreach(list, i, image)
-    {
-        struct str id = str_of_json(json_object_get(image, "Id"));
-        struct image_names names;
-        bool goes;
-
-        image_names_of(rw, image, &names);
-        goes = count < LIMIT_LOOKUPS / 4 && image_names_are_own(&names) &&
-               (all || (image_names_dangle(&names) &&
-                        !json_object_getn(parents, id.ptr, id.len))) &&
-               labels_are_wanted(filters, image) &&
-               !is_used(rw, containers, id);
-        if (goes && !image_take_off_all(rw, image, &names, lines))
-            done = false;
-        if (goes)
-            reclaimed += freed_by(image);
-        count += goes;
-        image_names_fini(&names);
-    }
+    prune.goes = xcalloc(json_array_size(prune.list) + 1, sizeof(bool));
+    choose(&prune);
+    done = take_off(&prune, lines, &reclaimed);
+    free(prune.goes);
     if (done && !rewrite_is_refused(rw))
         rewrite_answer_with(
             rw, 200,
