@@ -121,6 +121,8 @@ static int map_manifest(struct naming *naming, json_t *root)
     json_t *image;
     size_t i;
 
+    if (json_is_null(root)) /* of no image, as engines save it */
+        return 0;
     if (!json_is_array(root))
         return refuse_file(naming, "is no list");
     json_array_foreach(root, i, image)
@@ -171,6 +173,8 @@ static int map_repositories(struct naming *naming, json_t **root)
     const char *repository, *tag;
     json_t *tags, *id;
 
+    if (json_is_null(*root))
+        return 0;
     if (!json_is_object(*root))
         return refuse_file(naming, "is no object");
     json_object_foreach(*root, repository, tags)

@@ -301,7 +301,6 @@ class Clients(Faulty):
             (b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\n\r\n", 414),
             (b"GET /_ping HTTP/1.1\r\nHost: a\r\n" +
              b"".join(b"X-%d: y\r\n" % i for i in range(200)) + b"\r\n", 431),
-            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         ]:
             with self.subTest(head=head[:60]):
                 got = raw(self.berth.socket, head)

@@ -41,7 +41,9 @@ class Dockerode(Scenario):
 @scenarios("testcontainers.js", JAVASCRIPT)
 class Testcontainers(Scenario):
     program = "node"
-    extra = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
+    # in a container (/.dockerenv) it would take the gateway of "bridge"
+    extra = {"TESTCONTAINERS_RYUK_DISABLED": "true",
+             "TESTCONTAINERS_HOST_OVERRIDE": "localhost"}
     policy = {"preset": "testcontainers", "ports": {"publish": "runner"}}
 
     @classmethod

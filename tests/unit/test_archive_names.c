@@ -55,6 +55,7 @@ static void tags_in_the_manifest_are_mapped(void **state)
          "\"Layers\":[\"l\"]} ]",
          "[{\"Config\":\"a.json\",\"RepoTags\":[\"r1/app:1\",\"r1/x/app\"],"
          "\"Layers\":[\"l\"]}]"},
+        {ARCHIVE_MANIFEST, "null", "null"},
         {ARCHIVE_MANIFEST, "[{\"RepoTags\":null},{}]",
          "[{\"RepoTags\":null},{}]"},
         {ARCHIVE_MANIFEST, "[{\"RepoTags\":[\"gone:1\",\"a:1\",\"gone\"]}]",
