@@ -101,6 +101,15 @@ static bool want_stream(struct session *s)
     return true;
 }
 
+/* Is the answer to LOOKUP still wanted, by the exchange that asked? */
+static bool is_awaited(const struct session_lookup *lookup)
+{
+    const struct exchange *ex = lookup->session->exchange;
+
+    return lookup->request == exchange_wish(ex).request &&
+           exchange_awaits_lookup(ex, lookup->index);
+}
+
 static void on_answer(const struct http_head *head, struct str body,
                       const char *why, void *arg)
 {
@@ -108,6 +117,10 @@ static void on_answer(const struct http_head *head, struct str body,
     struct session *s = lookup->session;
 
     lookup->subrequest = NULL;
+    if (!is_awaited(lookup)) { /* another one failed just now */
+        session_wake(s);
+        return;
+    }
     if (head) {
         AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
@@ -155,15 +168,12 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
 /* Give up those whose answer is not wanted any more. Were there any? */
 static bool drop_lookups(struct session *s)
 {
-    const struct exchange_wish wish = exchange_wish(s->exchange);
     bool any = false;
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
         struct session_lookup *slot = &s->lookups[i];
 
-        if (!slot->subrequest ||
-            (slot->request == wish.request &&
-             exchange_awaits_lookup(s->exchange, slot->index)))
+        if (!slot->subrequest || is_awaited(slot))
             continue;
         slot->subrequest = subrequest_cancel(slot->subrequest);
         any = true;
