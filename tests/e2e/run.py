@@ -28,9 +28,8 @@ MORE_ENGINES = ["next-graph"]  # by --engine only
 # Without a MODULE, all of them run on 26.1; on the others those in which the
 # engine or its clients' age may matter, and not what berth does by itself.
 SOME = ["test_cli", "test_images", "test_own_images", "test_sdk"]
-NEXT = [*SOME, "test_build_attacks", "test_compose", "test_names"]
-MODULES = {"20.10": [*SOME, "test_dockerfile"], "next": NEXT,
-           "next-graph": NEXT}
+NEXT = [*SOME, "test_build_attacks", "test_compose"]
+MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT}
 
 
 class Report(unittest.TestResult):
