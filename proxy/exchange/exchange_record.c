@@ -32,7 +32,8 @@ static void fill_facts(const struct exchange *ex, struct audit_facts *facts)
 {
     const struct http_head *head = ex->head;
     bool allowed = ex->rq.verdict.kind == VERDICT_ALLOW;
-    bool judged = !allowed || ex->rq.sent.len;
+    /* allowed is also what it is before there is a verdict */
+    bool judged = !allowed || ex->rq.sent.len || ex->rq.answers || ex->decided;
 
     *facts = (struct audit_facts){
         .id = ex->id,
