@@ -118,7 +118,7 @@ static ssize_t find_host(struct str text, struct str host)
         if (!at)
             return -1;
         i = (size_t)(at - text.ptr);
-        before = i ? text.ptr[i - 1] : (char)' ';
+        before = (char)(i ? text.ptr[i - 1] : ' ');
         if (!is_id_char(before) && before != '.')
             return (ssize_t)i;
     }

@@ -162,6 +162,8 @@ static int expand_from(struct dockerfile *df,
                        struct strbuf *out, struct verdict *why)
 {
     struct shell_env env = dockerfile_scope_meta_env(&df->scope);
+    /* BASE is what its line was read into */
+    // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage)
     struct str shown = str_head(base, 128);
 
     switch (shell_word_expand(out, base, df->lines.escape, &env)) {

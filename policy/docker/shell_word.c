@@ -20,7 +20,7 @@ static bool is_over(const struct expansion *ex)
 
 static char peek(const struct expansion *ex)
 {
-    return is_over(ex) || !ex->text.ptr ? (char)0 : ex->text.ptr[ex->at];
+    return (char)(is_over(ex) || !ex->text.ptr ? 0 : ex->text.ptr[ex->at]);
 }
 
 static bool looks_at(const struct expansion *ex, char c)
@@ -223,7 +223,7 @@ static int expand_until(struct expansion *ex, struct strbuf *out, bool nested)
         default:
             ex->at++;
             if (c == ex->escape) {
-                if (is_over(ex))
+                if (is_over(ex) || !ex->text.ptr)
                     continue;
                 c = ex->text.ptr[ex->at++];
             }

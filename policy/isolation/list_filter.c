@@ -189,7 +189,7 @@ static int put(struct list_filter *filter, char c, struct strbuf *out)
     return 0;
 }
 
-static int open(struct list_filter *filter, char c, struct strbuf *out)
+static int open_value(struct list_filter *filter, char c, struct strbuf *out)
 {
     bool list = opens_list(filter, c);
     int r = put(filter, c, out);
@@ -204,7 +204,7 @@ static int open(struct list_filter *filter, char c, struct strbuf *out)
     return r;
 }
 
-static int close(struct list_filter *filter, char c, struct strbuf *out)
+static int close_value(struct list_filter *filter, char c, struct strbuf *out)
 {
     int r = 0;
 
@@ -230,10 +230,10 @@ static int take(struct list_filter *filter, char c, struct strbuf *out)
         return put(filter, c, out);
     case '[':
     case '{':
-        return open(filter, c, out);
+        return open_value(filter, c, out);
     case ']':
     case '}':
-        return close(filter, c, out);
+        return close_value(filter, c, out);
     case ',':
         if (filter->list_depth && filter->depth == filter->list_depth)
             return end_element(filter, out);

@@ -103,7 +103,7 @@ static bool unquote(struct str word, struct strbuf *out)
 
     for (size_t i = 0; i < word.len; i++) {
         char c = word.ptr[i];
-        char next = i + 1 < word.len ? word.ptr[i + 1] : (char)0;
+        char next = (char)(i + 1 < word.len ? word.ptr[i + 1] : 0);
 
         if (c == quote) {
             quote = '\0';

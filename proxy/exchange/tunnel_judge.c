@@ -42,9 +42,9 @@ static struct str lower_case(struct str name, char *out, size_t size)
     size_t len = name.len < size ? name.len : size;
 
     for (size_t i = 0; i < len; i++)
-        out[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z'
-                     ? (char)(name.ptr[i] + 'a' - 'A')
-                     : name.ptr[i];
+        out[i] = (char)(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z'
+                            ? name.ptr[i] + 'a' - 'A'
+                            : name.ptr[i]);
     return str_of(out, len);
 }
 

@@ -224,7 +224,7 @@ static void keep_why(struct item *item, const struct http_head *head,
         message = why;
     if (message)
         strbuf_add(&text, str_head(str_from(message), LIMIT_REASON - 1));
-    else
+    else if (head)
         strbuf_addf(&text, "the engine answers %u", (unsigned)head->status);
     free(item->why);
     item->why = xstrdup(strbuf_cstr(&text));
