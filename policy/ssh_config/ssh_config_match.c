@@ -9,7 +9,7 @@
 
 static char folded(char c, bool fold)
 {
-    return fold ? (char)tolower((unsigned char)c) : c;
+    return (char)(fold ? (char)tolower((unsigned char)c) : c);
 }
 
 static bool matches(struct str pattern, struct str text, bool fold)
