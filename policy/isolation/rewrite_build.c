@@ -62,10 +62,17 @@ static void add_given(struct rewrite *rw, json_t *sources)
     }
 }
 
+/* The images that there are before the build; it is asked for once, and what
+ * the engine says when the build is over has another spelling. */
+static struct str images_before(void)
+{
+    return S("/images/json?all=1");
+}
+
 static void take_cache_from_own(struct rewrite *rw)
 {
     AUTO(strbuf_fini) struct strbuf none = STRBUF(OWN_TAG_MAX);
-    const struct lookup *ask = rewrite_get(rw, S("/images/json"));
+    const struct lookup *ask = rewrite_get(rw, images_before());
     json_auto_t *sources = json_array();
     char *text;
 
@@ -286,16 +293,52 @@ bool image_build_line(struct rewrite *rw, json_t *line)
     return !rw->build.quiet || hold_line(rw, line);
 }
 
-/* Anchor what has no name of anybody's. */
-static void anchor_nameless(struct rewrite *rw, struct str id)
+/* IMAGE, inspected when the build was over, if that is nobody's by name. */
+static bool find_nameless(struct rewrite *rw, struct str id,
+                          const json_t **image)
+{
+    return image_inspected(rw, id, image) && *image && !image_has_names(*image);
+}
+
+static void anchor(struct rewrite *rw, const json_t *image)
+{
+    struct str full = str_of_json(json_object_get(image, "Id"));
+
+    image_give_name(rw, full, image_anchor(rw, full));
+}
+
+/* What the engine says that it made. */
+static void anchor_made(struct rewrite *rw)
 {
     const json_t *image;
-    struct str full;
 
-    if (!image_inspected(rw, id, &image) || !image || image_has_names(image))
+    if (find_nameless(rw, rw->made, &image))
+        anchor(rw, image);
+}
+
+/*
+ * IDs that stood in lines as the builder prints for a step. A program that a
+ * step runs can print such lines, too, with the ID of an image of another
+ * runner's: so what was there before the build stays whose it was. (What the
+ * builder took from its cache is held by the namespace's images already.)
+ */
+static void anchor_told(struct rewrite *rw)
+{
+    const struct lookup *ask = rewrite_asked(rw, images_before());
+    json_auto_t *before = ask ? images_by_id(ask->reply) : NULL;
+    const json_t *image;
+    const char *id;
+    json_t *yes;
+
+    if (!before)
         return;
-    full = str_of_json(json_object_get(image, "Id"));
-    image_give_name(rw, full, image_anchor(rw, full));
+    json_object_foreach(rw->told, id, yes)
+    {
+        if (find_nameless(rw, str_from(id), &image) &&
+            !json_object_get(before,
+                             json_string_value(json_object_get(image, "Id"))))
+            anchor(rw, image);
+    }
 }
 
 /*
@@ -326,20 +369,15 @@ static void drop_anchors_below(struct rewrite *rw)
 
 void finish_image_build(struct rewrite *rw)
 {
-    const char *id;
-    json_t *yes;
-
     if (!is_classic(rw))
         return;
     if (rw->build.quiet && rw->made.len && !rw->build.failed && !rw->last_line)
         rw->last_line = json_pack("{s:s+}", "stream", rw->made.ptr, "\n");
     if (rw->made.len) {
-        anchor_nameless(rw, rw->made);
+        anchor_made(rw);
         drop_anchors_below(rw);
-    } else
-        note_stage(rw); /* it failed: what there was before */
-    json_object_foreach(rw->told, id, yes)
-    {
-        anchor_nameless(rw, str_from(id));
+    } else { /* it failed: what there was before */
+        note_stage(rw);
     }
+    anchor_told(rw);
 }
