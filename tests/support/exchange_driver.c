@@ -80,6 +80,10 @@ static void host_ended(void *arg, const struct audit_facts *end)
     struct exchange_driver *d = arg;
 
     counters_add(&d->counters, end);
+    if ((end->operation == OP_SYSTEM_PING ||
+         end->operation == OP_SYSTEM_PING_HEAD) &&
+        end->close == AUDIT_CLOSE_LOCAL && end->status == 200)
+        d->idle_pings++;
 }
 
 static void host_identify(void *arg, char *id, size_t size)

@@ -45,6 +45,7 @@ struct exchange_driver {
     struct strbuf audit; /* all records, a line each */
     struct counters counters;
     unsigned exchanges;
+    unsigned idle_pings; /* answered without the engine: not on record */
     uint64_t now_ns;
 };
 
