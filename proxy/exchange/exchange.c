@@ -19,8 +19,9 @@ static const struct state request_states[] = {
     [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                           },
     [RQ_READY] = {"ready",   BIT(RQ_ASK) | BIT(RQ_STREAM) | BIT(RQ_HELD) |
                                BIT(RQ_DONE) | BIT(RQ_DRAIN)},
-    [RQ_STREAM] = {"stream",  BIT(RQ_TAIL) | BIT(RQ_DONE) | BIT(RQ_DRAIN)             },
-    [RQ_TAIL] = {"tail",    BIT(RQ_DONE) | BIT(RQ_DRAIN)                            },
+    [RQ_STREAM] = {"stream",
+                 BIT(RQ_READY) | BIT(RQ_TAIL) | BIT(RQ_DONE) | BIT(RQ_DRAIN)        },
+    [RQ_TAIL] = {"tail",    BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_DRAIN)            },
     [RQ_HELD] = {"held",
                  BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_HIJACK) | BIT(RQ_DRAIN)      },
     [RQ_DONE] = {"done",    BIT(RQ_READY) | BIT(RQ_ASK)                             },

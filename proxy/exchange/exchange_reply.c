@@ -381,10 +381,12 @@ static void answer_no_way(struct exchange *ex, const char *reason,
         exchange_answer(ex, 503, reason, retry_after, close);
 }
 
-/* No byte of it has left, and that not for the first time. */
+/* No byte of it has left, and that not for the first time, or its body, which
+ * was streamed, is gone. */
 static void give_up_unsent(struct exchange *ex, const char *reason,
                            unsigned retry_after)
 {
+    ex->was_sent = false;
     exchange_let_go(ex);
     exchange_enter_reply(ex, RP_NONE);
     exchange_enter(ex, RQ_READY);
