@@ -251,7 +251,7 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
         shown = shown && dangles;
     else if (rw->images.dangling == DANGLING_NOT)
         shown = shown && !dangles;
-    if (shown) {
+    if (shown || !listed) {
         tags = image_names_tags(&names);
         digests = image_names_digests(&names, image, listed);
         if (listed && filters_on_names(rw)) {
@@ -261,7 +261,7 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
         }
     }
     image_names_fini(&names);
-    if (!shown)
+    if (!shown && listed)
         return false;
     restore_annotations(json_object_get(image, "Descriptor"), tags);
     if (listed) {
@@ -271,19 +271,25 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
         json_object_set(image, "RepoTags", tags);
         json_object_set(image, "RepoDigests", digests);
     }
-    return true;
+    return shown;
 }
 
-/* An inspect: of what was looked up before, so it is to be seen. */
-void image_inspect_restore(struct rewrite *rw, json_t *image)
+/* An inspect: what its names do not show is shown if that is the image which
+ * was looked up before and asked for by its ID. */
+bool image_inspect_restore(struct rewrite *rw, json_t *image)
 {
-    image_restore(rw, image, false);
+    struct str id = str_of_json(json_object_get(image, "Id"));
+
+    if (!image_restore(rw, image, false) &&
+        !(id.len && str_eq(id, rw->match->params[0].value)))
+        return false;
     if (rw->images.hides_parent) {
         json_object_set_new(image, "Parent", json_string(""));
         if (json_object_get(json_object_get(image, "Config"), "Image"))
             json_object_set_new(json_object_get(image, "Config"), "Image",
                                 json_string(""));
     }
+    return true;
 }
 
 /* ---- history ---- */

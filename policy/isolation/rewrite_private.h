@@ -237,7 +237,7 @@ void image_list_begin(struct rewrite *rw, const json_t *list);
 /* Put IMAGE, an element of a list or the reply to an inspect, into the runner's
  * words. Does it see it? */
 bool image_restore(struct rewrite *rw, json_t *image, bool listed);
-void image_inspect_restore(struct rewrite *rw, json_t *image);
+bool image_inspect_restore(struct rewrite *rw, json_t *image);
 void history_restore(struct rewrite *rw, json_t *history);
 void filters_map_images(struct rewrite *rw, json_t *filters, const char *key);
 /* "app:1", or NULL when NAME is none of the namespace's own. */

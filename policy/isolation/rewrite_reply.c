@@ -120,12 +120,9 @@ static bool volume_element(struct reply *reply, json_t *volume)
 
 static bool image_element(struct reply *reply, json_t *image)
 {
-    bool listed = reply->operation != OP_IMAGE_INSPECT;
-
-    if (listed)
-        return image_restore(reply->rw, image, true);
-    image_inspect_restore(reply->rw, image);
-    return true;
+    return reply->operation == OP_IMAGE_INSPECT
+               ? image_inspect_restore(reply->rw, image)
+               : image_restore(reply->rw, image, true);
 }
 
 static bool reply_element(void *arg, const struct document *document,
