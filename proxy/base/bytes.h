@@ -26,7 +26,9 @@ void bytes_fini(struct bytes *bytes);
 
 static inline struct str bytes_str(const struct bytes *bytes)
 {
-    return (struct str){bytes->ptr + bytes->head, bytes->len};
+    /* Without memory there is no pointer to add to (C11 6.5.6). */
+    return bytes->ptr ? (struct str){bytes->ptr + bytes->head, bytes->len}
+                      : (struct str){NULL, 0};
 }
 
 /* Room for LEN more bytes behind the end, or NULL over MAX; then commit. */
