@@ -55,7 +55,3 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
                     void (*visit)(void *arg, struct str ns,
                                   const struct leftover *leftover),
                     void *arg);
-
-/* "2024-05-01T10:00:00.123Z", "...+02:00" as seconds since the epoch; 0: it is
- * no such time. */
-int64_t leftover_time(struct str text);

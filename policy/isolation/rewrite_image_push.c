@@ -1,7 +1,8 @@
 #include "policy/isolation/rewrite_private.h"
 
 #include <stdlib.h>
-#include <time.h>
+
+#include "policy/base/rfc3339.h"
 
 /*
  * A push. Registries and engines know an image by its real name alone, which is
@@ -119,24 +120,6 @@ static const struct lookup *lock(struct rewrite *rw, struct str id,
  */
 enum { LEASE_S = 3600 };
 
-/* Seconds of "2026-11-30T08:00:00.123+01:00", or -1. */
-static int64_t seconds_of(const char *text)
-{
-    struct tm tm = {0};
-    const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-    int64_t offset = 0;
-    struct tm zone = {0};
-
-    if (!rest)
-        return -1;
-    while (*rest && strchr(".0123456789", *rest))
-        rest++;
-    if ((*rest == '+' || *rest == '-') && strptime(rest + 1, "%H:%M", &zone))
-        offset = (*rest == '+' ? 1 : -1) *
-                 ((int64_t)zone.tm_hour * 3600 + zone.tm_min * 60);
-    return (int64_t)timegm(&tm) - offset;
-}
-
 /* Break a lock whose lease is over: its name goes back, then it goes, by its
  * ID. */
 enum lock_state { LOCK_HELD, LOCK_BREAKS /* it is being done */, LOCK_BROKEN };
@@ -156,10 +139,10 @@ static enum lock_state break_lock(struct rewrite *rw)
     if (!info || !held)
         return LOCK_BREAKS;
     made =
-        seconds_of(json_string_value(json_object_get(held->reply, "Created")));
-    now = seconds_of(
-        json_string_value(json_object_get(info->reply, "SystemTime")));
-    if (made < 0 || now < made + LEASE_S)
+        rfc3339_seconds(str_of_json(json_object_get(held->reply, "Created")));
+    now = rfc3339_seconds(
+        str_of_json(json_object_get(info->reply, "SystemTime")));
+    if (made == 0 || now < made + LEASE_S)
         return LOCK_HELD;
     labels = json_object_get(json_object_get(held->reply, "Config"), "Labels");
     of = str_of_json(json_object_get(labels, LABEL_PUSH_OF));

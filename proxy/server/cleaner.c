@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "policy/base/pattern.h"
+#include "policy/base/rfc3339.h"
 #include "policy/isolation/rewrite.h"
 #include "proxy/server/sweep.h"
 #include "proxy/server/upstream_new.h"
@@ -215,7 +216,7 @@ static void on_info(const struct http_head *head, struct str body,
 
     c->question = NULL;
     event_del(c->deadline);
-    c->now = now ? leftover_time(str_from(now)) : 0;
+    c->now = now ? rfc3339_seconds(str_from(now)) : 0;
     if (!head)
         stop(c, why);
     else if (c->now == 0)

@@ -3,30 +3,6 @@
 #include "policy/base/limits.h"
 #include "policy/isolation/leftovers.h"
 
-static void times_are_seconds_of_the_epoch(void **state)
-{
-    static const struct {
-        const char *text;
-        int64_t seconds;
-    } cases[] = {
-        {"1970-01-01T00:00:01Z",           1         },
-        {"2023-11-14T22:13:20Z",           1700000000},
-        {"2023-11-14T22:13:20.123456789Z", 1700000000},
-        {"2023-11-15T00:13:20+02:00",      1700000000},
-        {"2023-11-14T16:43:20.5-05:30",    1700000000},
-        {"2023-11-14T22:13:20",            0         },
-        {"2023-11-14T22:13:20ZZ",          0         },
-        {"2023-11-14 22:13:20Z",           0         },
-        {"0x",                             0         },
-        {"",                               0         },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        assert_int_equal(leftover_time(str_from(cases[i].text)),
-                         cases[i].seconds);
-}
-
 /* What was visited, as lines. */
 static struct strbuf seen;
 
@@ -121,7 +97,6 @@ static void names_are_written_into_targets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_are_seconds_of_the_epoch),
         cmocka_unit_test(own_is_what_has_label_and_name),
         cmocka_unit_test(of_an_image_the_own_tags_are),
         cmocka_unit_test(what_is_no_list_is_none),
