@@ -44,11 +44,7 @@ static struct str full_name(struct rewrite *rw, const struct image_ref *ref)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(KIB);
 
-    strbuf_add(&out, ref->name);
-    if (ref->tag.len)
-        strbuf_addf(&out, ":%.*s", STR_FMT(ref->tag));
-    if (ref->digest.len)
-        strbuf_addf(&out, "@%.*s", STR_FMT(ref->digest));
+    image_ref_put(&out, ref, IMAGE_FULL);
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
