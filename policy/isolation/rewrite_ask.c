@@ -277,3 +277,38 @@ bool own_ids_known(struct rewrite *rw, enum ref_kind kind, struct str word)
 {
     return rw->context.owned && own_ids_has(rw->context.owned, kind, word);
 }
+
+struct str rewrite_path_to(struct rewrite *rw, const char *path,
+                           struct str segment, const char *rest)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+
+    strbuf_add(&out, str_from(path));
+    target_put_segment(&out, segment);
+    strbuf_add(&out, str_from(rest));
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+struct str rewrite_path_to_own(struct rewrite *rw, const char *path,
+                               const char *key, struct str value)
+{
+    AUTO(strbuf_fini) struct strbuf label = STRBUF(1024);
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+    json_auto_t *filters = json_object();
+    char *text;
+
+    strbuf_addf(&label, "%s=%.*s", LABEL_NAMESPACE, STR_FMT(rw->context.ns));
+    json_object_set_new(filters, "label",
+                        json_pack("{s:b}", strbuf_cstr(&label), 1));
+    if (key) {
+        json_t *values = json_object();
+
+        json_object_setn_new(values, value.ptr, value.len, json_true());
+        json_object_set_new(filters, key, values);
+    }
+    text = json_dumps(filters, JSON_COMPACT);
+    strbuf_add(&out, str_from(path));
+    target_put_query(&out, str_from(text));
+    free(text);
+    return rewrite_keep(rw, strbuf_str(&out));
+}

@@ -83,6 +83,14 @@ const struct lookup *rewrite_do_in_order(struct rewrite *rw, enum method method,
                                          struct str target, json_t *body,
                                          const char *undo);
 
+/* Targets of berth's own, kept: PATH, SEGMENT encoded, and the rest; and PATH
+ * with filters for what is labelled as the namespace's, and KEY=VALUE beside it
+ * unless KEY is NULL. */
+struct str rewrite_path_to(struct rewrite *rw, const char *path,
+                           struct str segment, const char *rest);
+struct str rewrite_path_to_own(struct rewrite *rw, const char *path,
+                               const char *key, struct str value);
+
 /* Did what berth asked for on its own account come about? */
 bool rewrite_is_done(const struct lookup *ask);
 /* If not: refuse the request, for berth could not do WHAT; NULL: the engine's
@@ -143,8 +151,9 @@ const json_t *own_container_list(struct rewrite *rw);
 /* The plain name of the container that REF means; empty: missing, or none. */
 struct str container_plain_name(struct rewrite *rw, struct str ref);
 
-/* The namespace's own bridge, made if there is none; empty: missing. For what
- * only reads, none is made: the engine's, which is shown in its place. */
+/* own_bridge.c: the namespace's own bridge, made if there is none; empty:
+ * missing. For what only reads, none is made: the engine's, which is shown in
+ * its place. */
 struct str own_bridge(struct rewrite *rw);
 bool is_own_bridge(const struct rewrite *rw, struct str name);
 /* In a list of networks: has the namespace one of its own by now? */
