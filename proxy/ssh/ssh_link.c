@@ -2,10 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "proxy/base/log.h"
@@ -165,20 +162,6 @@ void ssh_link_fail(struct ssh_link *l, bool stubborn,
                      strbuf_str(&why));
 }
 
-/* Bound how long the kernel keeps a dead connection for alive. */
-static void watch_socket(int fd, unsigned dead_after_ms)
-{
-    int on = 1, count = PROBES_A_DEATH;
-    int pause = (int)(dead_after_ms / 1000 / (PROBES_A_DEATH + 1)) + 1;
-
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &pause, sizeof(pause));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after_ms,
-               sizeof(dead_after_ms));
-}
-
 static unsigned tick_ms(const struct ssh_link *l)
 {
     unsigned ms = l->config->dead_after_ms / PROBES_A_DEATH;
@@ -201,8 +184,8 @@ static void come_up(struct ssh_link *l)
     l->generation++;
     l->transport.eager = false;
     strbuf_clear(&l->why);
-    if (l->transport.fd >= 0)
-        watch_socket(l->transport.fd, l->config->dead_after_ms);
+    ssh_transport_watch(&l->transport, l->config->dead_after_ms,
+                        PROBES_A_DEATH);
     set_timer(l, tick_ms(l));
     tell_status(l);
 }

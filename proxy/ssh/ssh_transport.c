@@ -227,3 +227,19 @@ struct str ssh_transport_greeting(const struct ssh_transport *t)
         line.len--;
     return str_has_prefix(line, S("SSH-")) ? str_of(NULL, 0) : line;
 }
+
+void ssh_transport_watch(struct ssh_transport *t, unsigned dead_after_ms,
+                         unsigned probes)
+{
+    int on = 1, count = (int)probes;
+    int pause = (int)(dead_after_ms / 1000 / (probes + 1)) + 1;
+
+    if (t->fd < 0)
+        return;
+    setsockopt(t->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPIDLE, &pause, sizeof(pause));
+    setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
+    setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+    setsockopt(t->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_after_ms,
+               sizeof(dead_after_ms));
+}

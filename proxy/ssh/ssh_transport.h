@@ -66,6 +66,13 @@ void ssh_transport_begin_pass(struct ssh_transport *transport);
 /* Give back the buffers that are empty. */
 void ssh_transport_trim(struct ssh_transport *transport);
 
+/*
+ * Bound how long the kernel keeps a dead connection for alive: DEAD_AFTER_MS,
+ * with so many PROBES in it. Nothing to do without a socket of its own.
+ */
+void ssh_transport_watch(struct ssh_transport *transport,
+                         unsigned dead_after_ms, unsigned probes);
+
 /* From now on every call of libssh2 fails: nothing is sent any more. */
 void ssh_transport_cut(struct ssh_transport *transport);
 
