@@ -4,45 +4,6 @@
 
 #include "proxy/base/log.h"
 
-#define BIT(n) (1u << (n))
-
-struct state {
-    const char *name;
-    unsigned next; /* the states that may follow, as bits */
-};
-
-/* From any state, the end of an exchange leads back to RQ_HEAD and RP_NONE. */
-static const struct state request_states[] = {
-    [RQ_HEAD] = {"head",
-                 BIT(RQ_COLLECT) | BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)      },
-    [RQ_COLLECT] = {"collect", BIT(RQ_ASK) | BIT(RQ_READY) | BIT(RQ_DRAIN)             },
-    [RQ_ASK] = {"ask",     BIT(RQ_READY) | BIT(RQ_DRAIN)                           },
-    [RQ_READY] = {"ready",   BIT(RQ_ASK) | BIT(RQ_STREAM) | BIT(RQ_HELD) |
-                               BIT(RQ_DONE) | BIT(RQ_DRAIN)},
-    [RQ_STREAM] = {"stream",
-                 BIT(RQ_READY) | BIT(RQ_TAIL) | BIT(RQ_DONE) | BIT(RQ_DRAIN)        },
-    [RQ_TAIL] = {"tail",    BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_DRAIN)            },
-    [RQ_HELD] = {"held",
-                 BIT(RQ_READY) | BIT(RQ_DONE) | BIT(RQ_HIJACK) | BIT(RQ_DRAIN)      },
-    [RQ_DONE] = {"done",    BIT(RQ_READY) | BIT(RQ_ASK)                             },
-    [RQ_HIJACK] = {"tunnel",  BIT(RQ_SHUT)                                            },
-    [RQ_SHUT] = {"shut",    0                                                       },
-    [RQ_DRAIN] = {"drain",   BIT(RQ_DONE)                                            },
-};
-
-static const struct state reply_states[] = {
-    [RP_NONE] = {"none",   BIT(RP_AWAIT) | BIT(RP_DONE)                              },
-    [RP_AWAIT] = {"await",  BIT(RP_NONE) | BIT(RP_ASK) | BIT(RP_BODY) |
-                               BIT(RP_HIJACK) | BIT(RP_DONE)},
-    [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
-    [RP_BODY] = {"body",   BIT(RP_LINE) | BIT(RP_FINISH) | BIT(RP_DONE)              },
-    [RP_LINE] = {"line",   BIT(RP_BODY) | BIT(RP_FINISH) | BIT(RP_DONE)              },
-    [RP_FINISH] = {"finish", BIT(RP_DONE)                                              },
-    [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
-    [RP_SHUT] = {"shut",   0                                                         },
-    [RP_DONE] = {"done",   0                                                         },
-};
-
 struct exchange *exchange_new(const struct exchange_host *host)
 {
     struct exchange *ex = xcalloc(1, sizeof(*ex));
@@ -68,26 +29,6 @@ struct exchange *exchange_free(struct exchange *ex)
     return NULL;
 }
 
-void exchange_enter(struct exchange *ex, enum request_state to)
-{
-    const struct state *from = &request_states[ex->request_state];
-
-    assert(from->next & BIT(to));
-    log_debug("exchange %s: %s -> %s", ex->id, from->name,
-              request_states[to].name);
-    ex->request_state = to;
-}
-
-void exchange_enter_reply(struct exchange *ex, enum reply_state to)
-{
-    const struct state *from = &reply_states[ex->reply_state];
-
-    assert(from->next & BIT(to));
-    log_debug("exchange %s: reply %s -> %s", ex->id, from->name,
-              reply_states[to].name);
-    ex->reply_state = to;
-}
-
 /* ---- output ---- */
 
 size_t exchange_pending(const struct exchange *ex, enum side side)
@@ -109,7 +50,7 @@ struct str exchange_output(const struct exchange *ex, enum side side)
     return str_from_index(strbuf_str(&ex->out[side].bytes), ex->out[side].sent);
 }
 
-static void forget_output(struct exchange *ex, enum side side)
+void exchange_forget_output(struct exchange *ex, enum side side)
 {
     strbuf_fini(&ex->out[side].bytes);
     ex->out[side].sent = 0;
@@ -177,7 +118,7 @@ void exchange_let_go(struct exchange *ex)
     ex->upload = upload_free(ex->upload);
     ex->archive.saved = body_filter_free(ex->archive.saved);
     ex->list = list_filter_free(ex->list);
-    forget_output(ex, ENGINE);
+    exchange_forget_output(ex, ENGINE);
 }
 
 /* What came of the request, for those who count. */
@@ -336,7 +277,7 @@ size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
             ex->stream = STREAM_SPENT;
     }
     if (ex->client_gone)
-        forget_output(ex, CLIENT);
+        exchange_forget_output(ex, CLIENT);
     return used;
 }
 
@@ -360,109 +301,6 @@ void exchange_eof(struct exchange *ex, enum side side)
         exchange_client_eof(ex);
     else
         exchange_engine_eof(ex);
-}
-
-/*
- * A change that was asked for in full is let through although nobody waits
- * for its answer, as the engine itself would. But it ends what tells of its
- * progress (a build, a pull, a push) when its client goes away.
- */
-static bool outlives_client(const struct exchange *ex)
-{
-    bool was_asked = ex->request_state == RQ_DONE ||
-                     ex->request_state == RQ_HIJACK ||
-                     ex->request_state == RQ_SHUT ||
-                     (ex->request_state == RQ_HELD && ex->complete);
-
-    return ex->stream_open && was_asked && !exchange_reply_is_over(ex) &&
-           ex->rq.match.route->reply != REPLY_JSON_LINES &&
-           operation_mutates(request_operation(&ex->rq));
-}
-
-bool exchange_undo(struct exchange *ex, const char *reason,
-                   unsigned retry_after)
-{
-    if (!request_abandon(&ex->rq))
-        return false;
-    free(ex->failure);
-    ex->failure = xstrdup(reason);
-    ex->failure_retry = retry_after;
-    ex->answers++; /* what was asked is not asked any more */
-    exchange_let_go(ex);
-    if (ex->request_state != RQ_ASK)
-        exchange_enter(ex, RQ_ASK);
-    return true;
-}
-
-void exchange_abandon(struct exchange *ex, const char *why,
-                      unsigned retry_after)
-{
-    if (!ex->abandoned) {
-        ex->abandoned = xstrdup(why ? why : "there is no way to the engine");
-        ex->abandoned_retry = retry_after;
-    }
-    lookups_drop_open(&ex->rq.lookups);
-}
-
-bool exchange_give_up(struct exchange *ex)
-{
-    char why[LIMIT_REASON];
-
-    if (!ex->failure && exchange_undo(ex, ex->abandoned, ex->abandoned_retry))
-        return true;
-    if (ex->client_gone) {
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
-        return false;
-    }
-    snprintf(why, sizeof(why), "%s", ex->abandoned);
-    exchange_answer(ex, 503, why, ex->abandoned_retry, AUDIT_CLOSE_LINK_DOWN);
-    return false;
-}
-
-bool exchange_give_up_if_known(struct exchange *ex)
-{
-    return lookups_change(&ex->rq.lookups) || exchange_give_up(ex);
-}
-
-/* Has something been borrowed for it that has to be given back? */
-static bool owes(const struct exchange *ex)
-{
-    return ex->request_state == RQ_DONE && ex->stream_open &&
-           rewrite_owes(&ex->rq.rewrite);
-}
-
-/*
- * A request that its client leaves before the engine has seen it: what was made
- * for it goes away again. While something is being made, whether it was is
- * known only from the answer.
- */
-static void abandon(struct exchange *ex)
-{
-    if (ex->failure)
-        return; /* it is at it */
-    exchange_abandon(ex, "the client has left", 0);
-    exchange_give_up_if_known(ex);
-}
-
-void exchange_client_gone(struct exchange *ex)
-{
-    if (ex->client_gone)
-        return;
-    ex->client_eof = ex->client_gone = true;
-    ex->keep = false;
-    forget_output(ex, CLIENT);
-    if (!ex->active)
-        ex->closing = true;
-    else if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
-             owes(ex))
-        abandon(ex);
-    else if (!outlives_client(ex))
-        exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE
-                                                    : AUDIT_CLOSE_CLIENT_GONE);
-    else if (ex->tunnel)
-        exchange_build_eof(ex, CLIENT);
-    else if (ex->request_state == RQ_HIJACK)
-        exchange_enter(ex, RQ_SHUT);
 }
 
 static void on_slow_request(struct exchange *ex)
@@ -527,11 +365,6 @@ size_t exchange_memory(const struct exchange *ex)
     return ex->active ? sum + ex->held_reply.cap + ex->created.cap +
                             request_memory(&ex->rq)
                       : sum;
-}
-
-const char *exchange_state(const struct exchange *ex)
-{
-    return request_states[ex->request_state].name;
 }
 
 const char *exchange_id(const struct exchange *ex)

@@ -1,9 +1,11 @@
 #pragma once
 
 /*
- * The inside of an exchange, shared by exchange.c (its life), exchange_wish.c
- * (its wishes), exchange_request.c and exchange_reply.c (its two halves),
- * exchange_restore.c (replies in the runner's words) and exchange_record.c
+ * The inside of an exchange, shared by the files of its name: exchange.c (its
+ * life), exchange_state.c (which state may follow which), exchange_wants.c (its
+ * wishes), exchange_client.c and exchange_reply.c (bytes from either side),
+ * exchange_request.c (the verdict), exchange_abandon.c (requests that are given
+ * up), exchange_restore.c (replies in the runner's words) and exchange_record.c
  * (its record). Nobody else includes this.
  */
 
@@ -132,6 +134,8 @@ void exchange_enter_reply(struct exchange *ex, enum reply_state to);
 /* Bytes that wait to be sent to SIDE, and how many more may be added. */
 size_t exchange_pending(const struct exchange *ex, enum side side);
 size_t exchange_room(const struct exchange *ex, enum side side);
+/* Drop what waits to be sent to SIDE. */
+void exchange_forget_output(struct exchange *ex, enum side side);
 
 /* Is the reply at its end, as far as the engine is concerned? */
 static inline bool exchange_reply_is_over(const struct exchange *ex)
@@ -214,11 +218,19 @@ int exchange_record_call(const struct exchange *ex,
                          const struct tunnel_event *event);
 void exchange_record_end(struct exchange *ex);
 
-/* exchange_request.c */
+/* exchange_client.c: bytes from the client, up to what judges the request */
 size_t exchange_feed_client(struct exchange *ex, struct str bytes);
 bool exchange_reads_client(const struct exchange *ex);
 void exchange_put_continue(struct exchange *ex);
 void exchange_client_eof(struct exchange *ex);
+
+/* exchange_request.c: the verdict, and what the engine is asked for it */
+/* All that is judged has come: judge it, and do what follows from that. */
+void exchange_judge(struct exchange *ex);
+/* Answer with its verdict, a refusal. */
+void exchange_refuse(struct exchange *ex, enum audit_close close);
+/* Its host's clock; ARG is the exchange. */
+uint64_t exchange_now_ms(void *arg);
 /* The request has a fault that no rule names, so it ends here. */
 void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close);

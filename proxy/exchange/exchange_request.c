@@ -1,10 +1,8 @@
 #include "proxy/exchange/exchange_private.h"
 
-#include <limits.h>
-
 /* ---- the way to the verdict ---- */
 
-static void refuse(struct exchange *ex, enum audit_close close)
+void exchange_refuse(struct exchange *ex, enum audit_close close)
 {
     const struct verdict *verdict = &ex->rq.verdict;
 
@@ -21,17 +19,6 @@ void exchange_request_fails(struct exchange *ex, int status, const char *why,
     if (ex->request_state == RQ_HEAD || ex->request_state == RQ_COLLECT)
         verdict_deny(&ex->rq.verdict, status, "request.http", "", "%s", why);
     exchange_answer(ex, status, why, 0, close);
-}
-
-static void on_request_error(struct exchange *ex)
-{
-    const struct http_error *error = http_reader_error(ex->reader[CLIENT]);
-
-    if (!ex->active)
-        exchange_begin(ex);
-    if (ex->request_state != RQ_DRAIN)
-        exchange_request_fails(ex, error->status, error->reason,
-                               AUDIT_CLOSE_MALFORMED);
 }
 
 static bool is_ping(enum operation operation)
@@ -69,7 +56,7 @@ static bool put_on_record(struct exchange *ex)
                  "the audit record cannot be written, and audit.required "
                  "forbids a change without one; the operator must make room "
                  "for it");
-    refuse(ex, AUDIT_CLOSE_DENIED);
+    exchange_refuse(ex, AUDIT_CLOSE_DENIED);
     return false;
 }
 
@@ -128,11 +115,11 @@ static void settle(struct exchange *ex)
     } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
         go(ex);
     } else {
-        refuse(ex, AUDIT_CLOSE_DENIED);
+        exchange_refuse(ex, AUDIT_CLOSE_DENIED);
     }
 }
 
-static uint64_t now_ms(void *arg)
+uint64_t exchange_now_ms(void *arg)
 {
     const struct exchange *ex = arg;
 
@@ -146,12 +133,12 @@ static void on_turn(void *arg)
     ex->host->turn(ex->host->arg);
 }
 
-static void judge(struct exchange *ex)
+void exchange_judge(struct exchange *ex)
 {
     const struct exchange_host *host = ex->host;
     const struct request_world world = {
         .ledger = host->ledger(host->arg),
-        .now_ms = now_ms,
+        .now_ms = exchange_now_ms,
         .on_turn = on_turn,
         .arg = ex,
     };
@@ -191,22 +178,6 @@ void exchange_turn_is_late(struct exchange *ex)
     request_turn_is_late(&ex->rq, ex->policy);
     settle(ex);
     exchange_look_again(ex);
-}
-
-/* May there be one more this second? */
-static bool is_in_time(struct exchange *ex)
-{
-    const struct exchange_host *host = ex->host;
-    struct ledger *ledger = host->ledger(host->arg);
-    unsigned rate = ex->policy->limits.requests;
-
-    if (!ledger || rate == UINT_MAX || ledger_request(ledger, rate, now_ms(ex)))
-        return true;
-    verdict_deny(&ex->rq.verdict, 429, "namespace.limits.requests", "",
-                 "these are more requests than the %u a second that "
-                 "namespace.limits.requests in the policy allows; send fewer",
-                 rate);
-    return false;
 }
 
 /* ---- what berth itself asks ---- */
@@ -296,307 +267,4 @@ void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
         exchange_abandon(ex, why, retry_after);
     exchange_answered(ex, index, 0, NULL);
     exchange_look_again(ex);
-}
-
-void exchange_put_continue(struct exchange *ex)
-{
-    if (!ex->head->expect_continue)
-        return;
-    must(http_put_status_line(&ex->out[CLIENT].bytes, 100, S("Continue")));
-    must(http_put_end_of_head(&ex->out[CLIENT].bytes));
-}
-
-/* A body that is held whole has to find room, before it comes if its length is
- * known. */
-static bool refuse_for_memory(struct exchange *ex, size_t more)
-{
-    if (exchange_has_room(ex, more))
-        return false;
-    verdict_deny(&ex->rq.verdict, 503, "request.memory", "",
-                 "berth holds as many bytes of this listener's clients as it "
-                 "may (bodies under way, replies that are not read); try "
-                 "again in a moment, with fewer requests at a time");
-    refuse(ex, AUDIT_CLOSE_DENIED);
-    return true;
-}
-
-/* ---- what the reader tells ---- */
-
-static void on_request_head(struct exchange *ex)
-{
-    exchange_begin(ex);
-    ex->head = http_reader_head(ex->reader[CLIENT]);
-    request_read_head(&ex->rq, ex->policy, ex->head);
-    if (ex->host->busy)
-        verdict_deny(&ex->rq.verdict, 503, "listen.clients", "",
-                     "too many clients are connected; try again in a moment, "
-                     "or have the operator raise listen.clients");
-    if (ex->rq.verdict.kind == VERDICT_DENY || !is_in_time(ex)) {
-        refuse(ex, AUDIT_CLOSE_DENIED);
-        return;
-    }
-    switch (ex->rq.body) {
-    case REQUEST_BODY_COLLECT:
-        if (ex->head->body == HTTP_BODY_SIZED &&
-            refuse_for_memory(ex, ex->head->length < LIMIT_JSON_BODY
-                                      ? (size_t)ex->head->length
-                                      : LIMIT_JSON_BODY))
-            return;
-        exchange_put_continue(ex);
-        exchange_enter(ex, RQ_COLLECT);
-        break;
-    case REQUEST_BODY_DROP:
-        exchange_put_continue(ex);
-        exchange_enter(ex, RQ_COLLECT);
-        break;
-    case REQUEST_BODY_NONE:
-        exchange_enter(ex, RQ_COLLECT); /* its end is the reader's next word */
-        break;
-    case REQUEST_BODY_STREAM:
-    case REQUEST_BODY_HIJACK:
-        judge(ex);
-        break;
-    }
-}
-
-static void on_request_data(struct exchange *ex, struct str data)
-{
-    struct strbuf *out = &ex->out[ENGINE].bytes;
-
-    if (ex->request_state == RQ_DRAIN)
-        return;
-    ex->bytes[CLIENT] += data.len;
-    switch (ex->request_state) {
-    case RQ_COLLECT:
-        if (ex->rq.body == REQUEST_BODY_COLLECT &&
-            refuse_for_memory(ex, data.len))
-            return;
-        request_add_body(&ex->rq, data);
-        if (ex->rq.verdict.kind == VERDICT_DENY)
-            refuse(ex, AUDIT_CLOSE_DENIED);
-        break;
-    case RQ_STREAM:
-        exchange_upload(ex, data);
-        break;
-    case RQ_HIJACK: /* a client that frames its tunnel's bytes as a body */
-        must(strbuf_add(out, data));
-        break;
-    case RQ_DRAIN:
-    case RQ_HEAD:
-    case RQ_ASK:
-    case RQ_READY:
-    case RQ_TAIL:
-    case RQ_HELD:
-    case RQ_DONE:
-    case RQ_SHUT:
-        assert(!"the reader is not asked in these states");
-    }
-}
-
-static void on_request_end(struct exchange *ex)
-{
-    ex->complete = true;
-    switch (ex->request_state) {
-    case RQ_COLLECT:
-        judge(ex);
-        break;
-    case RQ_STREAM:
-        exchange_upload_end(ex);
-        break;
-    case RQ_HIJACK:
-        exchange_enter(ex, RQ_SHUT);
-        exchange_finish_if_done(ex);
-        break;
-    case RQ_DRAIN:
-        exchange_enter(ex, RQ_DONE);
-        exchange_finish_if_done(ex);
-        break;
-    case RQ_HEAD:
-    case RQ_ASK:
-    case RQ_READY:
-    case RQ_TAIL:
-    case RQ_HELD:
-    case RQ_DONE:
-    case RQ_SHUT:
-        assert(!"the reader is not asked in these states");
-    }
-}
-
-/* ---- bytes ---- */
-
-/* Does the request half take bytes in this state, if there is room? */
-static bool wants_client(const struct exchange *ex)
-{
-    if (ex->closing || ex->client_eof || ex->stream == STREAM_REUSABLE ||
-        ex->stream == STREAM_SPENT)
-        return false;
-    switch (ex->request_state) {
-    case RQ_HEAD:
-    case RQ_COLLECT:
-    case RQ_HIJACK:
-        return true;
-    case RQ_STREAM:
-        return !exchange_upload_holds(ex);
-    case RQ_DRAIN: /* once the client has its answer */
-        return ex->reply_state == RP_DONE;
-    case RQ_ASK:
-    case RQ_READY:
-    case RQ_TAIL:
-    case RQ_HELD:
-    case RQ_DONE:
-    case RQ_SHUT:
-        break;
-    }
-    return false;
-}
-
-/* How many bytes it takes now. */
-static size_t room_for_client(const struct exchange *ex)
-{
-    switch (ex->request_state) {
-    case RQ_STREAM:
-        return exchange_room(ex, ENGINE);
-    case RQ_HIJACK:
-        if (ex->tunnel)
-            return exchange_build_reads(ex, CLIENT) ? SIZE_MAX : 0;
-        return exchange_room(ex, ENGINE);
-    case RQ_HEAD: /* what answers it must fit */
-        return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
-    case RQ_COLLECT:
-    case RQ_DRAIN:
-    case RQ_ASK:
-    case RQ_READY:
-    case RQ_TAIL:
-    case RQ_HELD:
-    case RQ_DONE:
-    case RQ_SHUT:
-        break;
-    }
-    return SIZE_MAX;
-}
-
-bool exchange_reads_client(const struct exchange *ex)
-{
-    return wants_client(ex) && room_for_client(ex) > 0;
-}
-
-/* Is there no HTTP in what the client sends? */
-static bool is_raw(const struct exchange *ex)
-{
-    if (ex->request_state == RQ_HIJACK)
-        return ex->rq.body != REQUEST_BODY_HIJACK;
-    return ex->request_state == RQ_DRAIN &&
-           http_reader_error(ex->reader[CLIENT])->status;
-}
-
-size_t exchange_feed_hijack(struct exchange *ex, struct str part)
-{
-    if (ex->tunnel) {
-        exchange_build_feed(ex, CLIENT, part);
-    } else if (ex->request_state == RQ_HIJACK) {
-        must(strbuf_add(&ex->out[ENGINE].bytes, part));
-        ex->bytes[CLIENT] += part.len;
-    }
-    return part.len;
-}
-
-/* Returns how much of PART was taken; *MORE: there may be another event. */
-static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
-{
-    struct str data;
-    size_t used;
-
-    switch (http_reader_next(ex->reader[CLIENT], part, &used, &data)) {
-    case HTTP_MORE:
-        *more = false;
-        break;
-    case HTTP_HEAD:
-        on_request_head(ex);
-        break;
-    case HTTP_DATA:
-        on_request_data(ex, data);
-        break;
-    case HTTP_END:
-        on_request_end(ex);
-        break;
-    case HTTP_HIJACK:
-    case HTTP_ERROR:
-        on_request_error(ex);
-        break;
-    }
-    return used;
-}
-
-/* The first bytes of a connection. Returns how much of PART was taken. */
-static size_t feed_first(struct exchange *ex, struct str part)
-{
-    struct str instead;
-    size_t used = exchange_feed_preface(ex, part, &instead);
-    bool more = true;
-
-    while (instead.len && more && wants_client(ex))
-        instead = str_from_index(instead, feed_reader(ex, instead, &more));
-    return used;
-}
-
-size_t exchange_feed_client(struct exchange *ex, struct str bytes)
-{
-    struct str in = bytes;
-    uint64_t number = ex->number;
-    bool more = true, active = ex->active;
-
-    if (exchange_may_be_preface(ex) && wants_client(ex))
-        in = str_from_index(in, feed_first(ex, in));
-    /* also without room or bytes: the end of a message needs neither */
-    while (wants_client(ex) && (more || in.len)) {
-        struct str part = str_head(in, room_for_client(ex));
-        bool drains = ex->request_state == RQ_DRAIN;
-        size_t used;
-
-        more = !is_raw(ex);
-        used = more ? feed_reader(ex, part, &more)
-                    : exchange_feed_hijack(ex, part);
-        in = str_from_index(in, used);
-        if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
-            exchange_cut(ex, AUDIT_CLOSE_DENIED);
-        if (!more && part.len == 0)
-            break;
-        /* the next request is taken in the next call, so that who feeds many
-         * of them at once can count them */
-        if (!ex->active && (active || ex->number != number))
-            break;
-    }
-    return bytes.len - in.len;
-}
-
-void exchange_client_eof(struct exchange *ex)
-{
-    ex->client_eof = true;
-    switch (ex->request_state) {
-    case RQ_HEAD:
-        ex->closing = true;
-        break;
-    case RQ_COLLECT:
-    case RQ_STREAM:
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
-        break;
-    case RQ_DRAIN:
-        exchange_cut(ex, AUDIT_CLOSE_DONE);
-        break;
-    case RQ_HIJACK:
-        if (ex->tunnel) {
-            exchange_build_eof(ex, CLIENT);
-            break;
-        }
-        exchange_enter(ex, RQ_SHUT);
-        exchange_finish_if_done(ex);
-        break;
-    case RQ_ASK: /* a client may close its half and await the reply */
-    case RQ_READY:
-    case RQ_TAIL:
-    case RQ_HELD:
-    case RQ_DONE:
-    case RQ_SHUT:
-        break;
-    }
 }

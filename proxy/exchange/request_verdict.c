@@ -1,61 +1,11 @@
-#include "proxy/exchange/request.h"
+#include "proxy/exchange/request_private.h"
 
 #include <assert.h>
 #include <errno.h>
 
-#include "policy/base/json_size.h"
-#include "policy/base/json_strict.h"
-#include "policy/base/json_write.h"
 #include "policy/docker/dockerfile.h"
 #include "policy/docker/namespace.h"
 #include "proxy/exchange/request_build.h"
-
-/* The body as a tree, of which a new one is written. */
-static bool read_body(struct request *rq)
-{
-    bool wanted = rq->match.route->body == BODY_JSON;
-    int r;
-
-    if (rq->collected.len == 0 && !wanted)
-        return true;
-    r = json_strict_parse(strbuf_str(&rq->collected), "", &rq->tree,
-                          &rq->verdict);
-    /* what is written anew is about as long as what came */
-    strbuf_reserve(&rq->json, rq->collected.len);
-    strbuf_fini(&rq->collected);
-    if (r)
-        return false;
-    /* of which rewriting makes another */
-    rq->tree_size = 2 * json_memory(rq->tree);
-    /* To Go it is nothing, and the client of 20.10 commits with it. */
-    if (json_is_null(rq->tree) && !wanted) {
-        json_decref(rq->tree);
-        rq->tree = NULL;
-    }
-    return true;
-}
-
-static bool write_body(struct request *rq)
-{
-    if (json_write(&rq->json, rq->tree) == 0)
-        return true;
-    verdict_deny(&rq->verdict, 413, "request.body", "",
-                 "the body, written anew, is too long");
-    return false;
-}
-
-static bool write_target(struct request *rq)
-{
-    int r = route_put_target(&rq->sent, &rq->match, &rq->target);
-
-    if (r == -ENOBUFS)
-        verdict_deny(&rq->verdict, 414, "request.path", "",
-                     "the request target, written anew, is too long");
-    else if (r < 0)
-        verdict_deny(&rq->verdict, 400, "request.path", "",
-                     "a name in the path cannot be written");
-    return r == 0;
-}
 
 /* For the record: where the body was changed, and how. */
 static json_t *changes_of(const struct judgement *judgement)
@@ -92,8 +42,7 @@ static json_t *lacks_of(const struct judgement *judgement)
 
 /* ---- what only the engine knows ---- */
 
-/* There is a verdict, whatever has not been asked yet. */
-static void decide(struct request *rq)
+void request_decide(struct request *rq)
 {
     lookups_drop_open(&rq->lookups);
     rq->phase = PHASE_DECIDED;
@@ -144,7 +93,7 @@ static bool ask_for_need(struct request *rq, size_t index)
     verdict_deny(&rq->verdict, 403, "request.body", "",
                  "what the engine must be asked about this request is too "
                  "long");
-    decide(rq);
+    request_decide(rq);
     return false;
 }
 
@@ -251,180 +200,23 @@ static bool settle_judgement(struct request *rq, const struct policy *policy)
 
 /* ---- the phases ---- */
 
-static void write_it(struct request *rq, const struct policy *policy)
+void request_write(struct request *rq, const struct policy *policy)
 {
-    decide(rq);
+    request_decide(rq);
     if (rq->tree && request_operation(rq) == OP_CONTAINER_CREATE)
         request_share_label(&rq->share, rq->tree);
-    if ((!rq->tree || write_body(rq)) && request_build_begin(rq, policy))
-        write_target(rq);
+    if ((!rq->tree || request_body_write(rq)) &&
+        request_build_begin(rq, policy))
+        request_target_write(rq);
 }
 
 static void answer_with(struct request *rq, int status, json_t *answer)
 {
-    decide(rq);
+    request_decide(rq);
     rq->answers = true;
     rq->answer_status = status;
     rq->answer = json_incref(answer);
     request_after(rq, status);
-}
-
-/* ---- its share of the engine ---- */
-
-static struct share_request share_request_of(const struct request *rq,
-                                             const struct policy *policy)
-{
-    return (struct share_request){
-        .policy = policy,
-        .match = &rq->match,
-        .target = &rq->target,
-        .body =
-            rq->rewriting && rq->rewrite.draft ? rq->rewrite.draft : rq->tree,
-        .ledger = rq->world.ledger,
-        .on_turn = rq->world.on_turn,
-        .arg = rq->world.arg,
-    };
-}
-
-static uint64_t now_ms(const struct request *rq)
-{
-    return rq->world.ledger ? rq->world.now_ms(rq->world.arg) : 0;
-}
-
-/* What was to be done next is, or is not, done now. */
-static void unpark(struct request *rq)
-{
-    lookups_fini(&rq->lookups);
-    rq->lookups = rq->parked;
-    rq->parked = (struct lookups){0};
-}
-
-/* It has its share: on with what it was about to do. */
-static void go_on_with_share(struct request *rq, const struct policy *policy)
-{
-    unpark(rq);
-    rq->has_changed = lookups_change(&rq->lookups);
-    if (lookups_are_pending(&rq->lookups))
-        rq->phase = PHASE_REWRITING;
-    else
-        write_it(rq, policy);
-}
-
-static void refuse_share(struct request *rq, const struct verdict *why)
-{
-    unpark(rq);
-    rq->verdict = *why;
-    decide(rq);
-}
-
-/* All questions that count what it wants, at once. */
-static void ask_for_share(struct request *rq,
-                          const struct share_request *request)
-{
-    size_t count = (size_t)__builtin_popcount(rq->share.open);
-    struct verdict why;
-
-    lookups_fini(&rq->lookups); /* of an earlier count */
-    for (size_t i = 0; i < count; i++) {
-        AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
-
-        if (request_share_put_question(&rq->share, request, i, &target))
-            lookups_add(&rq->lookups, METHOD_GET, strbuf_str(&target));
-    }
-    if (rq->lookups.count == count)
-        return;
-    verdict_deny(&why, 403, "request.body", "",
-                 "what the engine must be asked about this request is too "
-                 "long");
-    refuse_share(rq, &why);
-}
-
-static void take_share_step(struct request *rq, const struct policy *policy,
-                            enum share_step step, const struct verdict *why)
-{
-    const struct share_request request = share_request_of(rq, policy);
-
-    switch (step) {
-    case SHARE_ASK:
-        ask_for_share(rq, &request);
-        return;
-    case SHARE_WAIT:
-        rq->waits = true;
-        return;
-    case SHARE_REFUSED:
-        if (policy->mode == POLICY_ENFORCE || why->status != 403) {
-            refuse_share(rq, why);
-            return;
-        }
-        if (!rq->would_deny)
-            rq->reported = *why;
-        rq->would_deny = true;
-        verdict_allow(&rq->verdict, "mode.report-only");
-        break;
-    case SHARE_DONE:
-        break;
-    }
-    go_on_with_share(rq, policy);
-}
-
-/* Before anything is made for the request, and before it is sent. */
-static void take_share(struct request *rq, const struct policy *policy)
-{
-    const struct share_request request = share_request_of(rq, policy);
-    struct verdict why;
-
-    rq->phase = PHASE_SHARING;
-    rq->parked = rq->lookups;
-    rq->lookups = (struct lookups){0};
-    take_share_step(rq, policy,
-                    request_share_begin(&rq->share, &request, now_ms(rq), &why),
-                    &why);
-}
-
-/* All counts have come. */
-static void take_counts(struct request *rq, const struct policy *policy)
-{
-    const struct share_request request = share_request_of(rq, policy);
-    enum share_step step = SHARE_ASK;
-    struct verdict why;
-
-    for (size_t i = 0; step == SHARE_ASK && i < rq->lookups.count; i++)
-        step = request_share_answered(
-            &rq->share, &request, rq->lookups.items[i].status,
-            rq->lookups.items[i].reply, now_ms(rq), &why);
-    take_share_step(rq, policy, step, &why);
-}
-
-void request_turn(struct request *rq, const struct policy *policy)
-{
-    const struct share_request request = share_request_of(rq, policy);
-    struct verdict why;
-
-    if (!rq->waits)
-        return;
-    rq->waits = false;
-    take_share_step(rq, policy,
-                    request_share_turn(&rq->share, &request, now_ms(rq), &why),
-                    &why);
-}
-
-void request_turn_is_late(struct request *rq, const struct policy *policy)
-{
-    struct verdict why;
-
-    assert(rq->waits);
-    rq->waits = false;
-    verdict_deny(&why, 429, "namespace.limits.wait", "",
-                 "others of this namespace were before it for longer than the "
-                 "%u ms that namespace.limits.wait in the policy allows; try "
-                 "again",
-                 policy->limits.wait);
-    refuse_share(rq, &why);
-}
-
-void request_leave(struct request *rq, enum ticket_end end)
-{
-    request_share_end(&rq->share, end, now_ms(rq));
 }
 
 /* The request as it will be sent is held against what it is to change. */
@@ -444,9 +236,9 @@ static void compare(struct request *rq, const struct policy *policy)
         }
     }
     if (settle_judgement(rq, policy))
-        take_share(rq, policy);
+        request_take_share(rq, policy);
     else
-        decide(rq);
+        request_decide(rq);
 }
 
 static void take_step(struct request *rq, const struct policy *policy,
@@ -455,12 +247,12 @@ static void take_step(struct request *rq, const struct policy *policy,
     switch (step) {
     case REWRITE_ASK:
         if (lookups_change(&rq->lookups) && !rq->share.begun)
-            take_share(rq, policy);
+            request_take_share(rq, policy);
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
         rq->engine_words = true;
-        decide(rq);
+        request_decide(rq);
         request_after(rq, rq->verdict.status);
         return;
     case REWRITE_ANSWER:
@@ -471,9 +263,9 @@ static void take_step(struct request *rq, const struct policy *policy,
     }
     if (!has_comparison(rq)) {
         if (rq->share.begun)
-            write_it(rq, policy);
+            request_write(rq, policy);
         else
-            take_share(rq, policy);
+            request_take_share(rq, policy);
         return;
     }
     rq->phase = PHASE_COMPARING;
@@ -500,7 +292,7 @@ static void go_on_judging(struct request *rq, const struct policy *policy)
     if (!look_up_images(rq, policy))
         return;
     if (!has_comparison(rq) && !settle_judgement(rq, policy)) {
-        decide(rq);
+        request_decide(rq);
         return;
     }
     rq->phase = PHASE_REWRITING;
@@ -515,7 +307,7 @@ static void decide_build(struct request *rq)
 
     rq->engine_words =
         str_eq(rule, S(DOCKERFILE_RULE)) || str_eq(rule, S("namespace"));
-    decide(rq);
+    request_decide(rq);
 }
 
 static void go_on_building(struct request *rq, const struct policy *policy)
@@ -555,7 +347,7 @@ static void go_on(struct request *rq, const struct policy *policy)
         compare(rq, policy);
         break;
     case PHASE_SHARING:
-        take_counts(rq, policy);
+        request_take_counts(rq, policy);
         break;
     case PHASE_BUILDING:
         go_on_building(rq, policy);
@@ -591,8 +383,8 @@ void request_judge(struct request *rq, const struct policy *policy,
     if (world)
         rq->world = *world;
     rq->rewrite.context.lookups = &rq->lookups;
-    if (!read_body(rq)) {
-        decide(rq);
+    if (!request_body_read(rq)) {
+        request_decide(rq);
         return;
     }
     (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
@@ -603,7 +395,7 @@ void request_judge(struct request *rq, const struct policy *policy,
     if (rq->judgement.need_count == 0) {
         take_judgement(rq);
         if (rq->verdict.kind != VERDICT_ALLOW) {
-            decide(rq);
+            request_decide(rq);
             return;
         }
     } else if (!ask_for_needs(rq, policy, false)) {
@@ -618,73 +410,4 @@ void request_judge(struct request *rq, const struct policy *policy,
         take_step(rq, policy, step);
     else if (!request_asks(rq))
         go_on(rq, policy);
-}
-
-/* ---- replies ---- */
-
-bool request_after(struct request *rq, int status)
-{
-    if (!rq->rewriting || rq->phase == PHASE_AFTER)
-        return false;
-    rq->phase = PHASE_AFTER;
-    rewrite_after(&rq->rewrite, status);
-    return request_asks(rq);
-}
-
-bool request_after_line(struct request *rq)
-{
-    if (!rq->rewriting)
-        return false;
-    rewrite_after_line(&rq->rewrite);
-    return request_asks(rq);
-}
-
-bool request_finish(struct request *rq, struct str body)
-{
-    if (!rq->rewriting || rq->phase == PHASE_FINISH)
-        return false;
-    rq->phase = PHASE_FINISH;
-    rewrite_finish(&rq->rewrite, body);
-    return request_asks(rq);
-}
-
-bool request_abandon(struct request *rq)
-{
-    struct lookups *set = &rq->lookups;
-
-    if (rq->rewriting && rq->phase == PHASE_AFTER && rewrite_owes(&rq->rewrite))
-        return request_finish(rq, S(""));
-    if (!rq->rewriting || rq->phase == PHASE_AFTER || rq->phase == PHASE_FINISH)
-        return false;
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->items[i].state != LOOKUP_ANSWERED)
-            lookups_answer(set, i, 0, NULL);
-    }
-    return request_after(rq, 503);
-}
-
-/* Only the create of a container has a place for warnings. */
-static bool has_warnings(const struct request *rq, int status)
-{
-    return request_operation(rq) == OP_CONTAINER_CREATE && status == 201 &&
-           json_array_size(rq->judgement.warnings) > 0;
-}
-
-void request_put_warnings(const struct request *rq, int status, json_t *reply)
-{
-    json_t *list = json_object_get(reply, "Warnings");
-
-    if (!has_warnings(rq, status) || !json_is_object(reply))
-        return;
-    if (json_is_array(list))
-        json_array_extend(list, rq->judgement.warnings);
-    else
-        json_object_set(reply, "Warnings", rq->judgement.warnings);
-}
-
-bool request_restores(const struct request *rq, int status)
-{
-    if (has_warnings(rq, status))
-        return true;
-    return rq->rewriting && rewrite_wants_reply(request_operation(rq), status);
 }
