@@ -117,6 +117,9 @@
 #define LIMIT_NAMESPACE   32
 #define LIMIT_RUNNER_NAME 255       /* bytes, of what becomes a namespace */
 #define LIMIT_REASON      512       /* the text of a refusal */
+#define LIMIT_REFUSALS    8         /* of one request, that are told together */
+#define LIMIT_CONTACT     200       /* bytes that an operator adds to them */
+#define LIMIT_ERROR_TEXT  (8 * KIB) /* an error of berth's own */
 #define LIMIT_POLICY_TEXT (4 * KIB) /* one string of a policy */
 #define LIMIT_POLICY_LIST 1024      /* entries of one of its lists */
 #define LIMIT_PROBLEMS    100       /* reported about one document */

@@ -68,6 +68,10 @@ struct metrics_policy {
     char *group; /* of the socket, as in listen_policy */
 };
 
+struct refusals_policy {
+    char *contact; /* who may help, in words for the runner; or NULL */
+};
+
 struct timeouts_policy { /* milliseconds */
     unsigned head;       /* until a request's head is complete */
     unsigned body;       /* between two parts of a request's body */
@@ -120,6 +124,7 @@ struct policy {
     /* Where the engine publishes what goes to the runner's localhost; empty:
      * nothing goes there. */
     char port_address[POLICY_ADDRESS];
+    struct refusals_policy refusals;
     struct audit_policy audit;
     struct metrics_policy metrics;
     struct timeouts_policy timeouts;

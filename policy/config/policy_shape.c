@@ -245,6 +245,15 @@ static const struct setting operations_rows[] = {
 static const struct shape operations_shape =
     SHAPE(struct operations_policy, operations_rows);
 
+static const struct setting refusals_rows[] = {
+    {"contact", STRING_AT(struct refusals_policy, contact), "null",
+     .check = check_contact, .pattern = PATTERN_CONTACT,
+     .help = "what a refusal says at its end, for who needs more than the "
+             "policy allows, like \"ask in #ci\""},
+};
+static const struct shape refusals_shape =
+    SHAPE(struct refusals_policy, refusals_rows);
+
 static bool chain_has_a_file(const void *object, const char **key,
                              struct strbuf *why)
 {
@@ -351,6 +360,8 @@ static const struct setting policy_rows[] = {
      .of = &label_rules_shape, .help = "labels that are not the runner's to set"},
     {"request", OBJECT_AT(struct policy, rules.request),
      .of = &request_rules_shape, .help = "how requests are read"},
+    {"refusals", OBJECT_AT(struct policy, refusals), .of = &refusals_shape,
+     .help = "what the runner is told of what it may not"},
     {"audit", OBJECT_AT(struct policy, audit), .of = &audit_shape,
      .help = "the record of every call"},
     {"metrics", OBJECT_AT(struct policy, metrics), .of = &metrics_shape,

@@ -108,6 +108,30 @@ bool check_host_key(struct str text, struct strbuf *why)
     return good;
 }
 
+/* Of C0 and DEL, or of C1 in UTF-8. */
+static bool has_any_control(struct str text)
+{
+    for (size_t i = 1; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i - 1] == 0xc2 &&
+            (unsigned char)text.ptr[i] < 0xa0)
+            return true;
+    }
+    return has_control(text);
+}
+
+bool check_contact(struct str text, struct strbuf *why)
+{
+    if (text.len > LIMIT_CONTACT)
+        strbuf_addf(why, "is %zu bytes long; write %d at most", text.len,
+                    LIMIT_CONTACT);
+    else if (text.len == 0 || has_any_control(text))
+        strbuf_addf(why, "is no line of text; write one without control "
+                         "characters, like \"ask in #ci\"");
+    else
+        return true;
+    return false;
+}
+
 bool check_audit_target(struct str text, struct strbuf *why)
 {
     if (str_eq(text, S("stdout")) || str_eq(text, S("syslog")) ||

@@ -33,5 +33,9 @@ bool check_upstream_url(struct str text, struct strbuf *why);
 #define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"
 bool check_host_key(struct str text, struct strbuf *why);
 
+/* One line of text, without control characters. */
+#define PATTERN_CONTACT "^[^\\x00-\\x1f\\x7f-\\x9f]{1,200}$"
+bool check_contact(struct str text, struct strbuf *why);
+
 #define PATTERN_AUDIT "^(/.*|stdout|syslog)$"
 bool check_audit_target(struct str text, struct strbuf *why);

@@ -20,10 +20,10 @@ struct judge {
 
 /*
  * Refuse, for the sake of RULE, what stands at PLACE. Returns false; or true,
- * which is to go on with it as if it were allowed, where the policy only
- * reports and STATUS is 403. The sentence says what is wrong and what to do,
- * and may hold names, paths and numbers of the client, but never values that
- * might be secret.
+ * which is to go on with it as if it were allowed, where STATUS is 403: the
+ * policy only reports, or what else is wrong is to be told, too. The sentence
+ * says what is wrong and what to do, and may hold names, paths and numbers of
+ * the client, but never values that might be secret.
  */
 bool judge_refuse(struct judge *judge, int status, const char *rule,
                   const struct place *place, const char *format, ...)

@@ -37,22 +37,21 @@ static bool refuse_source(struct judge *judge, const struct place *place,
                           struct str source, bool read_only)
 {
     AUTO(strbuf_fini) struct strbuf word = STRBUF(LIMIT_JSON_BODY);
+    const char *mode = read_only ? "ro" : "rw";
+    struct str shown = str_head(source, 100);
 
-    strbuf_addf(&word, "%.*s:%s", STR_FMT(source), read_only ? "ro" : "rw");
-    if (judge->rules->container.mounts.count == 0)
-        return judge_lack(judge, "container.mounts", strbuf_str(&word), place,
-                          "no path of the host may be mounted here, and "
-                          "\"%.*s\" is one; use a named volume, or have the "
-                          "policy list it in container.mounts",
-                          STR_FMT(str_head(source, 200)));
-    return judge_lack(judge, "container.mounts", strbuf_str(&word), place,
-                      "\"%.*s\" is not within a path that may be mounted "
-                      "here; to allow it, add {\"source\": \"%.*s\", "
-                      "\"host\": \"...\", \"mode\": \"%s\"} to "
-                      "container.mounts in the policy, the host being what "
-                      "the same directory is called where the engine runs",
-                      STR_FMT(str_head(source, 120)),
-                      STR_FMT(str_head(source, 120)), read_only ? "ro" : "rw");
+    strbuf_addf(&word, "%.*s:%s", STR_FMT(source), mode);
+    return judge_lack(
+        judge, "container.mounts", strbuf_str(&word), place,
+        "\"%.*s\" %s; to allow it, add {\"source\": \"%.*s\", \"mode\": "
+        "\"%s\"} to container.mounts in the policy, with \"host\" if the same "
+        "directory is called otherwise where the engine runs",
+        STR_FMT(shown),
+        judge->rules->container.mounts.count
+            ? "is not within a path that may be mounted here"
+            : "is a path, and no path of the host may be mounted here; use a "
+              "named volume",
+        STR_FMT(shown), mode);
 }
 
 static bool refuse_socket(struct judge *judge, const struct place *place)

@@ -33,6 +33,7 @@ void judgement_fini(struct judgement *judgement)
     while (judgement->lack_count)
         free(judgement->lacks[--judgement->lack_count].word);
     json_decref(judgement->warnings);
+    free(judgement->others);
     free(judgement->lacks);
     free(judgement->needs);
     free(judgement->changes);
@@ -109,15 +110,63 @@ static void note_lack(struct judgement *out, const char *rule, struct str word)
     out->lacks[out->lack_count++] = (struct lack){rule, xstr_dup(word)};
 }
 
+static bool is_said(const struct verdict *verdict, const struct verdict *why)
+{
+    return !strcmp(verdict->rule, why->rule) &&
+           !strcmp(verdict->reason, why->reason);
+}
+
+/* Keep WHY beside those that were kept before. */
+static void refuse(struct judgement *out, const struct verdict *why)
+{
+    if (!out->refused) {
+        out->refused = true;
+        out->verdict = *why;
+        return;
+    }
+    if (is_said(&out->verdict, why))
+        return;
+    for (size_t i = 0; i < out->other_count; i++) {
+        if (is_said(&out->others[i], why))
+            return;
+    }
+    if (out->other_count == LIMIT_REFUSALS) {
+        out->others_omitted++;
+        return;
+    }
+    if (!out->others)
+        out->others = xcalloc(LIMIT_REFUSALS, sizeof(*out->others));
+    out->others[out->other_count++] = *why;
+}
+
 /* Refuse for WHY, or pass it over. */
 static bool settle(struct judgement *out, const struct verdict *why)
 {
-    if (out->reports && why->status == 403) {
+    if (out->reports && why->status == 403)
         report(out, why);
-        return true;
-    }
-    out->verdict = *why;
-    return false;
+    else
+        refuse(out, why);
+    return why->status == 403;
+}
+
+static int put_other(struct strbuf *out, const struct verdict *why)
+{
+    int r = strbuf_addf(out, "; also");
+
+    if (r == 0 && why->field[0])
+        r = strbuf_addf(out, " %s", why->field);
+    return r ? r : strbuf_addf(out, ": %s", why->reason);
+}
+
+int judgement_put_refusal(const struct judgement *judgement, struct strbuf *out)
+{
+    int r = strbuf_addf(out, "%s", judgement->verdict.reason);
+
+    for (size_t i = 0; r == 0 && i < judgement->other_count; i++)
+        r = put_other(out, &judgement->others[i]);
+    if (r == 0 && judgement->others_omitted)
+        r = strbuf_addf(out, "; and %zu more", judgement->others_omitted);
+    return r;
 }
 
 bool judge_refuse(struct judge *judge, int status, const char *rule,
@@ -148,11 +197,13 @@ bool judge_lack(struct judge *judge, const char *rule, struct str word,
 bool judge_forbid(struct judge *judge, const char *rule,
                   const struct place *place, const char *format, ...)
 {
+    struct verdict why;
     va_list args;
 
     va_start(args, format);
-    judge->out->verdict = refusal(403, rule, place, format, args);
+    why = refusal(403, rule, place, format, args);
     va_end(args);
+    refuse(judge->out, &why);
     return false;
 }
 
@@ -252,7 +303,8 @@ static void judge_all(const struct rules *rules,
         .out = out,
     };
 
-    if (!judge_query(&judge) || !judge_body(&judge, match->route, body)) {
+    if (!judge_query(&judge) || !judge_body(&judge, match->route, body) ||
+        out->refused) {
         drop_needs(out); /* no answer would change it */
         return;
     }
@@ -329,16 +381,12 @@ void judge_settle(const struct rules *rules, json_t *body,
             complete(rules, need, body, judgement);
             continue;
         }
-        if (!judgement->reports) {
-            judgement->verdict = need->otherwise;
-            return;
-        }
-        report(judgement, &need->otherwise);
+        settle(judgement, &need->otherwise);
         if (need->kind == NEED_IMAGE)
             note_lack(judgement, need->otherwise.rule, str_from(need->subject));
         else if (need->kind == NEED_ENGINE)
             note_lack(judgement, need->otherwise.rule, lack_of(need));
     }
-    if (judgement->need_count)
+    if (judgement->need_count && !judgement->refused)
         verdict_allow(&judgement->verdict, "request");
 }

@@ -69,7 +69,11 @@ struct lack {
 };
 
 struct judgement {
-    struct verdict verdict;
+    struct verdict verdict; /* of refusals the first */
+    bool refused;           /* it is one, and these are the others: */
+    struct verdict *others; /* room for LIMIT_REFUSALS, or NULL */
+    size_t other_count;
+    size_t others_omitted;   /* for lack of room */
     bool reports;            /* judge_report made it */
     bool would_deny;         /* and this is what it passed over first */
     struct verdict reported; /* ... the refusal */
@@ -87,6 +91,13 @@ struct judgement {
 
 void judgement_init(struct judgement *judgement);
 void judgement_fini(struct judgement *judgement);
+
+/*
+ * Append what the client of a refused request is told: all that is wrong, in
+ * one sentence. 0 or -ENOBUFS, with as much as fits.
+ */
+int judgement_put_refusal(const struct judgement *judgement,
+                          struct strbuf *out);
 
 /*
  * Judge the request that MATCH names, with its TARGET, whose query is edited,

@@ -165,6 +165,31 @@ static void print_verdict(const char *what, const struct verdict *verdict,
         printf("status: %d\n", verdict->status);
 }
 
+/* What else is wrong with it. */
+static void print_others(const struct judgement *judgement)
+{
+    for (size_t i = 0; i < judgement->other_count; i++) {
+        const struct verdict *other = &judgement->others[i];
+
+        printf("also:   %s%s%s: %s\n", other->rule, other->field[0] ? ", " : "",
+               other->field, other->reason);
+    }
+}
+
+static json_t *others_of(const struct judgement *judgement)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < judgement->other_count; i++) {
+        const struct verdict *other = &judgement->others[i];
+
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s}", "rule",
+                                             other->rule, "field", other->field,
+                                             "reason", other->reason));
+    }
+    return all;
+}
+
 static const char *verdict_word(const struct request *rq)
 {
     return rq->verdict.kind != VERDICT_ALLOW ? "deny"
@@ -217,6 +242,7 @@ void explain_show_text(const struct explanation *explanation)
     print_verdict(verdict_word(rq),
                   rq->would_deny ? &rq->reported : &rq->verdict,
                   operation_word(rq));
+    print_others(&rq->judgement);
     print_assumptions(explanation->assumptions->made);
     if (rq->verdict.kind == VERDICT_ALLOW)
         print_sent(explanation);
@@ -238,6 +264,8 @@ void explain_show_json(const struct explanation *explanation)
 
     if (verdict->kind == VERDICT_DENY)
         json_object_set_new(out, "status", json_integer(verdict->status));
+    if (rq->judgement.other_count)
+        json_object_set_new(out, "also", others_of(&rq->judgement));
     if (rq->changes)
         json_object_set(out, "changes", rq->changes);
     if (rq->answers) {

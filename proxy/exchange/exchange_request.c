@@ -4,9 +4,11 @@
 
 void exchange_refuse(struct exchange *ex, enum audit_close close)
 {
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
     const struct verdict *verdict = &ex->rq.verdict;
 
-    exchange_answer(ex, verdict->status, verdict->reason,
+    request_put_refusal(&ex->rq, ex->policy, &text);
+    exchange_answer(ex, verdict->status, strbuf_cstr(&text),
                     (verdict->status == 503 && !ex->rq.engine_words) ||
                         verdict->status == 429,
                     close);

@@ -44,11 +44,14 @@ static void put_part(struct exchange *ex, struct str part)
 /* A build, whose body is judged behind its head, may not go on. */
 static void refuse_build(struct exchange *ex, const struct verdict *why)
 {
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
+
     if (why != &ex->rq.verdict)
         ex->rq.verdict = *why;
     if (str_eq(str_from(why->rule), S(DOCKERFILE_RULE)))
         ex->rq.engine_words = true;
-    exchange_answer(ex, why->status, ex->rq.verdict.reason, why->status == 503,
+    request_put_refusal(&ex->rq, ex->policy, &text);
+    exchange_answer(ex, why->status, strbuf_cstr(&text), why->status == 503,
                     AUDIT_CLOSE_DENIED);
 }
 

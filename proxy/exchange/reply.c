@@ -149,11 +149,12 @@ void reply_put_message(struct strbuf *out, const struct http_head *request,
                        int status, const char *message, bool engine,
                        unsigned retry_after, enum reply_connection connection)
 {
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(3 * LIMIT_REASON);
+    AUTO(strbuf_fini)
+    struct strbuf text = STRBUF(LIMIT_ERROR_TEXT + sizeof("berth: "));
     char *body;
 
-    must(strbuf_addf(&text, "%s%.*s", engine ? "" : "berth: ", 2 * LIMIT_REASON,
-                     message));
+    must(strbuf_addf(&text, "%s%.*s",
+                     engine ? "" : "berth: ", (int)LIMIT_ERROR_TEXT, message));
     body = message_json(&text);
     put_own_head(out, request, status, strlen(body) + 1, retry_after,
                  connection);

@@ -117,6 +117,11 @@ void request_judge(struct request *rq, const struct policy *policy,
                    const struct rewrite_context *context,
                    const struct request_world *world);
 
+/* Append what its client is told of a request that is refused: all reasons,
+ * and the policy's words. What does not fit OUT is left out. */
+void request_put_refusal(const struct request *rq, const struct policy *policy,
+                         struct strbuf *out);
+
 /* Are there lookups that have to be answered before it goes on? */
 static inline bool request_asks(const struct request *rq)
 {

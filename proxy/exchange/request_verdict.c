@@ -159,6 +159,24 @@ static void take_judgement(struct request *rq)
     rq->lacks = lacks_of(judgement);
 }
 
+/* Is what refuses it what the judge has found? */
+static bool is_judged(const struct request *rq)
+{
+    return rq->judgement.refused &&
+           !strcmp(rq->verdict.rule, rq->judgement.verdict.rule);
+}
+
+void request_put_refusal(const struct request *rq, const struct policy *policy,
+                         struct strbuf *out)
+{
+    const char *contact = policy->refusals.contact;
+    int r = is_judged(rq) ? judgement_put_refusal(&rq->judgement, out)
+                          : strbuf_addf(out, "%s", rq->verdict.reason);
+
+    if (r == 0 && contact && rq->verdict.status == 403 && !rq->engine_words)
+        strbuf_addf(out, "; %s", contact);
+}
+
 /* Can NEED only be met once it is known what is named? */
 static bool compares(const struct need *need)
 {

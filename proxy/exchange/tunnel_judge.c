@@ -102,10 +102,15 @@ void tunnel_judge_session_over(struct tunnel_judge *judge, char *id)
 
 /* ---- the record ---- */
 
-static void put_refusal(struct grpc_refusal *out, const struct verdict *verdict)
+static void put_refusal(const struct tunnel_judge *judge,
+                        struct grpc_refusal *out, const struct verdict *verdict)
 {
+    const char *contact =
+        verdict->status == 403 ? judge->host.policy->refusals.contact : NULL;
+
     grpc_refuse(out, (enum grpc_code)build_status_of(verdict), verdict->rule,
-                "%s", verdict->reason);
+                "%s%s%s", verdict->reason, contact ? "; " : "",
+                contact ? contact : "");
     snprintf(out->field, sizeof(out->field), "%s", verdict->field);
 }
 
@@ -211,7 +216,7 @@ static bool begin_call(struct judged *judged, const struct h2_fields *metadata,
         if (!why.rule[0])
             verdict_deny(&why, 413, "request.grpc", "",
                          "the metadata of the call are too long");
-        put_refusal(refusal, &why);
+        put_refusal(judged->judge, refusal, &why);
         return false;
     }
     /* of what is not read, this is all there is to record */
@@ -241,11 +246,12 @@ static void *begin(void *arg, struct grpc_call *call, enum grpc_kind kind,
     return NULL;
 }
 
-static enum grpc_verdict refuse(struct grpc_refusal *out, int r,
+static enum grpc_verdict refuse(const struct judged *judged,
+                                struct grpc_refusal *out, int r,
                                 const struct verdict *why)
 {
     if (r == BUILD_E_REFUSED)
-        put_refusal(out, why);
+        put_refusal(judged->judge, out, why);
     else
         grpc_refuse(out, GRPC_RESOURCE_EXHAUSTED, "request.grpc",
                     "the message would be longer than %zu bytes when it is "
@@ -271,7 +277,7 @@ static enum grpc_verdict on_request(struct judged *judged, struct str text,
         return GRPC_WAIT;
     r = build_message(judged->build, BUILD_REQUEST, text, out, &why);
     if (r)
-        return refuse(refusal, r, &why);
+        return refuse(judged, refusal, r, &why);
     if (build_is_answered(judged->build))
         return build_answer_is_empty(judged->build) ? GRPC_ANSWER_EMPTY
                                                     : GRPC_ANSWER;
@@ -293,7 +299,7 @@ static enum grpc_verdict on_reply(struct judged *judged, struct str text,
     if (r == BUILD_DROP)
         return GRPC_DROP;
     if (r)
-        return refuse(refusal, r, &why);
+        return refuse(judged, refusal, r, &why);
     if (judged->method->id != RPC_SOLVE || !tunnel_ask_after(judged))
         return GRPC_SEND;
     strbuf_add(&judged->reply, strbuf_str(out));

@@ -18,6 +18,7 @@
  *      "body": {...} or "raw": "...", or "host": {...}, a create's HostConfig
  *      "rule": "container.mounts",    the refusal; left out: it is allowed
  *      "field": "HostConfig.Binds[0]", "status": 403,
+ *      "also": ["container.privileged HostConfig.Privileged"], the others
  *      "forbidden": true,             a policy that only reports refuses it too
  *      "sent": {...} or "sent_host": {...}, "sent_query": "a=b",
  *      "changes": ["dropped name"],   all of them, in this order
@@ -251,6 +252,29 @@ static void judge_again(const struct test_case *test, const struct rules *rules,
         wrong(test, "the second time", "another body");
 }
 
+/* The refusals behind the first. */
+static void check_others(const struct test_case *test,
+                         const struct judgement *judgement)
+{
+    const json_t *also = json_object_get(test->json, "also"), *wanted;
+    size_t i;
+
+    if (!also)
+        return;
+    if (json_array_size(also) != judgement->other_count)
+        wrong(test, "so many others",
+              judgement->other_count ? judgement->others[0].reason : "none");
+    json_array_foreach(also, i, wanted)
+    {
+        const struct verdict *other = &judgement->others[i];
+        char got[sizeof(other->rule) + sizeof(other->field) + 1];
+
+        snprintf(got, sizeof(got), "%s %s", other->rule, other->field);
+        if (strcmp(got, json_string_value(wanted)) != 0)
+            wrong(test, "another", got);
+    }
+}
+
 static void run_case(const struct test_case *test)
 {
     static struct judgement judgement;
@@ -272,6 +296,7 @@ static void run_case(const struct test_case *test)
         answer_needs(test, &rules, body, &judgement);
     }
     check_verdict(test, &judgement.verdict);
+    check_others(test, &judgement);
     if (judgement.verdict.kind == VERDICT_ALLOW) {
         check_sent(test, &request, body);
         check_changes(test, &judgement);

@@ -255,14 +255,14 @@ static void an_answer_is_json_whatever_it_says(void **state)
 
 static void a_message_that_is_too_long_is_cut(void **state)
 {
-    char long_message[4 * LIMIT_REASON];
+    char long_message[2 * LIMIT_ERROR_TEXT];
     char *text;
 
     (void)state;
     memset(long_message, 'x', sizeof(long_message) - 1);
     long_message[sizeof(long_message) - 1] = '\0';
     text = message_of(long_message);
-    assert_int_equal(strlen(text), strlen("berth: ") + 2 * LIMIT_REASON);
+    assert_int_equal(strlen(text), strlen("berth: ") + LIMIT_ERROR_TEXT);
     free(text);
 }
 
