@@ -10,12 +10,15 @@
 static const char usage[] =
     "usage: berth serve [--policy FILE]... [--listen unix:PATH]\n"
     "                   [--upstream URL] [--namespace NAME] [--verbose]\n"
-    "                   [--share-namespace] [--no-sandbox]\n"
+    "                   [--take-over] [--share-namespace] [--no-sandbox]\n"
     "\n"
     "Serve each policy's listener until SIGTERM. A FILE that is a directory\n"
     "stands for all in it that end in .json. Without --policy: the preset\n"
     "compose-tests, the host name as namespace, and $BERTH_UPSTREAM or\n"
-    "$DOCKER_HOST or the local engine as upstream. --share-namespace\n"
+    "$DOCKER_HOST or the local engine as upstream. --take-over gets the\n"
+    "sockets from a berth that serves them now, as soon as the engines "
+    "answer;\n"
+    "that one goes on for the clients it has, and ends. --share-namespace\n"
     "is for a runner that several processes serve: without, a namespace on an\n"
     "engine is served by one process of this machine. --no-sandbox is for\n"
     "debugging: the process then keeps what it does not need.\n";
@@ -36,6 +39,7 @@ int command_serve(int argc, char **argv)
         {"upstream",        required_argument, NULL, 'u'},
         {"namespace",       required_argument, NULL, 'n'},
         {"verbose",         no_argument,       NULL, 'v'},
+        {"take-over",       no_argument,       NULL, 't'},
         {"share-namespace", no_argument,       NULL, 'm'},
         {"no-sandbox",      no_argument,       NULL, 's'},
         {"help",            no_argument,       NULL, 'h'},
@@ -71,6 +75,9 @@ int command_serve(int argc, char **argv)
             break;
         case 'v':
             log_set_level(LOG_LEVEL_DEBUG);
+            break;
+        case 't':
+            config.takes_over = true;
             break;
         case 'm':
             config.shares = true;

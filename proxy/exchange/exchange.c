@@ -349,12 +349,12 @@ void exchange_timeout(struct exchange *ex)
     }
 }
 
-void exchange_shutdown(struct exchange *ex, bool now)
+void exchange_shutdown(struct exchange *ex, enum exchange_end end)
 {
     ex->stopping = true;
     if (!ex->active)
-        ex->closing = true;
-    else if (now)
+        ex->closing |= end != END_AFTER_NEXT;
+    else if (end == END_NOW)
         exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
 }
 

@@ -124,8 +124,15 @@ void exchange_turn(struct exchange *ex);
 /* The time of the wish's timeout is over. */
 void exchange_timeout(struct exchange *ex);
 
-/* berth stops: finish what runs, then close; NOW: at once. */
-void exchange_shutdown(struct exchange *ex, bool now);
+enum exchange_end {
+    END_AFTER_NEXT, /* behind the next request, unless one runs: no client that
+                       is just sending one finds the connection closed */
+    END_AFTER_THIS, /* behind the request that runs; an idle one at once */
+    END_NOW,
+};
+
+/* berth stops, or another takes new clients in its place. */
+void exchange_shutdown(struct exchange *ex, enum exchange_end end);
 
 /* ---- out ---- */
 

@@ -265,14 +265,22 @@ static struct listen_policy socket_of(const struct metrics_policy *config)
         .path = config->listen, .mode = config->mode, .group = config->group};
 }
 
+/* Another process answers from now on; visits that are open end by
+ * themselves. */
+static void on_taken(void *arg)
+{
+    (void)arg;
+}
+
 int metrics_server_new(struct event_base *base,
-                       const struct metrics_policy *config,
+                       const struct metrics_policy *config, bool takes_over,
                        metrics_server_look look, void *arg,
                        struct metrics_server **out, struct strbuf *why)
 {
+    const struct listener_heir heir = {.taken = on_taken};
     struct metrics_server *m = xcalloc(1, sizeof(*m));
     struct listen_policy place = socket_of(config);
-    int r;
+    int r, extra;
 
     m->base = base;
     m->place = xstrdup(config->listen);
@@ -280,11 +288,16 @@ int metrics_server_new(struct event_base *base,
     m->arg = arg;
     for (size_t i = 0; i < VISITS_MAX; i++)
         m->visits[i].fd = -1;
-    r = listener_new(base, &place, -1, on_visitor, m, &m->listener, why);
+    r = takes_over ? listener_take(base, &place, on_visitor, m, &m->listener,
+                                   &extra, why)
+                   : -ENOENT;
+    if (r == -ENOENT)
+        r = listener_new(base, &place, -1, on_visitor, m, &m->listener, why);
     if (r < 0) {
         metrics_server_free(m);
         return r;
     }
+    listener_offer(m->listener, &heir);
     *out = m;
     return 0;
 }
@@ -301,6 +314,11 @@ struct metrics_server *metrics_server_free(struct metrics_server *m)
     free(m->place);
     free(m);
     return NULL;
+}
+
+void metrics_server_begin(struct metrics_server *m)
+{
+    listener_begin(m->listener);
 }
 
 const char *metrics_server_place(const struct metrics_server *m)

@@ -26,15 +26,19 @@ typedef const struct picture *(*metrics_server_look)(const char *place,
                                                      void *arg);
 
 /*
- * Listen as CONFIG says, which names a place. Returns 0 and fills *OUT; or a
+ * Listen as CONFIG says, which names a place; with TAKES_OVER, where another
+ * process does, from metrics_server_begin on. Returns 0 and fills *OUT; or a
  * negative errno with a line for the operator in WHY.
  */
 int metrics_server_new(struct event_base *base,
-                       const struct metrics_policy *config,
+                       const struct metrics_policy *config, bool takes_over,
                        metrics_server_look look, void *arg,
                        struct metrics_server **out, struct strbuf *why);
 struct metrics_server *
 metrics_server_free(struct metrics_server *metrics_server);
+
+/* See listener_begin. */
+void metrics_server_begin(struct metrics_server *metrics_server);
 
 /* The place that it was made for. */
 const char *metrics_server_place(const struct metrics_server *metrics_server);

@@ -401,6 +401,15 @@ struct near *near_new(const struct near_config *config)
     return near;
 }
 
+void near_yield(struct near *near)
+{
+    struct near_entry *entry;
+
+    near->yielded = true;
+    TAILQ_FOREACH(entry, &near->entries, link)
+    near_unlisten(entry);
+}
+
 bool near_is_as(const struct near *near, const struct near_config *config)
 {
     bool same = near->upstream == config->upstream &&

@@ -34,6 +34,10 @@ struct near *near_new(const struct near_config *config);
 /* Listeners and connections close. NULL is fine; returns NULL. */
 struct near *near_free(struct near *near);
 
+/* Another process listens from now on: no listeners any more, but what is
+ * carried is carried on. */
+void near_yield(struct near *near);
+
 /* Was it made of an equal CONFIG? */
 bool near_is_as(const struct near *near, const struct near_config *config);
 

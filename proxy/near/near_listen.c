@@ -394,6 +394,8 @@ enum port_open near_listen(struct near_entry *entry, struct str *other,
     entry->ports =
         xcalloc(json_object_size(listens) + 1, sizeof(*entry->ports));
     entry->shown = json_object();
+    if (entry->near->yielded)
+        return PORT_OPEN;
     json_object_foreach(listens, name, bindings)
     {
         struct near_port *port = &entry->ports[entry->port_count++];

@@ -83,6 +83,7 @@ struct near {
     struct near_watch *watch;
     struct event *check; /* of those that may not run */
     json_t *notes;       /* {ID: {"name", "wish"}} of containers just made */
+    bool yielded;        /* another process listens */
     bool starved;        /* listeners wait for connections to end */
     bool told_why;       /* the log knows why connections are not carried */
     struct near_counts counts;

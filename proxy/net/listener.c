@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/base/log.h"
+#include "proxy/net/handover.h"
 #include "proxy/net/local_address.h"
 
 enum {
@@ -18,6 +19,7 @@ enum {
 };
 
 struct listener {
+    struct event_base *base;
     int fd;
     int lock; /* held while we live: PATH.lock, or -1 */
     char *path;
@@ -26,6 +28,9 @@ struct listener {
     bool ours;
     struct event *event;
     struct event *pause; /* the end of one that a failed accept began */
+    struct handover *offer;
+    struct listener_heir heir;
+    int conversation; /* with whom it is taken over from, or -1 */
     listener_cb on_client;
     void *arg;
 };
@@ -263,26 +268,155 @@ static void on_pause_end(evutil_socket_t fd, short what, void *arg)
     event_add(l->event, NULL);
 }
 
+static struct listener *new_listener(struct event_base *base, const char *path,
+                                     listener_cb on_client, void *arg)
+{
+    struct listener *l = xcalloc(1, sizeof(*l));
+
+    *l = (struct listener){.base = base,
+                           .fd = -1,
+                           .lock = -1,
+                           .conversation = -1,
+                           .path = xstrdup(path)};
+    listener_serve(l, on_client, arg);
+    return l;
+}
+
+static void accept_from_now_on(struct listener *l)
+{
+    l->event = event_new(l->base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    l->pause = event_new(l->base, -1, 0, on_pause_end, l);
+    event_add(l->event, NULL);
+}
+
 int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
                  struct listener **out, struct strbuf *why)
 {
-    struct listener *l = xcalloc(1, sizeof(*l));
+    struct listener *l = new_listener(base, config->path, on_client, arg);
     int r;
 
-    *l = (struct listener){.fd = -1, .lock = -1, .path = xstrdup(config->path)};
-    listener_serve(l, on_client, arg);
     r = activated >= 0 ? adopt_socket(l, activated, why)
                        : open_socket(l, config, why);
     if (r < 0) {
         listener_free(l);
         return r;
     }
-    l->event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
-    l->pause = event_new(base, -1, 0, on_pause_end, l);
-    event_add(l->event, NULL);
+    accept_from_now_on(l);
     *out = l;
     return 0;
+}
+
+/* ---- from one process to the next ---- */
+
+enum {
+    LETTER_LISTENER = 'l',
+    LETTER_LOCK = 'k', /* with it, the socket file is theirs who have it */
+    LETTER_EXTRA = 'e',
+};
+
+static size_t list_fds(void *arg, int *fds, char *letters)
+{
+    const struct listener *l = arg;
+    int all[] = {l->fd, l->lock,
+                 l->heir.extra ? l->heir.extra(l->heir.arg) : -1};
+    const char names[] = {LETTER_LISTENER, LETTER_LOCK, LETTER_EXTRA};
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(names); i++) {
+        if (all[i] < 0)
+            continue;
+        fds[count] = all[i];
+        letters[count++] = names[i];
+    }
+    return count;
+}
+
+static void on_taken(void *arg)
+{
+    struct listener *l = arg;
+
+    event_del(l->event);
+    event_del(l->pause);
+    l->ours = false;
+    l->offer = handover_free(l->offer);
+    l->heir.taken(l->heir.arg);
+}
+
+void listener_offer(struct listener *l, const struct listener_heir *heir)
+{
+    const struct handover_calls calls = {list_fds, on_taken, l};
+
+    l->heir = *heir;
+    if (!l->offer && l->conversation < 0)
+        l->offer = handover_new(l->base, l->path, &calls);
+}
+
+static int keep_fds(struct listener *l, const int *fds, const char *letters,
+                    int *extra, struct strbuf *why)
+{
+    int unused = -1;
+
+    for (size_t i = 0; letters[i]; i++) {
+        int *to = letters[i] == LETTER_LISTENER ? &l->fd
+                  : letters[i] == LETTER_LOCK   ? &l->lock
+                  : letters[i] == LETTER_EXTRA  ? extra
+                                                : &unused;
+        if (*to >= 0)
+            close(*to);
+        *to = fds[i];
+    }
+    if (unused >= 0)
+        close(unused);
+    return l->fd >= 0
+               ? 0
+               : problem(why, EPROTO, "the berth at %s hands over no listener",
+                         l->path);
+}
+
+int listener_take(struct event_base *base, const struct listen_policy *config,
+                  listener_cb on_client, void *arg, struct listener **out,
+                  int *extra, struct strbuf *why)
+{
+    struct listener *l = new_listener(base, config->path, on_client, arg);
+    int fds[HANDOVER_FDS], r;
+    char letters[HANDOVER_FDS + 1];
+
+    *extra = -1;
+    l->conversation = handover_ask(l->path, fds, letters);
+    if (l->conversation == -ECONNREFUSED)
+        r = -ENOENT;
+    else if (l->conversation < 0)
+        r = problem(why, -l->conversation,
+                    "the berth that listens on %s does not hand it over: %s",
+                    l->path, strerror(-l->conversation));
+    else
+        r = keep_fds(l, fds, letters, extra, why);
+    if (r < 0) {
+        listener_free(l);
+        return r;
+    }
+    *out = l;
+    return 0;
+}
+
+void listener_begin(struct listener *l)
+{
+    struct stat st;
+
+    if (l->conversation < 0)
+        return;
+    if (handover_finish(l->conversation) < 0)
+        log_warn("the berth that listened on %s ended meanwhile", l->path);
+    l->conversation = -1;
+    if (l->lock >= 0 && lstat(l->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+        l->ours = true;
+    }
+    if (l->heir.taken)
+        listener_offer(l, &l->heir);
+    accept_from_now_on(l);
 }
 
 int listener_try_access(const struct listener *l,
@@ -319,6 +453,9 @@ struct listener *listener_free(struct listener *l)
         event_free(l->event);
     if (l->pause)
         event_free(l->pause);
+    handover_free(l->offer);
+    if (l->conversation >= 0)
+        close(l->conversation);
     if (l->ours && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
         st.st_ino == l->inode)
         unlink(l->path);

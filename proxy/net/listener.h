@@ -12,6 +12,15 @@
 
 struct listener;
 
+/* Another process takes a listener over, see listener_offer. */
+struct listener_heir {
+    /* A descriptor that goes along, or -1. NULL: none. */
+    int (*extra)(void *arg);
+    /* It has it: the listener accepts no more, and is to be freed. */
+    void (*taken)(void *arg);
+    void *arg;
+};
+
 /* A client has connected: FD is non-blocking and the callee's. */
 typedef void (*listener_cb)(int fd, void *arg);
 
@@ -24,6 +33,22 @@ typedef void (*listener_cb)(int fd, void *arg);
 int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
                  struct listener **out, struct strbuf *why);
+
+/*
+ * Take over the listener that another berth has at CONFIG's path, or -ENOENT
+ * when none offers it. *EXTRA is what came along, the caller's, or -1. Nothing
+ * is accepted before listener_begin.
+ */
+int listener_take(struct event_base *base, const struct listen_policy *config,
+                  listener_cb on_client, void *arg, struct listener **out,
+                  int *extra, struct strbuf *why);
+/* The other berth lets go, and this one accepts. Freed before, the listener
+ * stays the other's. One that was not taken over has begun already. */
+void listener_begin(struct listener *listener);
+
+/* From now on another process may take it over, and then has HEIR called. */
+void listener_offer(struct listener *listener,
+                    const struct listener_heir *heir);
 
 /* Can the socket file be given to CONFIG's group? 0, or a negative errno with
  * WHY. */

@@ -52,6 +52,28 @@ static void on_asked(evutil_socket_t fd, short what, void *arg)
         close(client);
 }
 
+static void use(struct claim *claim, int fd)
+{
+    claim->fd = fd;
+    claim->asked =
+        event_new(claim->all->base, fd, EV_READ | EV_PERSIST, on_asked, claim);
+    event_add(claim->asked, NULL);
+}
+
+/* Is FD bound to CLAIM's name? Then it shows this process from now on. */
+static bool take_over(struct claim *claim, int fd)
+{
+    struct sockaddr_un address = {0};
+    socklen_t size = sizeof(address);
+
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&address, &size) < 0 ||
+        memcmp(&address, &claim->address, sizeof(address)) != 0 ||
+        listen(fd, BACKLOG) < 0)
+        return false;
+    use(claim, fd);
+    return true;
+}
+
 static int bind_it(struct claim *claim)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -66,10 +88,7 @@ static int bind_it(struct claim *claim)
         close(fd);
         return r;
     }
-    claim->fd = fd;
-    claim->asked =
-        event_new(claim->all->base, fd, EV_READ | EV_PERSIST, on_asked, claim);
-    event_add(claim->asked, NULL);
+    use(claim, fd);
     return 0;
 }
 
@@ -117,8 +136,8 @@ static struct claim *find(struct claims *all, const struct sockaddr_un *address)
     return claim;
 }
 
-int claim_get(struct claims *all, const char *namespace_, struct str engine,
-              struct claim **out, struct strbuf *why)
+int claim_take(struct claims *all, const char *namespace_, struct str engine,
+               int fd, struct claim **out, struct strbuf *why)
 {
     struct claim *claim = xcalloc(1, sizeof(*claim)), *old;
     int r;
@@ -129,12 +148,20 @@ int claim_get(struct claims *all, const char *namespace_, struct str engine,
     name_it(claim, namespace_, engine);
     old = find(all, &claim->address);
     if (old) {
+        if (fd >= 0)
+            close(fd);
         free(claim);
         old->refs++;
         *out = old;
         return 0;
     }
-    r = bind_it(claim);
+    if (take_over(claim, fd)) {
+        r = 0;
+    } else {
+        if (fd >= 0)
+            close(fd);
+        r = bind_it(claim);
+    }
     if (r == -EADDRINUSE)
         r = refuse_or_report(claim, namespace_, engine, why);
     else if (r < 0)
@@ -148,6 +175,17 @@ int claim_get(struct claims *all, const char *namespace_, struct str engine,
     all->first = claim;
     *out = claim;
     return 0;
+}
+
+int claim_get(struct claims *all, const char *namespace_, struct str engine,
+              struct claim **out, struct strbuf *why)
+{
+    return claim_take(all, namespace_, engine, -1, out, why);
+}
+
+int claim_fd(const struct claim *claim)
+{
+    return claim->fd;
 }
 
 struct claim *claim_unref(struct claim *claim)

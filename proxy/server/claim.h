@@ -32,5 +32,14 @@ struct claims {
 int claim_get(struct claims *all, const char *namespace_, struct str engine,
               struct claim **out, struct strbuf *why);
 
+/*
+ * The same, of FD, which another process of ours has claimed with and hands
+ * over; it is taken or closed. One of another claim's, and -1, mean nothing.
+ */
+int claim_take(struct claims *all, const char *namespace_, struct str engine,
+               int fd, struct claim **out, struct strbuf *why);
+/* What another process needs for that; it stays CLAIM's. -1: nothing. */
+int claim_fd(const struct claim *claim);
+
 /* The last reference gives it up. NULL is fine; returns NULL. */
 struct claim *claim_unref(struct claim *claim);

@@ -1,5 +1,6 @@
 #include "proxy/server/frontend.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,18 +39,68 @@ static int open_audit(struct frontend *frontend, const struct policy *policy,
     return r;
 }
 
-/* Nobody else on this machine may serve POLICY's namespace on its engine. */
+/* Nobody else on this machine may serve POLICY's namespace on its engine. FD:
+ * see claim_take. */
 static int take_claim(struct frontend *frontend, const struct policy *policy,
-                      struct claim **out, struct strbuf *why)
+                      int fd, struct claim **out, struct strbuf *why)
 {
     AUTO(strbuf_fini) struct strbuf engine = STRBUF(8 * KIB);
     struct runtime *runtime = frontend->runtime;
 
-    if (!runtime->claims_namespaces || policy->isolation != POLICY_NAMESPACE)
+    if (!runtime->claims_namespaces || policy->isolation != POLICY_NAMESPACE) {
+        if (fd >= 0)
+            close(fd);
         return 0;
+    }
     policy_put_engine(policy, &engine);
-    return claim_get(&runtime->claims, policy->namespace, strbuf_str(&engine),
-                     out, why);
+    return claim_take(&runtime->claims, policy->namespace, strbuf_str(&engine),
+                      fd, out, why);
+}
+
+/* ---- from one process to the next ---- */
+
+static int claim_of(void *arg)
+{
+    const struct frontend *frontend = arg;
+
+    return frontend->claim ? claim_fd(frontend->claim) : -1;
+}
+
+static void on_taken(void *arg)
+{
+    struct frontend *frontend = arg;
+
+    frontend->on_taken(frontend, frontend->on_empty_arg);
+}
+
+static void offer(struct frontend *frontend)
+{
+    const struct listener_heir heir = {claim_of, on_taken, frontend};
+
+    listener_offer(frontend->listener, &heir);
+}
+
+/* *CLAIM is what comes along with a listener that is taken over, or -1. */
+static int open_listener(struct frontend *frontend, int where, int *claim,
+                         struct strbuf *why)
+{
+    struct event_base *base = frontend->runtime->base;
+    const struct listen_policy *config = &frontend->policy->listen;
+    int r = -ENOENT;
+
+    *claim = -1;
+    if (where == FRONTEND_INHERITS)
+        return 0;
+    if (where == FRONTEND_TAKES_OVER)
+        r = listener_take(base, config, on_client, frontend,
+                          &frontend->listener, claim, why);
+    frontend->takes_over = r == 0;
+    if (r == -ENOENT)
+        r = listener_new(base, config, where, on_client, frontend,
+                         &frontend->listener, why);
+    if (r == 0)
+        offer(frontend);
+    return r;
 }
 
 void frontend_log(const struct frontend *frontend)
@@ -212,6 +263,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why)
 {
     struct frontend *frontend = xcalloc(1, sizeof(*frontend));
+    int claim = -1;
 
     frontend->runtime = runtime;
     memory_share_init(&frontend->memory, &runtime->memory);
@@ -225,16 +277,34 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->ports = port_functions;
     frontend->ports.arg = frontend;
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
-        (activated != FRONTEND_INHERITS &&
-         listener_new(runtime->base, &policy->listen, activated, on_client,
-                      frontend, &frontend->listener, why) < 0) ||
-        take_claim(frontend, policy, &frontend->claim, why) < 0) {
+        open_listener(frontend, activated, &claim, why) < 0 ||
+        take_claim(frontend, policy, claim, &frontend->claim, why) < 0) {
         frontend_free(frontend);
         return NULL;
     }
     frontend->backend = backend_get(&runtime->backends, policy);
-    listen_near(frontend);
+    if (!frontend->takes_over)
+        listen_near(frontend);
     return frontend;
+}
+
+void frontend_begin(struct frontend *frontend)
+{
+    if (!frontend->takes_over)
+        return;
+    frontend->takes_over = false;
+    listener_begin(frontend->listener);
+    listener_set_access(frontend->listener, &frontend->policy->listen);
+    listen_near(frontend);
+    log_info("%s was taken over from another berth", frontend->path);
+}
+
+void frontend_yield(struct frontend *frontend)
+{
+    frontend->succeeded = true;
+    frontend->claim = claim_unref(frontend->claim);
+    if (frontend->near)
+        near_yield(frontend->near);
 }
 
 void frontend_inherit(struct frontend *frontend, struct frontend *old)
@@ -242,6 +312,7 @@ void frontend_inherit(struct frontend *frontend, struct frontend *old)
     frontend->listener = old->listener;
     old->listener = NULL;
     listener_serve(frontend->listener, on_client, frontend);
+    offer(frontend);
     listener_set_access(frontend->listener, &frontend->policy->listen);
 }
 
@@ -251,7 +322,7 @@ int frontend_prepare(struct frontend *frontend, struct policy *policy,
     int r = open_audit(frontend, policy, &frontend->prepared.audit, why);
 
     if (r == 0)
-        r = take_claim(frontend, policy, &frontend->prepared.claim, why);
+        r = take_claim(frontend, policy, -1, &frontend->prepared.claim, why);
     if (r == 0)
         frontend->prepared.policy = policy_ref(policy);
     return r;
@@ -287,14 +358,14 @@ void frontend_commit(struct frontend *frontend)
     frontend_log(frontend);
 }
 
-void frontend_stop(struct frontend *frontend, bool now)
+void frontend_stop(struct frontend *frontend, enum exchange_end end)
 {
     struct session *next;
 
     frontend->listener = listener_free(frontend->listener);
     for (struct session *s = frontend->sessions; s; s = next) {
         next = session_next(s);
-        session_shutdown(s, now);
+        session_shutdown(s, end);
     }
 }
 

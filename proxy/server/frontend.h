@@ -10,6 +10,7 @@
 #include "policy/isolation/own_ids.h"
 #include "policy/judge/ledger.h"
 #include "policy/record/audit_budget.h"
+#include "proxy/exchange/exchange.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/metrics/counters.h"
 #include "proxy/metrics/refusals.h"
@@ -46,9 +47,13 @@ struct frontend {
     unsigned session_count;
     /* Told when the last session is gone. */
     void (*on_empty)(struct frontend *frontend, void *arg);
-    void *on_empty_arg;
+    /* Told when another process has taken its listener over. */
+    void (*on_taken)(struct frontend *frontend, void *arg);
+    void *on_empty_arg;       /* of both */
     struct frontend_end *end; /* while its leftovers are removed */
     bool had_clients;
+    bool takes_over; /* from another process, and has not begun */
+    bool succeeded;  /* another process serves its namespace, or will soon */
     struct {
         struct policy *policy; /* or NULL */
         struct audit_sink *audit;
@@ -62,6 +67,8 @@ enum {
     FRONTEND_LISTENS = -1, /* from a listener of its own */
     FRONTEND_INHERITS =
         -2, /* from another's, once frontend_inherit is called */
+    FRONTEND_TAKES_OVER = -3, /* from another process's, once frontend_begin is
+                                 called; if there is none, from its own */
 };
 
 /*
@@ -71,6 +78,12 @@ enum {
  */
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why);
+
+/* A frontend that takes a listener over does so; others have begun already. */
+void frontend_begin(struct frontend *frontend);
+/* Another process has taken its listener over: no new clients, and what the
+ * namespace has is that process's. */
+void frontend_yield(struct frontend *frontend);
 
 /* The clients of OLD, who keeps those it has, come to FRONTEND from now on. */
 void frontend_inherit(struct frontend *frontend, struct frontend *old);
@@ -103,8 +116,8 @@ int64_t *frontend_match_steps(struct frontend *frontend);
 /* Say in the log what it serves. */
 void frontend_log(const struct frontend *frontend);
 
-/* No new clients; sessions end when their exchanges do, or NOW. */
-void frontend_stop(struct frontend *frontend, bool now);
+/* No new clients; sessions end then. */
+void frontend_stop(struct frontend *frontend, enum exchange_end end);
 
 /*
  * With no sessions left, and none to come: do with what the namespace leaves on

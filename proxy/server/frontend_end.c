@@ -87,6 +87,9 @@ static bool has_an_end(const struct frontend *frontend)
     const struct policy *policy = frontend->policy;
     bool removes = policy->leftovers.action == LEFTOVERS_REMOVE;
 
+    /* another process serves it, or still does */
+    if (frontend->succeeded || frontend->takes_over)
+        return false;
     /* without isolation, all that others have would be its own */
     if (policy->isolation != POLICY_NAMESPACE ||
         (!removes && !frontend->had_clients))

@@ -137,9 +137,10 @@ static const struct picture *look(const char *place, void *arg)
 /* ---- monitors come and go ---- */
 
 void metrics_feed_init(struct metrics_feed *m, struct event_base *base,
-                       struct frontend *const *frontends)
+                       struct frontend *const *frontends, bool takes_over)
 {
-    *m = (struct metrics_feed){.base = base, .frontends = frontends};
+    *m = (struct metrics_feed){
+        .base = base, .frontends = frontends, .takes_over = takes_over};
     process_init(&m->process);
 }
 
@@ -175,7 +176,7 @@ int metrics_feed_prepare(struct metrics_feed *m,
         open = find(m->items, m->count, config->listen);
         strbuf_add(why, S("metrics.listen: "));
         r = open ? metrics_server_try_access(open, config, why)
-                 : metrics_server_new(m->base, config, look, m,
+                 : metrics_server_new(m->base, config, m->takes_over, look, m,
                                       &m->prepared[m->prepared_count], why);
         if (r < 0) {
             metrics_feed_forget(m);
@@ -185,6 +186,13 @@ int metrics_feed_prepare(struct metrics_feed *m,
         m->prepared_count += !open;
     }
     return 0;
+}
+
+void metrics_feed_begin(struct metrics_feed *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        metrics_server_begin(m->items[i]);
+    m->takes_over = false;
 }
 
 void metrics_feed_forget(struct metrics_feed *m)

@@ -15,6 +15,7 @@ struct metrics_feed {
     struct event_base *base;
     struct frontend *const *frontends; /* the list of those at work */
     struct process process;
+    bool takes_over; /* places that other processes have, until it begins */
     uint64_t reloads, reloads_refused;
     const char *const *defences; /* sentences; NULL at the end, or none */
     struct metrics_server *items[POLICIES_MAX];
@@ -29,7 +30,7 @@ struct metrics_feed {
 
 void metrics_feed_init(struct metrics_feed *metrics_feed,
                        struct event_base *base,
-                       struct frontend *const *frontends);
+                       struct frontend *const *frontends, bool takes_over);
 void metrics_feed_fini(struct metrics_feed *metrics_feed);
 
 /*
@@ -41,5 +42,7 @@ int metrics_feed_prepare(struct metrics_feed *metrics_feed,
                          const struct policies *policies, struct strbuf *why);
 void metrics_feed_commit(struct metrics_feed *metrics_feed,
                          const struct policies *policies);
+/* See listener_begin. */
+void metrics_feed_begin(struct metrics_feed *metrics_feed);
 /* What is open stays as it is. */
 void metrics_feed_forget(struct metrics_feed *metrics_feed);

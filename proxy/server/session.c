@@ -227,10 +227,10 @@ struct session *session_new(struct frontend *frontend, int fd, bool busy)
     return s;
 }
 
-void session_shutdown(struct session *s, bool now)
+void session_shutdown(struct session *s, enum exchange_end end)
 {
-    exchange_shutdown(s->exchange, now);
-    if (now)
+    exchange_shutdown(s->exchange, end);
+    if (end == END_NOW)
         session_close(s);
     else
         session_wake(s);

@@ -5,9 +5,9 @@
  * exchange between them. Bytes are carried here and decided there.
  */
 
+#include "proxy/exchange/exchange.h"
 #include "proxy/server/frontend.h"
 
-struct exchange;
 struct session;
 
 /*
@@ -16,9 +16,8 @@ struct session;
  */
 struct session *session_new(struct frontend *frontend, int fd, bool busy);
 
-/* Finish what runs, then close; NOW: at once. The session frees itself and
- * tells its berth. */
-void session_shutdown(struct session *session, bool now);
+/* Close the connection then. The session frees itself and tells its berth. */
+void session_shutdown(struct session *session, enum exchange_end end);
 
 /* The next of its berth's sessions, or NULL. */
 struct session *session_next(const struct session *session);

@@ -307,15 +307,18 @@ static void rare(struct play *p)
 {
     struct exchange_driver *d = &p->d;
 
-    switch (next_byte(p) % 12) {
+    switch (next_byte(p) % 13) {
     case 0:
         driver_client_gone(d);
         break;
     case 1:
-        exchange_shutdown(d->ex, true);
+        exchange_shutdown(d->ex, END_NOW);
         break;
     case 2:
-        exchange_shutdown(d->ex, false);
+        exchange_shutdown(d->ex, END_AFTER_THIS);
+        break;
+    case 12:
+        exchange_shutdown(d->ex, END_AFTER_NEXT);
         break;
     case 3:
         d->audit_fails = p->record_failed = true;

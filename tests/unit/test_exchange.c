@@ -370,7 +370,7 @@ static void a_client_gone_twice_is_gone_once(void **state)
     send_text(CLIENT, LIST);
     driver_client_gone(&driver);
     exchange_client_gone(driver.ex);
-    exchange_shutdown(driver.ex, true);
+    exchange_shutdown(driver.ex, END_NOW);
     exchange_timeout(driver.ex);
     assert_int_equal(exchange_output(driver.ex, CLIENT).len, 0);
     assert_true(exchange_wish(driver.ex).close);

@@ -322,7 +322,7 @@ static void berth_may_stop_meanwhile(void **state)
 
     (void)state;
     start_pulls(pulls);
-    exchange_shutdown(pulls[1].ex, true);
+    exchange_shutdown(pulls[1].ex, END_NOW);
     driver_settle(&pulls[1]);
     assert_true(pulls[1].closed);
     end_pulls(pulls);

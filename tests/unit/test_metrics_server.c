@@ -44,8 +44,8 @@ static int setup(void **state)
     looked = 0;
     backend = (struct backend_view){
         .upstream = "ssh://a", .link_up = true, .engine_up = true};
-    return metrics_server_new(base, &config, look, &looked, &metrics_server,
-                              &why);
+    return metrics_server_new(base, &config, false, look, &looked,
+                              &metrics_server, &why);
 }
 
 static int teardown(void **state)

@@ -437,6 +437,34 @@ static void what_was_made_is_remembered_for_a_while(void **state)
     assert_false(near_noted(near, S(WEB), &name, &noted));
 }
 
+static void who_yields_listens_no_more_but_carries_on(void **state)
+{
+    char *port;
+    size_t at;
+    int fd;
+
+    (void)state;
+    open_port(WEB, "");
+    event("start", WEB, "r1");
+    answer_inspect(WEB, true, 32768);
+    port = xstrdup(port_of(WEB));
+    fd = dial(port);
+    at = way_to(32768);
+    fake_open(&fake, at);
+    answer_inspect(WEB, true, 32768);
+    near_yield(near);
+    assert_int_equal(dial(port), -1);
+    assert_int_equal(near_count(near).listeners, 0);
+    assert_int_equal(open_port(OTHER, ""), PORT_OPEN);
+    event("start", OTHER, "r1");
+    assert_int_equal(near_count(near).listeners, 0);
+    assert_int_equal(send(fd, "hello", 5, 0), 5);
+    run();
+    assert_string_equal(strbuf_cstr(&fake.streams[at].out), "hello");
+    close(fd);
+    free(port);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +481,7 @@ int main(void)
         TEST(events_of_others_are_nothing),
         TEST(a_list_tells_what_runs),
         TEST(what_was_made_is_remembered_for_a_while),
+        TEST(who_yields_listens_no_more_but_carries_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

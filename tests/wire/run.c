@@ -209,7 +209,10 @@ bool run_step(struct run *run, const struct step *step)
     case WORD_TIMEOUT:
         return time_out(run, step);
     case WORD_SHUTDOWN:
-        exchange_shutdown(d->ex, str_eq(step->rest, S("now")));
+        exchange_shutdown(d->ex, str_eq(step->rest, S("now")) ? END_NOW
+                                 : str_eq(step->rest, S("next"))
+                                     ? END_AFTER_NEXT
+                                     : END_AFTER_THIS);
         driver_settle(d);
         return true;
     case WORD_AUDIT_FAILS:

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * How a berth that starts gets the sockets of one that serves, so that no
+ * client finds nobody there: who listens offers them under an abstract Unix
+ * address that is made of the listener's path, to processes of its own user and
+ * root's, in the same network namespace.
+ *
+ *     asks:  HANDOVER_ASK            answers: a letter for each descriptor
+ *     asks:  HANDOVER_DONE           answers: HANDOVER_BYE, once it has let go
+ *
+ * Until DONE both have them, and who asked may leave again: nothing has
+ * changed then.
+ */
+
+#include <event2/event.h>
+
+#include "policy/base/str.h"
+
+enum {
+    HANDOVER_FDS = 3,
+    HANDOVER_WAIT_S = 10, /* for an answer */
+};
+
+struct handover;
+
+struct handover_calls {
+    /* The descriptors to hand over, each with a letter, HANDOVER_FDS at most;
+     * they stay the callee's. Returns how many. */
+    size_t (*list)(void *arg, int *fds, char *letters);
+    /* They are another's now. The offer may be freed in it. */
+    void (*taken)(void *arg);
+    void *arg;
+};
+
+/* Offer them under PATH. NULL, with a line in the log, when that cannot be. */
+struct handover *handover_new(struct event_base *base, const char *path,
+                              const struct handover_calls *calls);
+/* NULL is fine; returns NULL. */
+struct handover *handover_free(struct handover *handover);
+
+/*
+ * Ask who listens at PATH, and wait for the answer. Returns the conversation,
+ * which close() breaks off, with FDS[i] for LETTERS[i], which end with a NUL;
+ * all are the caller's. -ECONNREFUSED: nobody offers any; or another negative
+ * errno.
+ */
+int handover_ask(const char *path, int fds[HANDOVER_FDS],
+                 char letters[HANDOVER_FDS + 1]);
+/* Have the other let go, wait until it has, and close CONVERSATION. 0; or a
+ * negative errno when it did not say so. */
+int handover_finish(int conversation);

@@ -1,0 +1,268 @@
+"""A berth takes another's listener over: no client notices.
+
+usage: takeover.py PATH-OF-BERTH
+
+The engine is a stand-in whose events never end.
+"""
+
+import http.server
+import json
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BERTH = os.path.abspath(sys.argv[1])
+EVENT = {"Type": "container", "Action": "start",
+         "Actor": {"ID": "a" * 64, "Attributes": {
+             "name": "r1.web", "berth.namespace": "r1"}}}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Api-Version", "1.45")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        if "/events" not in self.path:
+            self.answer(self.server.containers if "/containers/json" in self.path else
+                        [] if "/json" in self.path else "OK")
+            return
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        line = json.dumps(EVENT).encode() + b"\n"
+        while True:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            self.wfile.flush()
+            time.sleep(0.02)
+
+    def do_HEAD(self):
+        self.answer(None)
+
+    def do_DELETE(self):
+        self.server.removals.append(self.path)
+        self.server.containers = []
+        self.answer(None)
+
+    def log_message(self, *args):
+        pass
+
+    def address_string(self):
+        return "client"
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request, client_address):
+        """A client that is gone, as all are in the end."""
+
+
+FAULTS = []
+
+
+def check(what, good, detail=""):
+    if not good:
+        FAULTS.append(what)
+        print("not as it should be: %s %s" % (what, detail))
+
+
+class Stage:
+    def __init__(self, **policy):
+        self.dir = tempfile.TemporaryDirectory(prefix="takeover")
+        top = self.dir.name
+        self.server = Server(top + "/engine.sock", Handler)
+        self.server.removals = []
+        self.server.containers = [{"Id": "a" * 64, "Names": ["/r1.web"],
+                                   "Labels": {"berth.namespace": "r1"},
+                                   "Created": 1, "State": "running"}]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.socket = top + "/berth.sock"
+        self.metrics = top + "/metrics.sock"
+        self.audit = top + "/audit"
+        self.policy = {
+            "version": 1, "preset": "compose-tests", "namespace": "r1",
+            "upstream": {"url": "unix://" + top + "/engine.sock"},
+            "listen": {"path": self.socket}, "metrics": {"listen": self.metrics},
+            "leftovers": "remove", "timeouts": {"drain": "1h"},
+            "audit": {"to": self.audit, "chain": True}, **policy}
+        self.running = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        self.server.shutdown()
+        self.server.server_close()
+        self.dir.cleanup()
+
+    def serve(self, *args, **policy):
+        name = "%s/policy%d.json" % (self.dir.name, len(self.running))
+        with open(name, "w") as file:
+            json.dump({**self.policy, **policy}, file)
+        process = subprocess.Popen([BERTH, "serve", "--policy", name, *args],
+                                   stderr=subprocess.PIPE, text=True)
+        self.running.append(process)
+        return process
+
+    def first(self):
+        process = self.serve()
+        while not os.path.exists(self.socket) and process.poll() is None:
+            time.sleep(0.02)
+        check("berth serves", self.ask().startswith(b"HTTP/1.1 200"))
+        return process
+
+    def ask(self, path=None):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(60)
+            s.connect(path or self.socket)
+            s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+            got = b""
+            while part := s.recv(4096):
+                got += part
+        return got
+
+    def events(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(60)
+        s.connect(self.socket)
+        s.sendall(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")
+        more(s)
+        return s
+
+
+def more(stream):
+    """Does the next event come?"""
+    got = b""
+    while b'"web"' not in got:
+        part = stream.recv(65536)
+        if not part:
+            return False
+        got += part
+    return True
+
+
+def until_taken(process):
+    """The lines of PROCESS's log, until it says that it has taken over."""
+    for line in process.stderr:
+        if "was taken over from another berth" in line:
+            return True
+    return False
+
+
+class Asker(threading.Thread):
+    """Asks again and again, and counts what goes wrong."""
+
+    def __init__(self, stage):
+        super().__init__()
+        self.stage, self.ended = stage, threading.Event()
+        self.good, self.bad = 0, []
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                answer = self.stage.ask()
+                assert answer.startswith(b"HTTP/1.1 200"), answer
+                self.good += 1
+            except (OSError, AssertionError) as e:
+                self.bad.append(repr(e))
+
+
+def clients_do_not_notice():
+    with Stage() as s:
+        old = s.first()
+        stream = s.events()
+        askers = [Asker(s) for _ in range(4)]
+        for asker in askers:
+            asker.start()
+        new = s.serve("--take-over")
+        check("the new one takes over", until_taken(new))
+        for _ in range(20):
+            s.ask()
+        for asker in askers:
+            asker.ended.set()
+            asker.join()
+        check("nobody was refused", not [b for a in askers for b in a.bad],
+              [a.bad for a in askers])
+        check("somebody asked", sum(a.good for a in askers) > 0)
+        check("the old one goes on with its stream", more(stream) and old.poll() is None)
+        check("the metrics are there", s.ask(s.metrics).startswith(b"HTTP/1.1 404"))
+        third = s.serve("--take-over")
+        check("and again", until_taken(third))
+        check("who has no clients ends", new.wait(timeout=60) == 0)
+        old.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        check("a signal does not hurry it", more(stream))
+        stream.close()
+        check("it ends with its last client", old.wait(timeout=60) == 0)
+        check("nothing of the namespace was touched", not s.server.removals)
+        check("it is served on", s.ask().startswith(b"HTTP/1.1 200"))
+        check("the socket is still there", os.path.exists(s.socket))
+        third.send_signal(signal.SIGTERM)
+        check("the last one stops", third.wait(timeout=60) == 0)
+        check("and takes the socket away", not os.path.exists(s.socket))
+        verified = subprocess.run([BERTH, "audit", "--verify", s.audit],
+                                  capture_output=True, text=True)
+        check("the record is whole", verified.returncode == 0,
+              verified.stdout + verified.stderr)
+
+
+def who_cannot_serve_takes_nothing():
+    with Stage() as s:
+        old = s.first()
+        new = s.serve("--take-over", audit={"to": "/nowhere/audit"})
+        check("a bad audit is told", "cannot open" in new.communicate(timeout=60)[1])
+        check("and is the end", new.returncode == 2)
+        new = s.serve("--take-over", upstream={"url": "unix:///nowhere/engine.sock"})
+        time.sleep(0.3)
+        check("one without an engine waits for it", new.poll() is None)
+        new.send_signal(signal.SIGTERM)
+        check("and ends when told to", new.wait(timeout=60) == 0)
+        check("the old one serves on", s.ask().startswith(b"HTTP/1.1 200") and old.poll() is None)
+        check("nothing of the namespace was touched", not s.server.removals)
+
+
+def without_another_it_just_serves():
+    with Stage() as s:
+        process = s.serve("--take-over")
+        while not os.path.exists(s.socket) and process.poll() is None:
+            time.sleep(0.02)
+        check("it serves", s.ask().startswith(b"HTTP/1.1 200"))
+        other = s.serve()
+        check("without being told to, none takes over",
+              "another berth" in other.communicate(timeout=60)[1])
+
+
+def a_restart_removes_nothing():
+    with Stage() as s:
+        process = s.first()
+        process.send_signal(signal.SIGUSR1)
+        check("it stops", process.wait(timeout=60) == 0)
+        check("nothing of the namespace was touched", not s.server.removals)
+        process = s.first()
+        process.send_signal(signal.SIGTERM)
+        check("it stops", process.wait(timeout=60) == 0)
+        check("the other signal is the end of it", len(s.server.removals) == 1)
+
+
+for scenario in (clients_do_not_notice, who_cannot_serve_takes_nothing,
+                 without_another_it_just_serves, a_restart_removes_nothing):
+    scenario()
+sys.exit(1 if FAULTS else 0)
