@@ -134,8 +134,11 @@
 #define LIMIT_AUDIT_SHORT ((size_t)256) /* of a refused request's path */
 #define AUDIT_SPACE_LOW   (1024 * MIB)  /* or a twentieth of a small disk */
 #define LIMIT_LOG_QUEUE   (256 * KIB)   /* lines that wait for their reader */
-#define LIMIT_LACKS       16         /* what a policy lacks for one request */
-#define LIMIT_LACK_WORD   256        /* bytes of each */
+#define LIMIT_LACKS       16  /* what a policy lacks for one request */
+#define LIMIT_LACK_WORD   256 /* bytes of each */
+#define LIMIT_JOB_WORDS   16  /* names of labels and variables of audit.job */
+#define LIMIT_JOB_VALUE   ((size_t)256) /* bytes of one of their values */
+#define LIMIT_JOBS        2048 /* names and IDs of things whose job is known */
 #define LIMIT_AUDIT_PART  (16 * KIB) /* of what a client can make long */
 
 /* the namespace */

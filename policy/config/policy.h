@@ -57,9 +57,11 @@ struct operations_policy {
 };
 
 struct audit_policy {
-    char *to;      /* a path, "stdout", "syslog", or NULL for no audit */
-    bool required; /* no record, no change */
-    bool chain;    /* each line carries the hash of the one before */
+    char *to;           /* a path, "stdout", "syslog", or NULL for no audit */
+    bool required;      /* no record, no change */
+    bool chain;         /* each line carries the hash of the one before */
+    struct strings job; /* "label:NAME", "env:NAME": what tells whose job a
+                           call is, see job.h */
 };
 
 struct metrics_policy {

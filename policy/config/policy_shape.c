@@ -254,11 +254,17 @@ static const struct setting refusals_rows[] = {
 static const struct shape refusals_shape =
     SHAPE(struct refusals_policy, refusals_rows);
 
-static bool chain_has_a_file(const void *object, const char **key,
-                             struct strbuf *why)
+static bool audit_is_possible(const void *object, const char **key,
+                              struct strbuf *why)
 {
     const struct audit_policy *audit = object;
 
+    if (audit->job.count > LIMIT_JOB_WORDS) {
+        *key = "job";
+        strbuf_addf(why, "has %zu names; write %d at most", audit->job.count,
+                    LIMIT_JOB_WORDS);
+        return false;
+    }
     if (!audit->chain || (audit->to && *audit->to == '/'))
         return true;
     *key = "to";
@@ -277,12 +283,17 @@ static const struct setting audit_rows[] = {
     {"chain", BOOL_AT(struct audit_policy, chain), "false",
      .help = "number the lines of the file, and have each carry the hash of "
              "the one before, for \"berth audit --verify\""},
+    {"job", STRINGS_AT(struct audit_policy, job), "[]",
+     .check = check_job_word, .pattern = PATTERN_JOB,
+     .help = "labels (\"label:NAME\") and environment variables "
+             "(\"env:NAME\") in which the runner tells its job: their values, "
+             "when something is made, are on record"},
 };
 static const struct shape audit_shape = {
     .rows = audit_rows,
     .count = sizeof(audit_rows) / sizeof(audit_rows[0]),
     .size = sizeof(struct audit_policy),
-    .check = chain_has_a_file,
+    .check = audit_is_possible,
 };
 
 static const struct setting metrics_rows[] = {

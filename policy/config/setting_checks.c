@@ -132,6 +132,42 @@ bool check_contact(struct str text, struct strbuf *why)
     return false;
 }
 
+/* What is never on record, whoever asks for it. */
+static bool names_a_secret(struct str name)
+{
+    static const char *const words[] = {
+        "token",  "secret",  "passw",      "credential", "private",
+        "apikey", "api_key", "access_key", "auth",
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        size_t len = strlen(words[i]);
+
+        for (size_t at = 0; at + len <= name.len; at++) {
+            if (str_eq_nocase(str_of(name.ptr + at, len), str_from(words[i])))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool check_job_word(struct str text, struct strbuf *why)
+{
+    struct str source, name;
+
+    str_cut(text, ':', &source, &name);
+    if ((!str_eq(source, S("label")) && !str_eq(source, S("env"))) ||
+        name.len == 0 || str_find(name, '=') >= 0 || has_any_control(name))
+        strbuf_addf(why, "is no name of a label or variable; write "
+                         "\"label:NAME\" or \"env:NAME\"");
+    else if (names_a_secret(name))
+        strbuf_addf(why, "sounds like a secret, which is never put on record; "
+                         "take a name or number of the job");
+    else
+        return true;
+    return false;
+}
+
 bool check_audit_target(struct str text, struct strbuf *why)
 {
     if (str_eq(text, S("stdout")) || str_eq(text, S("syslog")) ||

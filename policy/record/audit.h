@@ -73,6 +73,7 @@ struct audit_facts {
     const char *listener;   /* its socket */
     struct peer peer;
     struct str trace;     /* a valid traceparent (traceparent.h), or empty */
+    const json_t *job;    /* the CI job it is for (job.h), or NULL */
     uint64_t time_ns;     /* of this record, since the epoch */
     uint64_t duration_ns; /* end: since the head began to come */
 

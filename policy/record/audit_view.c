@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/base/glob.h"
 #include "policy/base/limits.h"
 #include "policy/docker/operation_word.h"
 
@@ -62,6 +63,20 @@ static bool is_object(struct str segment, const struct wanted *wanted)
             str_has_prefix(segment, ref));
 }
 
+/* Has the call's job a value like this? */
+static bool is_of_job(const json_t *record, const char *wanted)
+{
+    json_t *job = json_object_get(record, "job"), *value;
+    const char *name;
+
+    json_object_foreach(job, name, value)
+    {
+        if (glob_matches(str_from(wanted), str_from(json_string_value(value))))
+            return true;
+    }
+    return false;
+}
+
 static bool path_names(struct str path, const struct wanted *wanted)
 {
     struct str segment;
@@ -117,7 +132,7 @@ static bool takes_summary(const struct audit_filter *filter,
             json_object_get(json_object_get(record, "verdicts"),
                             filter->verdict)) &&
            is_in_time(filter, text_of(record, "time")) && !filter->container &&
-           filter->operations.len == 0;
+           !filter->job && filter->operations.len == 0;
 }
 
 static bool is_summary(const json_t *record)
@@ -134,7 +149,8 @@ bool audit_filter_takes(const struct audit_filter *filter, const json_t *record)
            is_wanted(filter->verdict, text_of(record, "verdict")) &&
            names_operation(filter->operations, text_of(record, "operation")) &&
            is_in_time(filter, text_of(record, "time")) &&
-           concerns(record, filter->container);
+           concerns(record, filter->container) &&
+           (!filter->job || is_of_job(record, filter->job));
 }
 
 static int put_padded(struct strbuf *out, struct str text, size_t width)
@@ -299,5 +315,7 @@ int audit_view_put(struct strbuf *out, const json_t *record)
         r = put_members(out, json_object_get(record, "query"));
     if (r == 0)
         r = put_members(out, json_object_get(record, "request"));
+    if (r == 0)
+        r = put_members(out, json_object_get(record, "job"));
     return r == 0 ? put_reason(out, record) : r;
 }

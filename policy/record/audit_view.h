@@ -15,8 +15,9 @@ struct audit_filter {
     const char *namespace_;
     const char *verdict;
     const char *container; /* the name or ID of one, or of another object */
-    const char *since;     /* times, as records write them, or their */
-    const char *until;     /* beginnings: "2026-01-31T12" */
+    const char *job;   /* a value of its job, "*" for any run of characters */
+    const char *since; /* times, as records write them, or their */
+    const char *until; /* beginnings: "2026-01-31T12" */
     struct str operations; /* words as in operations.allow, with commas */
     bool decisions;        /* show these, too, and not only ends */
 };

@@ -26,6 +26,8 @@ static const char usage[] =
     "  --operation WORDS   as in a policy, with commas: exec,ContainerCreate\n"
     "  --verdict WORD      allow, deny or would-deny\n"
     "  --container REF     that name this container (or network, volume, ...)\n"
+    "  --job VALUE         for this CI job, by a value that audit.job put on "
+    "record\n"
     "  --since, --until T  2026-01-31T12:00 (UTC), or so long ago: 30m, 24h\n"
     "  --decisions         and a line for each call that begins\n"
     "\n"
@@ -187,6 +189,7 @@ int command_audit(int argc, char **argv)
         {"operation", required_argument, NULL, 'o'},
         {"verdict",   required_argument, NULL, 'v'},
         {"container", required_argument, NULL, 'c'},
+        {"job",       required_argument, NULL, 'j'},
         {"since",     required_argument, NULL, 's'},
         {"until",     required_argument, NULL, 'u'},
         {"decisions", no_argument,       NULL, 'd'},
@@ -216,6 +219,9 @@ int command_audit(int argc, char **argv)
             break;
         case 'c':
             filter.container = optarg;
+            break;
+        case 'j':
+            filter.job = optarg;
             break;
         case 's':
             since = optarg;

@@ -21,6 +21,7 @@
 #include "policy/config/policy.h"
 #include "policy/docker/lookup.h"
 #include "policy/record/audit.h"
+#include "policy/record/job.h"
 #include "proxy/exchange/reply.h"
 #include "proxy/exchange/tunnel_share.h"
 
@@ -49,6 +50,8 @@ struct exchange_host {
     /* What the namespace's tunnels of BuildKit have in common; NULL: they pass
      * unread, as they do without a namespace. */
     struct tunnel_share *(*builds)(void *arg);
+    /* Whose job the namespace's things are of; NULL: it is not known. */
+    struct job_book *(*jobs)(void *arg);
     uint64_t (*clock_ns)(void *arg); /* CLOCK_REALTIME */
     uint64_t (*random)(void *arg);   /* nobody can guess it */
     /* Put one line on record: 0, or a negative errno. */

@@ -273,6 +273,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->owned = own_ids_new(LIMIT_OWNED);
     frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
     frontend->ledger = ledger_new();
+    frontend->jobs = job_book_new();
     frontend->builds = tunnel_share_new();
     frontend->ports = port_functions;
     frontend->ports.arg = frontend;
@@ -384,6 +385,7 @@ void frontend_free(struct frontend *frontend)
     own_ids_free(frontend->owned);
     claim_unref(frontend->claim);
     ledger_free(frontend->ledger);
+    job_book_free(frontend->jobs);
     tunnel_share_free(frontend->builds);
     near_free(frontend->near);
     backend_unref(frontend->backend);

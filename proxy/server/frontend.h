@@ -36,6 +36,7 @@ struct frontend {
     struct claim *claim;         /* on its namespace, or NULL */
     struct own_ids *owned;       /* what is known to be the namespace's */
     struct ledger *ledger;       /* who takes how much of the engine */
+    struct job_book *jobs;       /* whose job its things are of */
     struct tunnel_share *builds; /* what its builds have in common */
     struct near *near;           /* its ports on the runner's localhost, or
                                     NULL: they go to the host */

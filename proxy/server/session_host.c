@@ -49,6 +49,13 @@ static struct ledger *host_ledger(void *arg)
     return s->frontend->ledger;
 }
 
+static struct job_book *host_jobs(void *arg)
+{
+    struct session *s = arg;
+
+    return s->frontend->jobs;
+}
+
 static void host_turn(void *arg)
 {
     struct session *s = arg;
@@ -143,6 +150,7 @@ void session_host_init(struct session *s, bool busy)
         .has_room = host_has_room,
         .match_steps = host_match_steps,
         .ledger = host_ledger,
+        .jobs = host_jobs,
         .turn = host_turn,
         .builds = host_builds,
         .ports = host_ports,

@@ -30,6 +30,13 @@ static struct own_ids *host_owned(void *arg)
     return d->owned;
 }
 
+static struct job_book *host_jobs(void *arg)
+{
+    struct exchange_driver *d = arg;
+
+    return d->jobs;
+}
+
 static struct ledger *host_ledger(void *arg)
 {
     struct exchange_driver *d = arg;
@@ -148,6 +155,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
                    .engine = host_engine,
                    .owned = host_owned,
                    .ledger = host_ledger,
+                   .jobs = host_jobs,
                    .turn = host_turn,
                    .clock_ns = host_clock,
                    .random = host_random,
@@ -164,6 +172,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
         .audit = STRBUF(ROOM_FOR_TESTS),
         .now_ns = 1700000000123456789,
     };
+    d->jobs = job_book_new();
     d->ledger = d->own_ledger = ledger_new();
     connect_sides(d);
     engine_facts_init(&d->facts);
@@ -179,6 +188,7 @@ void driver_fini(struct exchange_driver *d)
 {
     disconnect(d);
     ledger_free(d->own_ledger);
+    job_book_free(d->jobs);
     strbuf_fini(&d->audit);
     engine_facts_fini(&d->facts);
     tunnel_share_free(d->builds);

@@ -29,6 +29,7 @@ struct exchange_driver {
     struct own_ids *owned; /* the test's, or NULL */
     struct ledger *ledger; /* its own, or the test's */
     struct ledger *own_ledger;
+    struct job_book *jobs;
     bool turn; /* the exchange was given one */
     struct tunnel_share *builds;
     struct driver_side sides[2];

@@ -37,6 +37,7 @@ static void fill(struct all *all, enum method method, const char *target,
         .listener = "/run/berth.sock",
         .peer = {.pid = 7, .uid = 8, .gid = 9},
         .trace = S("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        .job = all->lacks,
         .time_ns = 1700000000123456789,
         .duration_ns = 1234567,
         .method = method,
@@ -310,6 +311,7 @@ static void a_record_is_one_line_that_never_changes_its_form(void **state)
         "\"id\":\"p-1\",\"namespace\":\"r1\",\"listener\":\"/run/berth.sock\","
         "\"pid\":7,\"uid\":8,\"gid\":9,\"traceparent\":\"00-"
         "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\","
+        "\"job\":{\"container.privileged\":[\"true\"]},"
         "\"method\":\"POST\","
         "\"operation\":\"ContainerKill\",\"path\":\"/v1.45/asked\","
         "\"sent\":\"/v1.45/sent\",\"query\":{\"signal\":\"TERM\"},"

@@ -65,6 +65,20 @@ static void without_a_filter_each_call_is_there_once(void **state)
     assert_true(takes((struct audit_filter){.decisions = true}, logs));
 }
 
+static void a_job_is_found_by_any_of_its_values(void **state)
+{
+    static const char *const record =
+        "{\"event\":\"end\",\"namespace\":\"r1\",\"job\":"
+        "{\"GITHUB_RUN_ID\":\"4711\",\"GITHUB_JOB\":\"build\"}}";
+
+    (void)state;
+    assert_true(takes((struct audit_filter){.job = "4711"}, record));
+    assert_true(takes((struct audit_filter){.job = "bu*"}, record));
+    assert_false(takes((struct audit_filter){.job = "471"}, record));
+    assert_false(takes((struct audit_filter){.job = "GITHUB_JOB"}, record));
+    assert_false(takes((struct audit_filter){.job = "4711"}, create));
+}
+
 static void filters_go_by_who_what_and_how_it_came_out(void **state)
 {
     (void)state;
@@ -190,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_value_cannot_pass_for_another_key),
         cmocka_unit_test(without_a_filter_each_call_is_there_once),
+        cmocka_unit_test(a_job_is_found_by_any_of_its_values),
         cmocka_unit_test(filters_go_by_who_what_and_how_it_came_out),
         cmocka_unit_test(a_container_is_known_by_name_and_by_id),
         cmocka_unit_test(times_may_be_cut_short),
