@@ -209,11 +209,15 @@ class Stage:
 
     def serve(self):
         process = subprocess.Popen([BERTH, "serve", "--policy", self.policy],
+                                   stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
-        while not os.path.exists(self.socket) and process.poll() is None:
-            time.sleep(0.02)
         with socket.socket(socket.AF_UNIX) as s:
-            s.connect(self.socket)
+            while process.poll() is None:
+                try:
+                    s.connect(self.socket)
+                    break
+                except OSError:  # not there, or not listened on, yet
+                    time.sleep(0.02)
             s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
             while s.recv(4096):
                 pass

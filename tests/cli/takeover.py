@@ -118,16 +118,24 @@ class Stage:
         with open(name, "w") as file:
             json.dump({**self.policy, **policy}, file)
         process = subprocess.Popen([BERTH, "serve", "--policy", name, *args],
+                                   stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
         self.running.append(process)
         return process
 
     def first(self):
         process = self.serve()
-        while not os.path.exists(self.socket) and process.poll() is None:
-            time.sleep(0.02)
-        check("berth serves", self.ask().startswith(b"HTTP/1.1 200"))
+        self.until_served(process)
         return process
+
+    def until_served(self, process):
+        while process.poll() is None:
+            try:
+                check("berth serves", self.ask().startswith(b"HTTP/1.1 200"))
+                return
+            except OSError:  # not there, or not listened on, yet
+                time.sleep(0.02)
+        check("berth serves", False)
 
     def ask(self, path=None):
         with socket.socket(socket.AF_UNIX) as s:
@@ -242,9 +250,7 @@ def who_cannot_serve_takes_nothing():
 def without_another_it_just_serves():
     with Stage() as s:
         process = s.serve("--take-over")
-        while not os.path.exists(s.socket) and process.poll() is None:
-            time.sleep(0.02)
-        check("it serves", s.ask().startswith(b"HTTP/1.1 200"))
+        s.until_served(process)
         other = s.serve()
         check("without being told to, none takes over",
               "another berth" in other.communicate(timeout=60)[1])
