@@ -136,6 +136,7 @@
 #define LIMIT_LOG_QUEUE   (256 * KIB)   /* lines that wait for their reader */
 #define LIMIT_LACKS       16  /* what a policy lacks for one request */
 #define LIMIT_LACK_WORD   256 /* bytes of each */
+#define LIMIT_ENGINE_ID   127 /* bytes of the ID that an engine tells */
 #define LIMIT_JOB_WORDS   16  /* names of labels and variables of audit.job */
 #define LIMIT_JOB_VALUE   ((size_t)256) /* bytes of one of their values */
 #define LIMIT_JOBS        2048 /* names and IDs of things whose job is known */

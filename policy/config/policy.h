@@ -91,6 +91,7 @@ struct jump_policy {
 
 struct upstream_policy {
     char *url;
+    char *engine;        /* its ID, or NULL */
     char *ssh_config;    /* OpenSSH's, for what the others do not say */
     struct objects jump; /* struct jump_policy */
     bool plain_tcp;      /* may leave this machine without ssh */

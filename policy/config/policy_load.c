@@ -232,6 +232,7 @@ static void make_upstream(struct loading *loading, struct policy *policy)
         config->wait_ms = keys->wait;
         config->spare_channels = keys->spare_channels;
     }
+    config->engine = keys->engine ? xstrdup(keys->engine) : NULL;
     if (r == 0)
         return;
     strbuf_addf(&text, "upstream.url: %.*s", STR_FMT(strbuf_str(&why)));

@@ -176,6 +176,10 @@ static const struct setting upstream_rows[] = {
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
              "unix:///path or tcp://host:port",
      .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
+    {"engine", STRING_AT(struct upstream_policy, engine), "null",
+     .check = check_engine_id, .pattern = PATTERN_ENGINE_ID,
+     .help = "the ID of the engine (docker info --format {{.ID}}), which is the "
+             "only one that is talked to; null: the one that answers first"},
     {"ssh_config", STRING_AT(struct upstream_policy, ssh_config), "null",
      .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
      .help = "a file of OpenSSH's client configuration, which says what the "

@@ -132,6 +132,19 @@ bool check_contact(struct str text, struct strbuf *why)
     return false;
 }
 
+bool check_engine_id(struct str text, struct strbuf *why)
+{
+    bool good = text.len > 0 && text.len <= LIMIT_ENGINE_ID;
+
+    for (size_t i = 0; i < text.len && good; i++)
+        good = isalnum((unsigned char)text.ptr[i]) || text.ptr[i] == ':' ||
+               text.ptr[i] == '-' || text.ptr[i] == '_';
+    if (!good)
+        strbuf_addf(why, "is no ID of an engine; write what \"docker info "
+                         "--format {{.ID}}\" prints on its host");
+    return good;
+}
+
 /* What is never on record, whoever asks for it. */
 static bool names_a_secret(struct str name)
 {

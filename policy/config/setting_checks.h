@@ -37,7 +37,9 @@ bool check_host_key(struct str text, struct strbuf *why);
 #define PATTERN_CONTACT "^[^\\x00-\\x1f\\x7f-\\x9f]{1,200}$"
 bool check_contact(struct str text, struct strbuf *why);
 
-#define PATTERN_JOB   "^(label|env):[^=\\x00-\\x1f\\x7f]+$"
-#define PATTERN_AUDIT "^(/.*|stdout|syslog)$"
+#define PATTERN_ENGINE_ID "^[A-Za-z0-9:_-]{1,127}$"
+#define PATTERN_JOB       "^(label|env):[^=\\x00-\\x1f\\x7f]+$"
+#define PATTERN_AUDIT     "^(/.*|stdout|syslog)$"
+bool check_engine_id(struct str text, struct strbuf *why);
 bool check_job_word(struct str text, struct strbuf *why);
 bool check_audit_target(struct str text, struct strbuf *why);

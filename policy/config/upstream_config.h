@@ -30,6 +30,7 @@ struct upstream_config {
     char *host;    /* ssh, tcp: a name or address, without brackets */
     unsigned port; /* ssh, tcp */
     char *path;    /* unix, ssh: the engine's socket */
+    char *engine;  /* the ID that it must have, or NULL */
 
     char *identities[LIMIT_IDENTITIES]; /* private key files, tried in order */
     size_t identity_count;

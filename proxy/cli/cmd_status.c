@@ -71,6 +71,8 @@ static void print_engine(const json_t *e)
                                       : "but the engine does not answer");
     else
         printf("  link down: %s\n", text(e, "why"));
+    if (*text(e, "engine_id"))
+        printf("  its ID is %s\n", text(e, "engine_id"));
     printf("  reconnects %lld; channels %lld; streams: %lld used, %lld idle, "
            "%lld opening, %lld waited for\n",
            number(e, "reconnects"), number(e, "channels"), number(e, "used"),

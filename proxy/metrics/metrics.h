@@ -49,7 +49,8 @@ struct backend_view {
     bool link_up;
     const char *why; /* !link_up */
     bool engine_up;
-    uint64_t connects; /* of the link, up to now */
+    const char *engine_id; /* "": not known */
+    uint64_t connects;     /* of the link, up to now */
     unsigned channels;
     unsigned used, idle, opening, waiting; /* streams, and who wants one */
 };

@@ -163,6 +163,13 @@ static void put_engine(struct page *page, const struct backend_view *b)
     }
     put(page, b->engine_up ? "</td><td><span class=g>yes</span></td>"
                            : "</td><td><span class=r>no</span></td>");
+    if (b->engine_id && *b->engine_id) {
+        put(page, "<td><code>");
+        put_words(page, b->engine_id);
+        put(page, "</code></td>");
+    } else {
+        put(page, "<td></td>");
+    }
     put_count(page, b->connects ? b->connects - 1 : 0);
     put_count(page, b->channels);
     put_count(page, b->used);
@@ -173,9 +180,10 @@ static void put_engine(struct page *page, const struct backend_view *b)
 
 static void put_engines(struct page *page, const struct picture *picture)
 {
-    put(page, "<h2>Engines</h2>\n<div><table><tr><th>Engine<th>Link<th>Answers"
-              "<th class=n>Reconnects<th class=n>Channels<th class=n>Streams "
-              "used<th class=n>idle<th class=n>waited for</tr>\n");
+    put(page,
+        "<h2>Engines</h2>\n<div><table><tr><th>Engine<th>Link<th>Answers<th>ID"
+        "<th class=n>Reconnects<th class=n>Channels<th class=n>Streams "
+        "used<th class=n>idle<th class=n>waited for</tr>\n");
     for (size_t i = 0; i < picture->backend_count; i++)
         put_engine(page, &picture->backends[i]);
     put(page, "</table></div>\n");

@@ -16,6 +16,7 @@ struct dialer {
     struct event_base *base;
     char *host;
     unsigned port;
+    unsigned skip;
     int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
     struct addrinfo *from;
     struct resolver *resolver;
@@ -137,6 +138,25 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     try_next(d);
 }
 
+/* LIST with its first SKIP entries behind the others, all around. */
+static struct addrinfo *turned(struct addrinfo *list, unsigned skip)
+{
+    unsigned count = 0;
+
+    for (const struct addrinfo *a = list; a; a = a->ai_next)
+        count++;
+    for (skip %= count; skip; skip--) {
+        struct addrinfo *first = list, *last = list;
+
+        while (last->ai_next)
+            last = last->ai_next;
+        list = first->ai_next;
+        last->ai_next = first;
+        first->ai_next = NULL;
+    }
+    return list;
+}
+
 static void on_resolved(int error, struct addrinfo *addresses, void *arg)
 {
     struct dialer *d = arg;
@@ -147,8 +167,7 @@ static void on_resolved(int error, struct addrinfo *addresses, void *arg)
         finish(d, -1);
         return;
     }
-    d->addresses = addresses;
-    d->next = addresses;
+    d->addresses = d->next = turned(addresses, d->skip);
     try_next(d);
 }
 
@@ -207,6 +226,8 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
     };
     if (options && options->ip_version)
         d->family = options->ip_version == 6 ? AF_INET6 : AF_INET;
+    if (options)
+        d->skip = options->skip;
     if (options && options->from)
         d->from = numeric(options->from, 0);
     d->addresses = numeric(host, port);

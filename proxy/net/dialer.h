@@ -19,6 +19,7 @@ typedef void (*dialer_cb)(int fd, const char *why, void *arg);
 struct dialer_options {
     unsigned ip_version; /* 4, 6, or 0 for both */
     const char *from;    /* an address of this machine, or NULL */
+    unsigned skip;       /* so many of the host's addresses come last */
 };
 
 /*

@@ -34,7 +34,8 @@ struct backend *backend_get(struct backends *all, struct policy *policy)
     b->upstream =
         (all->make ? all->make : upstream_new)(all->base, &policy->upstream);
     b->pool = pool_new(all->base, b->upstream);
-    b->engine = engine_probe_new(all->base, b->upstream, b->pool);
+    b->engine = engine_probe_new(all->base, b->upstream, b->pool,
+                                 policy->upstream.engine);
     b->bury = event_new(all->base, -1, 0, on_bury, b);
     b->next = all->first;
     all->first = b;

@@ -329,10 +329,11 @@ static void dial(struct ssh_link *l)
     if (config->jump)
         ssh_jump_start(l);
     else
-        l->dialer = dialer_start(
-            l->waker.base, config->host, config->port,
-            &(struct dialer_options){config->ip_version, config->bind_address},
-            config->connect_timeout_ms, on_dialed, l);
+        l->dialer =
+            dialer_start(l->waker.base, config->host, config->port,
+                         &(struct dialer_options){
+                             config->ip_version, config->bind_address, l->skip},
+                         config->connect_timeout_ms, on_dialed, l);
 }
 
 /* While up: is the server still there? */
@@ -405,6 +406,21 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     return ssh_mux_open_port(&l->mux, address, port, on_change, arg);
 }
 
+static bool reject(struct upstream *upstream, const char *why)
+{
+    AUTO(strbuf_fini) struct strbuf reason = STRBUF(SSH_LINK_WHY);
+    struct ssh_link *l = (struct ssh_link *)upstream;
+
+    if (l->state != LINK_UP)
+        return true;
+    l->skip++;
+    strbuf_add(&reason, str_head(str_from(why), SSH_LINK_WHY));
+    ssh_link_begin(l);
+    ssh_link_fail(l, false, &reason);
+    ssh_link_end(l);
+    return true;
+}
+
 static void status(const struct upstream *upstream,
                    struct upstream_status *status)
 {
@@ -466,6 +482,7 @@ struct upstream *ssh_link_new(struct event_base *base,
     static const struct upstream_ops ops = {
         .open = open_stream,
         .open_port = open_port,
+        .reject = reject,
         .status = status,
         .free = free_link,
     };

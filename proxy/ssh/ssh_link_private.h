@@ -26,6 +26,7 @@ struct ssh_link {
     struct dialer *dialer;
     struct ssh_link *outer; /* to the jump host, while there is one */
     struct stream *way;     /* through it, until the transport has it */
+    unsigned skip;          /* addresses of the host that were wrong */
     bool stubborn;          /* trying soon would not have helped */
     unsigned hops;          /* jump hosts behind us, when it went down */
     struct ssh_transport transport;

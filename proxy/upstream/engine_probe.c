@@ -8,8 +8,11 @@
 #include "proxy/upstream/subrequest.h"
 
 enum {
-    PROBE_EVERY_S = 5,
-    PROBE_TIMEOUT_S = 10,
+    PROBE_EVERY_MS = 5000,
+    PROBE_TIMEOUT_MS = 10000,
+    /* while nothing may be asked before the engine has told its ID */
+    PROBE_HELD_MS = 250,
+    PROBE_OTHER_MS = 1000, /* another one has */
 };
 
 struct engine_probe {
@@ -21,11 +24,19 @@ struct engine_probe {
     struct subrequest *probe; /* or NULL */
     bool informs;             /* the probe is the question for /info */
     bool informed;            /* it was answered since the engine is known */
+    char id[LIMIT_ENGINE_ID + 1]; /* of the one engine there is, or "" */
+    uint64_t generation;          /* of the connection that was last seen */
+    bool held; /* until it is known whose the connection is */
 };
 
-static void again_in(struct engine_probe *engine, long seconds)
+static void on_reply(const struct http_head *head, struct str body,
+                     const char *why, void *arg);
+static void ask(struct engine_probe *engine, struct str target,
+                subrequest_cb on_answer);
+
+static void again_in(struct engine_probe *engine, unsigned ms)
 {
-    const struct timeval delay = {seconds, 0};
+    const struct timeval delay = {ms / 1000, ms % 1000 * 1000};
 
     event_add(engine->timer, &delay);
 }
@@ -40,6 +51,85 @@ static void set_known(struct engine_probe *engine, bool known, const char *why)
     engine->informed = engine->informed && known;
 }
 
+/* ---- which engine it is ---- */
+
+static void hold(struct engine_probe *engine, const char *why)
+{
+    engine->held = true;
+    pool_hold(engine->pool, why);
+}
+
+static void release(struct engine_probe *engine)
+{
+    if (!engine->held)
+        return;
+    engine->held = false;
+    pool_release(engine->pool);
+}
+
+/* A new connection may lead to another engine than the one before. */
+static void look_at_connection(struct engine_probe *engine,
+                               const struct upstream_status *status)
+{
+    bool first = engine->generation == 0;
+
+    if (status->generation == engine->generation)
+        return;
+    engine->generation = status->generation;
+    engine->informed = false;
+    if (!first || engine->id[0])
+        hold(engine, NULL);
+}
+
+static void reject(struct engine_probe *engine, const char *told)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
+
+    strbuf_addf(&why,
+                "another engine answers (%s) than the one that this runner's "
+                "containers are on (%s), so it is not used; if that is meant, "
+                "restart berth, and change upstream.engine where it is set",
+                told, engine->id);
+    set_known(engine, false, strbuf_cstr(&why));
+    log_error("%s", strbuf_cstr(&why));
+    hold(engine, NULL);
+    if (!upstream_reject(engine->upstream, strbuf_cstr(&why)))
+        hold(engine, strbuf_cstr(&why));
+}
+
+/* Is it the one? INFO is what it says of itself. */
+static bool is_the_one(struct engine_probe *engine, const json_t *info)
+{
+    const char *id = json_string_value(json_object_get(info, "ID"));
+
+    if (!id || strlen(id) > LIMIT_ENGINE_ID)
+        id = "";
+    if (!engine->id[0])
+        snprintf(engine->id, sizeof(engine->id), "%s", id);
+    if (!strcmp(id, engine->id)) {
+        release(engine);
+        return true;
+    }
+    reject(engine, *id ? id : "it tells no ID");
+    return false;
+}
+
+/* There is no answer to /info, for the reason WHY. */
+static void not_told(struct engine_probe *engine, const char *why)
+{
+    struct upstream_status status;
+
+    upstream_get_status(engine->upstream, &status);
+    if (!engine->held) {
+        log_warn("%s; asked again", why);
+    } else {
+        set_known(engine, false, why);
+        if (status.up) /* else it is waited for */
+            pool_fail_kept(engine->pool, why);
+    }
+    again_in(engine, engine->held ? PROBE_HELD_MS : PROBE_EVERY_MS);
+}
+
 /* What /info says that a client's request does not: the log driver of
  * containers that name none, which only a start of the engine changes. */
 static void on_info(const struct http_head *head, struct str body,
@@ -50,16 +140,24 @@ static void on_info(const struct http_head *head, struct str body,
     const char *driver =
         json_string_value(json_object_get(info, "LoggingDriver"));
 
-    (void)why;
     engine->probe = NULL;
-    engine->informed = head != NULL;
+    if (!head || (head->status >= 500 && engine->id[0])) {
+        not_told(engine, head ? "the engine does not answer /info" : why);
+        return;
+    }
+    again_in(engine, PROBE_OTHER_MS);
+    if (!is_the_one(engine, info))
+        return;
+    again_in(engine, PROBE_EVERY_MS);
+    engine->informed = true;
     snprintf(engine->facts.log_driver, sizeof(engine->facts.log_driver), "%s",
              driver ? driver : "");
-    if (head && !driver)
+    if (!driver)
         log_warn("the engine does not tell its log driver (status %u), so "
                  "containers that name none get no default log size",
                  head->status);
-    again_in(engine, PROBE_EVERY_S);
+    if (!engine->facts.known)
+        ask(engine, S("/_ping"), on_reply);
 }
 
 static void ask(struct engine_probe *engine, struct str target,
@@ -68,7 +166,9 @@ static void ask(struct engine_probe *engine, struct str target,
     engine->informs = on_answer == on_info;
     engine->probe = subrequest_new(engine->base, engine->pool, METHOD_GET,
                                    target, S(""), on_answer, engine);
-    again_in(engine, PROBE_TIMEOUT_S);
+    if (engine->held)
+        subrequest_let_in(engine->probe);
+    again_in(engine, PROBE_TIMEOUT_MS);
 }
 
 static void on_reply(const struct http_head *head, struct str body,
@@ -85,7 +185,7 @@ static void on_reply(const struct http_head *head, struct str body,
     if (known && !engine->informed)
         ask(engine, S("/info"), on_info);
     else
-        again_in(engine, PROBE_EVERY_S);
+        again_in(engine, PROBE_EVERY_MS);
 }
 
 static void probe(struct engine_probe *engine)
@@ -98,7 +198,14 @@ static void probe(struct engine_probe *engine)
         set_known(engine, false, status.why);
         return;
     }
-    ask(engine, S("/_ping"), on_reply);
+    look_at_connection(engine, &status);
+    /* what was away may come back as another */
+    if (!engine->facts.known && engine->id[0] && !engine->held)
+        hold(engine, NULL);
+    if (engine->held)
+        ask(engine, S("/info"), on_info);
+    else
+        ask(engine, S("/_ping"), on_reply);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -109,7 +216,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (engine->probe) {
         if (engine->informs)
-            log_warn("the engine does not answer /info; asked again");
+            not_told(engine, "the engine does not answer /info");
         else
             set_known(engine, false, "it does not answer /_ping");
         engine->probe = subrequest_cancel(engine->probe);
@@ -129,13 +236,15 @@ static void on_status(struct upstream *upstream, void *arg)
 
 struct engine_probe *engine_probe_new(struct event_base *base,
                                       struct upstream *upstream,
-                                      struct pool *pool)
+                                      struct pool *pool, const char *id)
 {
     struct engine_probe *engine = xcalloc(1, sizeof(*engine));
 
     engine->base = base;
     engine->upstream = upstream;
     engine->pool = pool;
+    if (id)
+        snprintf(engine->id, sizeof(engine->id), "%s", id);
     engine_facts_init(&engine->facts);
     engine->timer = event_new(base, -1, 0, on_timer, engine);
     upstream->on_status = on_status;
@@ -161,9 +270,16 @@ const struct engine_facts *engine_probe_get(const struct engine_probe *engine)
     return &engine->facts;
 }
 
+const char *engine_probe_id(const struct engine_probe *engine)
+{
+    return engine->id;
+}
+
 void engine_probe_doubt(struct engine_probe *engine)
 {
     set_known(engine, false, "a request failed");
+    if (engine->held) /* it is being looked at */
+        return;
     if (engine->informs) /* a ping tells sooner */
         engine->probe = subrequest_cancel(engine->probe);
     if (!engine->probe)

@@ -35,8 +35,14 @@ struct pool {
     unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
     struct pool_waiters waiters;
     unsigned waiting;
+    bool held;
+    char *refused;            /* held, and takers are told this; or NULL */
+    bool refuses_once;        /* only those who wait now */
+    struct pool_waiters kept; /* until it is not held any more */
+    unsigned kept_count;
     unsigned failures; /* streams that did not open, each told to one taker */
     struct strbuf why; /* of the last of them */
+    bool failed;       /* and none has opened since */
 };
 
 static void pool_refill(struct pool *pool);
@@ -53,18 +59,25 @@ static void unpark(struct pool *pool, unsigned at)
     pool->idle[at] = pool->idle[--pool->idle_count];
 }
 
-static void wait_begin(struct pool *pool, struct pool_waiter *waiter)
+static void wait_begin(struct pool *pool, struct pool_waiter *waiter, bool kept)
 {
     waiter->waits = true;
-    TAILQ_INSERT_TAIL(&pool->waiters, waiter, link);
-    pool->waiting++;
+    waiter->kept = kept;
+    TAILQ_INSERT_TAIL(kept ? &pool->kept : &pool->waiters, waiter, link);
+    if (kept)
+        pool->kept_count++;
+    else
+        pool->waiting++;
 }
 
 static void wait_end(struct pool *pool, struct pool_waiter *waiter)
 {
     waiter->waits = false;
-    TAILQ_REMOVE(&pool->waiters, waiter, link);
-    pool->waiting--;
+    TAILQ_REMOVE(waiter->kept ? &pool->kept : &pool->waiters, waiter, link);
+    if (waiter->kept)
+        pool->kept_count--;
+    else
+        pool->waiting--;
 }
 
 static void note_use(struct pool *pool)
@@ -159,13 +172,17 @@ static void on_opening_change(struct stream *stream, void *arg)
         }
     }
     if (stream->state == STREAM_OPEN && !stream->eof) {
+        pool->failed = false;
         park(pool, stream);
         pool_refill(pool);
         return;
     }
     why = stream->why ? stream->why
                       : "the engine closed a new connection at once";
-    log_warn("no stream to the engine: %s", why);
+    if (!pool->failed ||
+        !str_eq(strbuf_str(&pool->why), str_head(str_from(why), LIMIT_REASON)))
+        log_warn("no stream to the engine: %s", why);
+    pool->failed = true;
     strbuf_clear(&pool->why);
     strbuf_add(&pool->why, str_head(str_from(why), LIMIT_REASON));
     pool->failures++;
@@ -173,10 +190,9 @@ static void on_opening_change(struct stream *stream, void *arg)
     deliver_soon(pool);
 }
 
-static void tell(struct pool *pool, struct stream *stream, const char *why)
+static void tell(struct pool *pool, struct pool_waiter *waiter,
+                 struct stream *stream, const char *why)
 {
-    struct pool_waiter *waiter = TAILQ_FIRST(&pool->waiters);
-
     wait_end(pool, waiter);
     waiter->on_stream(waiter, stream, why);
 }
@@ -188,7 +204,23 @@ static void tell_failure(struct pool *pool)
 
     strbuf_add(&why, strbuf_str(&pool->why));
     pool->failures--;
-    tell(pool, NULL, strbuf_cstr(&why));
+    tell(pool, TAILQ_FIRST(&pool->waiters), NULL, strbuf_cstr(&why));
+}
+
+static void set_refused(struct pool *pool, const char *why, bool once)
+{
+    free(pool->refused);
+    pool->refused = why ? xstrdup(why) : NULL;
+    pool->refuses_once = once;
+}
+
+static void tell_refusal(struct pool *pool)
+{
+    /* a taker may have it released, or held for another reason */
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON + 1);
+
+    strbuf_add(&why, str_head(str_from(pool->refused), LIMIT_REASON));
+    tell(pool, TAILQ_FIRST(&pool->kept), NULL, strbuf_cstr(&why));
 }
 
 static void on_deliver(evutil_socket_t fd, short what, void *arg)
@@ -202,7 +234,15 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
         tell_failure(pool);
     pool->failures = 0;
     while (pool->waiting && (stream = use_idle(pool)))
-        tell(pool, stream, NULL);
+        tell(pool, TAILQ_FIRST(&pool->waiters), stream, NULL);
+    /* those who come meanwhile are told in another turn */
+    for (unsigned n = pool->kept_count; n && pool->kept_count && pool->refused;
+         n--)
+        tell_refusal(pool);
+    if (pool->refuses_once)
+        set_refused(pool, NULL, false);
+    else if (pool->kept_count && pool->refused)
+        deliver_soon(pool);
     pool_refill(pool);
 }
 
@@ -255,6 +295,7 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     pool->upstream = upstream;
     pool->why.max = LIMIT_REASON;
     TAILQ_INIT(&pool->waiters);
+    TAILQ_INIT(&pool->kept);
     pool->deliver = event_new(base, -1, 0, on_deliver, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
     event_add(pool->turn, &turn);
@@ -265,13 +306,14 @@ struct pool *pool_free(struct pool *pool)
 {
     if (!pool)
         return NULL;
-    assert(TAILQ_EMPTY(&pool->waiters));
+    assert(TAILQ_EMPTY(&pool->waiters) && TAILQ_EMPTY(&pool->kept));
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
     pool_close_idle(pool);
     event_free(pool->deliver);
     event_free(pool->turn);
     strbuf_fini(&pool->why);
+    free(pool->refused);
     free(pool);
     return NULL;
 }
@@ -279,10 +321,12 @@ struct pool *pool_free(struct pool *pool)
 struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
 {
     /* nobody is served before those who wait already */
-    struct stream *stream = pool->waiting ? NULL : use_idle(pool);
+    struct stream *stream = pool->waiting || pool->held ? NULL : use_idle(pool);
 
     if (!stream)
-        wait_begin(pool, waiter);
+        wait_begin(pool, waiter, pool->held);
+    if (pool->refused)
+        deliver_soon(pool);
     note_use(pool);
     pool_refill(pool);
     return stream;
@@ -298,7 +342,7 @@ void pool_give(struct pool *pool, struct stream *stream)
 {
     assert(pool->used > 0);
     pool->used--;
-    if (is_fresh(stream))
+    if (is_fresh(stream) && !pool->held)
         park(pool, stream);
     else
         stream_close(stream);
@@ -320,8 +364,54 @@ void pool_close_idle(struct pool *pool)
     pool_refill(pool);
 }
 
+void pool_hold(struct pool *pool, const char *why)
+{
+    struct pool_waiter *waiter;
+
+    while ((waiter = TAILQ_FIRST(&pool->waiters))) {
+        wait_end(pool, waiter);
+        wait_begin(pool, waiter, true);
+    }
+    pool->held = true;
+    set_refused(pool, why, false);
+    pool_close_idle(pool);
+    if (why && pool->kept_count)
+        deliver_soon(pool);
+}
+
+void pool_release(struct pool *pool)
+{
+    struct pool_waiter *waiter;
+
+    pool->held = false;
+    set_refused(pool, NULL, false);
+    while ((waiter = TAILQ_FIRST(&pool->kept))) {
+        wait_end(pool, waiter);
+        wait_begin(pool, waiter, false);
+    }
+    deliver_soon(pool);
+}
+
+void pool_fail_kept(struct pool *pool, const char *why)
+{
+    if (!pool->kept_count)
+        return;
+    set_refused(pool, why, true);
+    deliver_soon(pool);
+}
+
+void pool_let_in(struct pool *pool, struct pool_waiter *waiter)
+{
+    if (!waiter->waits || !waiter->kept)
+        return;
+    wait_end(pool, waiter);
+    wait_begin(pool, waiter, false);
+    deliver_soon(pool);
+}
+
 struct pool_counts pool_count(const struct pool *pool)
 {
     return (struct pool_counts){pool->used, pool->idle_count,
-                                pool->opening_count, pool->waiting};
+                                pool->opening_count,
+                                pool->waiting + pool->kept_count};
 }

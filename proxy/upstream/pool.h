@@ -24,7 +24,7 @@ struct pool_waiter {
      * none could be opened. The taker waits no longer. */
     void (*on_stream)(struct pool_waiter *waiter, struct stream *stream,
                       const char *why);
-    bool waits; /* the pool's */
+    bool waits, kept; /* the pool's */
     TAILQ_ENTRY(pool_waiter) link;
 };
 
@@ -53,6 +53,18 @@ void pool_discard(struct pool *pool, struct stream *stream);
  * new one.
  */
 void pool_close_idle(struct pool *pool);
+
+/*
+ * It is not known whether streams lead where they should: idle ones close, and
+ * no taker is given one until pool_release, but those that are let in, who find
+ * it out. WHY, unless it is NULL: takers are told so at once.
+ */
+void pool_hold(struct pool *pool, const char *why);
+void pool_release(struct pool *pool);
+/* Takers that wait for that are told WHY it is not to be yet. */
+void pool_fail_kept(struct pool *pool, const char *why);
+/* WAITER, which waits, waits for no release. */
+void pool_let_in(struct pool *pool, struct pool_waiter *waiter);
 
 struct pool_counts {
     unsigned used, idle, opening, waiting;

@@ -1,66 +1,25 @@
-#include "proxy/upstream/socket_upstream.h"
+#include "proxy/upstream/socket_private.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "proxy/base/bytes.h"
-#include "proxy/net/dialer.h"
-
-#define IN_MAX    LIMIT_OUT
-#define OUT_MAX   LIMIT_OUT
-#define READ_SIZE (64 * KIB)
 #define LIMIT_WHY 1024
-#define RETRY_MS  20 /* a Unix socket whose queue is full */
-
-struct socket_upstream;
-
-struct socket_stream {
-    struct stream stream;       /* first: a stream is cast to its socket */
-    struct socket_upstream *up; /* NULL when that has been freed */
-    struct event_base *base;
-    int fd;
-    const char *where; /* it is dialed to, for messages */
-    struct dialer *dialer;
-    struct event *readable;
-    struct event *writable;
-    struct event *soon; /* a turn of the loop later */
-    struct bytes in;
-    struct bytes out;
-    bool shut; /* EOF goes behind OUT */
-    bool eof_sent;
-    bool was_full; /* the owner waits to be told of room */
-    int error;     /* met in a call of the owner's, to be told later */
-    char *why_text;
-    TAILQ_ENTRY(socket_stream) link;
-};
-
-struct socket_upstream {
-    struct upstream upstream; /* first */
-    struct event_base *base;
-    const struct upstream_config *config;
-    size_t count;
-    TAILQ_HEAD(socket_streams, socket_stream) streams;
-};
 
 static struct socket_stream *socket_of(struct stream *stream)
 {
     return (struct socket_stream *)stream;
 }
 
-static void tell(struct socket_stream *s)
+void socket_tell(struct socket_stream *s)
 {
     if (s->stream.on_change)
         s->stream.on_change(&s->stream, s->stream.arg);
 }
 
-static void soon(struct socket_stream *s, unsigned ms)
+void socket_soon(struct socket_stream *s, unsigned ms)
 {
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -82,7 +41,7 @@ static void drop_socket(struct socket_stream *s)
     s->fd = -1;
 }
 
-static void end(struct socket_stream *s, const char *why)
+void socket_end(struct socket_stream *s, const char *why)
 {
     if (s->stream.state == STREAM_CLOSED)
         return;
@@ -99,7 +58,7 @@ static void end_by_errno(struct socket_stream *s, int error)
 
     strbuf_addf(&why, "the connection to the engine broke: %s",
                 strerror(error));
-    end(s, strbuf_cstr(&why));
+    socket_end(s, strbuf_cstr(&why));
 }
 
 static void send_out(struct socket_stream *s)
@@ -139,7 +98,7 @@ static void settle(struct socket_stream *s)
     if (s->error)
         end_by_errno(s, s->error);
     else if (is_over(s))
-        end(s, NULL);
+        socket_end(s, NULL);
     else if (!s->stream.eof && s->in.len < IN_MAX)
         event_add(s->readable, NULL);
     else
@@ -164,7 +123,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     else
         s->error = errno;
     settle(s);
-    tell(s);
+    socket_tell(s);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -180,10 +139,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         s->was_full = false;
     settle(s);
     if (news || s->stream.state == STREAM_CLOSED)
-        tell(s);
+        socket_tell(s);
 }
 
-static void connected(struct socket_stream *s, int fd)
+void socket_connected(struct socket_stream *s, int fd)
 {
     s->fd = fd;
     s->readable = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, s);
@@ -193,63 +152,7 @@ static void connected(struct socket_stream *s, int fd)
         s->stream.pristine = false;
     send_out(s);
     settle(s);
-    tell(s);
-}
-
-static void refuse(struct socket_stream *s, const char *where, int error)
-{
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
-    const char *hint = "is the engine running?";
-
-    if (error == EACCES)
-        hint = "may this user open it (group docker)?";
-    strbuf_addf(&why, "cannot connect to %s: %s; %s", where, strerror(error),
-                hint);
-    end(s, strbuf_cstr(&why));
-    tell(s);
-}
-
-static void on_dialed(int fd, const char *error, void *arg)
-{
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_WHY);
-    struct socket_stream *s = arg;
-    int on = 1;
-
-    s->dialer = NULL;
-    if (fd < 0) {
-        strbuf_addf(&why, "cannot connect to %s: %s", s->where, error);
-        end(s, strbuf_cstr(&why));
-        tell(s);
-        return;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    connected(s, fd);
-}
-
-static void connect_unix(struct socket_stream *s)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = s->up->config->path;
-    int fd, error;
-
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        refuse(s, path, ENAMETOOLONG);
-        return;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd >= 0 &&
-        connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-        connected(s, fd);
-        return;
-    }
-    error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (error == EAGAIN)
-        soon(s, RETRY_MS);
-    else
-        refuse(s, path, error);
+    socket_tell(s);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *arg)
@@ -259,12 +162,12 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (s->stream.state == STREAM_OPENING) {
-        connect_unix(s);
+        socket_connect(s);
         return;
     }
     settle(s);
     if (s->stream.state == STREAM_CLOSED)
-        tell(s);
+        socket_tell(s);
 }
 
 static struct str peek(struct stream *stream)
@@ -279,7 +182,7 @@ static void consume(struct stream *stream, size_t len)
     bytes_consume(&s->in, len);
     bytes_trim(&s->in);
     if (is_over(s))
-        soon(s, 0);
+        socket_soon(s, 0);
     else
         settle(s);
 }
@@ -301,7 +204,7 @@ static void push(struct socket_stream *s)
     s->stream.pristine = false;
     send_out(s);
     if (s->error || is_over(s))
-        soon(s, 0);
+        socket_soon(s, 0);
 }
 
 static size_t write_bytes(struct stream *stream, struct str bytes)
@@ -402,11 +305,11 @@ static struct stream *open_stream(struct upstream *upstream,
     if (!s)
         return NULL;
     s->where = config->host;
+    s->to_engine = true;
     if (config->kind == UPSTREAM_UNIX)
-        soon(s, 0);
+        socket_soon(s, 0);
     else
-        s->dialer = dialer_start(up->base, config->host, config->port, NULL,
-                                 config->connect_timeout_ms, on_dialed, s);
+        socket_dial(s);
     return &s->stream;
 }
 
@@ -423,8 +326,7 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     if (!s)
         return NULL;
     s->where = "a published port";
-    s->dialer = dialer_start(up->base, address, port, NULL,
-                             up->config->connect_timeout_ms, on_dialed, s);
+    socket_dial_port(s, address, port);
     return &s->stream;
 }
 
@@ -434,7 +336,9 @@ static void status(const struct upstream *upstream,
     const struct socket_upstream *up = (const struct socket_upstream *)upstream;
 
     *status = (struct upstream_status){
-        .up = true, .generation = 1, .channels = (unsigned)up->count};
+        .up = true,
+        .generation = up->address.generation ? up->address.generation : 1,
+        .channels = (unsigned)up->count};
 }
 
 static void free_upstream(struct upstream *upstream)
@@ -445,9 +349,10 @@ static void free_upstream(struct upstream *upstream)
     while ((s = TAILQ_FIRST(&up->streams))) {
         TAILQ_REMOVE(&up->streams, s, link);
         s->up = NULL; /* its owner's alone from now on */
-        end(s, "berth is shutting down");
-        soon(s, 0); /* to be told */
+        socket_end(s, "berth is shutting down");
+        socket_soon(s, 0); /* to be told */
     }
+    one_address_forget(&up->address);
     free(up);
 }
 
@@ -457,6 +362,7 @@ struct upstream *socket_upstream_new(struct event_base *base,
     static const struct upstream_ops ops = {
         .open = open_stream,
         .open_port = open_port,
+        .reject = socket_reject,
         .status = status,
         .free = free_upstream,
     };

@@ -6,6 +6,7 @@
 #include "proxy/http/http_reader.h"
 
 struct subrequest {
+    bool let_in; /* while the pool is held, too */
     struct pool *pool;
     struct pool_waiter waiter;
     struct event *start; /* a stream that was there at once, a turn later */
@@ -137,6 +138,8 @@ static bool ask_again(struct subrequest *e)
     stream = pool_take(e->pool, &e->waiter);
     if (stream)
         use_stream(e, stream);
+    else if (e->let_in)
+        pool_let_in(e->pool, &e->waiter);
     return true;
 }
 
@@ -207,6 +210,12 @@ static void put_request(struct strbuf *out, enum method method,
     if (r == 0)
         r = strbuf_add(out, body);
     assert(r == 0); /* what is asked is made by berth itself, and bounded */
+}
+
+void subrequest_let_in(struct subrequest *e)
+{
+    e->let_in = true;
+    pool_let_in(e->pool, &e->waiter);
 }
 
 struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,

@@ -34,5 +34,9 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
 void subrequest_filter(struct subrequest *subrequest,
                        struct list_filter *filter);
 
+/* It finds out whether the pool may be used, and does not wait for that
+ * (pool_hold). Right after subrequest_new. */
+void subrequest_let_in(struct subrequest *subrequest);
+
 /* No callback any more. NULL is fine; returns NULL. */
 struct subrequest *subrequest_cancel(struct subrequest *subrequest);

@@ -129,6 +129,8 @@ struct upstream_ops {
     /* NULL: it has no way to ports of the engine's host */
     struct stream *(*open_port)(struct upstream *upstream, const char *address,
                                 unsigned port, stream_cb on_change, void *arg);
+    /* NULL: there is but one place that it can lead to */
+    bool (*reject)(struct upstream *upstream, const char *why);
     void (*status)(const struct upstream *upstream,
                    struct upstream_status *status);
     void (*free)(struct upstream *upstream);
@@ -165,6 +167,16 @@ static inline struct stream *upstream_open_port(struct upstream *u,
     return u->ops->open_port
                ? u->ops->open_port(u, address, port, on_change, arg)
                : NULL;
+}
+
+/*
+ * What was reached is not what was meant, for the reason WHY: the connection is
+ * given up, and the next one goes to another of the host's addresses, if it has
+ * several. False: that would change nothing.
+ */
+static inline bool upstream_reject(struct upstream *u, const char *why)
+{
+    return u->ops->reject && u->ops->reject(u, why);
 }
 
 static inline void upstream_get_status(const struct upstream *u,

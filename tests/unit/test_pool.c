@@ -262,6 +262,59 @@ static void what_a_burst_used_is_kept_for_the_next(void **state)
     assert_int_equal(fake.count, BURST);
 }
 
+static void while_it_is_held_only_who_is_let_in_gets_a_stream(void **state)
+{
+    struct taker before = taker(), during = taker(), asker = taker();
+
+    (void)state;
+    pool_take(pool, &before.waiter);
+    pool_hold(pool, NULL);
+    assert_null(pool_take(pool, &during.waiter));
+    assert_null(pool_take(pool, &asker.waiter));
+    pool_let_in(pool, &asker.waiter);
+    run_loop(base);
+    open_and_tell(0);
+    assert_non_null(asker.stream);
+    assert_int_equal(before.told + during.told, 0);
+    assert_int_equal(pool_count(pool).waiting, 2);
+    pool_give(pool, asker.stream);
+    assert_true(fake.streams[0].closed);
+    pool_release(pool);
+    run_loop(base);
+    open_and_tell(1);
+    open_and_tell(2);
+    assert_non_null(before.stream);
+    assert_non_null(during.stream);
+    pool_give(pool, before.stream);
+    pool_give(pool, during.stream);
+}
+
+static void who_waits_for_that_can_be_told_why(void **state)
+{
+    struct taker once = taker(), kept = taker(), gone = taker(),
+                 later = taker();
+
+    (void)state;
+    pool_hold(pool, NULL);
+    pool_take(pool, &once.waiter);
+    pool_take(pool, &gone.waiter);
+    pool_cancel(pool, &gone.waiter);
+    pool_fail_kept(pool, "not yet");
+    run_loop(base);
+    assert_string_equal(once.said, "not yet");
+    pool_take(pool, &kept.waiter);
+    run_loop(base);
+    assert_int_equal(kept.told, 0);
+    pool_hold(pool, "another");
+    run_loop(base);
+    assert_string_equal(kept.said, "another");
+    pool_take(pool, &later.waiter);
+    run_loop(base);
+    assert_string_equal(later.said, "another");
+    assert_int_equal(gone.told, 0);
+    assert_int_equal(fake.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +336,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             who_distrusts_idle_streams_gets_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            while_it_is_held_only_who_is_let_in_gets_a_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_for_that_can_be_told_why,
                                         setup, teardown),
     };
 
