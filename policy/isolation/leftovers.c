@@ -166,8 +166,8 @@ static void walk_tags(const json_t *image,
     json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
     {
         struct own_name name = own_name_read(text_of(tag));
-        const struct leftover leftover = {.ref = text_of(tag),
-                                          .name = text_of(tag)};
+        const struct leftover leftover = {
+            .ref = text_of(tag), .name = text_of(tag), .row = image};
 
         if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR)
             visit(arg, name.ns, &leftover);
@@ -188,7 +188,7 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
     {
         struct str ns =
             text_at(json_object_get(row, "Labels"), LABEL_NAMESPACE);
-        struct leftover leftover = {.ref = S(""), .name = S("")};
+        struct leftover leftover = {.ref = S(""), .name = S(""), .row = row};
 
         if (kind == LEFTOVER_IMAGE)
             walk_tags(row, visit, arg);

@@ -39,12 +39,13 @@ int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
                          struct str ref);
 
 struct leftover {
-    struct str ref;  /* how the engine knows it: an ID, a volume's name, or a
-                        tag; a slice of the list */
-    struct str name; /* how the engine shows it */
-    int64_t made;    /* seconds since the epoch by the engine's clock; 0: it
-                        does not say when, as of a tag */
-    bool is_bridge;  /* the network that berth made in place of "bridge" */
+    struct str ref;    /* how the engine knows it: an ID, a volume's name, or a
+                          tag; a slice of the list */
+    struct str name;   /* how the engine shows it */
+    int64_t made;      /* seconds since the epoch by the engine's clock; 0: it
+                          does not say when, as of a tag */
+    const json_t *row; /* all that the list says of it */
+    bool is_bridge;    /* the network that berth made in place of "bridge" */
 };
 
 /*

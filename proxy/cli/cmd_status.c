@@ -137,6 +137,16 @@ static void print_berth(const json_t *b)
            number(b, "clients"), number(b, "clients_limit"),
            number(open, "read") + number(open, "write"), number(open, "stream"),
            number(open, "upgrade"));
+    if (json_is_object(json_object_get(b, "objects"))) {
+        const json_t *o = json_object_get(b, "objects");
+
+        printf(
+            "  has %lld containers, %lld networks, %lld volumes, %lld images "
+            "(%lld bytes), %lld ports; %lld builds run\n",
+            number(o, "containers"), number(o, "networks"),
+            number(o, "volumes"), number(o, "images"), number(o, "image_bytes"),
+            number(o, "ports"), number(b, "builds"));
+    }
     printf("  requests: %lld allowed, %lld denied, %lld would be denied\n",
            number(requests, "allow"), number(requests, "deny"),
            number(requests, "would-deny"));

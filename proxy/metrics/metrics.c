@@ -65,6 +65,7 @@ static void label_backend(struct strbuf *labels, const struct backend_view *h)
     }
 VALUE(clients, frontend_view, of->clients)
 VALUE(clients_max, frontend_view, of->clients_max)
+VALUE(builds, frontend_view, of->builds)
 VALUE(lookups, frontend_view, of->counters->lookups)
 VALUE(audit_failures, frontend_view, of->counters->audit_failures)
 VALUE(audit_summed_up, frontend_view, of->counters->audit_summed_up)
@@ -169,6 +170,36 @@ static void put_bytes(struct page *page, const char *name,
              frontend->counters->bytes_out + frontend->bytes_out);
 }
 
+static void put_objects(struct page *page, const char *name,
+                        const struct frontend_view *frontend)
+{
+    const struct objects_view *o = &frontend->objects;
+    const struct {
+        const char *kind;
+        unsigned count;
+    } rows[] = {
+        {"container", o->containers},
+        {"network",   o->networks  },
+        {"volume",    o->volumes   },
+        {"image",     o->images    },
+        {"port",      o->ports     },
+    };
+
+    for (size_t i = 0; o->known && i < sizeof(rows) / sizeof(*rows); i++)
+        put_word(page, name, frontend, "kind", rows[i].kind, rows[i].count);
+}
+
+static void put_image_bytes(struct page *page, const char *name,
+                            const struct frontend_view *frontend)
+{
+    AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
+
+    label_berth(&labels, frontend);
+    if (frontend->objects.known)
+        put_sample(page, name, "", &labels,
+                   (double)frontend->objects.image_bytes);
+}
+
 static void put_open(struct page *page, const char *name,
                      const struct frontend_view *frontend)
 {
@@ -252,6 +283,13 @@ static const struct family {
     {"berth_requests_open", "gauge",
      "Requests that run, by kind; stream and upgrade are open streams.",
      .put_berth = put_open},
+    {"berth_objects", "gauge",
+     "What the namespace has on the engine, by kind.",
+     .put_berth = put_objects},
+    {"berth_image_bytes", "gauge",
+     "Of the namespace's images, what they share counted for each.",
+     .put_berth = put_image_bytes},
+    {"berth_builds", "gauge", "Builds that run.", .of_berth = builds},
     {"berth_clients", "gauge", "Connected clients.", .of_berth = clients},
     {"berth_clients_limit", "gauge", "Clients that may be connected.",
      .of_berth = clients_max},

@@ -22,6 +22,15 @@ struct call_view {
     double seconds; /* since it began */
 };
 
+/* What a namespace has on the engine, a moment ago. */
+struct objects_view {
+    bool known;
+    unsigned containers, networks, volumes, images;
+    unsigned ports;       /* published by containers that run */
+    uint64_t image_bytes; /* of images with a name of its own, shared layers
+                             counted for each */
+};
+
 /* A policy at work. */
 struct frontend_view {
     const char *runner; /* its name, of which the namespace is made */
@@ -37,6 +46,8 @@ struct frontend_view {
      * that were carried or could not be */
     unsigned port_connections, port_listeners;
     uint64_t ports_carried, ports_refused;
+    struct objects_view objects;
+    unsigned builds;                     /* that run */
     struct call_view calls[CALLS_SHOWN]; /* of those that run */
     unsigned call_count;
     const struct refusals *refusals; /* or NULL */

@@ -90,6 +90,20 @@ static json_t *refusals_of(const struct frontend_view *frontend)
     return refusals;
 }
 
+/* null: it is not known yet, or not any more. */
+static json_t *objects_of(const struct frontend_view *frontend)
+{
+    const struct objects_view *o = &frontend->objects;
+
+    return o->known
+               ? json_pack("{si si si si si sI}", "containers",
+                           (int)o->containers, "networks", (int)o->networks,
+                           "volumes", (int)o->volumes, "images", (int)o->images,
+                           "ports", (int)o->ports, "image_bytes",
+                           (json_int_t)o->image_bytes)
+               : json_null();
+}
+
 static json_t *berth_status(const struct frontend_view *frontend)
 {
     const struct counters *c = frontend->counters;
@@ -97,7 +111,7 @@ static json_t *berth_status(const struct frontend_view *frontend)
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack(
-        "{ss* ss ss si si so so sI sI sI sI sI sI so so}", "runner",
+        "{ss* ss ss si si so so sI sI sI sI sI sI so si so so}", "runner",
         frontend->runner, "namespace", frontend->namespace, "listener",
         frontend->listener, "clients", (int)frontend->clients, "clients_limit",
         (int)frontend->clients_max, "requests", requests_of(frontend), "open",
@@ -105,8 +119,9 @@ static json_t *berth_status(const struct frontend_view *frontend)
         (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
         "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
         (json_int_t)frontend->cache_known, "audit_failures",
-        (json_int_t)c->audit_failures, "calls", calls_of(frontend), "refusals",
-        refusals_of(frontend));
+        (json_int_t)c->audit_failures, "objects", objects_of(frontend),
+        "builds", (int)frontend->builds, "calls", calls_of(frontend),
+        "refusals", refusals_of(frontend));
 }
 
 static json_t *backend_status(const struct backend_view *h)

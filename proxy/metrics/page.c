@@ -222,6 +222,39 @@ static void put_runners(struct page *page, const struct picture *picture)
     put(page, "</table></div>\n");
 }
 
+static void put_has(struct page *page, const struct frontend_view *f)
+{
+    const struct objects_view *o = &f->objects;
+
+    put(page, "<tr>");
+    put_name(page, f);
+    if (o->known) {
+        put_count(page, o->containers);
+        put_count(page, o->networks);
+        put_count(page, o->volumes);
+        put_count(page, o->images);
+        put_bytes_cell(page, o->image_bytes);
+        put_count(page, o->ports);
+    } else {
+        put(page, "<td class=m colspan=6>not known</td>");
+    }
+    put_count(page, f->builds);
+    put(page, "</tr>\n");
+}
+
+/* What each has on its engine. */
+static void put_objects(struct page *page, const struct picture *picture)
+{
+    put(page,
+        "<h2>What they have</h2>\n<div><table><tr><th>Runner<th class=n>"
+        "Containers<th class=n>Networks<th class=n>Volumes<th class=n>"
+        "Images<th class=n>their bytes<th class=n>Ports<th class=n>Builds "
+        "that run</tr>\n");
+    for (size_t i = 0; i < picture->frontend_count; i++)
+        put_has(page, &picture->frontends[i]);
+    put(page, "</table></div>\n");
+}
+
 static unsigned open_of(const struct frontend_view *f)
 {
     unsigned open = 0;
@@ -363,6 +396,7 @@ int page_put(struct strbuf *out, const struct picture *picture)
     put(&page, " UTC</p>\n");
     put_engines(&page, picture);
     put_runners(&page, picture);
+    put_objects(&page, picture);
     put_calls(&page, picture);
     put_refusals(&page, picture);
     put_process(&page, &picture->process);

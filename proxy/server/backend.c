@@ -11,6 +11,7 @@ static void on_bury(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    census_free(b->census);
     engine_probe_free(b->engine);
     pool_free(b->pool);
     upstream_free(b->upstream);
@@ -36,6 +37,7 @@ struct backend *backend_get(struct backends *all, struct policy *policy)
     b->pool = pool_new(all->base, b->upstream);
     b->engine = engine_probe_new(all->base, b->upstream, b->pool,
                                  policy->upstream.engine);
+    b->census = census_new(all->base, b->pool);
     b->bury = event_new(all->base, -1, 0, on_bury, b);
     b->next = all->first;
     all->first = b;

@@ -12,6 +12,7 @@
  */
 
 #include "policy/config/policy.h"
+#include "proxy/server/census.h"
 #include "proxy/upstream/engine_probe.h"
 #include "proxy/upstream/pool.h"
 
@@ -21,6 +22,7 @@ struct backend {
     struct upstream *upstream;
     struct pool *pool;
     struct engine_probe *engine;
+    struct census *census; /* what its namespaces have */
     /* private from here on */
     struct backends *all;
     struct policy *policy;

@@ -18,6 +18,8 @@ static void look_at_sessions(const struct frontend *frontend, double now,
         if (!exchange_look(session_exchange(s), &glance))
             continue;
         view->open[operation_access(glance.operation)]++;
+        view->builds +=
+            glance.operation == OP_IMAGE_BUILD || glance.operation == OP_GRPC;
         view->bytes_in += glance.bytes_in;
         view->bytes_out += glance.bytes_out;
         if (view->call_count < CALLS_SHOWN)
@@ -55,6 +57,9 @@ static void look_at_berth(const struct frontend *frontend, double now,
         .cache_known = uses.known,
         .refusals = &frontend->refusals,
     };
+    if (frontend->policy->isolation == POLICY_NAMESPACE)
+        view->objects =
+            census_look(frontend->backend->census, frontend->policy->namespace);
     look_at_sessions(frontend, now, view);
     if (frontend->near)
         look_at_ports(near_count(frontend->near), view);

@@ -31,6 +31,7 @@ class Engine:
     def __init__(self):
         self.lock = threading.Lock()
         self.log = []
+        self.lists = []
         self.tried = set()
         self.going = set()
         self.most_at_once = self.at_once = 0
@@ -66,9 +67,10 @@ class Engine:
         return names + [t for t in self.tags if t.startswith(ns + ".")]
 
     def list(self, kind, query):
+        self.lists.append(kind)
         filters = json.loads(query.get("filters", ["{}"])[0])
         if kind == "images":
-            return [{"Id": "sha256:1", "RepoTags": list(self.tags)}]
+            return [{"Id": "sha256:1", "RepoTags": list(self.tags), "Size": 1234}]
         want = filters["label"]
         rows = [r for r in self.objects[kind].values()
                 if all(w == "berth.namespace" and w in r["Labels"]
@@ -323,6 +325,45 @@ def when_berth_stops():
         check("nor cleaned", s.clean().returncode == 2)
 
 
+def who_has_what():
+    with Stage() as s:
+        place = s.dir.name + "/metrics.sock"
+        with open(s.policy) as file:
+            policy = json.load(file)
+        policy["metrics"] = {"listen": place}
+        with open(s.policy, "w") as file:
+            json.dump(policy, file)
+        s.engine.fill("r1", 5)
+        s.engine.fill("r2", 7)
+        for row in s.engine.objects["containers"].values():
+            row["Ports"] = [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "IP": ip}
+                            for ip in ("0.0.0.0", "::")] + [{"PrivatePort": 81, "Type": "tcp"}]
+        process = s.serve()
+
+        def has():
+            status = subprocess.run([BERTH, "status", "--socket", place, "--json"],
+                                    capture_output=True, text=True, timeout=60)
+            return json.loads(status.stdout)["berths"][0]["objects"]
+
+        check("nothing is known before the first count", has() is None)
+        for _ in range(200):
+            if has():
+                break
+            time.sleep(0.02)
+        check("then it is counted", has() == {
+            "containers": 5, "networks": 2, "volumes": 2, "images": 1, "ports": 5,
+            "image_bytes": 1234}, has())
+        shown = subprocess.run([BERTH, "status", "--socket", place],
+                               capture_output=True, text=True, timeout=60)
+        check("and shown", "has 5 containers, 2 networks, 2 volumes, 1 images" in shown.stdout,
+              shown.stdout)
+        asked = len(s.engine.lists)
+        for _ in range(20):
+            has()
+        check("who looks often asks no more", len(s.engine.lists) == asked, asked)
+        stop(process)
+
+
 def a_reload_spares_what_is_served_on():
     with Stage(leftovers="remove") as s:
         s.engine.fill("r1", 3)
@@ -353,6 +394,7 @@ own_namespace()
 patterns_and_ages()
 two_at_once_and_one_killed()
 when_berth_stops()
+who_has_what()
 a_reload_spares_what_is_served_on()
 print("%d faults" % len(FAULTS))
 sys.exit(bool(FAULTS))

@@ -93,7 +93,7 @@ static void nobodys_text_is_markup(void **state)
     /* upstream, why, listener, three versions, a defence; the runner's name in
      * each row; the calls; and five texts of the refusal */
     assert_int_equal(count_of(page, TAME),
-                     7 + (1 + CALLS_SHOWN + 1) + CALLS_SHOWN + 5);
+                     7 + (2 + CALLS_SHOWN + 1) + CALLS_SHOWN + 5);
     assert_non_null(strstr(page, "and 2 more"));
     assert_non_null(strstr(page, "3.0 MiB"));
     assert_non_null(strstr(page, "<span class=r>not ready</span>"));
