@@ -9,6 +9,10 @@ enum {
     /* a group goes on with its next turn until it has worked so long in this
      * round; the last of its turns may take longer */
     SHARE_NS = 500 * 1000,
+    /* the same where others have worked lately: a request needs several rounds,
+     * and waits for the others' shares in each */
+    SHARE_AMONG_OTHERS_NS = 50 * 1000,
+    LATELY_NS = 100 * 1000 * 1000,
 };
 
 static uint64_t now_ns(void)
@@ -40,8 +44,14 @@ static void run_first(struct turn_group *group)
  */
 static void run_share(struct turns *turns, struct turn_group *group)
 {
-    uint64_t end = now_ns() + SHARE_NS;
+    uint64_t now = now_ns(), end;
 
+    if (group != turns->last) {
+        turns->last = group;
+        turns->changed_ns = now;
+    }
+    end = now + (now - turns->changed_ns < LATELY_NS ? SHARE_AMONG_OTHERS_NS
+                                                     : SHARE_NS);
     do {
         run_first(group);
     } while (TAILQ_FIRST(&turns->groups) == group && now_ns() < end);

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 /* Somebody who wants to run; embedded in the object that does. */
@@ -34,7 +35,9 @@ struct turn_group {
 struct turns {
     struct event *round;
     TAILQ_HEAD(turn_groups, turn_group)
-    groups; /* those that have somebody waiting */
+    groups;              /* those that have somebody waiting */
+    const void *last;    /* that ran; only compared, it may be gone */
+    uint64_t changed_ns; /* when another had run before it */
 };
 
 void turns_init(struct turns *turns, struct event_base *base);
