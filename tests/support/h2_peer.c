@@ -236,7 +236,8 @@ void h2_peer_finish(struct h2_peer *peer, int32_t id, const char *trailers)
 {
     struct peer_stream *stream = known_stream(peer, id);
 
-    strbuf_add(&stream->out_trailers, str_from(trailers));
+    if (!stream->out_ended) /* no trailers after the end */
+        strbuf_add(&stream->out_trailers, str_from(trailers));
     stream->out_ended = true;
     resume(peer, stream);
 }
