@@ -216,9 +216,8 @@ class Peer:
     def docker(self, *words, **how):
         p = subprocess.run(
             [CLI, "-H", self.docker_host, *words], env=self.ground.client_env,
-            timeout=180, **{"stdin": subprocess.DEVNULL,
-                            "stdout": subprocess.DEVNULL,
-                            "stderr": subprocess.PIPE, **how})
+            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL,
+               "stderr": subprocess.PIPE, "timeout": 180, **how})
         if p.returncode != 0:
             raise RuntimeError(
                 f"docker {words} on {self.name}: {p.stderr.decode()}")

@@ -136,6 +136,15 @@ def targets(rows, memory):
         yield from at_least(
             rows, f"30 of 330 containers, {name}: no slower than a Go proxy",
             "Lists against a proxy", name, "Go proxy", 1)
+    for name in "a new context", "--output type=tar":
+        yield from at_least(
+            rows, f"a build, {name}: at least 0.9 of ssh -L", "Builds of",
+            name, AGAINST, 0.9)
+    for where in "no delay", "20 ms":
+        yield from at_least(
+            rows, f"a cached build of 20 steps, {where}: at most 1.1 times "
+            "ssh -L's time", f"Cached builds, {where}", "20 steps", AGAINST,
+            1 / 1.1)
     for line in memory:
         if line["peer"] == "berth":
             yield ("idle below 16 MiB", f"{line['idle'] / 1024:.1f} MiB",
