@@ -64,7 +64,7 @@ static int put_copy(const struct dockerfile *df, size_t at, struct strbuf *out)
     /* "--" ends the flags, whatever the first source is called */
     if (r == 0 && str_has_prefix(line->args, S("--")))
         r = strbuf_add(out, S(" --"));
-    if (r == 0)
+    if (r == 0 && line->args.len)
         r = strbuf_addf(out, " %.*s", STR_FMT(line->args));
     return r;
 }

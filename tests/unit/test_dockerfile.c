@@ -93,6 +93,8 @@ static void images_are_found_and_written_by_what_they_are(void **state)
            "FROM scratch\nCOPY --from=i0 /a /b\n");
     expect("FROM Scratch", NULL, NULL, "Scratch", NULL);
     expect("FROM app:1@sha256:12", NULL, NULL, "app:1@sha256:12", NULL);
+    expect("FROM scratch\nCOPY --from=app\n", NULL, NULL, "app",
+           "FROM scratch\nCOPY --from=i0\n");
     expect("FROM app\n\n\n\nFROM app\nCOPY --chown=1:2 --from=\"app\" a b",
            NULL, NULL, "app",
            "FROM i0\n\n\n\nFROM i0\nCOPY --from=i0 --chown=1:2 a b\n");
