@@ -28,7 +28,7 @@ MORE_ENGINES = ["next-graph"]  # by --engine only
 # Without a MODULE, all of them run on 26.1; on the others those in which the
 # engine or its clients' age may matter, and not what berth does by itself.
 SOME = ["test_cli", "test_images", "test_own_images"]
-NEXT = [*SOME, "test_build_attacks", "test_compose", "test_sdk"]
+NEXT = [*SOME, "test_build_attacks", "test_build_flows", "test_compose", "test_sdk"]
 MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT}
 
 
