@@ -264,6 +264,7 @@ static void write_many(int number)
 static void processes_that_write_at_once_have_one_chain(void **state)
 {
     pid_t pids[WRITERS];
+    bool writing = true;
 
     (void)state;
     for (int i = 0; i < WRITERS; i++) {
@@ -272,14 +273,13 @@ static void processes_that_write_at_once_have_one_chain(void **state)
         if (pids[i] == 0)
             write_many(i);
     }
-    for (int i = 0; i < ROTATIONS; i++) {
+    for (int i = 0; i < ROTATIONS && writing; i++) {
         struct stat st = {0};
 
-        while (stat(path, &st) < 0 || st.st_size < 16384) {
-            if (waitpid(pids[0], NULL, WNOHANG) != 0)
-                break;
-        }
-        rotate();
+        while (writing && (stat(path, &st) < 0 || st.st_size < 16384))
+            writing = waitpid(pids[0], NULL, WNOHANG) == 0;
+        if (writing)
+            rotate();
     }
     for (int i = 0; i < WRITERS; i++)
         waitpid(pids[i], NULL, 0);
