@@ -1,0 +1,173 @@
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "proxy/ssh/ctr_batch.h"
+
+/* What libssh2 does with libcrypto, held against EVP_CipherUpdate. */
+
+enum { LEN = 200 * 1000 };
+
+static const unsigned char key[32] = "0123456789abcdef0123456789abcdef";
+
+static EVP_CIPHER_CTX *context(const EVP_CIPHER *cipher, int encrypt, int nonce)
+{
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    unsigned char iv[16];
+
+    memset(iv, 0xff, sizeof(iv)); /* a counter that carries at once */
+    iv[0] = (unsigned char)nonce;
+    assert_non_null(ctx);
+    assert_int_equal(EVP_CipherInit(ctx, cipher, key, iv, encrypt), 1);
+    return ctx;
+}
+
+static unsigned char *text(void)
+{
+    unsigned char *bytes = malloc(LEN);
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < LEN; i++)
+        bytes[i] = (unsigned char)(i * 31 + i / 251);
+    return bytes;
+}
+
+static unsigned char *reference(const EVP_CIPHER *cipher, int encrypt,
+                                int nonce, const unsigned char *in)
+{
+    EVP_CIPHER_CTX *ctx = context(cipher, encrypt, nonce);
+    unsigned char *out = malloc(LEN + 16);
+    int len = 0;
+
+    assert_non_null(out);
+    assert_int_equal(EVP_CipherUpdate(ctx, out, &len, in, LEN), 1);
+    EVP_CIPHER_CTX_free(ctx);
+    return out;
+}
+
+/* Like libssh2: pieces of PIECE bytes, each in place. */
+static void crypt_in_place(EVP_CIPHER_CTX *ctx, unsigned char *bytes,
+                           size_t len, size_t piece)
+{
+    for (size_t at = 0; at < len; at += piece) {
+        size_t n = len - at < piece ? len - at : piece;
+
+        assert_true(EVP_Cipher(ctx, bytes + at, bytes + at, (unsigned)n) > 0);
+    }
+}
+
+static void test_pieces_of_all_sizes_give_one_stream(void **state)
+{
+    const EVP_CIPHER *ciphers[] = {EVP_aes_128_ctr(), EVP_aes_192_ctr(),
+                                   EVP_aes_256_ctr()};
+    const size_t pieces[] = {1, 15, 16, 17, 4096, 16384, 16385, 100000};
+
+    (void)state;
+    for (size_t c = 0; c < 3; c++) {
+        for (size_t p = 0; p < sizeof(pieces) / sizeof(*pieces); p++) {
+            for (int encrypt = 0; encrypt < 2; encrypt++) {
+                unsigned char *bytes = text();
+                unsigned char *want = reference(ciphers[c], encrypt, 7, bytes);
+                EVP_CIPHER_CTX *ctx = context(ciphers[c], encrypt, 7);
+
+                crypt_in_place(ctx, bytes, LEN, pieces[p]);
+                assert_memory_equal(bytes, want, LEN);
+                EVP_CIPHER_CTX_free(ctx);
+                free(bytes);
+                free(want);
+            }
+        }
+    }
+    assert_int_equal(ctr_batch_contexts(), 0);
+}
+
+/* More contexts than there is room for, in turns; some end and begin. */
+static void test_contexts_do_not_mix(void **state)
+{
+    enum { MANY = 80, PIECE = 16, ROUNDS = 40 };
+    EVP_CIPHER_CTX *ctx[MANY], *plain[MANY];
+    unsigned char in[PIECE] = "fifteen letters", a[PIECE], b[PIECE];
+    int len;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        ctx[i] = context(EVP_aes_128_ctr(), 1, i);
+        plain[i] = context(EVP_aes_128_ctr(), 1, i);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = round % 3; i < MANY; i += 1 + round % 5) {
+            if ((i + round) % 17 == 0) {
+                EVP_CIPHER_CTX_free(ctx[i]);
+                EVP_CIPHER_CTX_free(plain[i]);
+                ctx[i] = context(EVP_aes_128_ctr(), 1, i + round);
+                plain[i] = context(EVP_aes_128_ctr(), 1, i + round);
+            }
+            assert_true(EVP_Cipher(ctx[i], a, in, PIECE) > 0);
+            assert_int_equal(EVP_CipherUpdate(plain[i], b, &len, in, PIECE), 1);
+            assert_memory_equal(a, b, PIECE);
+            assert_true(ctr_batch_contexts() <= 32);
+        }
+    }
+    assert_int_equal(ctr_batch_contexts(), 32);
+    for (int i = 0; i < MANY; i++) {
+        EVP_CIPHER_CTX_free(ctx[i]);
+        EVP_CIPHER_CTX_free(plain[i]);
+    }
+    assert_int_equal(ctr_batch_contexts(), 0);
+}
+
+static void test_a_new_key_is_a_new_stream(void **state)
+{
+    EVP_CIPHER_CTX *ctx = context(EVP_aes_128_ctr(), 1, 1);
+    unsigned char iv[16] = "another counter", in[16] = {0}, a[16], b[16];
+    EVP_CIPHER_CTX *plain = EVP_CIPHER_CTX_new();
+    int len;
+
+    (void)state;
+    assert_true(EVP_Cipher(ctx, a, in, 16) > 0);
+    assert_int_equal(EVP_CipherInit(ctx, EVP_aes_256_ctr(), key, iv, 1), 1);
+    assert_int_equal(ctr_batch_contexts(), 0);
+    assert_int_equal(EVP_CipherInit(plain, EVP_aes_256_ctr(), key, iv, 1), 1);
+    assert_true(EVP_Cipher(ctx, a, in, 16) > 0);
+    assert_int_equal(EVP_CipherUpdate(plain, b, &len, in, 16), 1);
+    assert_memory_equal(a, b, 16);
+    EVP_CIPHER_CTX_free(ctx);
+    EVP_CIPHER_CTX_free(plain);
+}
+
+static void test_other_modes_are_libcrypto_s(void **state)
+{
+    unsigned char *bytes = text(), *want;
+    EVP_CIPHER_CTX *ctx = context(EVP_aes_128_cbc(), 1, 3);
+
+    (void)state;
+    want = reference(EVP_aes_128_cbc(), 1, 3, bytes);
+    crypt_in_place(ctx, bytes, LEN, 16);
+    assert_memory_equal(bytes, want, LEN);
+    assert_int_equal(ctr_batch_contexts(), 0);
+    /* what libssh2 1.11 says at the end of a packet */
+    EVP_CIPHER_CTX_free(ctx);
+    ctx = context(EVP_aes_128_ctr(), 1, 3);
+    assert_true(EVP_Cipher(ctx, bytes, bytes, 16) > 0);
+    EVP_Cipher(ctx, NULL, NULL, 0);
+    assert_true(EVP_Cipher(ctx, bytes, bytes, 16) > 0);
+    EVP_CIPHER_CTX_free(ctx);
+    EVP_CIPHER_CTX_free(NULL);
+    free(bytes);
+    free(want);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pieces_of_all_sizes_give_one_stream),
+        cmocka_unit_test(test_contexts_do_not_mix),
+        cmocka_unit_test(test_a_new_key_is_a_new_stream),
+        cmocka_unit_test(test_other_modes_are_libcrypto_s),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
