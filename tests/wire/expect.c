@@ -7,7 +7,7 @@
 bool expect_bytes(struct run *run, const struct step *step, enum side side)
 {
     struct str expected = strbuf_str(&step->text);
-    struct str got = plain_look(&run->plain[side]);
+    struct str got = plain_look(run_plain(run, side));
 
     if (!str_eq(expected, got)) {
         wrong(run, step, "the %s did not get this",
@@ -16,7 +16,7 @@ bool expect_bytes(struct run *run, const struct step *step, enum side side)
         show("but got ", got);
         return false;
     }
-    plain_forget(&run->plain[side]);
+    plain_forget(run_plain(run, side));
     return true;
 }
 
@@ -24,8 +24,7 @@ bool expect_bytes(struct run *run, const struct step *step, enum side side)
 bool expect_question(struct run *run, const struct step *step)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(FILE_MAX);
-    size_t index;
-    const struct lookup *lookup = driver_lookup(&run->driver, &index);
+    const struct lookup *lookup = stage_lookup(&run->stage);
 
     if (lookup) {
         strbuf_addf(&text, "%s %s", method_name(lookup->method),
@@ -52,7 +51,7 @@ static bool cut_line(struct str *text, struct str *line)
 /* STATUS keep|close [retry] (nothing | FRAGMENT): berth's own answer */
 bool expect_answer(struct run *run, const struct step *step)
 {
-    struct str text = plain_look(&run->plain[CLIENT]), line, word, rest;
+    struct str text = plain_look(run_plain(run, CLIENT)), line, word, rest;
     bool closes = false, retries = false, json = false;
     struct str status, fragment;
     uint64_t length = 0;
@@ -62,7 +61,7 @@ bool expect_answer(struct run *run, const struct step *step)
     if (!cut_line(&text, &line) || !str_has_prefix(line, S("HTTP/1.1 ")) ||
         !str_eq(str_head(str_from_index(line, 9), 3), status)) {
         wrong(run, step, "this is not the answer");
-        show("but", plain_look(&run->plain[CLIENT]));
+        show("but", plain_look(run_plain(run, CLIENT)));
         return false;
     }
     while (cut_line(&text, &line) && line.len) {
@@ -83,7 +82,7 @@ bool expect_answer(struct run *run, const struct step *step)
     }
     if (!json || length == 0 || closes != str_eq(word, S("close")))
         wrong(run, step, "its head is not right: %.*s",
-              STR_FMT(plain_look(&run->plain[CLIENT])));
+              STR_FMT(plain_look(run_plain(run, CLIENT))));
     if (str_eq(fragment, S("nothing"))) {
         if (text.len)
             wrong(run, step, "it has a body");
@@ -98,49 +97,55 @@ bool expect_answer(struct run *run, const struct step *step)
             wrong(run, step, "its body is \"%.*s\"", STR_FMT(text));
         json_decref(body);
     }
-    plain_forget(&run->plain[CLIENT]);
+    plain_forget(run_plain(run, CLIENT));
     return !run->failed;
 }
 
 static bool expect_fate(struct run *run, const struct step *step,
                         enum exchange_stream fate)
 {
-    struct exchange_driver *d = &run->driver;
+    const struct stage_client *client = run->stage.client;
+    bool used = stage_has_stream(&run->stage);
 
-    if (d->has_stream || d->fate != fate)
+    if (used || client->fate != fate)
         return wrong(run, step, "the stream is %s",
-                     d->has_stream                ? "in use"
-                     : d->fate == STREAM_SPENT    ? "spent"
-                     : d->fate == STREAM_REUSABLE ? "reusable"
-                                                  : "not there");
+                     used                              ? "in use"
+                     : client->fate == STREAM_SPENT    ? "spent"
+                     : client->fate == STREAM_REUSABLE ? "reusable"
+                                                       : "not there");
     return true;
 }
 
 bool expect(struct run *run, const struct step *step)
 {
-    struct exchange_driver *d = &run->driver;
-    const struct exchange_wish wish = exchange_wish(d->ex);
+    const struct stage *stage = &run->stage;
+    const struct stage_client *client = stage->client;
+    const struct stage_side *sides = client->sides;
+    const struct exchange_wish wish = stage_wish(stage);
+    const bool nothing[] = {plain_look(run_plain(run, CLIENT)).len == 0,
+                            plain_look(run_plain(run, ENGINE)).len == 0};
     const struct {
         struct str what;
         bool holds;
     } facts[] = {
-        {STR("close"),          d->closed                               },
-        {STR("open"),           !d->closed                              },
-        {STR("idle"),           !d->closed && exchange_is_idle(d->ex)   },
-        {STR("stream wanted"),  driver_wants_stream(d)                  },
-        {STR("stream none"),    wish.stream == STREAM_NONE              },
-        {STR("shut client"),    d->sides[CLIENT].shut                   },
-        {STR("shut engine"),    d->sides[ENGINE].shut                   },
-        {STR("no shut client"), !d->sides[CLIENT].shut                  },
-        {STR("no shut engine"), !d->sides[ENGINE].shut                  },
-        {STR("read client"),    wish.read[CLIENT]                       },
-        {STR("no read client"), !wish.read[CLIENT]                      },
-        {STR("read engine"),    wish.read[ENGINE]                       },
-        {STR("no read engine"), !wish.read[ENGINE]                      },
-        {STR("watch"),          wish.watch                              },
-        {STR("no watch"),       !wish.watch                             },
-        {STR("client nothing"), plain_look(&run->plain[CLIENT]).len == 0},
-        {STR("engine nothing"), plain_look(&run->plain[ENGINE]).len == 0},
+        {STR("close"),          client->closed            },
+        {STR("open"),           !client->closed           },
+        {STR("idle"),           stage_is_idle(stage)      },
+        {STR("stream in use"),  stage_has_stream(stage)   },
+        {STR("stream wanted"),  stage_wants_stream(stage) },
+        {STR("stream none"),    wish.stream == STREAM_NONE},
+        {STR("shut client"),    sides[CLIENT].shut        },
+        {STR("shut engine"),    sides[ENGINE].shut        },
+        {STR("no shut client"), !sides[CLIENT].shut       },
+        {STR("no shut engine"), !sides[ENGINE].shut       },
+        {STR("read client"),    wish.read[CLIENT]         },
+        {STR("no read client"), !wish.read[CLIENT]        },
+        {STR("read engine"),    wish.read[ENGINE]         },
+        {STR("no read engine"), !wish.read[ENGINE]        },
+        {STR("watch"),          wish.watch                },
+        {STR("no watch"),       !wish.watch               },
+        {STR("client nothing"), nothing[CLIENT]           },
+        {STR("engine nothing"), nothing[ENGINE]           },
     };
     struct str word, timer;
 
@@ -149,6 +154,9 @@ bool expect(struct run *run, const struct step *step)
     if (str_eq(step->rest, S("stream spent")))
         return expect_fate(run, step, STREAM_SPENT);
     str_cut(step->rest, ' ', &word, &timer);
+    if (str_eq(word, S("engine")) && timer.len == 1)
+        return timer.ptr[0] - '0' == (int)stage_engine_of(stage) ||
+               wrong(run, step, "it is engine %u", stage_engine_of(stage));
     if (str_eq(word, S("timer")))
         return str_eq(timer, str_from(timer_name(wish.timer))) ||
                wrong(run, step, "the timer is \"%s\"", timer_name(wish.timer));
@@ -208,7 +216,7 @@ static void cut_claim(struct str *rest, struct strbuf *claim)
 /* EVENT CLAIM...: the next record */
 bool expect_audit(struct run *run, const struct step *step)
 {
-    struct str all = strbuf_str(&run->driver.audit), line, event, rest;
+    struct str all = strbuf_str(&run->stage.audit), line, event, rest;
     struct str left = str_from_index(all, run->audited);
     bool there = str_cut(left, '\n', &line, &left);
     json_t *record = json_loadb(line.ptr, line.len, 0, NULL);

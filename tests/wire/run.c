@@ -1,6 +1,7 @@
 #include "tests/wire/run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 bool wrong(struct run *run, const struct step *step, const char *format, ...)
 {
@@ -41,10 +42,15 @@ void show(const char *title, struct str bytes)
 
 bool take_output(struct run *run, const struct step *step)
 {
-    for (int side = CLIENT; side <= ENGINE; side++) {
-        if (!plain_take(&run->plain[side], &run->driver.sides[side].out))
-            return wrong(run, step, "what the %s was sent is not valid HTTP",
-                         side == CLIENT ? "client" : "engine");
+    for (unsigned i = 0; i < STAGE_CLIENTS; i++) {
+        struct stage_client *client = &run->stage.clients[i];
+
+        for (int side = CLIENT; side <= ENGINE; side++) {
+            if (!plain_take(&run->plain[i][side], &client->sides[side].out))
+                return wrong(run, step,
+                             "what the %s was sent is not valid HTTP",
+                             side == CLIENT ? "client" : "engine");
+        }
     }
     return true;
 }
@@ -63,35 +69,62 @@ static void send_bytes(struct run *run, const struct step *step, enum side side)
         else if (run->cutting == AT && run->at < run->cut &&
                  run->cut - run->at < len)
             len = run->cut - run->at;
-        driver_send(&run->driver, side, str_head(rest, len));
+        stage_send(&run->stage, side, str_head(rest, len));
         rest = str_from_index(rest, len);
         run->at += step->bulk ? 0 : len;
     }
 }
 
+/* Client INDEX, whose connection begins, has sent so many REQUESTS before. */
+static void expect_replies(struct run *run, unsigned index, size_t requests)
+{
+    const struct methods *methods = &run->script->methods[index];
+    struct plain *plain = &run->plain[index][CLIENT];
+
+    plain_fini(plain);
+    plain_init(plain, HTTP_RESPONSES, methods->items + requests,
+               methods->count - requests);
+}
+
 static bool reconnect(struct run *run, const struct step *step)
 {
-    const struct script *script = run->script;
-
-    if (!run->driver.closed)
+    if (!run->stage.client->closed)
         return wrong(run, step, "the connection is not closed");
-    if (plain_look(&run->plain[CLIENT]).len)
+    if (plain_look(run_plain(run, CLIENT)).len)
         return wrong(run, step, "the client got more than was expected");
-    driver_reconnect(&run->driver);
-    plain_fini(&run->plain[CLIENT]);
-    plain_init(&run->plain[CLIENT], HTTP_RESPONSES,
-               script->methods + step->requests,
-               script->method_count - step->requests);
+    stage_reconnect(&run->stage);
+    expect_replies(run, run->client, step->requests[run->client]);
+    return true;
+}
+
+static bool act_as(struct run *run, unsigned index)
+{
+    run->client = index;
+    stage_act_as(&run->stage, index + 1);
+    return true;
+}
+
+/* KEYS of the policy, or nothing: all but the engine stays as it was. */
+static bool reload(struct run *run, const struct step *step)
+{
+    AUTO(strbuf_fini) struct strbuf keys = STRBUF(LIMIT_POLICY);
+    char socket[32];
+
+    strbuf_add(&keys,
+               step->rest.len ? step->rest : strbuf_str(&run->script->keys));
+    snprintf(socket, sizeof(socket), "/engine-%u", ++run->reloads);
+    stage_reload(&run->stage,
+                 stage_policy(keys.len ? strbuf_cstr(&keys) : "", socket));
     return true;
 }
 
 static bool open_stream(struct run *run, const struct step *step)
 {
-    if (!driver_wants_stream(&run->driver))
+    if (!stage_wants_stream(&run->stage))
         return wrong(run, step, "no stream is wanted");
-    plain_fini(&run->plain[ENGINE]);
-    plain_init(&run->plain[ENGINE], HTTP_REQUESTS, NULL, 0);
-    driver_open_stream(&run->driver);
+    plain_fini(run_plain(run, ENGINE));
+    plain_init(run_plain(run, ENGINE), HTTP_REQUESTS, NULL, 0);
+    stage_open_stream(&run->stage);
     return true;
 }
 
@@ -99,17 +132,16 @@ static bool open_stream(struct run *run, const struct step *step)
 static bool fail_stream(struct run *run, const struct step *step)
 {
     static const struct str pristine = STR("pristine");
-    struct exchange_driver *d = &run->driver;
+    const struct stage *stage = &run->stage;
     bool is_pristine = str_has_prefix(step->rest, pristine);
     struct str why = is_pristine
                          ? str_trim(str_from_index(step->rest, pristine.len))
                          : step->rest;
     char *text = why.len ? xstr_dup(why) : NULL;
-    bool there =
-        d->has_stream || driver_wants_stream(d) || exchange_wish(d->ex).ask;
+    bool there = stage_has_stream(stage) || stage_wants_stream(stage) ||
+                 stage_wish(stage).ask;
 
-    driver_fail_stream(d, text, is_pristine);
-    d->why = NULL;
+    stage_fail_stream(&run->stage, text, is_pristine);
     free(text);
     return there || wrong(run, step, "there is no stream");
 }
@@ -119,16 +151,12 @@ static bool answer_question(struct run *run, const struct step *step)
 {
     struct str status, body;
     uint64_t number;
-    json_t *reply;
 
     str_cut(step->rest, ' ', &status, &body);
     if (str_to_u64(status, &number))
         return wrong(run, step, "a status is a number");
-    reply = json_loadb(body.ptr, body.len, 0, NULL);
-    if (!driver_answer(&run->driver, (int)number, reply))
-        wrong(run, step, "nothing was asked");
-    json_decref(reply);
-    return !run->failed;
+    return stage_answer(&run->stage, (unsigned)number, body) ||
+           wrong(run, step, "nothing was asked");
 }
 
 const char *timer_name(enum exchange_timer timer)
@@ -144,12 +172,11 @@ const char *timer_name(enum exchange_timer timer)
 
 static bool time_out(struct run *run, const struct step *step)
 {
-    const char *timer = timer_name(exchange_wish(run->driver.ex).timer);
+    const char *timer = timer_name(stage_wish(&run->stage).timer);
 
     if (!str_eq(step->rest, str_from(timer)))
         return wrong(run, step, "the timer is \"%s\"", timer);
-    exchange_timeout(run->driver.ex);
-    driver_settle(&run->driver);
+    stage_timeout(&run->stage);
     return true;
 }
 
@@ -161,41 +188,55 @@ static bool set_room(struct run *run, const struct step *step, enum side side)
         room = SIZE_MAX;
     else if (str_to_u64(step->rest, &room))
         return wrong(run, step, "room is a number of bytes, or \"all\"");
-    run->driver.sides[side].room = room;
-    driver_settle(&run->driver);
+    stage_set_room(&run->stage, side, room);
     return true;
 }
 
 bool run_step(struct run *run, const struct step *step)
 {
-    struct exchange_driver *d = &run->driver;
+    struct stage *stage = &run->stage;
 
+    /* the first client connects when all about the world is said */
+    if (step->word > WORD_KEEPS_STREAMS && !stage->client)
+        stage_act_as(stage, 1);
     switch (step->word) {
     case WORD_ENGINE_KNOWN:
-        driver_know_engine(d);
+        stage_know_engine(stage);
         return true;
     case WORD_BUSY:
-        d->host.busy = true;
+        stage->busy = true;
+        return true;
+    case WORD_KEEPS_STREAMS:
+        stage->keeps = true;
         return true;
     case WORD_CLIENT_SENDS:
         send_bytes(run, step, CLIENT);
         return true;
     case WORD_ENGINE_SENDS:
-        if (!d->has_stream)
+        if (!stage_has_stream(stage))
             return wrong(run, step, "there is no stream");
         send_bytes(run, step, ENGINE);
         return true;
     case WORD_CLIENT_EOF:
-        driver_eof(d, CLIENT);
+        stage_eof(stage, CLIENT);
         return true;
     case WORD_ENGINE_EOF:
-        driver_eof(d, ENGINE);
+        stage_eof(stage, ENGINE);
         return true;
     case WORD_CLIENT_GONE:
-        driver_client_gone(d);
+        stage_client_gone(stage);
         return true;
     case WORD_RECONNECT:
         return reconnect(run, step);
+    case WORD_FIRST_CLIENT:
+        return act_as(run, 0);
+    case WORD_SECOND_CLIENT:
+        return act_as(run, 1);
+    case WORD_IDLE_CLOSES:
+        stage_close_idle(stage);
+        return true;
+    case WORD_RELOAD:
+        return reload(run, step);
     case WORD_CLIENT_ROOM:
         return set_room(run, step, CLIENT);
     case WORD_ENGINE_ROOM:
@@ -209,15 +250,13 @@ bool run_step(struct run *run, const struct step *step)
     case WORD_TIMEOUT:
         return time_out(run, step);
     case WORD_SHUTDOWN:
-        exchange_shutdown(d->ex, str_eq(step->rest, S("now")) ? END_NOW
-                                 : str_eq(step->rest, S("next"))
-                                     ? END_AFTER_NEXT
-                                     : END_AFTER_THIS);
-        driver_settle(d);
+        stage_shutdown(stage, str_eq(step->rest, S("now"))    ? END_NOW
+                              : str_eq(step->rest, S("next")) ? END_AFTER_NEXT
+                                                              : END_AFTER_THIS);
         return true;
     case WORD_AUDIT_FAILS:
     case WORD_AUDIT_WORKS:
-        d->audit_fails = step->word == WORD_AUDIT_FAILS;
+        stage->audit_fails = step->word == WORD_AUDIT_FAILS;
         return true;
     case WORD_CLIENT_GETS:
         return expect_bytes(run, step, CLIENT);

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * One run of a transcript against an exchange: what happens in it (run.c), and
- * what is expected of it (expect.c).
+ * One run of a transcript: what happens in it (run.c), and what is expected of
+ * it (expect.c). Where it is played is the stage (stage.h).
  */
 
 #include "proxy/exchange/request.h"
-#include "tests/support/exchange_driver.h"
 #include "tests/wire/plain.h"
 #include "tests/wire/script.h"
+#include "tests/wire/stage.h"
 
 #define FILE_MAX   (4 * MIB)
 #define BULK_PIECE 16381
@@ -25,8 +25,10 @@ struct run {
     enum cutting cutting;
     size_t cut; /* AT: before that byte */
     size_t at;  /* bytes sent up to now, but for bulk */
-    struct exchange_driver driver;
-    struct plain plain[2];
+    struct stage stage;
+    unsigned client; /* who acts, as an index */
+    struct plain plain[STAGE_CLIENTS][2];
+    unsigned reloads;
     size_t audited; /* bytes of the record that were expected */
     bool failed;
 };
@@ -34,6 +36,12 @@ struct run {
 /* Do one STEP, or see whether what it expects is so; false, and said on stderr,
  * when it is not. */
 bool run_step(struct run *run, const struct step *step);
+
+/* What SIDE of the client that acts was sent. */
+static inline struct plain *run_plain(struct run *run, enum side side)
+{
+    return &run->plain[run->client][side];
+}
 
 /* Take what client and engine were sent; false when it is not valid HTTP. */
 bool take_output(struct run *run, const struct step *step);

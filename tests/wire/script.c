@@ -26,6 +26,7 @@ static const struct form_row {
     {STR("policy"),         WORD_POLICY,         FORM_KEY  },
     {STR("engine known"),   WORD_ENGINE_KNOWN,   FORM_PLAIN},
     {STR("busy"),           WORD_BUSY,           FORM_PLAIN},
+    {STR("keeps streams"),  WORD_KEEPS_STREAMS,  FORM_PLAIN},
     {STR("client>*"),       WORD_CLIENT_SENDS,   FORM_BULK },
     {STR("engine>*"),       WORD_ENGINE_SENDS,   FORM_BULK },
     {STR("client>"),        WORD_CLIENT_SENDS,   FORM_TEXT },
@@ -38,6 +39,10 @@ static const struct form_row {
     {STR("engine eof"),     WORD_ENGINE_EOF,     FORM_PLAIN},
     {STR("client gone"),    WORD_CLIENT_GONE,    FORM_PLAIN},
     {STR("reconnect"),      WORD_RECONNECT,      FORM_PLAIN},
+    {STR("first client"),   WORD_FIRST_CLIENT,   FORM_PLAIN},
+    {STR("second client"),  WORD_SECOND_CLIENT,  FORM_PLAIN},
+    {STR("idle closes"),    WORD_IDLE_CLOSES,    FORM_PLAIN},
+    {STR("reload"),         WORD_RELOAD,         FORM_REST },
     {STR("client room"),    WORD_CLIENT_ROOM,    FORM_REST },
     {STR("engine room"),    WORD_ENGINE_ROOM,    FORM_REST },
     {STR("stream open"),    WORD_STREAM_OPEN,    FORM_PLAIN},
@@ -154,16 +159,17 @@ static void add_key(struct strbuf *keys, enum word word, struct str rest)
 
 static void note_request(struct script *s, struct str line)
 {
+    struct methods *methods = &s->methods[s->reads];
     struct str method, target;
 
     if (!str_cut(line, ' ', &method, &target) ||
         !str_has_prefix(target, S("/")) ||
         !memmem(line.ptr, line.len, "HTTP/1", 6))
         return;
-    s->methods =
-        realloc(s->methods, (s->method_count + 1) * sizeof(*s->methods));
-    assert(s->methods);
-    s->methods[s->method_count++] = method_find(method);
+    methods->items =
+        realloc(methods->items, (methods->count + 1) * sizeof(*methods->items));
+    assert(methods->items);
+    methods->items[methods->count++] = method_find(method);
 }
 
 static struct step *add_step(struct script *s, enum word word, bool bulk,
@@ -178,11 +184,13 @@ static struct step *add_step(struct script *s, enum word word, bool bulk,
     s->steps = realloc(s->steps, (s->count + 1) * sizeof(*s->steps));
     assert(s->steps);
     last = &s->steps[s->count++];
-    *last = (struct step){.line = line,
-                          .word = word,
-                          .bulk = bulk && sends,
-                          .text = STRBUF(TEXT_MAX),
-                          .requests = s->method_count};
+    *last = (struct step){
+        .line = line,
+        .word = word,
+        .bulk = bulk && sends,
+        .text = STRBUF(TEXT_MAX),
+        .requests = {s->methods[0].count, s->methods[1].count}
+    };
     return last;
 }
 
@@ -201,6 +209,8 @@ static bool read_line(struct script *s, struct str line, unsigned number,
                 row->word, rest);
         return true;
     }
+    if (row->word == WORD_FIRST_CLIENT || row->word == WORD_SECOND_CLIENT)
+        s->reads = row->word == WORD_SECOND_CLIENT;
     step = add_step(s, row->word, row->form == FORM_BULK, number);
     switch (row->form) {
     case FORM_TEXT:
@@ -257,7 +267,8 @@ void script_fini(struct script *s)
     for (size_t i = 0; i < s->count; i++)
         strbuf_fini(&s->steps[i].text);
     free(s->steps);
-    free(s->methods);
+    free(s->methods[0].items);
+    free(s->methods[1].items);
     free(s->source);
     strbuf_fini(&s->keys);
 }

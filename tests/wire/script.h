@@ -18,6 +18,7 @@ enum word {
     WORD_POLICY,
     WORD_ENGINE_KNOWN,
     WORD_BUSY,
+    WORD_KEEPS_STREAMS,
     /* what happens */
     WORD_CLIENT_SENDS,
     WORD_ENGINE_SENDS,
@@ -25,6 +26,10 @@ enum word {
     WORD_ENGINE_EOF,
     WORD_CLIENT_GONE,
     WORD_RECONNECT,
+    WORD_FIRST_CLIENT,
+    WORD_SECOND_CLIENT,
+    WORD_IDLE_CLOSES,
+    WORD_RELOAD,
     WORD_CLIENT_ROOM,
     WORD_ENGINE_ROOM,
     WORD_ANSWERED,
@@ -50,17 +55,20 @@ struct step {
     bool bulk;          /* sent in large pieces: not cut everywhere */
     struct str rest;    /* of the line, behind the word; without blanks */
     struct strbuf text; /* bytes to send or to expect */
-    size_t requests;    /* that the client sent before */
+    size_t requests[2]; /* that the clients sent before */
 };
 
 struct script {
     char *source;
     struct step *steps;
     size_t count;
-    struct strbuf keys;   /* of the policy, as JSON members */
-    enum method *methods; /* of the requests that the client sends */
-    size_t method_count;
-    size_t cuts; /* how many bytes are sent, but for bulk */
+    struct strbuf keys; /* of the policy, as JSON members */
+    struct methods {
+        enum method *items;
+        size_t count;
+    } methods[2];   /* of the requests that each client sends */
+    unsigned reads; /* whose lines are read */
+    size_t cuts;    /* how many bytes are sent, but for bulk */
     size_t bulk;
 };
 

@@ -1,6 +1,6 @@
 /*
- * Runs transcripts (README.md) against an exchange: whole; byte by byte, with
- * every output taken byte by byte, too; and with the bytes of client and
+ * Runs transcripts (README.md) through sessions (stage.h): whole; byte by byte,
+ * with every output taken byte by byte, too; and with the bytes of client and
  * engine cut at every position. All runs must fulfil the same expectations
  * and leave the same record.
  */
@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <dirent.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,7 +20,7 @@
 /* Each exchange: a decision or none, and then one end. */
 static bool record_is_whole(struct run *run, const struct step *last)
 {
-    struct str rest = strbuf_str(&run->driver.audit), line;
+    struct str rest = strbuf_str(&run->stage.audit), line;
     json_t *ended = json_object(), *decided = json_object();
 
     while (str_cut(rest, '\n', &line, &rest)) {
@@ -46,10 +47,12 @@ static bool nothing_is_left(struct run *run, const struct step *last)
 {
     static const char *const names[] = {"client", "engine"};
 
-    for (int side = CLIENT; side <= ENGINE; side++) {
-        struct str left = plain_look(&run->plain[side]);
+    for (unsigned i = 0; i < 2 * STAGE_CLIENTS; i++) {
+        enum side side = i % 2 ? ENGINE : CLIENT;
+        struct plain *plain = &run->plain[i / 2][side];
+        struct str left = plain_look(plain);
 
-        if (!left.len && !run->plain[side].message.len)
+        if (!left.len && !plain->message.len)
             continue;
         wrong(run, last, "the %s got more than was expected", names[side]);
         show("it got", left);
@@ -57,7 +60,7 @@ static bool nothing_is_left(struct run *run, const struct step *last)
     }
     for (size_t i = 0; i < run->script->count; i++) {
         const struct step *step = &run->script->steps[i];
-        struct str all = strbuf_str(&run->driver.audit);
+        struct str all = strbuf_str(&run->stage.audit);
 
         if (step->word == WORD_NEVER && step->rest.len &&
             memmem(all.ptr, all.len, step->rest.ptr, step->rest.len))
@@ -76,31 +79,35 @@ static bool run_once(const char *path, const struct script *script,
     struct run run = {
         .path = path, .script = script, .cutting = cutting, .cut = cut};
 
-    driver_init(&run.driver, policy_ref(policy));
-    plain_init(&run.plain[CLIENT], HTTP_RESPONSES, script->methods,
-               script->method_count);
-    plain_init(&run.plain[ENGINE], HTTP_REQUESTS, NULL, 0);
+    stage_init(&run.stage, policy_ref(policy));
+    for (unsigned i = 0; i < STAGE_CLIENTS; i++) {
+        plain_init(&run.plain[i][CLIENT], HTTP_RESPONSES,
+                   script->methods[i].items, script->methods[i].count);
+        plain_init(&run.plain[i][ENGINE], HTTP_REQUESTS, NULL, 0);
+    }
     for (size_t i = 0; i < script->count && !run.failed; i++) {
         last = &script->steps[i];
         /* bulk is no matter of single bytes */
-        run.driver.piece = cutting != BYTES ? SIZE_MAX
-                           : last->bulk     ? BULK_PIECE
-                                            : 1;
+        run.stage.piece = cutting != BYTES ? SIZE_MAX
+                          : last->bulk     ? BULK_PIECE
+                                           : 1;
         if (run_step(&run, last))
             take_output(&run, last);
     }
     if (!run.failed && record_is_whole(&run, last))
         nothing_is_left(&run, last);
     if (!run.failed && cutting == WHOLE)
-        strbuf_add(record, strbuf_str(&run.driver.audit));
+        strbuf_add(record, strbuf_str(&run.stage.audit));
     else if (!run.failed &&
-             !str_eq(strbuf_str(record), strbuf_str(&run.driver.audit)))
+             !str_eq(strbuf_str(record), strbuf_str(&run.stage.audit)))
         wrong(&run, last, "another record than when run whole: %.*sbut %.*s",
               STR_FMT(strbuf_str(record)),
-              STR_FMT(strbuf_str(&run.driver.audit)));
-    plain_fini(&run.plain[CLIENT]);
-    plain_fini(&run.plain[ENGINE]);
-    driver_fini(&run.driver);
+              STR_FMT(strbuf_str(&run.stage.audit)));
+    for (unsigned i = 0; i < STAGE_CLIENTS; i++) {
+        plain_fini(&run.plain[i][CLIENT]);
+        plain_fini(&run.plain[i][ENGINE]);
+    }
+    stage_fini(&run.stage);
     return !run.failed;
 }
 
@@ -112,8 +119,8 @@ static bool run_file(const char *path, struct str text, size_t *runs)
     bool ok = script_read(&script, path, text);
 
     if (ok)
-        policy = driver_policy(
-            strbuf_str(&script.keys).len ? strbuf_cstr(&script.keys) : "");
+        policy = stage_policy(script.keys.len ? strbuf_cstr(&script.keys) : "",
+                              "/engine");
     ok = ok && run_once(path, &script, policy, WHOLE, 0, &record) &&
          run_once(path, &script, policy, BYTES, 0, &record);
     /* much to send makes a run long: then not every cut has one */
@@ -173,6 +180,7 @@ int main(int argc, char **argv)
     bool ok = true;
 
     log_set_level(LOG_LEVEL_ERROR);
+    signal(SIGPIPE, SIG_IGN); /* as the server does */
     if (argc == 3 && strcmp(argv[1], "--all") == 0)
         return run_directory(argv[2]);
     if (argc < 2) {
