@@ -230,10 +230,14 @@ struct session *session_new(struct frontend *frontend, int fd, bool busy)
 void session_shutdown(struct session *s, enum exchange_end end)
 {
     exchange_shutdown(s->exchange, end);
-    if (end == END_NOW)
-        session_close(s);
-    else
+    if (end != END_NOW) {
         session_wake(s);
+        return;
+    }
+    /* what tells the client, as far as its socket takes it at once */
+    while (!s->closed && session_write_client(s))
+        ;
+    session_close(s);
 }
 
 struct session *session_next(const struct session *s)

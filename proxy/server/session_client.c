@@ -14,13 +14,15 @@ static void client_gone(struct session *s)
 
 /*
  * A client that closed altogether, not just its sending half: on a Unix socket
- * only POLLHUP tells.
+ * only POLLHUP tells. It comes as well when both halves are closed, ours by us:
+ * then nothing more is sent to it, and what it sent before still goes on.
  */
 static bool hung_up(const struct session *s)
 {
     struct pollfd fd = {.fd = s->fd};
 
-    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR));
+    return !s->shut[CLIENT] && poll(&fd, 1, 0) > 0 &&
+           (fd.revents & (POLLHUP | POLLERR));
 }
 
 bool session_write_client(struct session *s)
