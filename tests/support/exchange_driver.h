@@ -2,8 +2,9 @@
 
 /*
  * Carries out the wishes of an exchange in memory, in the order in which
- * session.c carries them out with sockets: for transcripts, unit tests and the
- * fuzzer. The test plays client, engine, link and clock.
+ * session.c carries them out with sockets: for unit tests and the fuzzer, which
+ * want the exchange alone (tests/wire plays through sessions). The test plays
+ * client, engine, link and clock.
  */
 
 #include "policy/config/policy.h"
