@@ -42,7 +42,7 @@ struct build_call {
     struct verdict *why;
 };
 
-/* ---- build.c: refusing and noting ---- */
+/* ---- build_say.c: refusing and noting ---- */
 
 /*
  * Refuse by RULE, in FIELD. False; or true, to go on, where the policy only

@@ -51,7 +51,7 @@ static inline json_t *json_of_str(struct str s)
     return json_stringn(s.ptr ? s.ptr : "", s.len);
 }
 
-/* ---- rewrite.c, rewrite_ask.c ---- */
+/* ---- rewrite_edit.c, rewrite_ask.c ---- */
 
 /* Keep a copy of S as long as RW lives. */
 struct str rewrite_keep(struct rewrite *rw, struct str s);

@@ -38,6 +38,16 @@ bool judge_lack(struct judge *judge, const char *rule, struct str word,
                 const struct place *place, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* judgement.c: what is behind the above. Refuse for WHY, or pass it over when
+ * refusals are only reported: true. */
+bool judgement_refuse(struct judgement *judgement, const struct verdict *why);
+/* More than LIMIT_LACKS of them, or longer ones, are left out: they are there
+ * to help. */
+void judgement_note_lack(struct judgement *judgement, const char *rule,
+                         struct str word);
+/* No answer of the engine's would change the verdict. */
+void judgement_drop_needs(struct judgement *judgement);
+
 /* Just note that RULE does not hold WORD. */
 void judge_note_lack(struct judge *judge, const char *rule, struct str word);
 
@@ -206,10 +216,10 @@ void complete_update(struct judge *judge, const struct place *place,
  * names? */
 bool image_is_listed(const struct rules *rules, const json_t *inspected);
 
-/* queries.c: the query, and what the path names */
+/* check_query.c: the query, and what the path names */
 bool judge_query(struct judge *judge);
 
-/* The place "query KEY", spelled out. */
+/* query_value.c: the place "query KEY", spelled out. */
 struct query_place {
     struct place place;
     char text[64];
@@ -217,7 +227,9 @@ struct query_place {
 const struct place *query_place(struct query_place *at, struct str key);
 /* The value of KEY as a number, 0 when there is none. */
 bool query_integer(struct judge *judge, struct str key, int64_t *n);
-/* Fill in a value, and note it. */
+/* KEY becomes VALUE. */
+bool query_put(struct judge *judge, struct str key, struct str value);
+/* The same, of a value that was not there, and noted. */
 bool query_set_integer(struct judge *judge, struct str key, int64_t n);
 bool query_set_text(struct judge *judge, struct str key, struct str value);
 

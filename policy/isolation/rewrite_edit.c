@@ -1,0 +1,94 @@
+#include "policy/isolation/rewrite_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What a step may do: keep words, refuse, answer, and change the request. */
+
+struct str rewrite_keep(struct rewrite *rw, struct str s)
+{
+    if (rw->kept_count % 32 == 0) {
+        rw->kept = realloc(rw->kept, (rw->kept_count + 32) * sizeof(char *));
+        if (!rw->kept)
+            abort();
+    }
+    rw->kept[rw->kept_count] = xstr_dup(s);
+    return str_of(rw->kept[rw->kept_count++], s.len);
+}
+
+struct str rewrite_prefix(struct rewrite *rw, struct str name)
+{
+    struct strbuf out = STRBUF(LIMIT_REPLY);
+    struct str kept;
+
+    namespace_put(&out, rw->context.ns, name);
+    kept = rewrite_keep(rw, strbuf_str(&out));
+    strbuf_fini(&out);
+    return kept;
+}
+
+void rewrite_refuse(struct rewrite *rw, int status, const char *format, ...)
+{
+    char text[LIMIT_REASON];
+    va_list args;
+
+    if (rewrite_is_refused(rw))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    verdict_deny(&rw->verdict, status, "namespace", "", "%s", text);
+}
+
+bool rewrite_is_refused(const struct rewrite *rw)
+{
+    return rw->verdict.kind == VERDICT_DENY;
+}
+
+void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply)
+{
+    json_decref(rw->answer);
+    rw->answer_status = status;
+    rw->answer = reply;
+}
+
+static void add_edit(struct rewrite *rw, struct edit edit)
+{
+    if (rw->edit_count % 16 == 0) {
+        rw->edits =
+            realloc(rw->edits, (rw->edit_count + 16) * sizeof(*rw->edits));
+        if (!rw->edits)
+            abort();
+    }
+    rw->edits[rw->edit_count++] = edit;
+}
+
+void rewrite_set_param(struct rewrite *rw, size_t param, struct str value)
+{
+    add_edit(rw, (struct edit){.param = param, .value = value});
+}
+
+void rewrite_set_query(struct rewrite *rw, struct str key, struct str value)
+{
+    add_edit(rw,
+             (struct edit){.param = EDIT_QUERY, .key = key, .value = value});
+}
+
+void rewrite_add_query(struct rewrite *rw, struct str key, struct str value)
+{
+    add_edit(rw,
+             (struct edit){
+                 .param = EDIT_QUERY, .key = key, .value = value, .add = true});
+}
+
+void rewrite_drop_query(struct rewrite *rw, struct str key)
+{
+    add_edit(rw, (struct edit){.param = EDIT_QUERY, .key = key, .drop = true});
+}
+
+struct str rewrite_query(const struct rewrite *rw, struct str key)
+{
+    const struct str *value = target_get(rw->target, key);
+
+    return value ? *value : S("");
+}
