@@ -81,7 +81,7 @@ done
 
 # ---- what is asked for ----
 
-# Plain words only: they stand in sshd's files, where others would need quotes.
+# Plain words only: they are in sshd's files, where others would need quotes.
 plain_path()
 {
     case $2 in
@@ -119,7 +119,7 @@ sshd=$(command -v sshd)
 # ---- what is there ----
 
 [ -f "$sshd_config" ] || die "$sshd_config does not exist; name sshd's configuration with --sshd-config"
-"$sshd" -t -f "$sshd_config" || die "$sshd_config is wrong before anything was done; mend it first"
+"$sshd" -t -f "$sshd_config" || die "$sshd_config is wrong before anything was done; correct it first"
 
 keys=$(dirname "$sshd_config")/berth/$user.keys
 

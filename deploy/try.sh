@@ -200,7 +200,7 @@ refused docker export web
 headline "The end"
 show docker rm --force web
 show docker image rm greeter
-say "One of those records as it stands in the audit:" ''
+say "One of those records as it is in the audit:" ''
 grep -F '"SwarmInit"' "$dir/audit.jsonl"
 if [ $keep = yes ]; then
     say '' "It goes on running. To use it, and to end it:" '' \

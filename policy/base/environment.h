@@ -25,7 +25,7 @@ enum { ENVIRONMENT_E_REFUSED = 1 };
 /*
  * Append TEXT to OUT with each ${NAME} replaced by its value, and
  * ${NAME:-default} by its value or, when it is unset or empty, the default
- * (in which further ${...} may stand). "$${" stands for "${"; any other "$"
+ * (in which further ${...} may be). "$${" stands for "${"; any other "$"
  * for itself. Returns 0; ENVIRONMENT_E_REFUSED with WHY saying what is wrong
  * and what to do; or -ENOBUFS when OUT is full.
  */

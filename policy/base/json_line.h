@@ -2,7 +2,7 @@
 
 /*
  * Write one JSON object straight into a buffer, member by member, for what is
- * written so often that building a tree first is too dear.
+ * written so often that building a tree first costs too much.
  */
 
 #include "policy/base/str.h"
@@ -18,7 +18,7 @@ struct json_line {
 void json_line_begin(struct json_line *line, struct strbuf *out);
 
 /* Add a member; KEY is a plain word. Text that is no UTF-8 becomes
- * "(not UTF-8)", since it cannot stand in JSON. */
+ * "(not UTF-8)", since it cannot be in JSON. */
 void json_line_text(struct json_line *line, const char *key, struct str value);
 void json_line_int(struct json_line *line, const char *key, int64_t value);
 void json_line_uint(struct json_line *line, const char *key, uint64_t value);

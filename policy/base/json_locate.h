@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Where in a JSON text something stands. jansson tells positions of syntax
+ * Where in a JSON text something is. jansson tells positions of syntax
  * errors only; these functions walk a text that jansson has already found
  * valid (and free of duplicate keys) to the value at a path.
  */

@@ -84,7 +84,7 @@ static json_t *decode(struct reader *r, size_t start)
     return value;
 }
 
-/* A string, whose words stand in the body unless they were DECODED. */
+/* A string, whose words are in the body unless they were DECODED. */
 struct text {
     struct str words;
     json_t *decoded;
@@ -306,7 +306,7 @@ json_t *json_read(struct str bytes, const struct json_rules *rules,
     skip_blanks(&r);
     if (r.at == bytes.len)
         return tree;
-    malformed(&r, "something stands behind the value");
+    malformed(&r, "something follows the value");
     json_decref(tree);
     return NULL;
 }

@@ -2,7 +2,7 @@
 
 /*
  * The bytes of a request body as a JSON tree, or no. The engine's reader
- * merges duplicate keys, repairs invalid UTF-8 and overlooks what stands
+ * merges duplicate keys, repairs invalid UTF-8 and overlooks what is
  * behind the value; here each of these is a refusal, so that the tree means to
  * everybody what it means to us. It is the tree, written anew, that travels on,
  * never these bytes.

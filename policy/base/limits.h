@@ -3,7 +3,7 @@
 /*
  * Every maximum there is. Whatever a peer (a client, the engine, the SSH
  * server, the author of a policy) can make grow stops at one of these, and a
- * test stands at its edge.
+ * test is at its edge.
  */
 
 #define KIB ((size_t)1024)
@@ -85,7 +85,7 @@
 #define LIMIT_UPLOAD_HELD    (2 * LIMIT_OUT) /* what has no room yet */
 #define LIMIT_TAR_NAME       KIB        /* of an entry, and where it leads */
 #define LIMIT_TAR_PAX        (64 * KIB) /* what is said about one entry */
-#define LIMIT_ARCHIVE_JSON   (4 * MIB)  /* a file in which names stand */
+#define LIMIT_ARCHIVE_JSON   (4 * MIB)  /* a file with names in it */
 #define LIMIT_ARCHIVE_VALUES 131072     /* JSON values in it */
 #define LIMIT_ARCHIVE_NAME   (2 * KIB)  /* of an image, mapped */
 

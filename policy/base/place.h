@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Where in a request something stands: a chain of steps from the body (or a
+ * Where in a request something is: a chain of steps from the body (or a
  * query key) down to one value, kept on the stack of whoever walks there, and
  * spelled out only when somebody wants to read it:
  *
@@ -15,7 +15,7 @@
 
 struct place {
     const struct place *up; /* NULL: the top */
-    json_t *owner;          /* the object or list it stands in; top: NULL */
+    json_t *owner;          /* the object or list it is in; top: NULL */
     const char *key;        /* in an object: its key; top: "" or "query x" */
     size_t index;           /* in a list: which */
     bool data; /* the key is the client's own word, not Docker's field */

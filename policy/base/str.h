@@ -56,7 +56,7 @@ struct str str_head(struct str s, size_t len);
 struct str str_trim(struct str s);
 
 /*
- * Cut S at the first C: *HEAD is what stands before, *TAIL what stands after.
+ * Cut S at the first C: *HEAD is what is before, *TAIL what is after.
  * Returns false, with *HEAD = S and *TAIL empty, when there is no C.
  */
 bool str_cut(struct str s, char c, struct str *head, struct str *tail);

@@ -60,7 +60,7 @@ static const char *remedy(const json_error_t *error, struct str text)
     if (str_has_prefix(text, S("\xef\xbb\xbf")))
         return "; save the file without a byte order mark";
     if (code == json_error_duplicate_key)
-        return "; a key may stand only once, remove one";
+        return "; a key may be there only once, remove one";
     if (code == json_error_premature_end_of_input)
         return "; something that was opened is never closed";
     if (code == json_error_invalid_utf8)
@@ -171,7 +171,7 @@ static void add_file(struct loading *loading)
     add_layer(loading, name, text, root);
 }
 
-/* The preset that the layers so far name. One that cannot be had is
+/* The preset that the layers so far name. One that cannot be read is
  * settings_read's to report. */
 static void add_preset(struct loading *loading)
 {

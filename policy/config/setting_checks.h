@@ -3,7 +3,7 @@
 /*
  * What the strings of a policy have to look like: the CHECK of a row, which
  * says in WHY "is no ...; write ..." of a text that is wrong. Beside each
- * stands what it takes as a regular expression, for the row's PATTERN.
+ * is what it takes as a regular expression, for the row's PATTERN.
  */
 
 #include "policy/base/str.h"

@@ -33,7 +33,7 @@ static void read_shape(struct reader *reader, const struct shape *shape,
                        const struct node *node, void *object);
 
 /*
- * Where PATH stands in LAYER, or the nearest thing around it. A place that no
+ * Where PATH is in LAYER, or the nearest thing around it. A place that no
  * layer with a text has is reported without a position.
  */
 static struct json_position locate(const struct layer *layer,
@@ -393,7 +393,7 @@ static void read_shape(struct reader *reader, const struct shape *shape,
             continue;
         if (!is_lone(shape, node->values[i]) &&
             !object_is_sound(reader, shape, i, node))
-            return; /* all of its keys are missing, too: enough said */
+            return; /* already reported; its keys are missing, too */
         sound.values[i] = node->values[i];
     }
     for (size_t r = 0; r < shape->count; r++) {

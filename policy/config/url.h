@@ -7,7 +7,7 @@
  *     unix:///path/of/docker.sock
  *     tcp://host:port
  *
- * An IPv6 address stands in brackets. Nothing is percent-decoded: what a part
+ * An IPv6 address is in brackets. Nothing is percent-decoded: what a part
  * could only hold in that way is refused, as are passwords, queries and
  * fragments.
  */

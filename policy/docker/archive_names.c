@@ -194,7 +194,7 @@ static int map_repositories(struct naming *naming, json_t **root)
 
 /* ---- index.json ---- */
 
-/* A tag: what no engine takes for more when it stands beside a name. */
+/* A tag: what no engine takes for more when it is beside a name. */
 static bool is_bare_tag(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {

@@ -2,7 +2,7 @@
 
 /*
  * The names of images in an archive of "docker save", which an engine gives to
- * the images when it loads them. They stand in three files, and each engine
+ * the images when it loads them. They are in three files, and each engine
  * reads another of them:
  *
  *     manifest.json  [{"RepoTags": ["app:latest"]}]

@@ -10,7 +10,7 @@
 struct bind_spec {
     struct str source; /* a path, a volume's name, or empty */
     struct str target;
-    struct str options; /* as they stand */
+    struct str options; /* as they are */
     bool read_only, read_write;
     bool relabel;           /* z or Z: new SELinux labels for the source */
     struct str propagation; /* "rslave"; empty: none said */

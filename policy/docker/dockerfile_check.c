@@ -21,7 +21,7 @@ struct walk {
     struct stage_state *stages;
     size_t stage;  /* the one that is gone through */
     size_t number; /* of the line, for errors */
-    char escape;   /* of the text that a line stands in */
+    char escape;   /* of the text that a line is in */
     struct dockerfile_scope scope;
     struct verdict *why;
 };
@@ -242,7 +242,7 @@ static int check_triggers(struct walk *walk, const json_t *triggers)
     return r;
 }
 
-/* The text that the engine keeps of an ONBUILD is what stands behind it. */
+/* The text that the engine keeps of an ONBUILD is what is behind it. */
 static void keep_trigger(struct walk *walk, const struct dockerfile_line *line)
 {
     struct stage_state *stage = &walk->stages[walk->stage];

@@ -57,7 +57,7 @@ static bool is_comment(struct str line)
 
 /*
  * Take the continuation character off LINE; false when there is none. It is
- * the last but for spaces and tabs, and no other stands in front of it.
+ * the last but for spaces and tabs, and no other is in front of it.
  */
 static bool cut_continuation(struct str *line, char escape)
 {
@@ -190,7 +190,7 @@ static void add_flag(struct dockerfile_lines *lines,
 
 /*
  * Take one flag off the start of REST, without its quotes and escapes. False
- * when what stands there is none.
+ * when what is there is none.
  */
 static bool cut_flag(struct str *rest, char escape, struct strbuf *word,
                      bool *quoted)
@@ -406,7 +406,7 @@ size_t dockerfile_words(struct str args, struct str *words, size_t max)
     return count;
 }
 
-/* One word off the start of REST, quotes and escapes in it as they stand. */
+/* One word off the start of REST, quotes and escapes in it as they are. */
 static bool cut_quoted_word(struct str *rest, char escape, struct strbuf *word)
 {
     struct str s = shell_trim_left(*rest);

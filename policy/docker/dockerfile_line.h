@@ -3,7 +3,7 @@
 /*
  * The lines of a Dockerfile, as the parser of Docker's engine puts them
  * together (moby/buildkit, frontend/dockerfile/parser): comments and empty
- * lines go, continuations are joined, flags stand apart.
+ * lines go, continuations are joined, flags are apart.
  */
 
 #include "policy/base/limits.h"
@@ -16,7 +16,7 @@ struct dockerfile_line {
     struct str keyword; /* as written: "FROM", "from" */
     struct str *flags;  /* "--from=x", without quotes and escapes */
     size_t flag_count;
-    struct str args; /* what stands behind the flags */
+    struct str args; /* what is behind the flags */
 };
 
 /* The rule of refusals that are an engine's own, in its words. */

@@ -100,7 +100,7 @@ static enum shell_value value_of(const struct dockerfile_var *var,
 }
 
 /* Of a build argument: the request's goes before the Dockerfile's, and the
- * stage's before what stands above the first FROM. */
+ * stage's before what is above the first FROM. */
 static enum shell_value find_arg(const struct dockerfile_scope *scope,
                                  const struct dockerfile_vars *declared,
                                  struct str name, struct str *value)

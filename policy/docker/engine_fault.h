@@ -3,7 +3,7 @@
 /*
  * Faults of engines that let what runs in a container reach what is beside it,
  * and that no policy closes: who shares an engine should know of them. By
- * version only, so a distribution that mends an old version is wronged.
+ * version only, so fixes that a distribution backports are not seen.
  */
 
 #include "policy/base/str.h"

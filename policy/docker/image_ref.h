@@ -27,7 +27,7 @@ int image_ref_parse(struct str text, struct image_ref *ref);
 /* Where neither tag nor digest is given, an engine mostly takes "latest". */
 void image_ref_complete(struct image_ref *ref);
 
-/* TEXT without its tag, which stands behind the last colon. */
+/* TEXT without its tag, which is behind the last colon. */
 struct str image_ref_untagged(struct str text);
 
 /* Might an engine take TEXT for an ID or the beginning of one? */

@@ -181,7 +181,7 @@ int name_invent(struct strbuf *out, uint64_t random)
                        (unsigned)(random >> 10) & 0xfffff);
 }
 
-/* Could C stand inside of a name, so that what follows does not begin one? */
+/* Can C be inside a name, so that what follows does not begin one? */
 static bool is_inside_name(char c)
 {
     return isalnum((unsigned char)c) || strchr("_.-", c) || (c & 0x80);

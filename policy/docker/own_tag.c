@@ -117,7 +117,7 @@ static int read_host(struct strbuf *out, struct str part)
     return r ? r : strbuf_add(out, port);
 }
 
-/* ---- what stands behind our host ---- */
+/* ---- what is behind our host ---- */
 
 static struct str without_library(struct str name)
 {
@@ -227,7 +227,7 @@ static bool is_word_of_ours(struct str ns)
     return ns.len > 0 && str_find(ns, '.') < 0;
 }
 
-/* Cut HOST at SUFFIX; what stands before it is a namespace. */
+/* Cut HOST at SUFFIX; what is before it is a namespace. */
 static bool cut_host(struct str host, struct str suffix, struct str *ns)
 {
     if (!str_has_suffix(host, suffix))

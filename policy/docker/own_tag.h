@@ -2,7 +2,7 @@
 
 /*
  * Names of images of one runner among the names of all. An engine has one table
- * of tags; what a runner calls "app:1" stands there as its *own tag*, under a
+ * of tags; what a runner calls "app:1" is there as its *own tag*, under a
  * host that never resolves (".invalid", RFC 6761, section 6.4):
  *
  *     the runner's name                   on the engine, of namespace "r1"
@@ -18,7 +18,7 @@
  * IPv6 address) becomes "hex__" and its bytes. No host has a "_" in it, so the
  * three never meet; and Docker Hub's library has no host at all.
  *
- * Below the same domain stand names that berth alone makes:
+ * Below the same domain are names that berth alone makes:
  *
  *     r1.anchor.berth.invalid/image:<ID>   an anchor: the image with this ID is
  *                                          r1's own, although it has no tag

@@ -68,10 +68,10 @@ struct document {
 extern const struct document documents[];
 extern const size_t document_count;
 
-/* Where the walk stands. VALUE is NULL where the object OWNER lacks the key
+/* Where the walk is. VALUE is NULL where the object OWNER lacks the key
  * at the end of a path. */
 struct spot {
-    json_t *owner;   /* the object or list that VALUE stands in */
+    json_t *owner;   /* the object or list that VALUE is in */
     const char *key; /* in an object; NULL in a list */
     size_t index;    /* in a list */
     json_t *value;
@@ -84,7 +84,7 @@ struct reference_visitor {
     /* Before the places of an element; false: take the element out. */
     bool (*element)(void *arg, const struct document *document,
                     json_t *element);
-    /* One place; false: take out what stands there (a value of a list or
+    /* One place; false: take out what is there (a value of a list or
      * object), or the innermost such thing around it. */
     bool (*place)(void *arg, const struct reference *row, struct spot *spot);
     void *arg;

@@ -258,7 +258,7 @@ static bool fits(const struct route *route, const struct target *target,
 }
 
 /*
- * Does every encoded slash stand inside a name? This is asked of the row that
+ * Is every encoded slash inside a name? This is asked of the row that
  * the engine will choose, never to choose another one.
  */
 static bool slashes_are_in_names(const struct route_match *match,

@@ -11,7 +11,7 @@
  * raw or encoded, or when it does not start with "/". An escape hidden in
  * another ("%252f") stays data. An encoded slash ("%2F", which docker-java
  * writes in the names of images) separates segments for the engine and so it
- * does here, but is remembered: route_find lets it stand inside a name only.
+ * does here, but is remembered: route_find allows it inside a name only.
  */
 
 #include "policy/base/limits.h"

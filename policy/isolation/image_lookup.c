@@ -272,8 +272,8 @@ static struct str no_such_id(struct rewrite *rw, struct str ref)
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
-/* A name that stands for REF and is nobody's. An own tag that is not there says
- * in the runner's words what is missing. */
+/* A name that stands for REF and is no runner's. An own tag that is not there
+ * says in the runner's words what is missing. */
 static struct str no_such_image(struct rewrite *rw, struct str ref)
 {
     struct image_ref parsed;

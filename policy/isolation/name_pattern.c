@@ -13,7 +13,7 @@ struct name_pattern {
     pcre2_match_context *context;
 };
 
-/* What may stand behind "(?" in Go: a name, flags, or flags and a colon. */
+/* What may be behind "(?" in Go: a name, flags, or flags and a colon. */
 static bool is_go_group(struct str s)
 {
     if (str_has_prefix(s, S("P<")))

@@ -2,7 +2,7 @@
 
 /*
  * What a container's client asked for of ports, where they go to the runner's
- * localhost: the engine is asked for other ones, so this stands in a label of
+ * localhost: the engine is asked for other ones, so this is in a label of
  * the container, and everything that shows ports goes by it. And who listens
  * there: whoever has sockets (proxy/near) gives the functions for it.
  */
@@ -38,7 +38,7 @@ enum port_open {
     PORT_OPEN,    /* all of them are listened on */
     PORT_IN_USE,  /* one is another container's of the namespace, which may
                      have ended by now */
-    PORT_REFUSED, /* one cannot be had */
+    PORT_REFUSED, /* one cannot be opened */
 };
 
 struct port_book {

@@ -10,7 +10,7 @@ static void set_text(struct spot *spot, struct str text)
     spot_set(spot, json_of_str(text));
 }
 
-/* REF and what stands behind its first colon. */
+/* REF and what is behind its first colon. */
 static struct str resolve_head(struct rewrite *rw, enum ref_kind kind,
                                struct str text)
 {

@@ -293,7 +293,7 @@ bool image_build_line(struct rewrite *rw, json_t *line)
     return !rw->build.quiet || hold_line(rw, line);
 }
 
-/* IMAGE, inspected when the build was over, if that is nobody's by name. */
+/* IMAGE, inspected when the build was over, if that has no runner's name. */
 static bool find_nameless(struct rewrite *rw, struct str id,
                           const json_t **image)
 {

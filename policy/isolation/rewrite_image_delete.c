@@ -112,7 +112,8 @@ static const char *prune_query(struct rewrite *rw)
 }
 
 /* An image that the engine keeps, because a container of another's or an older
- * one of ours is made from it: its content waits under a name of nobody's. */
+ * one of ours is made from it: its content waits under a name of no runner's.
+ */
 static struct str left_anchor(struct rewrite *rw, struct str id)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);

@@ -242,7 +242,7 @@ void rewrite_info(struct rewrite *rw)
 
 void rewrite_build_prune(struct rewrite *rw)
 {
-    /* the cache is everybody's and nobody's */
+    /* all runners share the cache */
     rewrite_answer_with(
         rw, 200, json_pack("{s:n, s:i}", "CachesDeleted", "SpaceReclaimed", 0));
 }

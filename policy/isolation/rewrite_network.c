@@ -104,7 +104,7 @@ void aliases_add(json_t *endpoint, struct str name, struct str network)
     }
 }
 
-/* Where TEXT last stands in LIST before END; END: nowhere. */
+/* Where TEXT is last in LIST before END; END: nowhere. */
 static size_t last_of(const json_t *list, struct str text, size_t end)
 {
     for (size_t i = end; i-- > 0;) {

@@ -8,7 +8,7 @@
  * Ports that go to the runner's localhost. The engine is asked for one of its
  * own choosing, on a loopback address of the namespace's own, for each port of
  * the container; so two runners' wishes never meet there. What was wished for
- * stands in a label, and replies show that.
+ * is in a label, and replies show that.
  */
 
 static struct str text_at(const json_t *object, const char *key)

@@ -93,7 +93,7 @@ struct str resolve_container(struct rewrite *rw, struct str ref)
         return S("");
     }
     if (!found.object || found.by_name)
-        return rewrite_prefix(rw, ref); /* nobody's, or by that name */
+        return rewrite_prefix(rw, ref); /* not there, or by that name */
     return rewrite_keep(rw, str_of_json(json_object_get(found.object, "Id")));
 }
 

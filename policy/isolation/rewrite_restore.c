@@ -209,7 +209,7 @@ static void restore_mounts(const struct rewrite *rw, json_t *host)
         json_object_del(host, "Mounts");
 }
 
-/* A create sends an image's ID; what its client wrote stands in a label. */
+/* A create sends an image's ID; what its client wrote is in a label. */
 static void restore_image(json_t *container, const json_t *labels,
                           bool inspected)
 {
@@ -381,7 +381,7 @@ void disk_usage_restore(json_t *usage)
     if (json_object_get(usage, "LayersSize"))
         json_object_set_new(usage, "LayersSize",
                             json_integer(layers_size(images)));
-    /* the cache of builds is nobody's in particular */
+    /* all runners share the cache of builds */
     empty(usage, "BuildCache");
     if (json_object_get(usage, "BuilderSize"))
         json_object_set_new(usage, "BuilderSize", json_integer(0));

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What stands behind the rows of the tables: the functions that a row names to
+ * What is behind the rows of the tables: the functions that a row names to
  * judge a value, and what they use to refuse, to note a change and to ask for a
  * fact. Only the tables and the checks themselves include this.
  */
@@ -19,7 +19,7 @@ struct judge {
 };
 
 /*
- * Refuse, for the sake of RULE, what stands at PLACE. Returns false; or true,
+ * Refuse, for the sake of RULE, what is at PLACE. Returns false; or true,
  * which is to go on with it as if it were allowed, where STATUS is 403: the
  * policy only reports, or what else is wrong is to be told, too. The sentence
  * says what is wrong and what to do, and may hold names, paths and numbers of
@@ -139,7 +139,7 @@ check_function check_working_dir;
 check_function check_subpath;
 check_function check_object_name; /* volumes, checkpoints */
 
-/* check_host.c: what stands between a container and the host */
+/* check_host.c: what separates a container from the host */
 check_function check_namespace_mode; /* .note: which namespace */
 check_function check_capabilities;
 check_function check_device;

@@ -28,7 +28,7 @@ static struct str skip_blanks(struct str text)
     return text;
 }
 
-/* The first word, and what stands behind it. */
+/* The first word, and what is behind it. */
 static struct str take_word(struct str *text)
 {
     size_t len = 0;
@@ -268,7 +268,7 @@ static bool judge_comment(struct judge *judge, const struct place *place,
 {
     if (inside || str_find(line, '=') >= 0)
         return refuse_changes(judge, place,
-                              "leave comments out that stand inside of an "
+                              "leave comments out that are inside of an "
                               "instruction or have a \"=\" in them");
     return true;
 }

@@ -6,7 +6,7 @@
 /*
  * What equals the engine's own default asks for nothing. Clients make a
  * container anew from what an inspect showed (Watchtower, Portainer), and in
- * there stands all that the engine filled in by itself.
+ * there is all that the engine filled in by itself.
  */
 
 /* The engine fills it in as it did before: leave it to it. True. */

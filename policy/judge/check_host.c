@@ -4,7 +4,7 @@
 #include "policy/config/host_path.h"
 #include "policy/judge/check.h"
 
-/* What stands between a container and the host it runs on. */
+/* What separates a container from the host it runs on. */
 
 /* The kinds of namespaces, with what may be said of them besides "host". */
 static const struct {

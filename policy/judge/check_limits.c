@@ -4,7 +4,7 @@
 #include "policy/judge/amounts.h"
 #include "policy/judge/check.h"
 
-/* Under which key each amount stands in a HostConfig, in the body of an update,
+/* Under which key each amount is in a HostConfig, in the body of an update,
  * and in the query of a build. */
 static const char *const body_keys[AMOUNT_COUNT] = {
     [AMOUNT_MEMORY] = "Memory",        [AMOUNT_MEMORY_SWAP] = "MemorySwap",

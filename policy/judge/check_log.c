@@ -10,7 +10,7 @@
  * here is forbidden where the policy only reports, too.
  */
 
-/* What may stand in "{{.}}". Its values are names and IDs of a few hundred
+/* What may be in "{{.}}". Its values are names and IDs of a few hundred
  * bytes; .Command, .ContainerEnv and the like are as long as a client wants. */
 static const struct str tag_words[] = {
     STR("ID"),

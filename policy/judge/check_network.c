@@ -63,7 +63,7 @@ static bool is_any_address(struct str text)
     return text.len == 0 || str_eq(text, S("0.0.0.0")) || str_eq(text, S("::"));
 }
 
-/* Does the binding at PLACE, of the port that it stands under, go to the
+/* Does the binding at PLACE, of the port that it is under, go to the
  * runner's localhost? Those of UDP and SCTP go to the host all the same. */
 static bool goes_to_runner(const struct judge *judge, const struct place *place)
 {

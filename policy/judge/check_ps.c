@@ -3,7 +3,7 @@
 /*
  * What "docker top" hands to ps, which the engine runs on the host, as root. Of
  * what ps tells, the engine keeps the rows whose PID is the container's, and
- * takes for the PID the word that stands where "PID" stands among the titles.
+ * takes for the PID the word that is where "PID" is among the titles.
  * So nothing may move that word: no column that can hold blanks before it, no
  * title of one's own, no missing titles. Else rows and errors would tell what
  * other processes were called with.

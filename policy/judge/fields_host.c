@@ -143,7 +143,7 @@ static const struct field host_config_fields[] = {
     {"VolumeDriver",         FIELD_STRING,     LISTED(volume.drivers)},
     {"StorageOpt",           FIELD_STRING_MAP, LISTED(container.storage_options)},
     {"ReadonlyRootfs",       FIELD_BOOL},
-    {"ContainerIDFile",      FIELD_IGNORED}, /* the client's own affair */
+    {"ContainerIDFile",      FIELD_IGNORED}, /* of use to the client only */
     /* network */
     {"PortBindings",         FIELD_STRUCTS_MAP, .of = &port_binding_record, .each = check_port_binding, GOVERNED(check_port_bindings, ports)},
     {"PublishAllPorts",      FIELD_BOOL,       GOVERNED(check_publish_all, ports.publish)},

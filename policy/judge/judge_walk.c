@@ -37,7 +37,7 @@ static bool refuse_unknown(struct judge *judge, const struct keys *keys,
 
 /*
  * Settle one KEY of OBJECT, and delete it where it says nothing. The caller
- * stands on it and must not use it afterwards.
+ * iterates over it and must not use KEY afterwards.
  */
 static bool settle_key(struct judge *judge, struct keys *keys,
                        const struct place *place, json_t *object,

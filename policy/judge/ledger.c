@@ -66,7 +66,8 @@ static struct ticket *first_waiter(struct ledger *ledger,
     return NULL;
 }
 
-/* Some of SHARES may be free: the first who waits for it has its turn. */
+/* Some of SHARES may be free: the first ticket that waits for it has its turn.
+ */
 static void give_turn(struct ledger *ledger, const struct shares *shares)
 {
     struct ticket *ticket = first_waiter(ledger, shares);

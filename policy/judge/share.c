@@ -9,7 +9,7 @@
 
 static const double NANO = 1e9;
 
-/* In the order in which they stand in the label. */
+/* In the order in which they are in the label. */
 static const enum share labelled[] = {SHARE_PORTS, SHARE_MEMORY, SHARE_CPUS,
                                       SHARE_PIDS};
 enum { LABELLED = sizeof(labelled) / sizeof(labelled[0]) };

@@ -76,8 +76,8 @@ static json_t *mounts_of(const json_t *mounts)
 }
 
 /*
- * What a request's body names, for the record: its label there, where it
- * stands, and what is left of it (NULL: all). Whatever may hold a secret has no
+ * What a request's body names, for the record: its label there, where it is,
+ * and what is left of it (NULL: all). Whatever may hold a secret has no
  * row: Env, Labels, options.
  */
 // clang-format off

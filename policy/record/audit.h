@@ -26,7 +26,7 @@ struct peer {
     unsigned gid;
 };
 
-/* Why an exchange ended; the word stands in the record. */
+/* Why an exchange ended; the word is in the record. */
 #define AUDIT_CLOSES(X)                                                        \
     X(AUDIT_CLOSE_NONE, "")                                                    \
     X(AUDIT_CLOSE_DONE, "done")                  /* the reply is complete */   \

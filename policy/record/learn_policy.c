@@ -60,7 +60,7 @@ static const struct setting *find_rule(struct str rule, json_t *policy,
 }
 
 /*
- * May WORD, which a client chose, be an entry of ROW? Not where it would stand
+ * May WORD, which a client chose, be an entry of ROW? Not where it would be
  * for more than itself.
  */
 static bool is_entry(const struct setting *row, const char *word)
@@ -298,7 +298,7 @@ static int put_stays(struct strbuf *out, const char *rule, const char *word)
 
     if (r == 0)
         r = put_quoted(out, word);
-    return r == 0 ? strbuf_add(out, S(" cannot stand in this list for itself "
+    return r == 0 ? strbuf_add(out, S(" cannot be in this list for itself "
                                       "alone, so it stays refused\n"))
                   : r;
 }

@@ -5,8 +5,8 @@
  * paths and image names below each other the upper one alone, and where MANY or
  * more are in one directory, the directory. Paths and names are words with "/"
  * between them.
- * What was seen is the client's choice, so no directory of the system's stands
- * for anything, nor does "/", a directory below it, or a whole registry.
+ * What was seen is the client's choice, so no directory of the system's is
+ * there for anything, nor does "/", a directory below it, or a whole registry.
  */
 
 #include <jansson.h>

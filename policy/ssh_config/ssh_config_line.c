@@ -16,7 +16,7 @@ static struct str skip_blanks(struct str s)
     return s;
 }
 
-/* What stands behind a keyword: blanks, and one "=" among them. */
+/* What is behind a keyword: blanks, and one "=" among them. */
 static struct str skip_equals(struct str s)
 {
     s = skip_blanks(s);

@@ -3,7 +3,7 @@
 /*
  * An archive of images ("docker save", "docker load", OCI layouts) on its way
  * through, with other names in it: bytes in, bytes out, and nothing held but
- * the file in which names stand, LIMIT_ARCHIVE_JSON bytes at most.
+ * the file with names in it, LIMIT_ARCHIVE_JSON bytes at most.
  *
  * The archive is written anew: what has another meaning to another reader is
  * refused rather than passed on. An entry's path, without "./" in front, is

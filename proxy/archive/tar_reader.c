@@ -69,7 +69,7 @@ static enum tar_event reader_fail(struct tar_reader *reader, const char *why)
 
 /* ---- records ---- */
 
-/* ALL is the record as it stands. */
+/* ALL is the record as it is. */
 static bool take_record(struct tar_reader *reader, struct str all,
                         struct str key, struct str value)
 {

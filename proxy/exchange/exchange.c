@@ -64,7 +64,7 @@ void exchange_sent(struct exchange *ex, enum side side, size_t len)
     assert(out->sent <= out->bytes.len);
     if (side == CLIENT)
         ex->given += len;
-    /* moving the rest up is dear, so not for every little write */
+    /* memmove is costly, so not for every little write */
     if (out->sent == out->bytes.len || out->sent >= LIMIT_OUT / 2) {
         strbuf_consume(&out->bytes, out->sent);
         out->sent = 0;

@@ -100,7 +100,7 @@ void exchange_client_gone(struct exchange *ex);
 void exchange_stream_open(struct exchange *ex);
 
 /*
- * The engine stream failed, or could not be had. WHY is a sentence for the
+ * The engine stream failed, or could not be opened. WHY is a sentence for the
  * client, or NULL when it was closed without a reason; RETRY_AFTER seconds, or
  * 0. PRISTINE: no byte written to it can have left, so that the request may be
  * tried on another.

@@ -31,7 +31,7 @@ enum reply_connection {
 
 /*
  * An answer of berth's: {"message": "..."} (or nothing, to a HEAD) with STATUS.
- * "berth: " stands in front, unless the words are the ENGINE's for such a case.
+ * "berth: " is in front, unless the words are the ENGINE's for such a case.
  * RETRY_AFTER seconds when it is not 0. MESSAGE is cut at twice LIMIT_REASON;
  * bytes in it that are not UTF-8 are shown as "?".
  */

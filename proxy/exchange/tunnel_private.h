@@ -39,7 +39,7 @@ enum judged_step {
     JUDGED_NEW,    /* its first message is to come */
     JUDGED_ASKS,   /* what its message depends on is asked */
     JUDGED_KNOWS,  /* that is known */
-    JUDGED_FAILED, /* it could not be had */
+    JUDGED_FAILED, /* it could not be asked */
     JUDGED_ENDS,   /* a Solve: what follows from its reply is done */
     JUDGED_OVER,   /* and its reply may go */
 };

@@ -137,7 +137,7 @@ static void on_message(struct grpc_call *call, enum grpc_way way)
     }
 }
 
-/* Take up a part of what came; MORE is false when nothing is to be had. */
+/* Take up a part of what came; MORE is false when there is nothing more. */
 static void read_part(struct grpc_call *call, enum grpc_way way)
 {
     struct call_way *w = &call->way[way];

@@ -45,7 +45,7 @@ struct http_head {
 bool http_is_token(struct str s);
 /* May S be a header value: no control byte but HTAB? */
 bool http_is_value(struct str s);
-/* May S stand as a target on a request line: not empty, printable ASCII only,
+/* May S be a target on a request line: not empty, printable ASCII only,
  * no blank? */
 bool http_is_target(struct str s);
 

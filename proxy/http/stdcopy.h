@@ -5,7 +5,7 @@
  * vnd.docker.multiplexed-stream": frames of an 8 byte header (stream type,
  * three zeros, length in network order) and their payload. No byte of it is
  * changed or held; all that is learned is where a frame ends, because there,
- * and only there, an error of our own can stand. Clients show it: without it,
+ * and only there, an error of our own can be. Clients show it: without it,
  * a stream that is cut looks like one that has come to its end.
  */
 

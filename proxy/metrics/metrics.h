@@ -63,7 +63,8 @@ struct backend_view {
     const char *engine_id; /* "": not known */
     uint64_t connects;     /* of the link, up to now */
     unsigned channels;
-    unsigned used, idle, opening, waiting; /* streams, and who wants one */
+    unsigned used, idle, opening,
+        waiting; /* streams; waiting: takers in the queue */
 };
 
 struct process_view {

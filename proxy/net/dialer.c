@@ -239,7 +239,7 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
         d->resolver = resolver_start(base, host, port, on_resolved, d);
     }
     if (!d->addresses &&
-        !d->resolver) { /* no thread to be had: the deadline reports it */
+        !d->resolver) { /* no thread: the deadline reports it */
         strbuf_addf(&d->why, "%s: cannot look names up: %s", host,
                     strerror(errno));
         all = (struct timeval){0};

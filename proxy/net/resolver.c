@@ -10,8 +10,8 @@
 #include "policy/base/str.h"
 
 /*
- * What the thread works on. It and the loop each hold one reference, so that a
- * cancelled query, which cannot be interrupted, ends in peace by itself.
+ * What the thread works on. It and the loop each hold one reference: the thread
+ * frees a cancelled query, which cannot be interrupted, when it returns.
  */
 struct query {
     atomic_int refs;

@@ -21,7 +21,7 @@ typedef void (*resolver_cb)(int error, struct addrinfo *addresses, void *arg);
 
 /*
  * Look HOST and PORT up for a stream socket. DONE is called from the loop,
- * later, never from here. NULL when no thread or socket can be had.
+ * later, never from here. NULL when there is no thread or socket for it.
  */
 struct resolver *resolver_start(struct event_base *base, const char *host,
                                 unsigned port, resolver_cb done, void *arg);

@@ -27,7 +27,7 @@ struct sandbox {
 void sandbox_enter(struct sandbox *sandbox, const char *const *files,
                    size_t file_count, const struct policies *policies);
 
-/* It stays as it is, for the reason WHY: that stands in DEFENCES. */
+/* It stays as it is, for the reason WHY: that is in DEFENCES. */
 void sandbox_leave_out(struct sandbox *sandbox, const char *why);
 
 /* Tell the operator what is in force, and what is missing. */

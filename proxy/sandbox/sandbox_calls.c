@@ -199,7 +199,7 @@ static int add_conditional(scmp_filter_ctx filter)
         {SCMP_SYS(tgkill),     SCMP_A0(SCMP_CMP_EQ,        (scmp_datum_t)getpid())},
  /* its own limits */
         {SCMP_SYS(prlimit64), SCMP_A0(SCMP_CMP_EQ,                         0)                       },
- /* a socket's group, but nobody's owner */
+ /* a socket's group, but no owner */
         {SCMP_SYS(lchown),          SCMP_A1(SCMP_CMP_MASKED_EQ,                         UINT32_MAX,                        UINT32_MAX)               },
         {SCMP_SYS(fchownat),
          SCMP_A2(SCMP_CMP_MASKED_EQ,                         UINT32_MAX,                        UINT32_MAX)},

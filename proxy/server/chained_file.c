@@ -110,7 +110,7 @@ static int find_last(int fd, off_t size, struct audit_chain *last, bool *torn)
     return 0;
 }
 
-/* The same of PATH.1, as far as it can be had. */
+/* The same of PATH.1, as far as it can be read. */
 static void find_last_before(const struct chained_file *file,
                              struct audit_chain *last)
 {

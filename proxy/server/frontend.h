@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * One runner at work: a policy, the listener it stands behind, the
+ * One runner at work: a policy, the listener it is behind, the
  * backend its engine is in, and the clients there are.
  */
 
@@ -75,7 +75,7 @@ enum {
 /*
  * Open a frontend for POLICY (a reference is taken) on ACTIVATED, a listening
  * socket of systemd's, or one of the words above. NULL with a line for the
- * operator in WHY when the listener or the audit cannot be had.
+ * operator in WHY when the listener or the audit cannot be opened.
  */
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
                                int activated, struct strbuf *why);

@@ -15,7 +15,7 @@ struct server {
     struct frontend *frontends; /* at work */
     struct frontend *leaving; /* without a listener, until their sessions end */
     struct event *signals[SIGNALS];
-    struct event *drain; /* the end of our patience */
+    struct event *drain; /* when the drain time is over */
     struct metrics_feed metrics_feed;
     struct sandbox sandbox;
     struct takeover takeover;

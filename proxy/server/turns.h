@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Somebody who wants to run; embedded in the object that does. */
+/* A queued turn. Embed it in the object whose work it is. */
 struct turn {
     /* Work a while; turn_wake again if there is more to do. It may free the
      * object. */

@@ -20,7 +20,7 @@ struct key_file {
 };
 
 enum {
-    KEY_FILE_E_REFUSED = 1, /* WHY says what is wrong and how to mend it */
+    KEY_FILE_E_REFUSED = 1, /* WHY says what is wrong and how to correct it */
 };
 
 /*

@@ -188,7 +188,7 @@ static int next(struct ssh_auth *auth, struct strbuf *why)
     return 0;
 }
 
-/* Only ever looks at the public part, which stands first in the file. */
+/* Only ever looks at the public part, which is first in the file. */
 static bool is_rsa(const struct key_file *key)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(PUBLIC_PART);

@@ -10,7 +10,7 @@
  * LIMIT_CHANNEL_INPUT, and gets credit for what the owner has consumed; more
  * than that while the owner is faster than a long way lets the bytes come. All
  * that arrives is moved at once from libssh2's common queue into the channel's
- * own buffer, so that a slow owner is in nobody's way.
+ * own buffer, so that a slow owner delays no other.
  */
 
 #include <event2/event.h>

@@ -28,7 +28,7 @@ static const char *known_as(const struct upstream_config *config)
     return config->host_key_alias ? config->host_key_alias : config->host;
 }
 
-/* The type of a key stands first in its wire format. */
+/* The type of a key is first in its wire format. */
 static struct str type_of(struct str key)
 {
     struct str type = S("unreadable");
@@ -143,7 +143,7 @@ static int check_pin(const struct upstream_config *config, struct str seen,
         return 0;
     strbuf_addf(why,
                 "the host key of %s is %.*s, but host_key pins %.*s; either "
-                "the server's key was changed or somebody stands in between: "
+                "the server's key was changed or somebody is in between: "
                 "verify on the host with ssh-keygen -lf before changing "
                 "host_key",
                 config->host, STR_FMT(seen), STR_FMT(pin));
@@ -195,7 +195,7 @@ static int check_files(const struct upstream_config *config, struct str key,
         strbuf_addf(why,
                     "the %.*s host key of %s is %.*s, but %s:%u has another "
                     "key; either the server's key was changed or somebody "
-                    "stands in between: verify on the host with ssh-keygen "
+                    "is in between: verify on the host with ssh-keygen "
                     "-lf before changing that line",
                     STR_FMT(type), host, STR_FMT(seen), path, line);
     else if (r == KNOWN_HOSTS_E_AUTHORITY)

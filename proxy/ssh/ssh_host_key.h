@@ -3,7 +3,7 @@
 /*
  * Is this the server we mean? Judges its host key by the pinned fingerprint or
  * the known_hosts file of the configuration. Without either, and in every
- * doubt, the answer is no, and the reason says how to mend it.
+ * doubt, the answer is no, and the reason says how to correct it.
  */
 
 #include <libssh2.h>

@@ -122,7 +122,7 @@ static void disconnect(struct ssh_link *l, const char *why)
     ssh_jump_end(l);
 }
 
-/* The connection is lost, or was not to be had. */
+/* The connection is lost, or could not be made. */
 void ssh_link_fail_at(struct ssh_link *l, enum upstream_stage stage,
                       unsigned hops, bool stubborn, struct str reason)
 {

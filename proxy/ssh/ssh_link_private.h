@@ -57,7 +57,7 @@ void ssh_link_log_in(struct ssh_link *link);
 /* Go on with whatever the link is at. */
 void ssh_link_run(struct ssh_link *link);
 
-/* The connection is lost, or was not to be had, for REASON; STUBBORN when
+/* The connection is lost, or could not be made, for REASON; STUBBORN when
  * trying soon does not help. */
 void ssh_link_fail(struct ssh_link *link, bool stubborn,
                    const struct strbuf *reason);

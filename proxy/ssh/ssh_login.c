@@ -75,7 +75,7 @@ static void put_supported(LIBSSH2_SESSION *session, int method,
         libssh2_free(session, names);
 }
 
-/* Have METHOD be one of those that LIST, which stands behind OPTION of an
+/* Have METHOD be one of those that LIST, which is behind OPTION of an
  * ssh_config, asks for. */
 static int choose(LIBSSH2_SESSION *session, int method, const char *option,
                   const char *list, struct strbuf *why)

@@ -31,7 +31,7 @@ struct ssh_login {
 enum {
     /* trying again soon will not help: host key, identity, penalty */
     SSH_LOGIN_E_REFUSED = 1,
-    SSH_LOGIN_E_FAILED, /* the network, or the server's mood */
+    SSH_LOGIN_E_FAILED, /* network error or unexpected disconnect */
 };
 
 /*

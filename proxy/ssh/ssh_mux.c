@@ -41,7 +41,7 @@ void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
     TAILQ_INIT(&mux->busy);
     TAILQ_INIT(&mux->news);
     if (config->forward_host) {
-        /* RFC 4254, 7.2; where the connection comes from is nobody's concern */
+        /* RFC 4254, 7.2; where the connection comes from is not told */
         ssh_wire_add_string(&mux->target, str_from(config->forward_host));
         ssh_wire_add_u32(&mux->target, config->forward_port);
         ssh_wire_add_string(&mux->target, S("127.0.0.1"));

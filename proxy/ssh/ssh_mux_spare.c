@@ -99,7 +99,7 @@ void ssh_mux_tend(struct ssh_mux *mux)
             ssh_channel_credit(ch);
         }
     }
-    /* one at a time, behind everybody who waits */
+    /* one at a time, behind all that wait */
     if (mux->spares >= wanted(mux) ||
         !TAILQ_EMPTY(&mux->in[SSH_CHANNEL_QUEUED]) ||
         !TAILQ_EMPTY(&mux->in[SSH_CHANNEL_OPENING]))

@@ -85,7 +85,7 @@ struct str ssh_transport_greeting(const struct ssh_transport *transport);
 /*
  * True when a channel should wait with its data, because enough is on its way.
  * One with much to send waits sooner, so that a few bytes of another never
- * stand behind a long queue.
+ * wait behind a long queue.
  */
 static inline bool ssh_transport_is_full(const struct ssh_transport *t,
                                          bool bulk)

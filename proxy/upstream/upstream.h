@@ -2,7 +2,7 @@
 
 /*
  * How berth reaches the engine: an upstream gives byte streams to it. Behind
- * this interface stand SSH channels (ssh_link.h), plain Unix and TCP sockets
+ * this interface are SSH channels (ssh_link.h), plain Unix and TCP sockets
  * (socket_upstream.h), and in tests a fake. Nothing here knows HTTP.
  *
  * A stream is pulled, not pushed: it says that something changed, and its

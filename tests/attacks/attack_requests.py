@@ -1,4 +1,4 @@
-"""The corpus of attacks as bytes; README.md says what stands in its files."""
+"""The corpus of attacks as bytes; README.md says what is in its files."""
 import json
 from pathlib import Path
 

@@ -1,7 +1,7 @@
 /*
  * Runs the corpus of attacks in memory: every attack has to be refused by the
  * rule it names (or reach the engine without what makes it one), every twin has
- * to pass. README.md says what stands in the files.
+ * to pass. README.md says what is in the files.
  *
  *     attacks FILE...
  *     attacks --under PRESET FILE...    the attacks only, and any rule will do

@@ -2,7 +2,7 @@
 
 usage: lost_answers.py PATH-OF-BERTH
 
-The first failure ends the request; the second is nobody's any more, and berth
+The first failure ends the request; nothing waits for the second any more, and berth
 serves on.
 """
 

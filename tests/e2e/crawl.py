@@ -1,5 +1,5 @@
 """Asking for everything: the operations of tests/catalogue, with every word in
-every place where a name may stand."""
+every place where a name may be."""
 import csv
 import http.client
 import json

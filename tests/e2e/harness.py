@@ -1,4 +1,4 @@
-"""What the end-to-end scenarios stand on: a bed (the Docker host), a berth in
+"""What the end-to-end scenarios share: a bed (the Docker host), a berth in
 front of it, and the real clients.
 
 A scenario is a method of a Scenario: it runs clients against the berth's

@@ -18,7 +18,7 @@ SUBNET = "10.99.77.0/24"
 ADDRESS = "10.99.77.7"
 LABELS = {f"{MARK}.label": f"{MARK}-value"}
 
-# What looks like an ID or an address, wherever it stands.
+# What looks like an ID or an address, wherever it is.
 TELLING = re.compile(
     r"\b[0-9a-f]{64}\b|\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"
     r"|\b\d{1,3}\.\d{1,3}\.\d{1,3}\.[1-9]\d{0,2}\b")

@@ -126,7 +126,7 @@ class BuildAttacks(TwoRunners):
                 (exporter("image", push="true", name="evil.example/x:1"),
                  ""),
                 (field(10, field(1, "x") + field(2, exec_op(2, 1))), ""),
-                (field(14, True) + field(5, "nobody's"), "")):
+                (field(14, True) + field(5, "no runner's"), "")):
             with self.subTest(more=more):
                 self.refused(CONTROL + "Solve", solve(image, more),
                              by=(DENIED, INVALID, UNIMPLEMENTED), word=word)

@@ -407,7 +407,7 @@ class Process(Faulty):
             rc, err = self.serve(berth, "--listen", f"unix:{other}")
             self.assertEqual(rc, 2)
             self.assertIn("a process listens on", err)
-        # closed, but the file is there: nobody's any more
+        # closed, but the file is there
         p = self.start(os.environ["BERTH_BINARY"], "serve", "--share-namespace",
                        "--policy", berth.dir / "policy.json",
                        "--listen", f"unix:{other}")

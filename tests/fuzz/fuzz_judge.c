@@ -239,7 +239,7 @@ static void judge_again(const struct route_match *match, struct target *target,
 }
 
 /* What is read here, jansson reads alike; and what it refuses, is refused. (It
- * overlooks what stands behind a NUL.) */
+ * overlooks what is behind a NUL.) */
 static void compare_reader(struct str bytes)
 {
     json_auto_t *theirs =

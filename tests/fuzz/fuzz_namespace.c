@@ -173,7 +173,7 @@ static void assert_clean(const json_t *json)
     free(text);
 }
 
-/* Each thing that is somebody's. What stands elsewhere in a reply is another
+/* Each thing that is somebody's. What is elsewhere in a reply is another
  * operation's, which no engine would answer with. */
 static bool element_is_clean(void *arg, const struct document *document,
                              json_t *element)

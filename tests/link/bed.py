@@ -1,4 +1,4 @@
-"""What the link tests stand on: an sshd, a peer in place of the engine, and
+"""What the link tests share: an sshd, a peer in place of the engine, and
 the driver, each with everything it needs in one temporary directory."""
 
 import os

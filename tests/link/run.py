@@ -255,7 +255,7 @@ def a_lost_link_closes_streams_and_comes_back(bed):
     sshd.stop()
     link.expect(r"^stream . broken .*pristine=0 why=.*\bSSH", count=3)
     link.expect("^status down .*why=")
-    # who waits meanwhile gets the next link
+    # a waiting stream gets the next link
     link.say("stream 9 up=1000 down=1000")
     time.sleep(0.5)
     again = bed.sshd(port=sshd.port)

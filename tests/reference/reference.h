@@ -18,7 +18,7 @@ void put_settings_man(struct strbuf *out);
 typedef void put_setting_fn(struct strbuf *out, const struct setting *setting,
                             const char *path);
 
-/* WRITE SETTING, which stands behind PREFIX, and all that is inside it; of
+/* WRITE SETTING, which is behind PREFIX, and all that is inside it; of
  * objects that are one, only what is inside. */
 void put_each_setting(struct strbuf *out, const struct setting *setting,
                       const char *prefix, put_setting_fn *write);

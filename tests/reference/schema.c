@@ -97,7 +97,7 @@ static json_t *list_schema(const struct setting *setting, json_t *items)
                      "maxItems", limit(setting_max(setting)));
 }
 
-/* An object, or what may stand in its place. */
+/* An object, or what may be in its place. */
 static json_t *shape_schema(const struct shape *shape)
 {
     return shape->lone == NULL
@@ -164,7 +164,7 @@ static json_t *row_schema(const struct setting *setting)
     return schema;
 }
 
-/* The string that may stand in the object's place, or NULL. */
+/* The string that may be in the object's place, or NULL. */
 static json_t *lone_schema(const struct shape *shape)
 {
     return shape->lone != NULL ? type_schema(shape_find(shape, shape->lone))

@@ -75,7 +75,7 @@ void driver_eof(struct exchange_driver *d, enum side side);
 void driver_client_gone(struct exchange_driver *d);
 /* False when the exchange waits for no stream. */
 bool driver_open_stream(struct exchange_driver *d);
-/* The stream ends in trouble, or cannot be had. WHY stays the caller's. */
+/* The stream ends in trouble, or cannot be opened. WHY stays the caller's. */
 void driver_fail_stream(struct exchange_driver *d, const char *why,
                         bool pristine);
 /* The first lookup that has been sent and not answered; NULL: there is none. */

@@ -8,7 +8,7 @@
  * Read INPUT, cut before each of the COUNT positions CUTS (in rising order),
  * then EOF; append one line for each event to OUT, DATA that follows DATA on
  * the same line. METHOD is what the first final response answers. Each piece
- * stands in memory of its own, so that a byte read too far is seen.
+ * is in memory of its own, so that a byte read too far is seen.
  */
 void http_trace(enum http_side side, enum method method, struct str input,
                 const size_t *cuts, size_t count, struct strbuf *out);

@@ -46,7 +46,7 @@ static bool mode_is_own(const struct check *check, enum ref_kind kind,
     return kind != REF_NETWORK || is_own(check, kind, mode);
 }
 
-/* What stands in front of a colon; a path is no name. */
+/* What is in front of a colon; a path is no name. */
 static bool head_is_own(const struct check *check, enum ref_kind kind,
                         struct str text)
 {

@@ -15,7 +15,7 @@
  * NULL, or the place in which MATCH, TARGET or BODY (may be NULL) name what is
  * not NS's own: neither by a name with NS in front nor by a word of OWNED (may
  * be NULL); or which lacks the label that makes a new thing its own. Images are
- * nobody's in this.
+ * no runner's in this.
  */
 const char *kept_wrong(struct str ns, struct own_ids *owned,
                        const struct route_match *match,

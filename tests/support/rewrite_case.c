@@ -68,7 +68,7 @@ static void put_decoded(struct strbuf *out, struct str s)
 
 /* ---- in ---- */
 
-/* "POST /path?query", the query's values as they stand. */
+/* "POST /path?query", the query's values as they are. */
 static void put_escaped(struct strbuf *out, const char *text)
 {
     for (; *text; text++) {

@@ -123,7 +123,7 @@ static struct str next_row(struct str *rest, struct str *cell)
     return name;
 }
 
-/* What stands behind the head of the table that begins with TITLE. */
+/* What is behind the head of the table that begins with TITLE. */
 static struct str table(const struct document *document, const char *title)
 {
     const char *at = strstr(document->text, title);
@@ -419,7 +419,7 @@ static void a_part_that_just_fits_is_whole(void **state)
     }
 }
 
-/* Whatever stands where a row of the table looks. */
+/* Whatever is where a row of the table looks. */
 static void a_body_of_the_wrong_shape_is_put_on_record(void **state)
 {
     static const char *const bodies[] = {

@@ -25,7 +25,7 @@ static void a_fault_ends_with_the_fix_of_its_line(void **state)
     assert_false(has("Engine", "25.0.5", id));
     assert_false(has("Engine", "26.0.0", id));
     assert_false(has("Engine", "29.0.0", id));
-    /* lines that were never mended, old ones and one in between */
+    /* lines that were never fixed, old ones and one in between */
     assert_true(has("Engine", "20.10.24", id));
     assert_true(has("Engine", "24.0.9", id));
 }

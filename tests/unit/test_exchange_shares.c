@@ -163,7 +163,7 @@ static void race(unsigned seed, const struct chances *chances)
     }
 }
 
-/* All places that are not taken on the engine can be had. */
+/* All places that are not taken on the engine are free. */
 static void no_place_is_lost(void)
 {
     struct ticket ticket = {0};

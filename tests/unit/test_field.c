@@ -68,7 +68,7 @@ static bool is_harmless(const struct line *line)
            str_eq(line->severity, S("info"));
 }
 
-/* "Mounts[]": the name, and what stands behind it with the keys taken out. */
+/* "Mounts[]": the name, and what is behind it with the keys taken out. */
 static struct str cut_marks(struct str step, char marks[16])
 {
     struct str name = step;

@@ -120,7 +120,7 @@ static void an_entry_stands_for_itself_only(void **state)
 
     (void)state;
     teaches(star, "container", "{}");
-    warns(star, "container.runtimes: \"*\" cannot stand");
+    warns(star, "container.runtimes: \"*\" cannot be");
     teaches(REPORTED("{\"container.log_options\":[\"a*=*\"]}"), "container",
             "{}");
     teaches(REPORTED("{\"container.runtimes\":[\"${HOME}\"]}"), "container",

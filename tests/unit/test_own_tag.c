@@ -279,7 +279,7 @@ static void a_push_s_mark_names_what_is_pushed(void **state)
     assert_int_equal(
         own_push_mark_read(&back, S("r1.berth.invalid/app:1"), IMAGE_FULL),
         OWN_TAG_E_FOREIGN);
-    /* and a mark is nobody's own tag */
+    /* and a mark is no runner's own tag */
     assert_false(own_name_is_of(strbuf_str(&out), S("push")));
 }
 

@@ -110,7 +110,7 @@ static bool in_catalogue(const char *text, const struct document *document,
 }
 
 /* Rows that the catalogue, which tells of what engines do, need not have: they
- * say whose a thing is, or stand where Docker's types say a thing may. */
+ * say whose a thing is, or are where Docker's types say a thing may. */
 static bool is_extra(const struct document *document,
                      const struct reference *row)
 {
@@ -153,7 +153,7 @@ static void every_row_is_in_the_catalogue(void **state)
 
 struct seen {
     struct strbuf text;
-    const char *drop; /* take out what this stands at */
+    const char *drop; /* take out what this is at */
 };
 
 static bool on_place(void *arg, const struct reference *row, struct spot *spot)

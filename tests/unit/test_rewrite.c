@@ -23,7 +23,7 @@
  *                 "taken" by the container ID; and whose it "opens"
  *
  * The namespace is r1 and the engine of API 1.45, unless "engine" says 41.
- * Targets stand percent-decoded.
+ * Targets are percent-decoded.
  */
 
 #include "tests/unit/unit.h"

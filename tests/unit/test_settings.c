@@ -320,7 +320,7 @@ static void problems_stop_at_their_limit(void **state)
     problems_fini(&problems);
 }
 
-/* Every row of the policy can be used as it stands. */
+/* Every row of the policy can be used as it is. */
 static void check_rows(const struct shape *shape)
 {
     for (size_t i = 0; i < shape->count; i++) {

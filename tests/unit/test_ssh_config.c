@@ -166,7 +166,7 @@ static void tokens_are_expanded(void **state)
 /* clang-format off */
 static const struct {
     const char *text;
-    const char *why; /* what stands behind the file's name */
+    const char *why; /* what is behind the file's name */
 } refusals[] = {
     {"\nProxyCommand nc %h %p\n",   ":2: ProxyCommand would run a program"},
     {"KnownHostsCommand /x\n",      ":1: KnownHostsCommand would run a"},

@@ -2,7 +2,7 @@
 
 /*
  * What berth sent to one side, in a form that does not depend on where its
- * input was cut: all data that came in chunks since the last look stands in
+ * input was cut: all data that came in chunks since the last look is in
  * one chunk. All else is as it was sent.
  */
 

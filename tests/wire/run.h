@@ -60,5 +60,5 @@ const char *timer_name(enum exchange_timer timer);
 __attribute__((format(printf, 3, 4))) bool
 wrong(struct run *run, const struct step *step, const char *format, ...);
 
-/* Print BYTES under TITLE, as they would stand in a transcript. */
+/* Print BYTES under TITLE, as they would be in a transcript. */
 void show(const char *title, struct str bytes);

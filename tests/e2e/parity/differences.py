@@ -98,7 +98,7 @@ What is on the engine under a registry's name is shared by all runners, as far a
 to remove an own name of a shared image leaves the shared one.""")
 
 EVENTS = (
-    "Events that say nobody's name",
+    "Events that name no object",
     """\
 An event is shown when it says whose it is: by a label or a name, or because its
 container is known to be the runner's. That an anonymous volume was made is not
@@ -187,7 +187,7 @@ that name is on another image, or gone, an engine shows the ID instead.""",
     Difference(
         "Archives that are none",
         """\
-`docker load` of what is no archive of images, or one in which names stand that
+`docker load` of what is no archive of images, or one in which names are that
 no runner may give, is an error in berth's words.""",
         ("save and load",), r"^! .*unexpected EOF$",
         r"^! Error response from daemon: berth: the archive of images .*$"),
@@ -199,9 +199,9 @@ group (`build.cache`), and has no owner on the engine: it is neither counted nor
 pruned through berth.""",
         ("pruning the build cache",), r"^Total reclaimed space:\s+[1-9].*",
         r"^Total reclaimed space:\s+0B"),
-    Difference(*EVENTS, ("events that say nobody's name",),
+    Difference(*EVENTS, ("events that name no object",),
                r"^create\n(?=mount$)", r"^(?=mount$)"),
-    Difference(*EVENTS, ("events that say nobody's name",),
+    Difference(*EVENTS, ("events that name no object",),
                r"(wc -l\n)1$", r"(wc -l\n)0$"),
     Difference(*EVENTS, ("image events",),
                r"^(tag acme/evented:v1)\nuntag sha256:<id\d>$",
@@ -210,7 +210,7 @@ pruned through berth.""",
         "What docker top may ask",
         """\
 An engine gives the words behind `docker top CONTAINER` to the host's `ps`, and
-takes its rows apart by where the title `PID` stands. Words that would put
+takes its rows apart by where the title `PID` is. Words that would put
 another column's text there could tell what other containers' processes were
 called with. So only options and lower-case columns are let through, and `pid`
 comes before every column that can hold blanks: `-ef`, `aux` and `-eo pid,args`
