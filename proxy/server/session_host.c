@@ -1,6 +1,7 @@
 #include "proxy/server/session_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -77,14 +78,23 @@ static const struct port_book *host_ports(void *arg)
     return &s->frontend->ports;
 }
 
+/* Linux has had getrandom(2) since 3.17, and it gives 8 bytes or none at all:
+ * without it, names that nobody may guess could be guessed. */
+static uint64_t random_number(void)
+{
+    uint64_t number;
+
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        fputs("berth: the kernel has no random numbers\n", stderr);
+        abort();
+    }
+    return number;
+}
+
 static uint64_t host_random(void *arg)
 {
-    uint64_t number = 0;
-
     (void)arg;
-    if (getrandom(&number, sizeof(number), 0) < 0)
-        number = (uint64_t)time(NULL);
-    return number;
+    return random_number();
 }
 
 static uint64_t host_clock(void *arg)
@@ -123,8 +133,8 @@ static void host_identify(void *arg, char *id, size_t size)
     static uint64_t process, number;
 
     (void)arg;
-    if (!process && getrandom(&process, sizeof(process), 0) < 0)
-        process = (uint64_t)time(NULL);
+    if (!process)
+        process = random_number();
     snprintf(id, size, "%012llx-%llu",
              (unsigned long long)(process & 0xffffffffffff),
              (unsigned long long)++number);
