@@ -99,3 +99,12 @@ int ssh_hops_read(struct str text, struct ssh_config_hop **hops, size_t *count)
     *count = n;
     return r;
 }
+
+void ssh_hops_free(struct ssh_config_hop *hops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(hops[i].host);
+        free(hops[i].user);
+    }
+    free(hops);
+}

@@ -5,26 +5,6 @@
 
 #define FRAME_TO_TAKE (256 * KIB) /* that is received */
 
-_Noreturn void h2_out_of_memory(void)
-{
-    fputs("berth: out of memory\n", stderr);
-    abort();
-}
-
-void h2_must(int r)
-{
-    if (r == NGHTTP2_ERR_NOMEM)
-        h2_out_of_memory();
-    assert(r == 0);
-}
-
-void h2_fail(struct h2 *h2, const char *why)
-{
-    if (!h2->failed)
-        h2->fault = why;
-    h2->failed = true;
-}
-
 /* ---- life ---- */
 
 static void make_session(struct h2 *h2)

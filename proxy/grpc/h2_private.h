@@ -54,6 +54,7 @@ struct h2 {
     size_t sink_end;
 };
 
+/* h2_fault.c */
 _Noreturn void h2_out_of_memory(void);
 /* What can only fail for want of memory. */
 void h2_must(int r);
