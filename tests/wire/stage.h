@@ -100,7 +100,7 @@ bool stage_has_stream(const struct stage *stage);
 bool stage_wants_stream(const struct stage *stage);
 /* The one that is waited for opens. */
 void stage_open_stream(struct stage *stage);
-/* The session's stream breaks, or cannot be had; or those on which berth itself
+/* The session's stream breaks, or cannot be opened; or those on which berth itself
  * asks something do. */
 void stage_fail_stream(struct stage *stage, const char *why, bool pristine);
 /* The engine closes the streams that nobody uses. */
@@ -126,7 +126,7 @@ struct upstream *stage_upstream_new(struct stage *stage,
 void stage_engines_fini(struct stage *stage);
 /* Open, or fail, the streams on which berth itself asks something. */
 void stage_serve_lookups(struct stage *stage);
-/* Whose stream is it? NULL: nobody's, or a subrequest's. */
+/* Whose stream is it? NULL: the pool's, or a subrequest's. */
 struct stage_client *stage_client_of(struct stage *stage, const void *arg);
 /* See what became of the streams of the sessions. */
 void stage_look(struct stage *stage);
