@@ -100,8 +100,8 @@ bool stage_has_stream(const struct stage *stage);
 bool stage_wants_stream(const struct stage *stage);
 /* The one that is waited for opens. */
 void stage_open_stream(struct stage *stage);
-/* The session's stream breaks, or cannot be opened; or those on which berth itself
- * asks something do. */
+/* The session's stream breaks, or cannot be opened; or those on which berth
+ * itself asks something do. */
 void stage_fail_stream(struct stage *stage, const char *why, bool pristine);
 /* The engine closes the streams that nobody uses. */
 void stage_close_idle(struct stage *stage);
