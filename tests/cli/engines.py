@@ -114,13 +114,12 @@ class Berth:
 
     def ask(self):
         """Status and body of the answer to a list of all containers."""
-        for _ in range(500):
+        s = socket.socket(socket.AF_UNIX)
+        while self.process.poll() is None:
             try:
-                s = socket.socket(socket.AF_UNIX)
                 s.connect(self.socket)
                 break
-            except OSError:
-                s.close()
+            except OSError:  # not there, or not listened on, yet
                 time.sleep(0.02)
         with s:
             s.settimeout(60)
