@@ -131,6 +131,14 @@ static void on_said(evutil_socket_t fd, short what, void *arg)
         end_conversation(h);
 }
 
+/* Who gave up, and was not heard of yet. */
+static bool has_left(int other)
+{
+    char byte;
+
+    return recv(other, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void on_asked(evutil_socket_t fd, short what, void *arg)
 {
     struct handover *h = arg;
@@ -139,6 +147,8 @@ static void on_asked(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (other < 0)
         return;
+    if (h->other >= 0 && has_left(h->other))
+        end_conversation(h);
     if (h->other >= 0 || !is_one_of_us(other)) {
         close(other);
         return;

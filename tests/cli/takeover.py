@@ -137,11 +137,11 @@ class Stage:
                 time.sleep(0.02)
         check("berth serves", False)
 
-    def ask(self, path=None):
+    def ask(self, path=None, what=b"/_ping"):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(60)
             s.connect(path or self.socket)
-            s.sendall(b"GET /_ping HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+            s.sendall(b"GET " + what + b" HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
             got = b""
             while part := s.recv(4096):
                 got += part
@@ -264,6 +264,8 @@ def a_restart_removes_nothing():
         check("it stops", process.wait(timeout=60) == 0)
         check("nothing of the namespace was touched", not s.server.removals)
         process = s.first()
+        while not s.ask(s.metrics, b"/readyz").startswith(b"HTTP/1.1 200"):
+            time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         check("it stops", process.wait(timeout=60) == 0)
         check("the other signal is the end of it", len(s.server.removals) == 1)
