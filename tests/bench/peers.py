@@ -118,6 +118,23 @@ class Ground:
                                + (self.dir / f"{name}.log").read_text())
         return p, line
 
+    @staticmethod
+    def free_port():
+        with socket.create_server(("127.0.0.1", 0)) as s:
+            return s.getsockname()[1]
+
+    @staticmethod
+    def wait_for_port(port):
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
     def write_ssh_files(self):
         """What ssh, docker and berth want, for both ways to one host key."""
         keys = [line.split()[1:3] for line in

@@ -109,6 +109,10 @@ def targets(rows, memory):
     yield from at_least(
         rows, "100 connections at once at 20 ms no slower than ssh -L",
         "100 connections at once, 20 ms", "GET /version", AGAINST, 1)
+    yield from at_least(
+        rows, "docker ps behind a bastion at 10 + 10 ms at least 2 times faster "
+        "than ssh -J -L", "docker's command, one bastion", "docker ps", AGAINST,
+        2)
     for kind in "stand-in", "real":
         yield from at_least(
             rows, f"10 creates at a time, {kind} engine: no slower than "
