@@ -101,8 +101,10 @@
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)
 #define LIMIT_IDENTITIES    16
-#define LIMIT_JUMPS         8   /* jump hosts on the way to one engine */
-#define LIMIT_HOST          253 /* a host name, RFC 1035 */
+#define LIMIT_JUMPS         8          /* jump hosts on the way to one engine */
+#define LIMIT_PROXY_REPLY   (16 * KIB) /* of one that is asked to connect */
+#define LIMIT_CREDENTIALS   (4 * KIB)  /* the file with a proxy's */
+#define LIMIT_HOST          253        /* a host name, RFC 1035 */
 #define LIMIT_USER          255
 
 /* ssh_config */

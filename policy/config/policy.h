@@ -89,12 +89,19 @@ struct jump_policy {
     char *host_key;
 };
 
+struct proxy_policy {
+    char *url;         /* http://host:port or socks5://host:port, or NULL */
+    char *credentials; /* a file with USER:PASSWORD, or NULL */
+    bool environment;  /* else what $ALL_PROXY says */
+};
+
 struct upstream_policy {
     char *url;
     char *engine;        /* its ID, or NULL */
     char *ssh_config;    /* OpenSSH's, for what the others do not say */
     struct objects jump; /* struct jump_policy */
-    bool plain_tcp;      /* may leave this machine without ssh */
+    struct proxy_policy proxy;
+    bool plain_tcp; /* may leave this machine without ssh */
     struct strings identities;
     bool generate_identity; /* make the first of them if it is missing */
     char *passphrase_file;

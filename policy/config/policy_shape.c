@@ -20,13 +20,15 @@ static bool way_is_safe(const void *object, const char **key,
 {
     const struct upstream_policy *upstream = object;
     struct upstream_config config = {0};
-    bool unpinned, plain, jumps;
+    bool unpinned, plain, jumps, proxied;
 
     if (url_to_config(str_from(upstream->url), "anybody", &config, why) != 0)
         return false;
     unpinned = config.kind == UPSTREAM_SSH && upstream->known_hosts == NULL &&
                upstream->host_key == NULL && upstream->ssh_config == NULL;
     jumps = upstream->jump.count > 0 && config.kind != UPSTREAM_SSH;
+    proxied = (upstream->proxy.url || upstream->proxy.environment) &&
+              config.kind != UPSTREAM_SSH;
     plain = config.kind == UPSTREAM_TCP && !upstream->plain_tcp &&
             !upstream_is_local(&config);
     upstream_config_fini(&config);
@@ -39,12 +41,12 @@ static bool way_is_safe(const void *object, const char **key,
         strbuf_addf(why, "goes to another machine in the clear, and whoever "
                          "reaches that port owns the engine; write an ssh:// "
                          "URL, or add \"plain_tcp\": true");
-    if (jumps) {
-        *key = "jump";
+    if (jumps || proxied) {
+        *key = jumps ? "jump" : "proxy";
         strbuf_addf(why, "goes with an ssh:// URL only; remove it, or write "
                          "one");
     }
-    return !unpinned && !plain && !jumps;
+    return !unpinned && !plain && !jumps && !proxied;
 }
 
 /* Is it a URL of ssh, without a socket? */
@@ -171,6 +173,26 @@ static const struct shape jump_shape = {
     .lone = "url",
 };
 
+static const struct setting proxy_rows[] = {
+    {"url", STRING_AT(struct proxy_policy, url), "null",
+     .check = check_proxy_url, .pattern = PATTERN_PROXY_URL,
+     .help = "http://host:port for one that knows CONNECT, or "
+             "socks5://host:port; it looks up the name of the host behind it"},
+    {"credentials", STRING_AT(struct proxy_policy, credentials), "null",
+     .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
+     .help = "a file with USER:PASSWORD in its first line, which others may "
+             "not read"},
+    {"environment", BOOL_AT(struct proxy_policy, environment), "false",
+     .help = "without a url: take the one in $ALL_PROXY, unless $NO_PROXY has "
+             "the host"},
+};
+static const struct shape proxy_shape = {
+    .rows = proxy_rows,
+    .count = sizeof(proxy_rows) / sizeof(proxy_rows[0]),
+    .size = sizeof(struct proxy_policy),
+    .lone = "url",
+};
+
 static const struct setting upstream_rows[] = {
     {"url", STRING_AT(struct upstream_policy, url), NULL,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
@@ -189,6 +211,8 @@ static const struct setting upstream_rows[] = {
      .max = LIMIT_JUMPS, .of = &jump_shape,
      .help = "jump hosts on the way, in the order they are gone through: URLs, "
              "or objects"},
+    {"proxy", OBJECT_AT(struct upstream_policy, proxy), .of = &proxy_shape,
+     .help = "a proxy before the first host of the way: its URL, or an object"},
     {"plain_tcp", BOOL_AT(struct upstream_policy, plain_tcp), "false",
      .help = "a tcp:// URL may name another machine, though anybody on the "
              "way can read and change what is said"},

@@ -1,10 +1,12 @@
 #include "policy/config/setting_checks.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <sys/un.h>
 
 #include "policy/base/limits.h"
 #include "policy/base/loopback.h"
+#include "policy/config/upstream_proxy.h"
 #include "policy/config/url.h"
 
 static bool is_word_char(char c)
@@ -89,6 +91,15 @@ bool check_upstream_url(struct str text, struct strbuf *why)
     struct url url;
 
     return url_parse(text, &url, why) == 0;
+}
+
+bool check_proxy_url(struct str text, struct strbuf *why)
+{
+    struct proxy_config proxy = {0};
+    bool good = upstream_proxy_parse(text, &proxy, why) == 0;
+
+    free(proxy.host);
+    return good;
 }
 
 bool check_host_key(struct str text, struct strbuf *why)

@@ -30,6 +30,9 @@ bool check_upstream_url(struct str text, struct strbuf *why);
 
 #define PATTERN_JUMP_URL "^ssh://"
 
+#define PATTERN_PROXY_URL "^(http|socks5h?)://"
+bool check_proxy_url(struct str text, struct strbuf *why);
+
 #define PATTERN_HOST_KEY "^SHA256:[A-Za-z0-9+/]{43}=?$"
 bool check_host_key(struct str text, struct strbuf *why);
 

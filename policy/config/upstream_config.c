@@ -21,6 +21,8 @@ void upstream_config_fini(struct upstream_config *config)
     free(config->macs);
     free(config->kex_algorithms);
     free(config->bind_address);
+    free(config->proxy.host);
+    free(config->proxy.credentials);
     free(config->forward_host);
     strings_fini(&config->ssh_files);
     strings_fini(&config->not_followed);
@@ -93,6 +95,12 @@ static bool strings_eq(const struct strings *a, const struct strings *b)
     return true;
 }
 
+static bool proxy_eq(const struct proxy_config *a, const struct proxy_config *b)
+{
+    return a->kind == b->kind && text_eq(a->host, b->host) &&
+           a->port == b->port && text_eq(a->credentials, b->credentials);
+}
+
 /* What a login is like beside its keys and its time limits. */
 static bool ssh_eq(const struct upstream_config *a,
                    const struct upstream_config *b)
@@ -107,6 +115,7 @@ static bool ssh_eq(const struct upstream_config *a,
            text_eq(a->kex_algorithms, b->kex_algorithms) &&
            a->ip_version == b->ip_version &&
            text_eq(a->bind_address, b->bind_address) &&
+           proxy_eq(&a->proxy, &b->proxy) &&
            text_eq(a->forward_host, b->forward_host) &&
            a->forward_port == b->forward_port;
 }

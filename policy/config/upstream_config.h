@@ -23,6 +23,19 @@ enum ssh_channel_mode {
     SSH_CHANNEL_DIAL_STDIO /* "docker system dial-stdio" over exec only */
 };
 
+enum proxy_kind {
+    PROXY_NONE,
+    PROXY_HTTP,   /* CONNECT: RFC 9110, 9.3.6 */
+    PROXY_SOCKS5, /* RFC 1928 */
+};
+
+struct proxy_config {
+    enum proxy_kind kind;
+    char *host;
+    unsigned port;
+    char *credentials; /* a file with USER:PASSWORD, or NULL */
+};
+
 struct upstream_config {
     enum upstream_kind kind;
     char *url;     /* as it was given, for messages */
@@ -48,6 +61,8 @@ struct upstream_config {
     char *bind_address;  /* to connect from, or NULL */
     enum ssh_channel_mode channel;
 
+    /* What the first host of the way is reached through. */
+    struct proxy_config proxy;
     /* The jump host before this one, with its own in front of it; or NULL. */
     struct upstream_config *jump;
     /* Of a jump host: where it is to connect to; else NULL. */

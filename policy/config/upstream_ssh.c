@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "policy/config/upstream_proxy.h"
 #include "policy/config/url.h"
 
 #define SYSTEM_FILE  "/etc/ssh/ssh_config"
@@ -301,6 +302,7 @@ static int ask_files(struct making *m, const struct step *step,
         .user = user,
         .port = step->port,
         .jump = step->jump,
+        .proxied = m->policy->upstream_keys.proxy.url != NULL,
         .machine = &m->machine,
         .files = m->files,
         .file_count = m->file_count,
@@ -456,6 +458,14 @@ static void share_times(struct upstream_config *config)
         jump->connect_timeout_ms = config->connect_timeout_ms;
 }
 
+static int make_proxy(struct making *m, struct upstream_config *config)
+{
+    while (config->jump)
+        config = config->jump;
+    return upstream_proxy_make(&m->policy->upstream_keys,
+                               m->source->environment, config, m->why);
+}
+
 int upstream_ssh_make(const struct policy_source *source,
                       const struct upstream_said *said, struct policy *policy,
                       struct strbuf *why)
@@ -476,6 +486,9 @@ int upstream_ssh_make(const struct policy_source *source,
     r = make(&m, &step, config);
     if (r == 0)
         r = make_policy_jumps(&m, config);
+    if (r)
+        return r;
+    r = make_proxy(&m, config);
     if (r)
         return r;
     config->url = xstrdup(policy->upstream_keys.url);

@@ -264,6 +264,23 @@ int url_parse(struct str text, struct url *url, struct strbuf *why)
     return r;
 }
 
+int url_host_port(struct str text, struct str *host, unsigned *port,
+                  struct strbuf *why)
+{
+    struct url url = {.kind = UPSTREAM_SSH}; /* without a port it has one */
+    int r = check_bytes(text, why);
+
+    if (r == 0)
+        r = take_host(&text, &url, why);
+    if (r == 0)
+        r = take_port(text, &url, why);
+    if (r == 0 && !url.port_given)
+        r = invalid(why, "names no port; write HOST:PORT");
+    *host = url.host;
+    *port = url.port;
+    return r;
+}
+
 int url_to_config(struct str text, const char *default_user,
                   struct upstream_config *config, struct strbuf *why)
 {

@@ -36,6 +36,13 @@ enum { URL_E_INVALID = 1 };
 int url_parse(struct str text, struct url *url, struct strbuf *why);
 
 /*
+ * Take TEXT, "host:port", apart; the host, without brackets, points into it. 0;
+ * or URL_E_INVALID as above.
+ */
+int url_host_port(struct str text, struct str *host, unsigned *port,
+                  struct strbuf *why);
+
+/*
  * Fill the parts of CONFIG that a URL names, url included; they must be empty
  * and are CONFIG's to free. DEFAULT_USER, which may be NULL, is taken for an
  * ssh URL without a user. Returns as url_parse does.

@@ -155,11 +155,12 @@ static int refuse_what_runs(struct ssh_run *run)
             run, &origins[SSH_O_CANONICALIZE],
             "CanonicalizeHostname is not supported; write the whole name into "
             "HostName");
-    if (run->command && !is_none(run->command))
+    if (run->command && !is_none(run->command) && !run->query->proxied)
         return ssh_run_refuse_at(
             run, &origins[SSH_O_PROXY_COMMAND],
             "ProxyCommand would run a program, which berth never does; write "
-            "ProxyJump, or upstream.jump, for a jump host");
+            "ProxyJump, or upstream.jump, for a jump host, and upstream.proxy "
+            "for a proxy");
     if (run->known_hosts_command && !is_none(run->known_hosts_command))
         return ssh_run_refuse_at(
             run, &origins[SSH_O_KNOWN_HOSTS_COMMAND],

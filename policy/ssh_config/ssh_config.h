@@ -51,6 +51,7 @@ struct ssh_config_query {
     const char *user; /* "ssh -l", or NULL */
     unsigned port;    /* "ssh -p", or 0 */
     const char *jump; /* "ssh -J", or NULL */
+    bool proxied;     /* ProxyCommand does not count: there is a proxy */
     const struct ssh_config_machine *machine;
     const struct ssh_config_file *files;
     size_t file_count;

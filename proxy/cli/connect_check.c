@@ -17,6 +17,7 @@
 
 enum step {
     STEP_NAME,
+    STEP_PROXY,
     STEP_TCP,
     STEP_SOCKET,
     STEP_SSH,
@@ -41,6 +42,7 @@ static const struct {
 } steps[] = {
     [STEP_NAME] = {"name",     TCP | SSH,
                    "see upstream.url, and how this machine resolves names"                },
+    [STEP_PROXY] = {"proxy",    SSH,              NULL                                     },
     [STEP_TCP] = {"TCP",      TCP | SSH,
                    "does it listen there, on this port, and does a firewall "
                   "let this machine through?"                                             },
@@ -75,8 +77,18 @@ struct walk {
     bool good;
 };
 
+/* The proxy before the first host, or NULL. */
+static const struct proxy_config *proxy_of(const struct walk *w)
+{
+    const struct proxy_config *proxy = &w->hops[0]->proxy;
+
+    return w->hop == 0 && proxy->kind != PROXY_NONE ? proxy : NULL;
+}
+
 static bool has_step(const struct walk *w, enum step step)
 {
+    if (step == STEP_PROXY && !proxy_of(w))
+        return false;
     return steps[step].kinds & BIT(w->config->kind);
 }
 
@@ -113,14 +125,23 @@ static void pass(const struct walk *w, enum step step)
     const char *before = jump ? "jump host " : "";
     const char *host = jump ? config->host : "";
     const char *colon = jump ? ": " : "";
+    const struct proxy_config *proxy = proxy_of(w);
 
     switch (step) {
     case STEP_NAME:
-        say("ok", step, "%s%s: %.*s", before, config->host,
-            STR_FMT(strbuf_str(&w->addresses)));
+        if (proxy)
+            say("ok", step, "proxy %s: %.*s", proxy->host,
+                STR_FMT(strbuf_str(&w->addresses)));
+        else
+            say("ok", step, "%s%s: %.*s", before, config->host,
+                STR_FMT(strbuf_str(&w->addresses)));
+        break;
+    case STEP_PROXY:
+        say("ok", step, "port %u, and it lets us in", proxy->port);
         break;
     case STEP_TCP:
-        say("ok", step, "%s%s%sport %u", before, host, colon, config->port);
+        say("ok", step, "%s%s%sport %u%s", before, host, colon, config->port,
+            proxy ? ", as the proxy says" : "");
         break;
     case STEP_LOGIN:
         say("ok", step, "%s%s%sas %s", before, host, colon, config->user);
@@ -310,9 +331,9 @@ static void open_stream(struct walk *w)
 static void on_status(struct upstream *upstream, void *arg)
 {
     static const enum step step_of[] = {
-        [UPSTREAM_CONNECT] = STEP_TCP,       [UPSTREAM_HANDSHAKE] = STEP_SSH,
-        [UPSTREAM_HOST_KEY] = STEP_HOST_KEY, [UPSTREAM_LOGIN] = STEP_LOGIN,
-        [UPSTREAM_CHANNEL] = STEP_CHANNEL,
+        [UPSTREAM_PROXY] = STEP_PROXY,   [UPSTREAM_CONNECT] = STEP_TCP,
+        [UPSTREAM_HANDSHAKE] = STEP_SSH, [UPSTREAM_HOST_KEY] = STEP_HOST_KEY,
+        [UPSTREAM_LOGIN] = STEP_LOGIN,   [UPSTREAM_CHANNEL] = STEP_CHANNEL,
     };
     struct walk *w = arg;
     struct upstream_status status;
@@ -333,13 +354,15 @@ static void on_status(struct upstream *upstream, void *arg)
 static bool look_up(struct walk *w)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct proxy_config *proxy = proxy_of(w);
+    const char *host = proxy ? proxy->host : w->hops[0]->host;
+    const char *what = proxy ? "proxy " : w->hop_count ? "jump host " : "";
     struct addrinfo *found;
     char address[NI_MAXHOST];
-    int error = getaddrinfo(w->hops[0]->host, NULL, &hints, &found);
+    int error = getaddrinfo(host, NULL, &hints, &found);
 
     if (error) {
-        strbuf_addf(&w->addresses, "%s%s: %s", w->hop_count ? "jump host " : "",
-                    w->hops[0]->host, gai_strerror(error));
+        strbuf_addf(&w->addresses, "%s%s: %s", what, host, gai_strerror(error));
         fail(w, strbuf_cstr(&w->addresses));
         return false;
     }
@@ -393,7 +416,9 @@ bool connect_check(const struct policy *policy)
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
     if (!has_step(&w, STEP_NAME) || look_up(&w)) {
-        reach(&w, has_step(&w, STEP_TCP) ? STEP_TCP : STEP_SOCKET);
+        reach(&w, has_step(&w, STEP_PROXY) ? STEP_PROXY
+                  : has_step(&w, STEP_TCP) ? STEP_TCP
+                                           : STEP_SOCKET);
         w.deadline = event_new(w.base, -1, 0, on_deadline, &w);
         w.upstream = upstream_new(w.base, w.config);
         w.upstream->on_status = on_status;

@@ -104,6 +104,8 @@ static void add_upstream(struct sandbox_paths *paths,
     for (; upstream; upstream = upstream->jump) {
         for (size_t i = 0; i < upstream->identity_count; i++)
             add_beside(paths, upstream->identities[i], SANDBOX_READ);
+        if (upstream->proxy.credentials)
+            add_beside(paths, upstream->proxy.credentials, SANDBOX_READ);
         if (upstream->passphrase_file)
             add_beside(paths, upstream->passphrase_file, SANDBOX_READ);
         for (size_t i = 0; i < upstream->known_hosts.count; i++)

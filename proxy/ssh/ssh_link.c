@@ -97,7 +97,7 @@ static enum upstream_stage stage_of(const struct ssh_link *l)
     case LINK_DOWN:
         return l->failed_at;
     case LINK_DIALING:
-        return UPSTREAM_CONNECT;
+        return ssh_dial_stage(l);
     case LINK_LOGIN:
         return of_login[l->login.state];
     case LINK_STARTING:
@@ -110,8 +110,7 @@ static enum upstream_stage stage_of(const struct ssh_link *l)
 /* Back to nothing: whatever stage the connection was in. */
 static void disconnect(struct ssh_link *l, const char *why)
 {
-    dialer_cancel(l->dialer);
-    l->dialer = NULL;
+    ssh_dial_end(l);
     drop_event(&l->readable);
     drop_event(&l->writable);
     ssh_mux_detach(&l->mux, why);
@@ -296,44 +295,26 @@ void ssh_link_log_in(struct ssh_link *l)
         ssh_link_run(l);
 }
 
-static void on_dialed(int fd, const char *error, void *arg)
+void ssh_link_connected(struct ssh_link *l, int fd)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
-    struct ssh_link *l = arg;
-
-    ssh_link_begin(l);
-    l->dialer = NULL;
-    if (fd < 0) {
-        strbuf_addf(&why, "cannot connect to %s: %s", l->config->host, error);
-        ssh_link_fail(l, false, &why);
-        ssh_link_end(l);
-        return;
-    }
     ssh_transport_init(&l->transport, fd);
     l->readable =
         event_new(l->waker.base, fd, EV_READ | EV_PERSIST, on_readable, l);
     l->writable = event_new(l->waker.base, fd, EV_WRITE, on_writable, l);
     event_add(l->readable, NULL);
     ssh_link_log_in(l);
-    ssh_link_end(l);
 }
 
 static void dial(struct ssh_link *l)
 {
-    const struct upstream_config *config = l->config;
-
     link_enter(l, LINK_DIALING);
     l->began_at = now_ms();
     /* one clock for all of it: the timer covers what comes after dialing */
-    set_timer(l, config->connect_timeout_ms);
-    if (config->jump)
+    set_timer(l, l->config->connect_timeout_ms);
+    if (l->config->jump)
         ssh_jump_start(l);
     else
-        l->dialer =
-            dialer_start(l->waker.base, config->host, config->port,
-                         &(struct dialer_options){
-                             config->ip_version, config->bind_address, l->skip},
-                         config->connect_timeout_ms, on_dialed, l);
+        ssh_dial_start(l);
 }
 
 /* While up: is the server still there? */
@@ -380,7 +361,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
             strbuf_addf(&why, "jump host %s: ", front->config->host);
         strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
                     front->config->host, l->config->connect_timeout_ms,
-                    states[front->state].name);
+                    front->state == LINK_DIALING ? ssh_dial_doing(front)
+                                                 : states[front->state].name);
         if (front != l)
             ssh_link_fail_at(l, stage_of(front), ssh_jump_behind(front), false,
                              strbuf_str(&why));
@@ -466,8 +448,7 @@ static void free_link(struct upstream *upstream)
     if (l->depth)
         return; /* ssh_link_end() does it */
     /* owners of streams are told from a turn of our own, the last */
-    dialer_cancel(l->dialer);
-    l->dialer = NULL;
+    ssh_dial_end(l);
     drop_event(&l->readable);
     drop_event(&l->writable);
     drop_event(&l->timer);

@@ -4,6 +4,7 @@
 
 #include "proxy/base/backoff.h"
 #include "proxy/net/dialer.h"
+#include "proxy/ssh/proxy_dialer.h"
 #include "proxy/ssh/ssh_link.h"
 #include "proxy/ssh/ssh_login.h"
 #include "proxy/ssh/ssh_mux.h"
@@ -24,11 +25,13 @@ struct ssh_link {
     const struct upstream_config *config;
     enum link_state state;
     struct dialer *dialer;
-    struct ssh_link *outer; /* to the jump host, while there is one */
-    struct stream *way;     /* through it, until the transport has it */
-    unsigned skip;          /* addresses of the host that were wrong */
-    bool stubborn;          /* trying soon would not have helped */
-    unsigned hops;          /* jump hosts behind us, when it went down */
+    struct proxy_dialer *proxy; /* instead of it, where there is a proxy */
+    bool before_proxy;          /* the last dial failed at the proxy */
+    struct ssh_link *outer;     /* to the jump host, while there is one */
+    struct stream *way;         /* through it, until the transport has it */
+    unsigned skip;              /* addresses of the host that were wrong */
+    bool stubborn;              /* trying soon would not have helped */
+    unsigned hops;              /* jump hosts behind us, when it went down */
     struct ssh_transport transport;
     struct ssh_login login;
     struct ssh_mux mux;
@@ -52,6 +55,8 @@ struct ssh_link {
 void ssh_link_begin(struct ssh_link *link);
 void ssh_link_end(struct ssh_link *link);
 
+/* FD is connected to the server: log in there. */
+void ssh_link_connected(struct ssh_link *link, int fd);
 /* There is a transport to the server: log in there. */
 void ssh_link_log_in(struct ssh_link *link);
 /* Go on with whatever the link is at. */
@@ -66,6 +71,16 @@ void ssh_link_fail_at(struct ssh_link *link, enum upstream_stage stage,
                       unsigned hops, bool stubborn, struct str reason);
 
 void ssh_link_destroy(struct ssh_link *link);
+
+/* In ssh_dial.c: a socket to the first host of the way. */
+
+/* It ends in ssh_link_connected or ssh_link_fail. */
+void ssh_dial_start(struct ssh_link *link);
+void ssh_dial_end(struct ssh_link *link);
+/* Where it is, or was when it failed: UPSTREAM_PROXY or UPSTREAM_CONNECT. */
+enum upstream_stage ssh_dial_stage(const struct ssh_link *link);
+/* The same for a message. */
+const char *ssh_dial_doing(const struct ssh_link *link);
 
 /* In ssh_jump.c. */
 

@@ -106,6 +106,7 @@ static inline void stream_close(struct stream *s)
 
 /* The steps of making a link, in their order. */
 enum upstream_stage {
+    UPSTREAM_PROXY,   /* the proxy before the first host, and its consent */
     UPSTREAM_CONNECT, /* a name and a port */
     UPSTREAM_HANDSHAKE,
     UPSTREAM_HOST_KEY,

@@ -395,19 +395,22 @@ static void configure(struct upstream_config *config, const char *key,
         char **text;
         unsigned *number;
     } table[] = {
-        {"url",                &config->url,             NULL                       },
-        {"user",               &config->user,            NULL                       },
-        {"host",               &config->host,            NULL                       },
-        {"path",               &config->path,            NULL                       },
-        {"port",               NULL,                     &config->port              },
-        {"agent_socket",       &config->agent_socket,    NULL                       },
-        {"ciphers",            &config->ciphers,         NULL                       },
-        {"host_key_alias",     &config->host_key_alias,  NULL                       },
-        {"passphrase_file",    &config->passphrase_file, NULL                       },
-        {"host_key",           &config->host_key,        NULL                       },
-        {"connect_timeout_ms", NULL,                     &config->connect_timeout_ms},
-        {"dead_after_ms",      NULL,                     &config->dead_after_ms     },
-        {"spare_channels",     NULL,                     &config->spare_channels    },
+        {"url",                &config->url,               NULL                       },
+        {"user",               &config->user,              NULL                       },
+        {"host",               &config->host,              NULL                       },
+        {"path",               &config->path,              NULL                       },
+        {"port",               NULL,                       &config->port              },
+        {"proxy_host",         &config->proxy.host,        NULL                       },
+        {"proxy_port",         NULL,                       &config->proxy.port        },
+        {"proxy_credentials",  &config->proxy.credentials, NULL                       },
+        {"agent_socket",       &config->agent_socket,      NULL                       },
+        {"ciphers",            &config->ciphers,           NULL                       },
+        {"host_key_alias",     &config->host_key_alias,    NULL                       },
+        {"passphrase_file",    &config->passphrase_file,   NULL                       },
+        {"host_key",           &config->host_key,          NULL                       },
+        {"connect_timeout_ms", NULL,                       &config->connect_timeout_ms},
+        {"dead_after_ms",      NULL,                       &config->dead_after_ms     },
+        {"spare_channels",     NULL,                       &config->spare_channels    },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
@@ -427,6 +430,8 @@ static void configure(struct upstream_config *config, const char *key,
         config->agent = true;
     else if (strcmp(key, "identities_only") == 0)
         config->identities_only = true;
+    else if (strcmp(key, "proxy") == 0)
+        config->proxy.kind = *value == 'h' ? PROXY_HTTP : PROXY_SOCKS5;
     else if (strcmp(key, "kind") == 0)
         config->kind = *value == 'u'   ? UPSTREAM_UNIX
                        : *value == 't' ? UPSTREAM_TCP

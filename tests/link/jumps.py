@@ -221,17 +221,17 @@ def a_link_may_be_freed_at_any_time(bed):
     link.quit()
 
 
-def walk(bed, config, name="dockerhost"):
+def walk(bed, config, name="dockerhost", upstream=None, env=None):
     """What "berth check --connect" says of a Host of CONFIG."""
     with open(bed.path("ssh_config"), "w") as f:
         f.write(config)
     with open(bed.path("policy.json"), "w") as f:
         json.dump({"version": 1, "namespace": "r1", "upstream": {
             "url": f"ssh://{name}{bed.socket}", "ssh_config": bed.path("ssh_config"),
-            "channel": "forward", "connect_timeout": "5s"}}, f)
+            "channel": "forward", "connect_timeout": "5s", **(upstream or {})}}, f)
     done = subprocess.run(
         [bed.build + "/../../proxy/berth", "check", "--connect", bed.path("policy.json")],
-        capture_output=True, text=True, check=False)
+        capture_output=True, text=True, check=False, env=dict(os.environ, **(env or {})))
     return done.stdout + done.stderr
 
 

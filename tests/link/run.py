@@ -12,6 +12,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import jumps  # noqa: E402
+import proxies  # noqa: E402
 from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
 
 MIB = 1 << 20
@@ -629,7 +630,7 @@ def run(bed, function):
 
 
 def main():
-    tests.extend(jumps.tests)
+    tests.extend(jumps.tests + proxies.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77

@@ -164,11 +164,17 @@ static json_t *row_schema(const struct setting *setting)
     return schema;
 }
 
-/* The string that may be in the object's place, or NULL. */
+/* What may be in the object's place, or NULL. */
 static json_t *lone_schema(const struct shape *shape)
 {
-    return shape->lone != NULL ? type_schema(shape_find(shape, shape->lone))
-                               : NULL;
+    const struct setting *setting;
+    json_t *schema;
+
+    if (shape->lone == NULL)
+        return NULL;
+    setting = shape_find(shape, shape->lone);
+    schema = type_schema(setting);
+    return setting_is_optional(setting) ? or_null(schema) : schema;
 }
 
 static json_t *object_schema(const struct shape *shape)

@@ -514,7 +514,8 @@ static void a_file_of_ssh_is_refused_with_its_line(void **state)
     assert_string_equal(strbuf_cstr(&why),
                         "p: upstream.url: /c:2: ProxyCommand would run a "
                         "program, which berth never does; write ProxyJump, or "
-                        "upstream.jump, for a jump host\n");
+                        "upstream.jump, for a jump host, and "
+                        "upstream.proxy for a proxy\n");
 }
 
 static void without_a_policy_the_users_own_files_are_read(void **state)
