@@ -180,6 +180,7 @@
 #define LIMIT_OWNERS    4096 /* namespaces of one engine, cleaned in one go */
 
 /* ports that go to the runner's localhost, of one listener */
+#define LIMIT_MOUNT_LABEL      (64 * KIB) /* what one mounts of the host */
 #define LIMIT_PORT_LABEL       (64 * KIB) /* what one container wishes */
 #define LIMIT_PORT_LISTENERS   1024       /* sockets that are listened on */
 #define LIMIT_PORT_CONNECTIONS 1024       /* at a time; more of them wait */

@@ -240,14 +240,32 @@ static const char *find_place(struct str path, bool written)
     return NULL;
 }
 
-static int put_mount(const struct mount_rule *rule, size_t index,
-                     struct strbuf *out)
+/* What is in the runner's container, the runner has; all of it may be more than
+ * its jobs are to have. */
+static int put_runner_mount(const struct rules *rules,
+                            const struct mount_rule *rule, size_t index,
+                            struct strbuf *out)
+{
+    if (strcmp(rule->source, "/") != 0)
+        return 0;
+    return strbuf_addf(
+        out,
+        "container.mounts[%zu]: / is whatever %.*s mounts: see "
+        "that no socket of the engine, no key and no directory "
+        "of the host that its jobs must not have is there\n",
+        index, STR_FMT(str_head(str_from(rules->container.runner), SHOWN)));
+}
+
+static int put_mount(const struct rules *rules, const struct mount_rule *rule,
+                     size_t index, struct strbuf *out)
 {
     bool written = rule->mode == MOUNT_READ_WRITE;
     struct str host =
         path_trim(str_from(rule->host ? rule->host : rule->source));
     const char *means = find_place(host, written);
 
+    if (rule->by == MOUNT_BY_CONTAINER)
+        return put_runner_mount(rules, rule, index, out);
     host = str_head(host, SHOWN);
     if (means)
         return strbuf_addf(out, "container.mounts[%zu]: %.*s %s\n", index,
@@ -273,7 +291,7 @@ int exposure_put(const struct rules *rules, struct strbuf *out)
     if (r == 0)
         r = put_rest(rules, out);
     for (size_t i = 0; i < shown && r == 0; i++)
-        r = put_mount(&mount[i], i, out);
+        r = put_mount(rules, &mount[i], i, out);
     if (r == 0 && shown < mounts->count)
         r = strbuf_addf(out, "container.mounts: %zu more are not looked at\n",
                         mounts->count - shown);

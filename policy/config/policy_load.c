@@ -272,23 +272,43 @@ static void make_namespace(struct policy *policy)
     policy->namespace = xstrdup(strbuf_cstr(&name));
 }
 
-/* What no value shows to be wrong by itself. */
-static void check_sockets(struct loading *loading, const struct policy *policy)
+/* KEY of SECTION is wrong, as TEXT says. */
+static void blame(struct loading *loading, const char *section, const char *key,
+                  struct str text)
 {
-    const struct json_path metrics = {.key = "metrics"};
-    const struct json_path path = {.up = &metrics, .key = "listen"};
+    const struct json_path object = {.key = section};
+    const struct json_path path = {.up = &object, .key = key};
     const struct policy_source *source = loading->source;
     struct json_position position = {0};
 
-    if (policy->metrics.listen == NULL ||
-        strcmp(policy->metrics.listen, policy->listen.path) != 0)
-        return;
     if (source->text.ptr != NULL)
         json_locate(source->text, &path, &position);
     problems_add(&loading->problems, source_name(source), position.line,
-                 position.column,
-                 S("metrics.listen: this is the runner's socket, listen.path; "
-                   "give metrics one of their own"));
+                 position.column, text);
+}
+
+/* What no value shows to be wrong by itself. */
+static void check_sockets(struct loading *loading, const struct policy *policy)
+{
+    if (policy->metrics.listen != NULL &&
+        strcmp(policy->metrics.listen, policy->listen.path) == 0)
+        blame(loading, "metrics", "listen",
+              S("metrics.listen: this is the runner's socket, listen.path; "
+                "give metrics one of their own"));
+}
+
+static void check_mounts(struct loading *loading, const struct policy *policy)
+{
+    const struct objects *mounts = &policy->rules.container.mounts;
+    const struct mount_rule *rules = mounts->items;
+    bool by_host = true;
+
+    for (size_t i = 0; i < mounts->count; i++)
+        by_host = by_host && rules[i].by == MOUNT_BY_HOST;
+    if (!by_host && policy->isolation != POLICY_NAMESPACE)
+        blame(loading, "container", "mounts",
+              S("container.mounts: what is not \"by\": \"host\" needs "
+                "\"isolation\": \"namespace\""));
 }
 
 int policy_load(const struct policy_source *source, struct policy **out,
@@ -311,8 +331,10 @@ int policy_load(const struct policy_source *source, struct policy **out,
         make_namespace(policy);
         make_upstream(&loading, policy);
     }
-    if (loading.problems.count == 0)
+    if (loading.problems.count == 0) {
         check_sockets(&loading, policy);
+        check_mounts(&loading, policy);
+    }
     if (loading.problems.count == 0)
         settle_ports(policy);
     if (loading.problems.count > 0) {

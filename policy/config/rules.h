@@ -15,10 +15,17 @@
 
 enum mount_mode { MOUNT_READ_ONLY, MOUNT_READ_WRITE };
 
-/* A place on the host that containers may bind, and what the runner calls it.
- */
+/* How what the runner has at a path gets to where the engine is. */
+enum mount_way {
+    MOUNT_BY_HOST,      /* the engine's host has it */
+    MOUNT_BY_CONTAINER, /* it is in a mount of the runner's own container, which
+                           runs on that engine, too */
+};
+
+/* A place that containers may bind, and what the runner calls it. */
 struct mount_rule {
     char *source;  /* as the runner says it */
+    unsigned by;   /* enum mount_way */
     char *host;    /* as the engine's host knows it; NULL: the same */
     unsigned mode; /* enum mount_mode */
     bool create;   /* what is missing may be made by the engine */
@@ -61,6 +68,7 @@ struct container_rules {
     bool oom_protected;
     bool cpuset, blkio, realtime;
     struct objects mounts; /* struct mount_rule */
+    char *runner;          /* the runner's own container, or NULL */
     char *engine_socket;   /* a path, MOUNT_NOTHING, or NULL to refuse it */
     struct strings propagation;
     struct strings tmpfs_options, storage_options;

@@ -10,6 +10,7 @@
 #define DAY  (24 * HOUR)
 
 static const char *const mount_modes[] = {"ro", "rw", NULL};
+static const char *const mount_ways[] = {"host", "container", NULL};
 
 static bool check_host_namespace(struct str text, struct strbuf *why)
 {
@@ -79,6 +80,52 @@ static bool check_mount_path(struct str text, struct strbuf *why)
     return !fault;
 }
 
+static bool check_runner(struct str text, struct strbuf *why)
+{
+    bool good = text.len > 0 && isalnum((unsigned char)text.ptr[0]);
+
+    for (size_t i = 0; good && i < text.len; i++)
+        good = isalnum((unsigned char)text.ptr[i]) ||
+               str_find(S("_.-"), text.ptr[i]) >= 0;
+    if (!good)
+        strbuf_addf(why, "is no name of a container; write that of the "
+                         "runner's, or its ID");
+    return good;
+}
+
+static bool check_mount(const void *object, const char **key,
+                        struct strbuf *why)
+{
+    const struct mount_rule *rule = object;
+
+    if (rule->by != MOUNT_BY_CONTAINER || (!rule->host && !rule->create))
+        return true;
+    *key = rule->host ? "host" : "create";
+    strbuf_addf(why, "goes with \"by\": \"host\" only; leave it out, or leave "
+                     "out \"by\": \"container\"");
+    return false;
+}
+
+static bool check_container(const void *object, const char **key,
+                            struct strbuf *why)
+{
+    const struct container_rules *rules = object;
+    const struct mount_rule *mounts = rules->mounts.items;
+
+    for (size_t i = 0; !rules->runner && i < rules->mounts.count; i++) {
+        if (mounts[i].by != MOUNT_BY_CONTAINER)
+            continue;
+        *key = "runner";
+        strbuf_addf(why,
+                    "names no container, and container.mounts[%zu] is "
+                    "\"by\": \"container\"; write the name of the "
+                    "runner's own, or its ID",
+                    i);
+        return false;
+    }
+    return true;
+}
+
 static bool check_limits(const void *object, const char **key,
                          struct strbuf *why)
 {
@@ -106,6 +153,9 @@ static const struct setting mount_rows[] = {
     {"source", STRING_AT(struct mount_rule, source), NULL,
      .check = check_mount_path, .pattern = "^/[^:]*$",
      .help = "the path as the runner says it; what is below it is meant too"},
+    {"by", ENUM_AT(struct mount_rule, by), "\"host\"", .words = mount_ways,
+     .help = "where the path is for the engine: host, on the engine's host; container, in a mount of the runner's own "
+             "container (container.runner), whatever that mount is: a volume or a path of the host"},
     {"host", STRING_AT(struct mount_rule, host), "null",
      .check = check_mount_path, .pattern = "^/[^:]*$",
      .help = "the same path on the engine's host; none: it is the same there"},
@@ -114,7 +164,10 @@ static const struct setting mount_rows[] = {
     {"create", BOOL_AT(struct mount_rule, create), "false",
      .help = "with rw: the engine makes directories on the host that are missing, as root; otherwise such a mount fails"},
 };
-static const struct shape mount_shape = SHAPE(struct mount_rule, mount_rows);
+static const struct shape mount_shape = {
+    mount_rows, sizeof(mount_rows) / sizeof(mount_rows[0]),
+    sizeof(struct mount_rule), check_mount,
+};
 
 static const struct setting limit_rows[] = {
     {"memory", SIZE_AT(struct limit_rules, memory), "null", .min = 6 * MIB, .max = PIB,
@@ -229,7 +282,11 @@ static const struct setting container_rows[] = {
     {"realtime", BOOL_AT(struct container_rules, realtime), "false",
      .help = "containers with real-time scheduling"},
     {"mounts", OBJECTS_AT(struct container_rules, mounts), "[]", .of = &mount_shape,
-     .help = "paths of the host that containers may mount"},
+     .help = "paths of the host, or of the runner's own container, that containers may mount"},
+    {"runner", STRING_AT(struct container_rules, runner), "null",
+     .check = check_runner, .pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+     .help = "the runner's own container, where that runs on the same engine: its name, or 12 or more digits of its ID "
+             "(its host name, unless it was given one)"},
     {"engine_socket", STRING_AT(struct container_rules, engine_socket), "null",
      .check = check_engine_socket, .pattern = "^(" MOUNT_NOTHING "|/[^:]*)$",
      .help = "what is mounted where a container asks for docker.sock: the socket of a berth on the engine's host, by "
@@ -267,5 +324,9 @@ static const struct setting container_rows[] = {
 };
 // clang-format on
 
-const struct shape container_rules_shape =
-    SHAPE(struct container_rules, container_rows);
+const struct shape container_rules_shape = {
+    container_rows,
+    sizeof(container_rows) / sizeof(container_rows[0]),
+    sizeof(struct container_rules),
+    check_container,
+};

@@ -22,8 +22,14 @@
 #define LABEL_NETWORK   "berth.network" /* how its client wrote the network */
 #define LABEL_TAKES     "berth.takes"   /* of the host, while it runs */
 #define LABEL_IMAGE     "berth.image"   /* and the image */
+#define LABEL_MOUNTS    "berth.mounts"  /* and what it mounts of the host */
+#define LABEL_BINDS     "berth.binds"   /* whose binds a volume is for */
 #define LABEL_CUT       "berth.cut"     /* in berth's memory: labels are gone */
 #define LABEL_PORTS     "berth.ports"   /* and the ports that it publishes */
+
+/* How the name of a volume that is a directory of the host begins: none of a
+ * namespace's, since it has no dot. */
+#define BINDS_PREFIX "berth-binds-"
 
 /*
  * The runner's own network in place of the engine's "bridge", which all would

@@ -22,9 +22,16 @@ static const struct {
                             "/networks?filters=",              "/networks/",   ""        },
     [LEFTOVER_VOLUME] = {"volume",    OP_VOLUME_DELETE,
                             "/volumes?filters=",               "/volumes/",    ""        },
+    [LEFTOVER_BIND] = {"bind",      OP_VOLUME_DELETE,
+                            "/volumes?filters=",               "/volumes/",    ""        },
     [LEFTOVER_IMAGE] = {"image",     OP_IMAGE_DELETE,
                             "/images/json?filters=",           "/images/",     "?force=1"},
 };
+
+static const char *label_of(enum leftover_kind kind)
+{
+    return kind == LEFTOVER_BIND ? LABEL_BINDS : LABEL_NAMESPACE;
+}
 
 const char *leftover_word(enum leftover_kind kind)
 {
@@ -65,8 +72,8 @@ int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
 
     if (kind == LEFTOVER_IMAGE)
         return put_image_list(out, ns);
-    r = strbuf_addf(out, "%s%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE,
-                    kinds[kind].list);
+    r = strbuf_addf(out, "%s%%7B%%22label%%22%%3A%%5B%%22%s", kinds[kind].list,
+                    label_of(kind));
 
     if (r == 0 && ns.len)
         r = strbuf_addf(out, "%%3D%.*s", STR_FMT(ns));
@@ -148,6 +155,11 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
         leftover->name = name;
         leftover->made = time_at(row, "CreatedAt");
         return namespace_has(ns, name) || is_full_id(name);
+    case LEFTOVER_BIND:
+        leftover->ref = name;
+        leftover->name = name;
+        leftover->made = time_at(row, "CreatedAt");
+        return str_has_prefix(name, S(BINDS_PREFIX));
     case LEFTOVER_IMAGE: /* tag by tag */
     case LEFTOVER_COUNT:
         break;
@@ -174,20 +186,24 @@ static void walk_tags(const json_t *image,
     }
 }
 
+static bool is_volume(enum leftover_kind kind)
+{
+    return kind == LEFTOVER_VOLUME || kind == LEFTOVER_BIND;
+}
+
 bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
                     void (*visit)(void *arg, struct str ns,
                                   const struct leftover *leftover),
                     void *arg)
 {
     const json_t *list =
-        kind == LEFTOVER_VOLUME ? json_object_get(reply, "Volumes") : reply;
+        is_volume(kind) ? json_object_get(reply, "Volumes") : reply;
     const json_t *row;
     size_t i;
 
     json_array_foreach(list, i, row)
     {
-        struct str ns =
-            text_at(json_object_get(row, "Labels"), LABEL_NAMESPACE);
+        struct str ns = text_at(json_object_get(row, "Labels"), label_of(kind));
         struct leftover leftover = {.ref = S(""), .name = S(""), .row = row};
 
         if (kind == LEFTOVER_IMAGE)
@@ -195,6 +211,5 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
         else if (ns.len && read_row(kind, row, ns, &leftover))
             visit(arg, ns, &leftover);
     }
-    return json_is_array(list) ||
-           (kind == LEFTOVER_VOLUME && json_is_null(list));
+    return json_is_array(list) || (is_volume(kind) && json_is_null(list));
 }

@@ -18,6 +18,8 @@ enum leftover_kind {
     LEFTOVER_CONTAINER,
     LEFTOVER_NETWORK,
     LEFTOVER_VOLUME,
+    LEFTOVER_BIND,  /* a volume that is a directory of the host, see
+                       rewrite_mounts.c: what is in there stays */
     LEFTOVER_IMAGE, /* its own tags: the content goes with the last of them */
 
     LEFTOVER_COUNT

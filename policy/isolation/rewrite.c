@@ -168,6 +168,9 @@ static void discard(struct rewrite *rw)
     rw->renamed = NULL;
     json_decref(rw->stand_ins);
     rw->stand_ins = NULL;
+    json_decref(rw->warnings);
+    rw->warnings = NULL;
+    rw->least_minor = 0;
     rewrite_answer_with(rw, 0, NULL);
     filters_forget(rw);
     rw->edit_count = 0;
@@ -215,6 +218,9 @@ static enum rewrite_step commit(struct rewrite *rw)
             return REWRITE_REFUSED;
         }
     }
+    if (rw->target->versioned && rw->target->major == 1 &&
+        rw->target->minor < rw->least_minor)
+        rw->target->minor = rw->least_minor;
     if (rw->draft) {
         json_decref(*rw->body);
         *rw->body = rw->draft;

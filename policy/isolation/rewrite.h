@@ -49,7 +49,10 @@ struct rewrite_context {
      * to this address unless it is empty. */
     struct str port_address, port_bind;
     const struct port_book *ports; /* who listens; NULL: nobody */
-    uint64_t random;         /* fresh, for a name that has to be invented */
+    struct str runner;   /* the runner's own container, as the policy has it */
+    const json_t *binds; /* of a create: what the judge noted of its mounts, or
+                            NULL; outlives the rewrite */
+    uint64_t random;     /* fresh, for a name that has to be invented */
     struct lookups *lookups; /* of this request; outlive the rewrite */
     /* Steps that the listener's name filters may still take, from which those
      * of this request are taken away; outlives the rewrite. NULL: any number */
@@ -94,6 +97,9 @@ struct rewrite {
     /* what was sent in place of what is not the runner's: {sent: written} */
     json_t *stand_ins;
     json_t *renamed; /* what has to be done after a rename */
+
+    json_t *warnings;     /* of a create: for its client, or NULL */
+    unsigned least_minor; /* the API version that it needs, 1.N; 0: any */
 
     json_t *port_wish;    /* of a create, or NULL */
     struct str port_name; /* what its container is called */

@@ -394,6 +394,7 @@ void rewrite_container_create(struct rewrite *rw)
     rewrite_body(rw);
     if (rewrite_is_refused(rw))
         return;
+    mounts_create(rw, host, image);
     label_anonymous_volumes(rw, host, image);
     hold_health(rw, image);
     rw->port_name = name;

@@ -40,6 +40,20 @@ void rewrite_refuse(struct rewrite *rw, int status, const char *format, ...)
     verdict_deny(&rw->verdict, status, "namespace", "", "%s", text);
 }
 
+void rewrite_refuse_by(struct rewrite *rw, const char *rule, const char *field,
+                       const char *format, ...)
+{
+    char text[LIMIT_REASON];
+    va_list args;
+
+    if (rewrite_is_refused(rw))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    verdict_deny(&rw->verdict, 403, rule, field, "%s", text);
+}
+
 bool rewrite_is_refused(const struct rewrite *rw)
 {
     return rw->verdict.kind == VERDICT_DENY;

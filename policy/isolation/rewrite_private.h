@@ -60,6 +60,10 @@ struct str rewrite_prefix(struct rewrite *rw, struct str name);
 
 void rewrite_refuse(struct rewrite *rw, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same with a 403, by RULE of the policy. */
+void rewrite_refuse_by(struct rewrite *rw, const char *rule, const char *field,
+                       const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 bool rewrite_is_refused(const struct rewrite *rw);
 /* Answer STATUS and REPLY (taken over) in the engine's stead. */
 void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply);
@@ -313,6 +317,12 @@ void ports_restore(const struct rewrite *rw, json_t *container,
                    const json_t *labels, bool inspected);
 /* Does CONTAINER, of a list, publish one of VALUES, a filter's? */
 bool ports_match(json_t *values, const json_t *container);
+
+/* ---- rewrite_mounts.c ---- */
+
+/* HOST, the HostConfig of a create from IMAGE (NULL: not known). */
+void mounts_create(struct rewrite *rw, json_t *host, const json_t *image);
+void mounts_restore(json_t *container, const json_t *labels, bool inspected);
 
 /* ---- rewrite_filters.c ---- */
 

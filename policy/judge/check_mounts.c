@@ -11,6 +11,7 @@
 
 /* One wish for a path of the host, and what becomes of it. */
 struct bind_wish {
+    struct str text; /* all of it, of a string */
     struct str source;
     bool read_only, read_write; /* as the client said, if it did */
     bool relabel;
@@ -19,6 +20,7 @@ struct bind_wish {
     bool left_out;         /* it is not mounted at all */
     bool listed;           /* the policy has a path for it */
     bool create;           /* which the engine may make */
+    bool of_runner;        /* it is a path of the runner's own container */
     struct strbuf host;    /* the path on the host */
 };
 
@@ -31,6 +33,19 @@ static void bind_wish_fini(struct bind_wish *wish)
 static bool is_mapped(const struct bind_wish *wish)
 {
     return wish->host.len && !str_eq(strbuf_str(&wish->host), wish->source);
+}
+
+/* Remember what was asked for at TARGET: ASKED (taken over) as KEY. */
+static void note_asked(struct judge *judge, struct str target, const char *key,
+                       json_t *asked)
+{
+    struct judgement *out = judge->out;
+
+    if (!out->binds)
+        out->binds = json_array();
+    json_array_append_new(
+        out->binds,
+        json_pack("{s:s%, s:o}", "target", target.ptr, target.len, key, asked));
 }
 
 static bool refuse_source(struct judge *judge, const struct place *place,
@@ -130,6 +145,7 @@ static bool judge_source(struct judge *judge, const struct place *place,
     wish->shared_read_only = rule->mode == MOUNT_READ_ONLY;
     wish->force_read_only = wish->shared_read_only && !wish->read_only;
     wish->listed = true;
+    wish->of_runner = rule->by == MOUNT_BY_CONTAINER;
     /* what may only be read is not created either */
     wish->create = rule->create && !wish->shared_read_only;
     if (wish->shared_read_only && (wish->read_write || wish->relabel) &&
@@ -198,12 +214,41 @@ static bool rewrite_bind(struct judge *judge, const struct place *place,
     put_bind(&text, spec, wish);
     if (text.len == 0)
         return judge_refuse(judge, 413, "container.mounts", place, "too long");
-    if (mapped)
+    if (mapped) {
+        note_asked(judge, spec->target, "bind",
+                   json_stringn(wish->text.ptr, wish->text.len));
         judge_note(judge, CHANGE_MAPPED, place);
+    }
     if (wish->force_read_only)
         judge_note(judge, CHANGE_INJECTED, place);
     place_set(place, json_stringn(text.ptr, text.len));
     return true;
+}
+
+static bool is_private(struct str propagation)
+{
+    return propagation.len == 0 || str_eq(propagation, S("private")) ||
+           str_eq(propagation, S("rprivate"));
+}
+
+/* What MOUNT is on the host is left to be found; it may become a volume, which
+ * has neither labels of its own nor a propagation. */
+static void mark_of_runner(struct judge *judge, json_t *mount, bool relabel,
+                           struct str propagation)
+{
+    struct str source = str_head(member_text(mount, "Source"), 100);
+
+    json_object_set_new(mount, MOUNT_OF_RUNNER, json_true());
+    if (relabel)
+        judge_warn(judge,
+                   "%.*s keeps its SELinux label: z and Z are left out of "
+                   "what comes from the runner's container",
+                   STR_FMT(source));
+    if (!is_private(propagation))
+        judge_warn(judge,
+                   "%.*s is mounted as private, not as %.*s, since it comes "
+                   "from the runner's container",
+                   STR_FMT(source), STR_FMT(str_head(propagation, 40)));
 }
 
 /*
@@ -218,7 +263,7 @@ static bool put_mount(struct judge *judge, const struct place *place,
     bool read_only = spec->read_only || wish->force_read_only;
     json_t *mount;
 
-    if (spec->relabel &&
+    if (spec->relabel && !wish->of_runner &&
         !judge_refuse(judge, 403, "container.mounts", place,
                       "z and Z go only with a mount that the policy lets the "
                       "engine create; leave them out, or have the policy say "
@@ -229,13 +274,17 @@ static bool put_mount(struct judge *judge, const struct place *place,
                   wish->host.len, "Target", spec->target.ptr, spec->target.len);
     if (read_only)
         json_object_set_new(mount, "ReadOnly", json_true());
-    if (spec->propagation.len)
+    if (wish->of_runner)
+        mark_of_runner(judge, mount, spec->relabel, spec->propagation);
+    else if (spec->propagation.len)
         json_object_set_new(mount, "BindOptions",
                             json_pack("{s:s%}", "Propagation",
                                       spec->propagation.ptr,
                                       spec->propagation.len));
+    note_asked(judge, spec->target, "bind",
+               json_stringn(wish->text.ptr, wish->text.len));
     judge_note(judge, CHANGE_MOVED, place);
-    if (is_mapped(wish))
+    if (is_mapped(wish) || wish->of_runner)
         judge_note(judge, CHANGE_MAPPED, place);
     if (wish->force_read_only)
         judge_note(judge, CHANGE_INJECTED, place);
@@ -288,6 +337,7 @@ static bool check_bind(struct judge *judge, const struct field *field,
                             "\"%.*s\" is neither an absolute path nor the name "
                             "of a volume",
                             STR_FMT(str_head(spec.source, 200)));
+    wish.text = text;
     wish.source = spec.source;
     wish.read_only = spec.read_only;
     wish.read_write = spec.read_write;
@@ -310,6 +360,19 @@ bool check_binds(struct judge *judge, const struct field *field,
     return true;
 }
 
+/* MOUNT becomes one of what the runner's container has. */
+static void take_of_runner(struct judge *judge, const struct place *source_at,
+                           const struct bind_wish *wish, json_t *mount)
+{
+    json_t *options = json_object_get(mount, "BindOptions");
+
+    json_object_set_new(mount, "Source",
+                        json_stringn(wish->host.ptr, wish->host.len));
+    mark_of_runner(judge, mount, false, member_text(options, "Propagation"));
+    json_object_del(mount, "BindOptions");
+    judge_note(judge, CHANGE_MAPPED, source_at);
+}
+
 static bool judge_bind_mount(struct judge *judge, const struct place *place,
                              json_t *mount)
 {
@@ -319,9 +382,10 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
     struct place create_at =
         place_field(&options_at, options, "CreateMountpoint");
     struct place access_at = place_field(place, mount, "ReadOnly");
+    json_auto_t *asked = json_deep_copy(mount);
     AUTO(bind_wish_fini)
     struct bind_wish wish = {
-        .source = member_text(mount, "Source"),
+        .source = member_text(asked, "Source"),
         .read_only = json_is_true(json_object_get(mount, "ReadOnly")),
         .host = STRBUF(2 * LIMIT_PATH),
     };
@@ -345,11 +409,17 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
         json_object_set_new(options, "CreateMountpoint", json_false());
         judge_note(judge, CHANGE_INJECTED, &create_at);
     }
-    if (is_mapped(&wish)) {
+    if (wish.of_runner) {
+        take_of_runner(judge, &source_at, &wish, mount);
+    } else if (is_mapped(&wish)) {
         json_object_set_new(mount, "Source",
                             json_stringn(wish.host.ptr, wish.host.len));
         judge_note(judge, CHANGE_MAPPED, &source_at);
+    } else {
+        return true;
     }
+    note_asked(judge, member_text(mount, "Target"), "mount",
+               json_incref(asked));
     return true;
 }
 

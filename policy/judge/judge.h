@@ -40,6 +40,13 @@ struct change {
     char place[PLACE_MAX]; /* "HostConfig.Mounts[0].Source", "query memory" */
 };
 
+/*
+ * A mount of type bind whose source is a path of the runner's own container: it
+ * has this member, true, and what it is on the engine's host is left to who can
+ * look that container up. No client can write it: no engine knows it.
+ */
+#define MOUNT_OF_RUNNER "berth.runner"
+
 enum need_kind {
     NEED_CONTAINER, /* what inspecting the container in the path says */
     NEED_IMAGE, /* what inspecting the image SUBJECT says, and whether it was
@@ -83,6 +90,9 @@ struct judgement {
     struct lack *lacks;      /* room for LIMIT_LACKS, or NULL: of all that was
                                 refused or passed over, what could be helped */
     size_t lack_count;
+    json_t *binds; /* a list of {"target": "/x"} with the "bind", a string, or
+                      the "mount" that was asked for there, where that is not
+                      what stands in the body now; or NULL */
     json_t *warnings;   /* a list of sentences for the client whose request
                            is carried out otherwise than asked; or NULL */
     struct need *needs; /* room for LIMIT_NEEDS, or NULL */

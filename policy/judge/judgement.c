@@ -32,6 +32,7 @@ void judgement_fini(struct judgement *judgement)
     judgement_drop_needs(judgement);
     while (judgement->lack_count)
         free(judgement->lacks[--judgement->lack_count].word);
+    json_decref(judgement->binds);
     json_decref(judgement->warnings);
     free(judgement->others);
     free(judgement->lacks);

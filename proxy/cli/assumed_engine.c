@@ -7,8 +7,8 @@
 
 void assumptions_init(struct assumptions *assumptions)
 {
-    assumptions->given = json_object();
-    assumptions->made = json_array();
+    *assumptions =
+        (struct assumptions){.given = json_object(), .made = json_array()};
 }
 
 void assumptions_fini(struct assumptions *assumptions)
@@ -47,6 +47,7 @@ struct about {
     const struct target *target;
     struct str name;
     const char *ns;
+    const struct container_rules *container;
 };
 
 static const char id[] =
@@ -114,6 +115,27 @@ static json_t *put_container(const struct about *about)
                      "Labels", LABEL_NAMESPACE, about->ns, "HostConfig");
 }
 
+/* The runner's own container has a volume at each path that is to come from it.
+ */
+static json_t *put_runner(const struct about *about)
+{
+    const struct objects *mounts = &about->container->mounts;
+    const struct mount_rule *rules = mounts->items;
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < mounts->count; i++) {
+        if (rules[i].by != MOUNT_BY_CONTAINER)
+            continue;
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:b}", "Type",
+                                             "volume", "Name", "assumed",
+                                             "Destination", rules[i].source,
+                                             "RW", true));
+    }
+    return json_pack("{s:s, s:o, s:o}", "Id", id, "Name",
+                     json_sprintf("/%.*s", STR_FMT(about->name)), "Mounts",
+                     all);
+}
+
 static json_t *put_exec(const struct about *about)
 {
     (void)about;
@@ -168,6 +190,11 @@ static const struct row {
     {OP_IMAGE_INSPECT,     200, put_image,
      "it is there, pulled by this name, and not of the runner's making"                     },
 };
+static const struct row runner = {
+    .status = 200,
+    .reply = put_runner,
+    .means = "it is the runner's own container, with a volume at each path "
+             "that the policy takes from it"};
 static const struct row change = {
     .status = 201, .reply = put_created, .means = "it is made"};
 static const struct row nothing = {.status = 404, .means = "there is none"};
@@ -184,14 +211,25 @@ static const struct row *find_row(const struct lookup *lookup,
     return &nothing;
 }
 
+/* Is it about the runner's own container? */
+static bool is_runner(const struct about *about,
+                      const struct route_match *match)
+{
+    return about->container && about->container->runner &&
+           match->route->operation == OP_CONTAINER_INSPECT &&
+           str_eq(about->name, str_from(about->container->runner));
+}
+
 /* The answer of our own: {"status", "reply", "means"}. */
-static json_t *presume(const struct lookup *lookup, const char *ns)
+static json_t *presume(const struct assumptions *assumptions,
+                       const struct lookup *lookup, const char *ns)
 {
     AUTO(target_fini) struct target target;
     struct route_match match = {0};
     struct verdict why;
     const struct row *row;
-    struct about about = {.target = &target, .ns = ns};
+    struct about about = {
+        .target = &target, .ns = ns, .container = assumptions->container};
 
     target_init(&target);
     if (target_parse(&target, str_from(lookup->target), &why) ||
@@ -201,6 +239,8 @@ static json_t *presume(const struct lookup *lookup, const char *ns)
         row = find_row(lookup, match.route->operation);
     if (match.param_count)
         about.name = match.params[0].value;
+    if (match.route && is_runner(&about, &match))
+        row = &runner;
     if (own_name_read(about.name).kind != OWN_NAME_REAL)
         row = &nothing; /* no own tag goes before the name that was pulled */
     return json_pack("{s:i, s:o*, s:s}", "status", row->status, "reply",
@@ -215,7 +255,8 @@ void assume(struct assumptions *assumptions, const struct lookup *lookup,
                                  STR_FMT(str_from(lookup->target)));
     const json_t *given =
         json_object_get(assumptions->given, json_string_value(asked));
-    json_t *row = given ? json_deep_copy(given) : presume(lookup, ns);
+    json_t *row =
+        given ? json_deep_copy(given) : presume(assumptions, lookup, ns);
 
     json_object_set_new(row, "question", asked);
     if (lookup->body)

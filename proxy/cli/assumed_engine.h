@@ -13,6 +13,7 @@
 enum { ASSUMED_API_MINOR = 45 };
 
 struct assumptions {
+    const struct container_rules *container; /* of the policy, or NULL */
     json_t *given; /* object: by question, what was said */
     json_t *made;  /* array: what was answered, in this order:
                       {"question": "GET /volumes/r1.data", "body": ...,

@@ -62,6 +62,9 @@ static void judge_raw(struct request *rq, const struct policy *policy,
         .health_interval = policy->rules.container.limits.health_interval,
         .log_driver = S("json-file"),
         .port_address = str_from(policy->port_address),
+        .runner = str_from(policy->rules.container.runner
+                               ? policy->rules.container.runner
+                               : ""),
         .port_bind =
             str_from(policy->rules.ports.bind ? policy->rules.ports.bind : "")};
     struct str data;
@@ -131,6 +134,7 @@ static int explain(const struct policy *policy, struct str raw,
     struct explanation explanation = {.rq = &rq, .assumptions = assumptions};
     bool allowed;
 
+    assumptions->container = &policy->rules.container;
     request_init(&rq);
     judge_raw(&rq, policy, reader, raw, &body);
     settle(&rq, policy, assumptions);

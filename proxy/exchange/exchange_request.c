@@ -152,6 +152,9 @@ void exchange_judge(struct exchange *ex)
         .owned = host->owned(host->arg),
         .shared = &ex->policy->rules.images.shared,
         .port_address = str_from(ex->policy->port_address),
+        .runner = str_from(ex->policy->rules.container.runner
+                               ? ex->policy->rules.container.runner
+                               : ""),
         .port_bind = str_from(
             ex->policy->rules.ports.bind ? ex->policy->rules.ports.bind : ""),
         .ports = host->ports ? host->ports(host->arg) : NULL,

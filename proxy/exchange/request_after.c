@@ -47,7 +47,9 @@ bool request_abandon(struct request *rq)
 static bool has_warnings(const struct request *rq, int status)
 {
     return request_operation(rq) == OP_CONTAINER_CREATE && status == 201 &&
-           json_array_size(rq->judgement.warnings) > 0;
+           json_array_size(rq->judgement.warnings) +
+                   json_array_size(rq->rewrite.warnings) >
+               0;
 }
 
 void request_put_warnings(const struct request *rq, int status, json_t *reply)
@@ -56,10 +58,12 @@ void request_put_warnings(const struct request *rq, int status, json_t *reply)
 
     if (!has_warnings(rq, status) || !json_is_object(reply))
         return;
-    if (json_is_array(list))
-        json_array_extend(list, rq->judgement.warnings);
-    else
-        json_object_set(reply, "Warnings", rq->judgement.warnings);
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_object_set_new(reply, "Warnings", list);
+    }
+    json_array_extend(list, rq->judgement.warnings);
+    json_array_extend(list, rq->rewrite.warnings);
 }
 
 bool request_restores(const struct request *rq, int status)

@@ -269,7 +269,7 @@ static void take_step(struct request *rq, const struct policy *policy,
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
-        rq->engine_words = true;
+        rq->engine_words = str_eq(str_from(rq->verdict.rule), S("namespace"));
         request_decide(rq);
         request_after(rq, rq->verdict.status);
         return;
@@ -407,6 +407,7 @@ void request_judge(struct request *rq, const struct policy *policy,
     }
     (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
         &policy->rules, &rq->match, &rq->target, rq->tree, &rq->judgement);
+    rq->rewrite.context.binds = rq->judgement.binds;
     if (rq->judgement.verdict.kind == VERDICT_ALLOW || rq->judgement.need_count)
         judge_fill_log(&policy->rules, &rq->match, rq->tree,
                        context->log_driver, &rq->judgement);

@@ -320,6 +320,8 @@ static void check_step(struct run *run, enum rewrite_step step)
         break;
     case REWRITE_DONE:
         check_sent(run);
+        compare(run, "the warnings", run->rw.warnings,
+                json_object_get(run->one, "warns"));
         check_reply(run);
         break;
     case REWRITE_ANSWER:
@@ -419,6 +421,8 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .owned = own_ids_new(64),
         .lookups = &run.lookups,
         .port_address = str_from(text_at(one, "ports")),
+        .runner = str_from(text_at(one, "runner")),
+        .binds = json_object_get(one, "binds"),
     };
     const struct port_book book = {
         .open = open_ports,

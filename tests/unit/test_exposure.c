@@ -152,6 +152,20 @@ static void a_mount_is_told_of_by_what_is_in_it(void **state)
     }
 }
 
+static void of_the_runners_container_all_is_told_of(void **state)
+{
+    static const char all[] =
+        "{\"container\": {\"runner\": \"ci\", \"mounts\": [{\"source\": \"/\", "
+        "\"by\": \"container\", \"mode\": \"rw\"}]}}";
+    static const char some[] =
+        "{\"container\": {\"runner\": \"ci\", \"mounts\": [{\"source\": "
+        "\"/etc\", \"by\": \"container\", \"mode\": \"rw\"}]}}";
+
+    (void)state;
+    assert_non_null(strstr(exposed(all), "whatever ci mounts"));
+    assert_string_equal(exposed(some), "");
+}
+
 static void many_of_a_kind_are_one_line(void **state)
 {
     AUTO(strbuf_fini) struct strbuf keys = STRBUF(64 * KIB);
@@ -174,6 +188,7 @@ int main(void)
         cmocka_unit_test(the_defaults_give_nothing_away),
         cmocka_unit_test(what_is_harmless_is_not_told),
         cmocka_unit_test(each_rule_that_gives_the_host_away_is_told),
+        cmocka_unit_test(of_the_runners_container_all_is_told_of),
         cmocka_unit_test(a_mount_is_told_of_by_what_is_in_it),
         cmocka_unit_test(many_of_a_kind_are_one_line),
     };

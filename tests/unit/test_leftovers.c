@@ -58,6 +58,14 @@ static void own_is_what_has_label_and_name(void **state)
                "\", \"Labels\": {\"berth.namespace\": \"r1\"}}]}",
                "r1 r1.v r1.v 7\nr1 " FULL " " FULL " 0\n");
     check_walk(LEFTOVER_VOLUME, "{\"Volumes\": null}", "");
+    check_walk(LEFTOVER_BIND,
+               "{\"Volumes\": [{\"Name\": \"berth-binds-12\", "
+               "\"Labels\": {\"berth.binds\": \"r1\"}},"
+               " {\"Name\": \"work\", \"Labels\": {\"berth.binds\": \"r1\"}},"
+               " {\"Name\": \"berth-binds-13\", \"Labels\": "
+               "{\"berth.namespace\": \"r1\"}}]}",
+               "r1 berth-binds-12 berth-binds-12 0\n");
+    check_walk(LEFTOVER_BIND, "{\"Volumes\": null}", "");
 }
 
 static void of_an_image_the_own_tags_are(void **state)

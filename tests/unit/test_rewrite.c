@@ -22,6 +22,9 @@
  *                 localhost, with what is "listened" on there by ID; a port is
  *                 "taken" by the container ID; and whose it "opens"
  *
+ *     "runner":   the runner's own container, "binds" what the judge noted of
+ *                 the mounts, and what its client is told ("warns")
+ *
  * The namespace is r1 and the engine of API 1.45, unless "engine" says 41.
  * Targets are percent-decoded.
  */

@@ -1,0 +1,345 @@
+#include "policy/isolation/rewrite_private.h"
+
+#include <stdlib.h>
+
+#include "policy/base/sha256.h"
+#include "policy/config/host_path.h"
+#include "policy/docker/bind_spec.h"
+#include "policy/isolation/runner_mount.h"
+#include "policy/judge/judge.h"
+
+/*
+ * Mounts of what the runner's own container has; and how a mount that came out
+ * otherwise than its client wrote it, is shown again as it was written. What
+ * was written stands in a label.
+ */
+
+#define RULE  "container.mounts"
+#define FIELD "HostConfig"
+
+enum {
+    SUBPATH_MINOR = 45, /* Engine 26: VolumeOptions.Subpath, which is dropped in
+                           silence from what says it is older */
+    NAME_DIGITS = 40,
+    SHOWN = 100, /* bytes of a path */
+};
+
+static struct str text_at(const json_t *object, const char *key)
+{
+    return str_of_json(json_object_get(object, key));
+}
+
+static void warn(struct rewrite *rw, json_t *text)
+{
+    if (!rw->warnings)
+        rw->warnings = json_array();
+    if (text && json_array_size(rw->warnings) < LIMIT_WARNINGS)
+        json_array_append_new(rw->warnings, text);
+    else
+        json_decref(text);
+}
+
+/* ---- the runner's container ---- */
+
+/* What an inspect says of it; NULL: missing, or the request is refused. */
+static const json_t *inspect_runner(struct rewrite *rw)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
+    struct str runner = rw->context.runner;
+    const struct lookup *ask;
+
+    strbuf_add(&path, S("/containers/"));
+    target_put_segment(&path, runner);
+    strbuf_add(&path, S("/json"));
+    ask = rewrite_get(rw, strbuf_str(&path));
+    if (!ask)
+        return NULL;
+    if (ask->status == 200 && runner_is_named(ask->reply, runner) &&
+        runner_is_foreign(ask->reply))
+        return ask->reply;
+    rewrite_refuse_by(rw, RULE, FIELD,
+                      "the engine has no container \"%.*s\" of which the "
+                      "paths could be mounted%s; have the policy say in "
+                      "container.runner what the runner's own is called there",
+                      STR_FMT(runner),
+                      ask->status == 200
+                          ? " (the one it has is made by a runner, or is not "
+                            "called so)"
+                          : "");
+    return NULL;
+}
+
+static void refuse_place(struct rewrite *rw, struct str path,
+                         const struct runner_mount *found)
+{
+    path = str_head(path, SHOWN);
+    if (found->kind == RUNNER_MOUNT_NONE)
+        rewrite_refuse_by(rw, RULE, FIELD,
+                          "\"%.*s\" is in the file system of the runner's own "
+                          "container, where the engine cannot get at it; work "
+                          "below a path at which that container mounts a "
+                          "volume or a directory of the host, or give it such "
+                          "a mount there",
+                          STR_FMT(path));
+    else
+        rewrite_refuse_by(rw, RULE, FIELD,
+                          "\"%.*s\" is at \"%.*s\" of the runner's own "
+                          "container, which is no volume and no directory of "
+                          "the host, so that nobody else can have it; give "
+                          "that container one of these there",
+                          STR_FMT(path),
+                          STR_FMT(str_head(found->destination, SHOWN)));
+}
+
+/* ---- what a mount becomes ---- */
+
+/* MOUNT is of the volume NAME, at the subpath that was FOUND. */
+static json_t *become_volume(struct rewrite *rw, json_t *mount, struct str name,
+                             const struct runner_mount *found)
+{
+    json_t *options = json_pack("{s:b}", "NoCopy", 1);
+
+    if (found->subpath.len) {
+        json_object_set_new(options, "Subpath",
+                            json_of_str(strbuf_str(&found->subpath)));
+        rw->least_minor = SUBPATH_MINOR;
+    }
+    json_object_set_new(mount, "Type", json_string("volume"));
+    json_object_set_new(mount, "Source", json_of_str(name));
+    json_object_set_new(mount, "VolumeOptions", options);
+    return options;
+}
+
+/*
+ * A directory of the host as a volume, whose subpaths do not lead out of it.
+ * What is mounted further down there is part of it, as it is of a bind, unless
+ * it is read-only: a mount further down would not be. The name says all of it,
+ * so it is never another; no runner can name it, nor does its label make it one
+ * that a runner sees.
+ */
+static void become_directory(struct rewrite *rw, json_t *mount,
+                             const struct runner_mount *found)
+{
+    AUTO(strbuf_fini) struct strbuf all = STRBUF(LIMIT_REPLY);
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
+    bool read_only = json_is_true(json_object_get(mount, "ReadOnly"));
+    const char *how = read_only ? "bind" : "rbind";
+    char digits[SHA256_HEX + 1];
+    json_t *options;
+
+    strbuf_addf(&all, "%.*s\n%s\n%.*s", STR_FMT(rw->context.ns), how,
+                STR_FMT(found->source));
+    sha256_hex(strbuf_str(&all), digits);
+    strbuf_addf(&name, BINDS_PREFIX "%.*s", NAME_DIGITS, digits);
+    options = become_volume(rw, mount, strbuf_str(&name), found);
+    json_object_set_new(options, "Labels",
+                        json_pack("{s:s%}", LABEL_BINDS, rw->context.ns.ptr,
+                                  rw->context.ns.len));
+    json_object_set_new(options, "DriverConfig",
+                        json_pack("{s:s, s:{s:s, s:s, s:s%}}", "Name", "local",
+                                  "Options", "type", "none", "o", how, "device",
+                                  found->source.ptr, found->source.len));
+}
+
+static bool has_subpaths(const struct rewrite *rw)
+{
+    return rw->context.engine_minor == 0 ||
+           rw->context.engine_minor >= SUBPATH_MINOR;
+}
+
+static void become(struct rewrite *rw, json_t *mount, struct str path,
+                   const struct runner_mount *found)
+{
+    struct str source = found->source;
+
+    if (found->subpath.len && !has_subpaths(rw)) {
+        rewrite_refuse_by(rw, RULE, FIELD,
+                          "\"%.*s\" is below \"%.*s\" of the runner's own "
+                          "container, and only Engine 26 and later can mount a "
+                          "part of a volume; mount all of it",
+                          STR_FMT(str_head(path, SHOWN)),
+                          STR_FMT(str_head(found->destination, SHOWN)));
+        return;
+    }
+    if (path_is_engine_socket(source) ||
+        path_is_engine_socket(strbuf_str(&found->subpath))) {
+        rewrite_refuse_by(rw, RULE, FIELD,
+                          "the socket of a container engine is the whole host "
+                          "and is never mounted");
+        return;
+    }
+    if (found->kind == RUNNER_MOUNT_VOLUME)
+        become_volume(rw, mount, source, found);
+    else if (found->kind == RUNNER_MOUNT_BELOW)
+        become_directory(rw, mount, found);
+    else
+        json_object_set_new(mount, "Source", json_of_str(source));
+}
+
+static void place_mount(struct rewrite *rw, const json_t *runner, json_t *mount)
+{
+    struct str path = rewrite_keep(rw, text_at(mount, "Source"));
+    struct runner_mount found;
+
+    json_object_del(mount, MOUNT_OF_RUNNER);
+    runner_mount_find(runner, path, &found);
+    if (found.kind == RUNNER_MOUNT_NONE || found.kind == RUNNER_MOUNT_OTHER) {
+        refuse_place(rw, path, &found);
+        runner_mount_fini(&found);
+        return;
+    }
+    if (found.read_only && !json_is_true(json_object_get(mount, "ReadOnly"))) {
+        json_object_set_new(mount, "ReadOnly", json_true());
+        warn(rw, json_sprintf("%.*s is mounted read-only, as the runner's own "
+                              "container has it",
+                              STR_FMT(str_head(path, SHOWN))));
+    }
+    if (found.hidden.len)
+        warn(rw, json_sprintf("%.*s comes without what the runner's own "
+                              "container mounts at %.*s",
+                              STR_FMT(str_head(path, SHOWN)),
+                              STR_FMT(str_head(found.hidden, SHOWN))));
+    become(rw, mount, path, &found);
+    runner_mount_fini(&found);
+}
+
+/* ---- what was written ---- */
+
+static void put_label(struct rewrite *rw, const json_t *binds)
+{
+    char *text = json_dumps(binds, JSON_COMPACT);
+    json_t *labels = json_object_get(rw->draft, "Labels");
+
+    if (strlen(text) > LIMIT_MOUNT_LABEL)
+        rewrite_refuse(rw, 400,
+                       "what this container mounts is longer than %zu bytes; "
+                       "mount less",
+                       LIMIT_MOUNT_LABEL);
+    json_object_set_new(labels, LABEL_MOUNTS, json_string(text));
+    free(text);
+}
+
+void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
+{
+    const json_t *theirs =
+        json_object_get(json_object_get(image, "Config"), "Labels");
+    json_t *mount;
+    size_t i;
+
+    if (json_array_size(rw->context.binds))
+        put_label(rw, rw->context.binds);
+    else if (json_object_get(theirs, LABEL_MOUNTS)) /* of another container */
+        json_object_set_new(json_object_get(rw->draft, "Labels"), LABEL_MOUNTS,
+                            json_string(""));
+    json_array_foreach(json_object_get(host, "Mounts"), i, mount)
+    {
+        const json_t *runner;
+
+        if (!json_object_get(mount, MOUNT_OF_RUNNER))
+            continue;
+        runner = inspect_runner(rw);
+        if (!runner)
+            return;
+        place_mount(rw, runner, mount);
+    }
+}
+
+/* ---- and is shown ---- */
+
+static bool is_at(struct str path, struct str target)
+{
+    return str_eq(path_trim(path), path_trim(target));
+}
+
+/* How the engine shows MOUNT, which was ASKED for. */
+static void restore_shown(json_t *mount, struct str source, struct str options)
+{
+    json_object_set_new(mount, "Type", json_string("bind"));
+    json_object_set_new(mount, "Source", json_of_str(source));
+    json_object_set_new(mount, "Mode", json_of_str(options));
+    if (text_at(mount, "Propagation").len == 0)
+        json_object_set_new(mount, "Propagation", json_string("rprivate"));
+    json_object_del(mount, "Name");
+    json_object_del(mount, "Driver");
+}
+
+static void restore_all_shown(json_t *container, struct str target,
+                              struct str source, struct str options)
+{
+    json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(container, "Mounts"), i, mount)
+    {
+        if (is_at(text_at(mount, "Destination"), target))
+            restore_shown(mount, source, options);
+    }
+}
+
+static json_t *list_at(json_t *object, const char *key)
+{
+    json_t *list = json_object_get(object, key);
+
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_object_set_new(object, key, list);
+    }
+    return list;
+}
+
+/* What was sent for TARGET goes out of HOST. */
+static void take_out(json_t *host, struct str target)
+{
+    json_t *mounts = json_object_get(host, "Mounts");
+    json_t *binds = json_object_get(host, "Binds");
+    struct bind_spec spec;
+
+    for (size_t i = json_array_size(mounts); i-- > 0;) {
+        if (str_eq(text_at(json_array_get(mounts, i), "Target"), target))
+            json_array_remove(mounts, i);
+    }
+    for (size_t i = json_array_size(binds); i-- > 0;) {
+        if (!bind_spec_parse(str_of_json(json_array_get(binds, i)), &spec) &&
+            str_eq(spec.target, target))
+            json_array_remove(binds, i);
+    }
+}
+
+static void restore_bind(json_t *container, json_t *host, const json_t *wish)
+{
+    json_t *bind = json_object_get(wish, "bind");
+    json_t *mount = json_object_get(wish, "mount");
+    struct str target = text_at(wish, "target");
+    struct bind_spec spec = {0};
+
+    if (json_is_string(bind) && bind_spec_parse(str_of_json(bind), &spec))
+        return;
+    restore_all_shown(container, target,
+                      bind ? spec.source : text_at(mount, "Source"),
+                      spec.options);
+    if (!json_is_object(host))
+        return;
+    take_out(host, target);
+    if (json_is_string(bind))
+        json_array_append(list_at(host, "Binds"), bind);
+    else if (json_is_object(mount))
+        json_array_append(list_at(host, "Mounts"), mount);
+}
+
+void mounts_restore(json_t *container, const json_t *labels, bool inspected)
+{
+    struct str text = text_at(labels, LABEL_MOUNTS);
+    json_auto_t *binds = NULL;
+    const json_t *wish;
+    size_t i;
+
+    if (text.len == 0 || text.len > LIMIT_MOUNT_LABEL)
+        return;
+    binds = json_loadb(text.ptr, text.len, 0, NULL);
+    json_array_foreach(binds, i, wish)
+    {
+        restore_bind(
+            container,
+            inspected ? json_object_get(container, "HostConfig") : NULL, wish);
+    }
+}

@@ -1,0 +1,220 @@
+#include "policy/isolation/runner_mount.h"
+
+#include "policy/base/limits.h"
+#include "policy/config/host_path.h"
+#include "policy/docker/namespace.h"
+
+enum { ID_MIN = 12 }; /* digits, as a container's host name has them */
+
+static struct str text_at(const json_t *object, const char *key)
+{
+    const json_t *text = json_object_get(object, key);
+
+    return str_of(json_string_value(text), json_string_length(text));
+}
+
+static bool is_type(const json_t *mount, const char *type)
+{
+    return str_eq(text_at(mount, "Type"), str_from(type));
+}
+
+/* Where PATH goes on behind DIRECTORY, without a slash in front. */
+static struct str rest_of(struct str path, struct str directory)
+{
+    struct str rest =
+        str_eq(directory, S("/")) ? path : str_from_index(path, directory.len);
+
+    return str_has_prefix(rest, S("/")) ? str_from_index(rest, 1) : rest;
+}
+
+static bool is_below(struct str path, struct str directory)
+{
+    return path_is_within(path, directory) && path.len > directory.len;
+}
+
+/* The mount that holds PATH; NULL where there is none, or a tmpfs is in front
+ * of it, of which *TMPFS says where. */
+static const json_t *find_mount(const json_t *inspected, struct str path,
+                                struct str *destination, bool *tmpfs)
+{
+    const json_t *mounts = json_object_get(inspected, "Mounts");
+    json_t *memory =
+        json_object_get(json_object_get(inspected, "HostConfig"), "Tmpfs");
+    const json_t *mount, *best = NULL;
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        struct str at = path_trim(text_at(mount, "Destination"));
+
+        if (at.len > destination->len && path_is_within(path, at)) {
+            best = mount;
+            *destination = at;
+        }
+    }
+    json_object_foreach(memory, key, value)
+    {
+        struct str at = path_trim(str_from(key));
+
+        if (at.len > destination->len && path_is_within(path, at)) {
+            *tmpfs = true;
+            *destination = at;
+        }
+    }
+    return *tmpfs ? NULL : best;
+}
+
+/* A mount that is further down than PATH. */
+static struct str find_hidden(const json_t *inspected, struct str path)
+{
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(inspected, "Mounts"), i, mount)
+    {
+        struct str at = path_trim(text_at(mount, "Destination"));
+
+        if (is_below(at, path))
+            return at;
+    }
+    return S("");
+}
+
+/* What of its volume the mount at DESTINATION is: only the HostConfig says,
+ * under the target as it was written. False: that may be another. */
+static bool find_subpath(const json_t *inspected, struct str destination,
+                         struct str *subpath)
+{
+    const json_t *mount;
+    size_t i;
+
+    *subpath = S("");
+    json_array_foreach(
+        json_object_get(json_object_get(inspected, "HostConfig"), "Mounts"), i,
+        mount)
+    {
+        struct str target = path_trim(text_at(mount, "Target"));
+        struct str part =
+            text_at(json_object_get(mount, "VolumeOptions"), "Subpath");
+
+        if (part.len && path_fault(target))
+            return false;
+        if (str_eq(target, destination))
+            *subpath = part;
+    }
+    return true;
+}
+
+/* The widest mount that the runner may write to and that has the path SOURCE of
+ * the host in it. */
+static const json_t *find_wider(const json_t *inspected, struct str source)
+{
+    const json_t *mount, *widest = NULL;
+    size_t i, len = source.len;
+
+    json_array_foreach(json_object_get(inspected, "Mounts"), i, mount)
+    {
+        struct str at = path_trim(text_at(mount, "Source"));
+
+        if (at.len == 0 || at.len >= len || !path_is_within(source, at) ||
+            !json_is_true(json_object_get(mount, "RW")) ||
+            !(is_type(mount, "bind") || is_type(mount, "volume")))
+            continue;
+        widest = mount;
+        len = at.len;
+    }
+    return widest;
+}
+
+static void add_subpath(struct runner_mount *out, struct str part)
+{
+    part = path_trim(part);
+    if (part.len && out->subpath.len)
+        strbuf_add_char(&out->subpath, '/');
+    strbuf_add(&out->subpath, part);
+}
+
+static void take_volume(const json_t *mount, struct runner_mount *out)
+{
+    out->source = text_at(mount, "Name");
+    if (out->source.len)
+        out->kind = RUNNER_MOUNT_VOLUME;
+}
+
+static void take_bind(const json_t *inspected, const json_t *mount,
+                      struct str rest, struct runner_mount *out)
+{
+    struct str source = path_trim(text_at(mount, "Source"));
+    const json_t *wider = find_wider(inspected, source);
+
+    if (path_fault(source))
+        return;
+    if (wider) {
+        struct str base = path_trim(text_at(wider, "Source"));
+
+        if (is_type(wider, "volume")) {
+            take_volume(wider, out);
+        } else {
+            out->kind = RUNNER_MOUNT_BELOW;
+            out->source = base;
+        }
+        add_subpath(out, rest_of(source, base));
+        add_subpath(out, rest);
+        return;
+    }
+    out->kind = rest.len ? RUNNER_MOUNT_BELOW : RUNNER_MOUNT_PATH;
+    out->source = source;
+    add_subpath(out, rest);
+}
+
+void runner_mount_find(const json_t *inspected, struct str path,
+                       struct runner_mount *out)
+{
+    bool tmpfs = false;
+    struct str rest, part;
+    const json_t *mount;
+
+    *out = (struct runner_mount){.subpath = STRBUF(2 * LIMIT_PATH)};
+    mount = find_mount(inspected, path, &out->destination, &tmpfs);
+    if (!mount && !tmpfs)
+        return;
+    out->kind = RUNNER_MOUNT_OTHER;
+    if (!mount)
+        return;
+    rest = rest_of(path, out->destination);
+    out->read_only = !json_is_true(json_object_get(mount, "RW"));
+    out->hidden = find_hidden(inspected, path);
+    if (is_type(mount, "volume") &&
+        find_subpath(inspected, out->destination, &part)) {
+        take_volume(mount, out);
+        add_subpath(out, part);
+        add_subpath(out, rest);
+    } else if (is_type(mount, "bind")) {
+        take_bind(inspected, mount, rest, out);
+    }
+}
+
+void runner_mount_fini(struct runner_mount *mount)
+{
+    strbuf_fini(&mount->subpath);
+}
+
+bool runner_is_named(const json_t *inspected, struct str ref)
+{
+    struct str name = text_at(inspected, "Name");
+
+    if (str_has_prefix(name, S("/")) && str_eq(str_from_index(name, 1), ref))
+        return true;
+    return is_hex_word(ref) && ref.len >= ID_MIN &&
+           str_has_prefix(text_at(inspected, "Id"), ref);
+}
+
+bool runner_is_foreign(const json_t *inspected)
+{
+    const json_t *labels =
+        json_object_get(json_object_get(inspected, "Config"), "Labels");
+
+    return !json_object_get(labels, LABEL_NAMESPACE);
+}
