@@ -252,6 +252,111 @@ class Compose(Deployed):
         self.assertEqual(len(addresses), 1, addresses)
 
 
+class Beside(Deployed):
+    """The runner is a container on the Docker host itself, and mounts what it
+    has mounted: a volume, and a directory of the host."""
+    FILE = """\
+include: [berth/deploy/compose/docker-host.yaml]
+services:
+  runner:
+    extends: { file: berth/deploy/compose/docker-host.runner.yaml, service: runner }
+    image: docker:cli
+    command: sleep infinity
+    init: true
+    volumes:
+      - work:/work
+      - /srv/ci/cache:/work/cache
+      - /srv/ci/tools:/tools:ro
+volumes:
+  work:
+"""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host = Host(cls.bed)
+        app = cls.bed.dir / "srv/ci"
+        shutil.copytree(TOP / "deploy/compose", app / "berth/deploy/compose")
+        cls.addClassCleanup(shutil.rmtree, app)
+        for name in "cache/deep", "tools/bin":
+            (app / name).mkdir(parents=True)
+        (app / "tools/bin/tool").write_text("a tool")
+        (app / "cache/deep/kept").touch()
+        (app / "compose.yaml").write_text(cls.FILE)
+        cls.addClassCleanup(cls.leave)
+        cls.compose("up", "--detach", "--wait")
+        cls.runs("mkdir -p repo/out && echo hello >repo/a.txt && "
+                 "ln -s / repo/out/host && ln -s ../a.txt repo/out/a")
+
+    @classmethod
+    def compose(cls, *words, rc=0):
+        done = cls.host.run("docker", "compose", "--project-directory",
+                            "/srv/ci", *words)
+        assert done.returncode == rc, f"{words}: {done.stderr}"
+        return done.stdout.strip() if rc == 0 else done.stderr
+
+    @classmethod
+    def leave(cls):
+        """What the jobs had goes with berth, but for the host's directories."""
+        cls.compose("down", "--volumes")
+        assert (cls.bed.dir / "srv/ci/cache/deep/kept").exists()
+        left = cls.docker("volume", "ls", "--quiet", "--filter", "name=berth-binds")
+        assert left == "", left
+
+    @classmethod
+    def runs(cls, script, **how):
+        """What the runner's shell says, in its work directory."""
+        return cls.compose("exec", "-T", "runner", "sh", "-euc",
+                           "cd /work; " + script, **how)
+
+    def test_a_job_mounts_what_the_runner_has(self):
+        run = "docker run --rm "
+        # a checkout: read, written to, one file of it, all forms
+        self.assertEqual(self.runs(
+            run + "-v $PWD/repo:/src -v $PWD/repo/a.txt:/one:ro --mount "
+            "type=bind,src=$PWD/repo/out,dst=/src/nested,readonly busybox sh -c "
+            "'cat /one /src/a.txt; echo made >/src/b; ls /src/nested; "
+            "echo x 2>/dev/null >/src/nested/c || echo read-only'; cat repo/b"),
+            "hello\nhello\na\nhost\nread-only\nmade")
+        # a directory of the host, all of it and below, and what is read-only
+        self.assertEqual(self.runs(
+            run + "-v $PWD/cache:/all -v $PWD/cache/deep:/deep -v /tools/bin:/t "
+            "busybox sh -c 'echo 1 >/all/x; echo 2 >/deep/y; cat /t/tool; "
+            "echo x 2>/dev/null >/t/z || echo read-only'; "
+            "cat cache/x cache/deep/y"), "a toolread-only\n1\n2")
+        # inspect shows what was asked for
+        self.runs("docker run -d --name up -v $PWD/repo:/src:ro busybox sleep 99")
+        self.assertEqual(json.loads(self.runs(
+            "docker inspect --format '{{json .HostConfig.Binds}}' up")),
+            ["/work/repo:/src:ro"])
+        mount, = json.loads(self.runs(
+            "docker inspect --format '{{json .Mounts}}' up"))
+        self.assertEqual([mount[k] for k in ("Type", "Source", "RW")],
+                         ["bind", "/work/repo", False])
+        self.assertEqual(self.runs("docker volume ls --quiet"), "")
+
+    def test_a_job_mounts_nothing_else(self):
+        run = "docker run --rm "
+        for path, words in (
+                ("$PWD/repo/out/host", "a symbolic link leads out"),
+                ("$PWD/repo/out/host/etc", "a symbolic link leads out"),
+                ("$PWD/nothing", "does not exist"),
+                ("/root", "is in the file system of the runner's own container"),
+                ("/srv/ci", "is in the file system of the runner's own container"),
+                ("/var/run/docker.sock", "docker.sock")):
+            said = self.runs(f"docker create --name web -v {path}:/x busybox ls /x "
+                             "&& docker start web || true; "
+                             "docker rm -f web || true; false", rc=1)
+            self.assertIn(words, said)
+        # a link put where a whole mount was is one of the volume's
+        self.runs("ln -s /etc cache/etc")
+        self.assertIn("a symbolic link leads out", self.runs(
+            run + "-v $PWD/cache/etc:/x busybox ls /x", rc=125))
+        # nothing was made on the host
+        self.assertFalse((self.bed.dir / "srv/work").exists())
+        self.assertEqual(self.host.run("ls", "-d", "/work").returncode, 2)
+
+
 class Pod(Deployed):
     """The pod of deploy/kubernetes/values.yaml, played on a plain engine."""
 

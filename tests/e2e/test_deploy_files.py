@@ -39,6 +39,17 @@ class Files(unittest.TestCase):
             self.good(*files, "config", "--quiet",
                       BERTH_UPSTREAM="ssh://berth@docker-host")
 
+    def test_two_lines_put_berth_in_place_of_the_hosts_socket(self):
+        readme = (TOP / "README.md").read_text()
+        lines = re.search(r"^    include: .*\n(?:    .*\n)+", readme, re.M)[0]
+        with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
+            shutil.copytree(TOP / "deploy/compose", Path(tmp, "berth/deploy/compose"))
+            Path(tmp, "compose.yaml").write_text(
+                lines.replace("\n    ", "\n").strip() + "\n    image: docker:cli\n")
+            for compose in "docker-compose-2.26", "docker-compose-next":
+                self.good(self.env["BED_BIN"] + "/" + compose,
+                          "--project-directory", tmp, "config", "--quiet")
+
     def test_the_quick_start_makes_what_compose_reads_before_it_does(self):
         readme = (TOP / "README.md").read_text()
         block = re.search(r"^## Quick start: Docker Compose$[^#]*?\n\n((?:    .*\n)+)",
@@ -58,9 +69,11 @@ class Files(unittest.TestCase):
         self.assertEqual(volumes, {"docker-socket", "berth"})
 
     def test_the_policies_are_good(self):
-        for path in (TOP / "deploy").glob("*/policy.json"):
+        for path in [*(TOP / "deploy").glob("*/policy.json"),
+                     TOP / "deploy/compose/docker-host.json"]:
             self.good(os.environ["BERTH_BINARY"], "check", path,
                       RUNNER_NAME="r1", BERTH_UPSTREAM="ssh://berth@host",
+                      RUNNER_CONTAINER="ci-runner-1",
                       STATE_DIRECTORY="/var/lib/berth/r1",
                       LOGS_DIRECTORY="/var/log/berth/r1")
 
