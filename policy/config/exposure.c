@@ -272,11 +272,16 @@ static int put_mount(const struct rules *rules, const struct mount_rule *rule,
                            STR_FMT(host), means);
     if (!written)
         return 0;
-    return strbuf_addf(out,
-                       "container.mounts[%zu]: %.*s may be written to, and a "
-                       "symbolic link that a container makes there leads the "
-                       "next mount anywhere on the host\n",
-                       index, STR_FMT(host));
+    return strbuf_addf(
+        out,
+        "container.mounts[%zu]: %.*s may be written to, and a symbolic link "
+        "that a container makes there leads the next mount anywhere on the "
+        "host%s\n",
+        index, STR_FMT(host),
+        rule->create
+            ? ", which \"create\": false prevents on Engine 26 and later"
+            : ", if that has an engine before 26 or \"isolation\" is "
+              "\"none\"");
 }
 
 int exposure_put(const struct rules *rules, struct strbuf *out)

@@ -208,6 +208,20 @@ static int apply(struct rewrite *rw, const struct edit *edit)
     return target_add(rw->target, edit->key, value);
 }
 
+/* An engine that is older than what the request needs has to refuse it; a newer
+ * one has to know that it is meant so. */
+static void raise_version(struct rewrite *rw)
+{
+    struct target *target = rw->target;
+
+    if (target->versioned ? target->minor >= rw->least_minor
+                          : rw->least_minor == 0 || rw->context.engine_minor)
+        return;
+    target->versioned = true;
+    target->major = 1;
+    target->minor = rw->least_minor;
+}
+
 static enum rewrite_step commit(struct rewrite *rw)
 {
     for (size_t i = 0; i < rw->edit_count; i++) {
@@ -218,9 +232,7 @@ static enum rewrite_step commit(struct rewrite *rw)
             return REWRITE_REFUSED;
         }
     }
-    if (rw->target->versioned && rw->target->major == 1 &&
-        rw->target->minor < rw->least_minor)
-        rw->target->minor = rw->least_minor;
+    raise_version(rw);
     if (rw->draft) {
         json_decref(*rw->body);
         *rw->body = rw->draft;

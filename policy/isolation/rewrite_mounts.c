@@ -9,7 +9,8 @@
 #include "policy/judge/judge.h"
 
 /*
- * Mounts of what the runner's own container has; and how a mount that came out
+ * Mounts of what the runner's own container has, and of what is below a
+ * directory of the host that may be written to; and how a mount that came out
  * otherwise than its client wrote it, is shown again as it was written. What
  * was written stands in a label.
  */
@@ -122,8 +123,10 @@ static void become_directory(struct rewrite *rw, json_t *mount,
 {
     AUTO(strbuf_fini) struct strbuf all = STRBUF(LIMIT_REPLY);
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
-    bool read_only = json_is_true(json_object_get(mount, "ReadOnly"));
-    const char *how = read_only ? "bind" : "rbind";
+    bool flat = json_is_true(json_object_get(mount, "ReadOnly")) ||
+                json_is_true(json_object_get(
+                    json_object_get(mount, "BindOptions"), "NonRecursive"));
+    const char *how = flat ? "bind" : "rbind";
     char digits[SHA256_HEX + 1];
     json_t *options;
 
@@ -203,6 +206,86 @@ static void place_mount(struct rewrite *rw, const json_t *runner, json_t *mount)
     runner_mount_fini(&found);
 }
 
+/* ---- below a directory of the host ---- */
+
+/* The widest directory of the host that containers may write to and that has
+ * PATH in it: who writes there decides what the rest of PATH leads to. */
+static struct str find_written(const struct rewrite *rw, struct str path)
+{
+    const struct objects *all = rw->context.mounts;
+    const struct mount_rule *rules = all ? all->items : NULL;
+    struct str widest = path;
+
+    for (size_t i = 0; all && i < all->count; i++) {
+        struct str at = path_trim(
+            str_from(rules[i].host ? rules[i].host : rules[i].source));
+
+        if (rules[i].by == MOUNT_BY_HOST && rules[i].mode == MOUNT_READ_WRITE &&
+            !rules[i].create && at.len < widest.len && path_is_within(path, at))
+            widest = at;
+    }
+    return widest.len < path.len ? widest : S("");
+}
+
+/* Has the judge noted what stood at TARGET? */
+static bool is_noted(const json_t *binds, struct str target)
+{
+    const json_t *wish;
+    size_t i;
+
+    json_array_foreach(binds, i, wish)
+    {
+        if (str_eq(text_at(wish, "target"), target))
+            return true;
+    }
+    return false;
+}
+
+/* An engine follows symbolic links in the source of a bind, and none out of a
+ * volume. */
+static void place_bind(struct rewrite *rw, json_t *mount, json_t *binds)
+{
+    struct str path = rewrite_keep(rw, text_at(mount, "Source"));
+    struct runner_mount found = {.kind = RUNNER_MOUNT_BELOW,
+                                 .source = find_written(rw, path),
+                                 .subpath = STRBUF(2 * LIMIT_PATH)};
+    struct str propagation =
+        text_at(json_object_get(mount, "BindOptions"), "Propagation");
+
+    if (found.source.len == 0)
+        return;
+    if (!is_noted(binds, text_at(mount, "Target")))
+        json_array_append_new(binds, json_pack("{s:O, s:o}", "target",
+                                               json_object_get(mount, "Target"),
+                                               "mount", json_deep_copy(mount)));
+    if (propagation.len && !str_has_suffix(propagation, S("private")))
+        warn(rw,
+             json_sprintf("what is mounted at %s is private, not %.*s",
+                          json_string_value(json_object_get(mount, "Target")),
+                          STR_FMT(str_head(propagation, SHOWN))));
+    strbuf_add(
+        &found.subpath,
+        str_from_index(path, found.source.len > 1 ? found.source.len + 1 : 1));
+    become_directory(rw, mount, &found);
+    json_object_del(mount, "BindOptions");
+    runner_mount_fini(&found);
+}
+
+static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
+{
+    json_t *mount;
+    size_t i;
+
+    if (!has_subpaths(rw))
+        return;
+    json_array_foreach(mounts, i, mount)
+    {
+        if (str_eq(text_at(mount, "Type"), S("bind")) &&
+            !json_object_get(mount, MOUNT_OF_RUNNER))
+            place_bind(rw, mount, binds);
+    }
+}
+
 /* ---- what was written ---- */
 
 static void put_label(struct rewrite *rw, const json_t *binds)
@@ -223,15 +306,18 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
 {
     const json_t *theirs =
         json_object_get(json_object_get(image, "Config"), "Labels");
-    json_t *mount;
+    json_auto_t *binds =
+        rw->context.binds ? json_deep_copy(rw->context.binds) : json_array();
+    json_t *mounts = json_object_get(host, "Mounts"), *mount;
     size_t i;
 
-    if (json_array_size(rw->context.binds))
-        put_label(rw, rw->context.binds);
+    place_binds(rw, mounts, binds);
+    if (json_array_size(binds))
+        put_label(rw, binds);
     else if (json_object_get(theirs, LABEL_MOUNTS)) /* of another container */
         json_object_set_new(json_object_get(rw->draft, "Labels"), LABEL_MOUNTS,
                             json_string(""));
-    json_array_foreach(json_object_get(host, "Mounts"), i, mount)
+    json_array_foreach(mounts, i, mount)
     {
         const json_t *runner;
 

@@ -70,36 +70,37 @@ static void hide_neighbours(const struct rewrite *rw, enum operation operation,
         hide_ids(rw, S("container "), text);
 }
 
+static bool has_words(struct str text, struct str words)
+{
+    return memmem(text.ptr, text.len, words.ptr, words.len) != NULL;
+}
+
 /*
  * A part of a volume that is not there, where the volume is none of the
- * namespace's but what the runner's own container mounts: the engine names it
- * by its path on the host, and says what is there instead.
+ * namespace's but stands for a bind: the engine names it by its path on the
+ * host, and says what is there instead.
  */
 static void hide_volume(const struct rewrite *rw, enum operation operation,
                         struct strbuf *text)
 {
-    static const struct str faults[] = {
-        STR("cannot access path "),
-        STR("path concatenation escapes the base directory"),
-    };
-    static const struct str volumes = STR("/volumes/");
     struct str words = strbuf_str(text), name, rest;
-    const char *at = memmem(words.ptr, words.len, volumes.ptr, volumes.len);
+    const char *at = memmem(words.ptr, words.len, "/volumes/", 9);
 
     if ((operation != OP_CONTAINER_START &&
          operation != OP_CONTAINER_RESTART) ||
         !at ||
-        !(memmem(words.ptr, words.len, faults[0].ptr, faults[0].len) ||
-          memmem(words.ptr, words.len, faults[1].ptr, faults[1].len)))
+        !(has_words(words, S("cannot access path ")) ||
+          has_words(words, S("escapes the base directory")) ||
+          has_words(words, S("failed to mount local volume"))))
         return;
-    str_cut(str_from_index(words, (size_t)(at - words.ptr) + volumes.len), '/',
-            &name, &rest);
+    str_cut(str_from_index(words, (size_t)(at - words.ptr) + 9), '/', &name,
+            &rest);
     if (namespace_has(rw->context.ns, name) || is_full_id(name))
         return;
     strbuf_clear(text);
     strbuf_add(text, S("bind source path does not exist: one of those that "
                        "this container mounts is not there, or a symbolic link "
-                       "leads out of what the runner's own container mounts"));
+                       "leads out of what may be mounted"));
 }
 
 int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)

@@ -62,6 +62,7 @@ static void judge_raw(struct request *rq, const struct policy *policy,
         .health_interval = policy->rules.container.limits.health_interval,
         .log_driver = S("json-file"),
         .port_address = str_from(policy->port_address),
+        .mounts = &policy->rules.container.mounts,
         .runner = str_from(policy->rules.container.runner
                                ? policy->rules.container.runner
                                : ""),

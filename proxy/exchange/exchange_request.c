@@ -152,6 +152,7 @@ void exchange_judge(struct exchange *ex)
         .owned = host->owned(host->arg),
         .shared = &ex->policy->rules.images.shared,
         .port_address = str_from(ex->policy->port_address),
+        .mounts = &ex->policy->rules.container.mounts,
         .runner = str_from(ex->policy->rules.container.runner
                                ? ex->policy->rules.container.runner
                                : ""),

@@ -410,10 +410,32 @@ static void check_opened(struct run *run)
             json_object_get(run->one, "opens"));
 }
 
+/* "mounts": {"/w": "rw"}, the policy's by host. */
+static struct objects read_mounts(const json_t *one, struct mount_rule *rules)
+{
+    struct objects mounts = {.items = rules};
+    const char *key;
+    json_t *mode;
+
+    json_object_foreach(json_object_get(one, "mounts"), key, mode)
+    {
+        bool written = strcmp(json_string_value(mode), "ro") != 0;
+
+        rules[mounts.count++] = (struct mount_rule){
+            .source = (char *)(uintptr_t)key,
+            .mode = written ? MOUNT_READ_WRITE : MOUNT_READ_ONLY,
+            .create = !strcmp(json_string_value(mode), "create"),
+        };
+    }
+    return mounts;
+}
+
 void rewrite_case_run(json_t *one, struct strbuf *wrong)
 {
     struct run run = {.one = one, .wrong = wrong};
     json_t *engine = json_object_get(one, "engine");
+    struct mount_rule rules[4] = {0};
+    const struct objects mounts = read_mounts(one, rules);
     struct rewrite_context context = {
         .ns = S("r1"),
         .health_interval = 100,
@@ -421,6 +443,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .owned = own_ids_new(64),
         .lookups = &run.lookups,
         .port_address = str_from(text_at(one, "ports")),
+        .mounts = &mounts,
         .runner = str_from(text_at(one, "runner")),
         .binds = json_object_get(one, "binds"),
     };

@@ -22,6 +22,8 @@
  *                 localhost, with what is "listened" on there by ID; a port is
  *                 "taken" by the container ID; and whose it "opens"
  *
+ *     "mounts":   {"/w": "rw"}, what the policy has on the engine's host; "ro",
+ *                 or "create"
  *     "runner":   the runner's own container, "binds" what the judge noted of
  *                 the mounts, and what its client is told ("warns")
  *
