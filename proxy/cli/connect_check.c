@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "policy/config/host_path.h"
 #include "policy/docker/engine_fault.h"
 #include "policy/docker/target.h"
+#include "policy/isolation/runner_mount.h"
 #include "proxy/base/log.h"
 #include "proxy/server/upstream_new.h"
 #include "proxy/upstream/subrequest.h"
@@ -26,7 +28,8 @@ enum step {
     STEP_CHANNEL,
     STEP_ENGINE,
     STEP_API,
-    STEP_PORTS, /* never in the way */
+    STEP_RUNNER, /* this and what follows are never in the way */
+    STEP_PORTS,
     STEP_END,
 };
 
@@ -56,11 +59,13 @@ static const struct {
     [STEP_ENGINE] = {"engine",   UNIX | TCP | SSH,
                    "is it a Docker engine, and does it work over there?"                  },
     [STEP_API] = {"API",      UNIX | TCP | SSH, NULL                                     },
+    [STEP_RUNNER] = {"runner",   0,                NULL                                     },
     [STEP_PORTS] = {"ports",    0,                NULL                                     },
 };
 
 struct walk {
     const struct upstream_config *config;
+    const char *runner;       /* its own container on the engine, or NULL */
     const char *port_address; /* or "": nothing goes to the runner */
     /* the jump hosts in their order, and CONFIG behind them */
     const struct upstream_config *hops[LIMIT_JUMPS + 1];
@@ -159,6 +164,7 @@ static void pass(const struct walk *w, enum step step)
         break;
     case STEP_ENGINE:
     case STEP_API:
+    case STEP_RUNNER:
     case STEP_PORTS:
     case STEP_END:
         break; /* told by the engine's answer */
@@ -239,6 +245,77 @@ static void try_ports(struct walk *w)
         event_base_loopbreak(w->base);
 }
 
+/* ---- the runner's own container ---- */
+
+/* What of it the jobs can have. */
+static void tell_mounts(const struct walk *w, const json_t *mounts)
+{
+    AUTO(strbuf_fini) struct strbuf all = STRBUF(LIMIT_STEP);
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(mounts, i, mount)
+    {
+        const char *source = text_of(mount, "Source");
+
+        strbuf_addf(&all, "%s%s", i ? ", " : "", text_of(mount, "Destination"));
+        if (path_is_engine_socket(str_from(source)))
+            say("warn", STEP_RUNNER,
+                "%s mounts %s: who has the engine's own socket needs no berth, "
+                "and owns the host",
+                w->runner, source);
+    }
+    if (all.len)
+        say("ok", STEP_RUNNER, "%s mounts %.*s", w->runner,
+            STR_FMT(strbuf_str(&all)));
+    else
+        say("warn", STEP_RUNNER,
+            "%s mounts nothing, so there is nothing in it that a job can mount",
+            w->runner);
+}
+
+static void try_ports_if_any(struct walk *w)
+{
+    if (!*w->port_address)
+        event_base_loopbreak(w->base);
+    else
+        try_ports(w);
+}
+
+static void on_runner(const struct http_head *head, struct str body,
+                      const char *why, void *arg)
+{
+    struct walk *w = arg;
+    AUTO(json_decrefp)
+    json_t *runner = head ? json_loadb(body.ptr, body.len, 0, NULL) : NULL;
+
+    w->subrequest = NULL;
+    if (!head)
+        say("warn", STEP_RUNNER, "%s", why);
+    else if (head->status != 200 ||
+             !runner_is_named(runner, str_from(w->runner)) ||
+             !runner_is_foreign(runner))
+        say("warn", STEP_RUNNER,
+            "the engine has no container %s, or a runner has made it: see "
+            "container.runner; nothing that is \"by\": \"container\" can be "
+            "mounted",
+            w->runner);
+    else
+        tell_mounts(w, json_object_get(runner, "Mounts"));
+    try_ports_if_any(w);
+}
+
+static void look_at_runner(struct walk *w)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_STEP);
+
+    strbuf_add(&path, S("/containers/"));
+    target_put_segment(&path, str_from(w->runner));
+    strbuf_add(&path, S("/json"));
+    w->subrequest = subrequest_new(w->base, w->pool, METHOD_GET,
+                                   strbuf_str(&path), S(""), on_runner, w);
+}
+
 static void judge_version(struct walk *w, const json_t *version)
 {
     const json_t *components = json_object_get(version, "Components");
@@ -264,10 +341,10 @@ static void judge_version(struct walk *w, const json_t *version)
     for (size_t i = 0; i < json_array_size(components); i++)
         tell_faults(json_array_get(components, i));
     w->good = true;
-    if (!*w->port_address)
-        event_base_loopbreak(w->base);
+    if (w->runner)
+        look_at_runner(w);
     else
-        try_ports(w);
+        try_ports_if_any(w);
 }
 
 static void on_version(const struct http_head *head, struct str body,
@@ -407,6 +484,7 @@ bool connect_check(const struct policy *policy)
 {
     struct walk w = {
         .config = &policy->upstream,
+        .runner = policy->rules.container.runner,
         .port_address = policy->port_address,
         .base = event_base_new(),
         .addresses = STRBUF(LIMIT_STEP),

@@ -334,6 +334,10 @@ volumes:
         self.assertEqual([mount[k] for k in ("Type", "Source", "RW")],
                          ["bind", "/work/repo", False])
         self.assertEqual(self.runs("docker volume ls --quiet"), "")
+        # and the operator can see that before
+        self.assertIn("ok    runner    ci-runner-1 mounts ", self.compose(
+            "exec", "-T", "berth", "/usr/bin/berth", "check", "--connect",
+            "/etc/berth/policy.json"))
 
     def test_a_job_mounts_nothing_else(self):
         run = "docker run --rm "
