@@ -9,8 +9,18 @@
 #include "policy/base/str.h"
 #include "proxy/net/resolver.h"
 
-#define LIMIT_WHY      1024
-#define FIRST_PATIENCE 4 /* of the whole time, for one of several addresses */
+#define LIMIT_WHY       1024
+#define LIMIT_ADDRESSES 32  /* of one name that are tried */
+#define DELAY_MS        250 /* until the next one joins in: RFC 8305, 5 */
+
+/* One address, and how far it has come. */
+struct attempt {
+    struct dialer *dialer;
+    const struct addrinfo *to;
+    bool begun;
+    int fd;
+    struct event *connected;
+};
 
 struct dialer {
     struct event_base *base;
@@ -21,25 +31,24 @@ struct dialer {
     struct addrinfo *from;
     struct resolver *resolver;
     struct addrinfo *addresses;
-    struct addrinfo *next;
-    int fd;
-    struct event *connected;
+    struct attempt attempts[LIMIT_ADDRESSES];
+    size_t count;
+    int last_family;        /* of the attempt that was begun last */
     struct event *deadline; /* of the whole */
-    struct event *start;    /* at once, when there is no name to look up */
-    struct timeval patience;
+    struct event *next;     /* begin another attempt */
     struct strbuf why;
     dialer_cb done;
     void *arg;
 };
 
-static void drop_socket(struct dialer *d)
+static void drop_socket(struct attempt *attempt)
 {
-    if (d->connected)
-        event_free(d->connected);
-    d->connected = NULL;
-    if (d->fd >= 0)
-        close(d->fd);
-    d->fd = -1;
+    if (attempt->connected)
+        event_free(attempt->connected);
+    attempt->connected = NULL;
+    if (attempt->fd >= 0)
+        close(attempt->fd);
+    attempt->fd = -1;
 }
 
 void dialer_cancel(struct dialer *d)
@@ -47,15 +56,16 @@ void dialer_cancel(struct dialer *d)
     if (!d)
         return;
     resolver_cancel(d->resolver);
-    drop_socket(d);
+    for (size_t i = 0; i < d->count; i++)
+        drop_socket(&d->attempts[i]);
     if (d->addresses)
         freeaddrinfo(d->addresses);
     if (d->from)
         freeaddrinfo(d->from);
     if (d->deadline)
         event_free(d->deadline);
-    if (d->start)
-        event_free(d->start);
+    if (d->next)
+        event_free(d->next);
     strbuf_fini(&d->why);
     free(d->host);
     free(d);
@@ -73,69 +83,120 @@ static void finish(struct dialer *d, int fd)
     strbuf_fini(&why);
 }
 
-static void note(struct dialer *d, const char *what)
+static void note(struct dialer *d, const struct addrinfo *a, const char *what)
 {
     char name[NI_MAXHOST] = "?";
 
-    if (d->next)
-        getnameinfo(d->next->ai_addr, d->next->ai_addrlen, name, sizeof(name),
-                    NULL, 0, NI_NUMERICHOST);
+    getnameinfo(a->ai_addr, a->ai_addrlen, name, sizeof(name), NULL, 0,
+                NI_NUMERICHOST);
     strbuf_addf(&d->why, "%s%s port %u: %s", d->why.len ? "; " : "", name,
                 d->port, what);
 }
 
+/* The next to begin: of the other IP version than the last, if there is one,
+ * since one of the two may lead nowhere (RFC 8305, 4). */
+static struct attempt *find_next(struct dialer *d)
+{
+    struct attempt *first = NULL;
+
+    for (size_t i = 0; i < d->count; i++) {
+        struct attempt *attempt = &d->attempts[i];
+
+        if (attempt->begun)
+            continue;
+        if (attempt->to->ai_family != d->last_family)
+            return attempt;
+        if (!first)
+            first = attempt;
+    }
+    return first;
+}
+
+static bool any_under_way(const struct dialer *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->attempts[i].fd >= 0)
+            return true;
+    return false;
+}
+
 static void on_connected(evutil_socket_t fd, short what, void *arg);
 
-/* Try from d->next on until one connect is under way, or none is left. */
+/* Is a connect under way? Else it is noted why not. */
+static bool begin(struct dialer *d, struct attempt *attempt)
+{
+    const struct addrinfo *a = attempt->to;
+
+    attempt->begun = true;
+    d->last_family = a->ai_family;
+    if (d->family != AF_UNSPEC && a->ai_family != d->family) {
+        note(d, a, "not of the IP version that is asked for");
+        return false;
+    }
+    attempt->fd =
+        socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
+               a->ai_protocol);
+    if (attempt->fd >= 0 && d->from &&
+        bind(attempt->fd, d->from->ai_addr, d->from->ai_addrlen) < 0) {
+        note(d, a, "cannot connect from the address that is asked for");
+        drop_socket(attempt);
+        return false;
+    }
+    if (attempt->fd < 0 ||
+        (connect(attempt->fd, a->ai_addr, a->ai_addrlen) < 0 &&
+         errno != EINPROGRESS)) {
+        note(d, a, strerror(errno));
+        drop_socket(attempt);
+        return false;
+    }
+    attempt->connected =
+        event_new(d->base, attempt->fd, EV_WRITE, on_connected, attempt);
+    event_add(attempt->connected, NULL);
+    return true;
+}
+
+/* Begin one more, and see to it that the one after it has its turn. */
 static void try_next(struct dialer *d)
 {
-    for (; d->next; d->next = d->next->ai_next) {
-        const struct addrinfo *a = d->next;
+    const struct timeval delay = {.tv_usec = DELAY_MS * 1000};
+    struct attempt *attempt;
 
-        if (d->family != AF_UNSPEC && a->ai_family != d->family) {
-            note(d, "not of the IP version that is asked for");
-            continue;
-        }
-        d->fd =
-            socket(a->ai_family, a->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                   a->ai_protocol);
-        if (d->fd >= 0 && d->from &&
-            bind(d->fd, d->from->ai_addr, d->from->ai_addrlen) < 0) {
-            note(d, "cannot connect from the address that is asked for");
-            drop_socket(d);
-            continue;
-        }
-        if (d->fd >= 0 && (connect(d->fd, a->ai_addr, a->ai_addrlen) == 0 ||
-                           errno == EINPROGRESS)) {
-            d->connected = event_new(d->base, d->fd, EV_WRITE, on_connected, d);
-            event_add(d->connected, a->ai_next ? &d->patience : NULL);
-            return;
-        }
-        note(d, strerror(errno));
-        drop_socket(d);
-    }
-    finish(d, -1);
+    while ((attempt = find_next(d)))
+        if (begin(d, attempt))
+            break;
+    if (find_next(d))
+        event_add(d->next, &delay);
+    else if (!any_under_way(d))
+        finish(d, -1);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
-    struct dialer *d = arg;
+    struct attempt *attempt = arg;
+    struct dialer *d = attempt->dialer;
     int error = ETIMEDOUT;
     socklen_t len = sizeof(error);
 
-    if (!(what & EV_TIMEOUT))
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    (void)what;
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
     if (error == 0) {
-        event_free(d->connected);
-        d->connected = NULL;
-        d->fd = -1; /* handed over */
-        finish(d, fd);
+        event_free(attempt->connected);
+        attempt->connected = NULL;
+        attempt->fd = -1; /* handed over */
+        finish(d, (int)fd);
         return;
     }
-    note(d, strerror(error));
-    drop_socket(d);
-    d->next = d->next->ai_next;
+    note(d, attempt->to, strerror(error));
+    drop_socket(attempt);
     try_next(d);
+}
+
+static void list_attempts(struct dialer *d)
+{
+    for (const struct addrinfo *a = d->addresses;
+         a && d->count < LIMIT_ADDRESSES; a = a->ai_next)
+        d->attempts[d->count++] =
+            (struct attempt){.dialer = d, .to = a, .fd = -1};
 }
 
 /* LIST with its first SKIP entries behind the others, all around. */
@@ -167,7 +228,8 @@ static void on_resolved(int error, struct addrinfo *addresses, void *arg)
         finish(d, -1);
         return;
     }
-    d->addresses = d->next = turned(addresses, d->skip);
+    d->addresses = turned(addresses, d->skip);
+    list_attempts(d);
     try_next(d);
 }
 
@@ -177,14 +239,15 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (d->addresses)
-        note(d, "no answer in time");
-    else if (d->resolver)
+    for (size_t i = 0; i < d->count; i++)
+        if (d->attempts[i].fd >= 0)
+            note(d, d->attempts[i].to, "no answer in time");
+    if (d->resolver)
         strbuf_addf(&d->why, "%s: the name was not resolved in time", d->host);
     finish(d, -1);
 }
 
-static void on_start(evutil_socket_t fd, short what, void *arg)
+static void on_next(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
@@ -210,7 +273,6 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
                             unsigned timeout_ms, dialer_cb done, void *arg)
 {
     struct dialer *d = xcalloc(1, sizeof(*d));
-    unsigned first = timeout_ms / FIRST_PATIENCE;
     struct timeval now = {0},
                    all = {timeout_ms / 1000, timeout_ms % 1000 * 1000};
 
@@ -218,8 +280,6 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
         .base = base,
         .host = xstrdup(host),
         .port = port,
-        .fd = -1,
-        .patience = {first / 1000, first % 1000 * 1000},
         .why = STRBUF(LIMIT_WHY),
         .done = done,
         .arg = arg,
@@ -230,11 +290,11 @@ struct dialer *dialer_start(struct event_base *base, const char *host,
         d->skip = options->skip;
     if (options && options->from)
         d->from = numeric(options->from, 0);
+    d->next = event_new(base, -1, EV_TIMEOUT, on_next, d);
     d->addresses = numeric(host, port);
     if (d->addresses) {
-        d->next = d->addresses;
-        d->start = event_new(base, -1, EV_TIMEOUT, on_start, d);
-        event_add(d->start, &now);
+        list_attempts(d);
+        event_add(d->next, &now);
     } else {
         d->resolver = resolver_start(base, host, port, on_resolved, d);
     }

@@ -2,7 +2,9 @@
 
 /*
  * A connected socket, without waiting for it: looks the name up, then tries
- * one address after the other.
+ * its addresses, each a quarter of a second after the one before or as soon as
+ * that has failed, and takes the first that answers (RFC 8305: a name whose
+ * first address is dead costs no more than that).
  */
 
 #include <event2/event.h>
