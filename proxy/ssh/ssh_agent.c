@@ -80,6 +80,11 @@ struct ssh_agent *ssh_agent_new(const char *path, const struct waker *waker)
     return a;
 }
 
+bool ssh_agent_is_asked(const struct ssh_agent *a)
+{
+    return a && a->asked;
+}
+
 void ssh_agent_free(struct ssh_agent *a)
 {
     if (!a)
@@ -185,8 +190,11 @@ int ssh_agent_sign(struct ssh_agent *a, struct str key, struct str data,
     if (r)
         return r;
     if (ssh_wire_string(&body, &blob) < 0 ||
-        ssh_wire_string(&blob, &method) < 0 ||
-        ssh_wire_string(&blob, signature) < 0)
+        ssh_wire_string(&blob, &method) < 0)
         return SSH_AGENT_E_FAILED;
-    return 0;
+    if (str_has_prefix(method, S("sk-"))) {
+        *signature = blob;
+        return 0;
+    }
+    return ssh_wire_string(&blob, signature) < 0 ? SSH_AGENT_E_FAILED : 0;
 }

@@ -29,10 +29,14 @@ void ssh_agent_free(struct ssh_agent *agent);
  */
 int ssh_agent_keys(struct ssh_agent *agent, uint32_t *count, struct str *keys);
 
+/* Is there a question that it has not answered yet? */
+bool ssh_agent_is_asked(const struct ssh_agent *agent);
+
 /*
  * Have DATA, the message of a publickey login (RFC 4252, 7), signed with KEY.
- * 0 and the bare signature, valid until the next call; -EAGAIN, to be called
- * again with the same; or SSH_AGENT_E_FAILED.
+ * 0 and the bare signature (of a FIDO token: with its length in front, and
+ * flags and counter behind it; openssh PROTOCOL.u2f), valid until the next
+ * call; -EAGAIN, to be called again with the same; or SSH_AGENT_E_FAILED.
  */
 int ssh_agent_sign(struct ssh_agent *agent, struct str key, struct str data,
                    struct str *signature);

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include "proxy/base/base64.h"
+#include "proxy/ssh/key_hint.h"
 #include "proxy/ssh/ssh_wire.h"
 
 #define LIMIT_TRIED   4096
 #define LIMIT_ACCEPTS 256
-#define PUBLIC_PART   160 /* characters: names of algorithms, type of key */
 
 void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
                    LIBSSH2_SESSION *session, const struct waker *waker)
@@ -38,6 +38,8 @@ void ssh_auth_fini(struct ssh_auth *auth)
     forget_key(auth);
     ssh_agent_free(auth->agent);
     auth->agent = NULL;
+    free(auth->signed_by);
+    auth->signed_by = NULL;
     strbuf_fini(&auth->tried);
     strbuf_fini(&auth->accepts);
 }
@@ -52,7 +54,12 @@ static const char *explain(struct ssh_auth *auth, int error)
         return "the server does not accept this key";
     if (libssh2_session_last_errno(auth->session) == error)
         libssh2_session_last_error(auth->session, &text, NULL, 0);
-    if (text)
+    if (text && strcmp(text, "No supported cipher found") == 0)
+        return "it is encrypted with a cipher that libssh2 does not have; "
+               "\"ssh-keygen -p -Z aes256-ctr -f KEY\" encrypts it with one "
+               "that it has";
+    /* what it says of a file that it cannot read is about its own parser */
+    if (text && error != LIBSSH2_ERROR_PROTO && error != LIBSSH2_ERROR_FILE)
         return text;
     return auth->config->passphrase_file
                ? "cannot be read: not a key, or another passphrase"
@@ -81,7 +88,11 @@ static int refuse(struct ssh_auth *auth, struct strbuf *why)
                 "the SSH server did not let %s in; have a key let in over "
                 "there (host-setup.sh)",
                 config->user);
-    if (auth->tried.len)
+    if (!auth->takes_keys && auth->accepts.len)
+        strbuf_addf(why, "; it takes no keys for this account (see its "
+                         "PubkeyAuthentication and AuthenticationMethods), and "
+                         "berth has nothing else");
+    else if (auth->tried.len)
         strbuf_addf(why, "; tried %.*s", STR_FMT(strbuf_str(&auth->tried)));
     else
         strbuf_addf(why, "; no identity is configured to try");
@@ -100,6 +111,7 @@ static bool is_broken(int error)
            error == LIBSSH2_ERROR_TIMEOUT;
 }
 
+/* Ask what the server accepts, at first, or after a key that it took. */
 static int list(struct ssh_auth *auth, struct strbuf *why)
 {
     const char *user = auth->config->user;
@@ -117,8 +129,20 @@ static int list(struct ssh_auth *auth, struct strbuf *why)
             return -EAGAIN;
         return is_broken(error) ? -EIO : refuse(auth, why);
     }
+    strbuf_clear(&auth->accepts);
     ssh_wire_add_words(&auth->accepts, str_from(methods));
-    if (!strstr(methods, "publickey"))
+    if (auth->state == SSH_AUTH_MORE) {
+        note(auth, auth->signed_by,
+             strstr(methods, "publickey")
+                 ? "the server does not accept its signature, or it alone"
+                 : "the server accepts this key, but wants more than keys "
+                   "(see its AuthenticationMethods), and berth has nothing "
+                   "else");
+        auth->state = auth->agent ? SSH_AUTH_AGENT_NEXT : SSH_AUTH_NEXT;
+        return strstr(methods, "publickey") ? 0 : refuse(auth, why);
+    }
+    auth->takes_keys = strstr(methods, "publickey") != NULL;
+    if (!auth->takes_keys)
         return refuse(auth, why);
     auth->state = SSH_AUTH_NEXT;
     return 0;
@@ -188,30 +212,13 @@ static int next(struct ssh_auth *auth, struct strbuf *why)
     return 0;
 }
 
-/* Only ever looks at the public part, which is first in the file. */
-static bool is_rsa(const struct key_file *key)
+/* The server took the signature of KEY, which is noted once it has said whether
+ * something else would be needed besides (RFC 4252, 5.1). */
+static void ask_for_more(struct ssh_auth *auth, const char *key)
 {
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(PUBLIC_PART);
-    AUTO(strbuf_fini) struct strbuf bytes = STRBUF(PUBLIC_PART);
-    const char *at = strchr(key->data, '\n');
-
-    if (strstr(key->data, "BEGIN RSA PRIVATE KEY"))
-        return true;
-    for (; at && *at && text.len < PUBLIC_PART; at++)
-        if (!isspace((unsigned char)*at))
-            strbuf_add_char(&text, *at);
-    return base64_decode(strbuf_str(&text), &bytes) == 0 && bytes.len &&
-           memmem(bytes.ptr, bytes.len, "ssh-rsa", strlen("ssh-rsa"));
-}
-
-/* The old libssh2 knows one signature for RSA, which nobody accepts any more;
- * that should not be looked for on the server. */
-static const char *rsa_hint(const struct key_file *key)
-{
-    if (libssh2_version(0x010b00) || !is_rsa(key))
-        return "";
-    return " (libssh2 before 1.11 signs with RSA keys only by SHA-1, which "
-           "servers refuse; use an ed25519 key)";
+    free(auth->signed_by);
+    auth->signed_by = xstrdup(key);
+    auth->state = SSH_AUTH_MORE;
 }
 
 static int offer(struct ssh_auth *auth)
@@ -229,8 +236,11 @@ static int offer(struct ssh_auth *auth)
         return -EIO;
     if (r == 0) {
         auth->state = SSH_AUTH_DONE;
+    } else if (r == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+        auth->next++;
+        ask_for_more(auth, path);
     } else {
-        strbuf_addf(&result, "%s%s", explain(auth, r), rsa_hint(&auth->key));
+        strbuf_addf(&result, "%s%s", explain(auth, r), key_hint(&auth->key));
         note(auth, path, strbuf_cstr(&result));
         auth->next++;
         auth->state = SSH_AUTH_NEXT;
@@ -295,9 +305,33 @@ static bool is_named(const struct ssh_auth *auth)
     return false;
 }
 
+/* Why the library cannot log in with the agent's key, or NULL. Such a key is
+ * not even offered: servers count. */
+static const char *unusable(const struct ssh_auth *auth)
+{
+    struct str key = auth->agent_key, type = {0};
+
+    ssh_wire_string(&key, &type);
+    if (str_has_prefix(type, S("sk-")) && !libssh2_version(0x010b00))
+        return "is of a FIDO token, which libssh2 before 1.11 cannot log in "
+               "with (use Debian 13)";
+    if (memmem(type.ptr, type.len, "-cert-v01@", strlen("-cert-v01@")))
+        return "is a certificate, which libssh2 can only take from a file "
+               "beside its key (KEY-cert.pub, with 1.11)";
+    return NULL;
+}
+
+static void name_agent_key(const struct ssh_auth *auth, struct strbuf *name)
+{
+    strbuf_add(name, S("ssh-agent's key "));
+    ssh_wire_add_words(name, auth->agent_name);
+}
+
 /* Those that files name are tried first: servers count the tries. */
 static int next_of_agent(struct ssh_auth *auth, struct strbuf *why)
 {
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(PATH_MAX);
+
     if (auth->agent_count == 0 && auth->agent_named &&
         !auth->config->identities_only) {
         auth->agent_named = false;
@@ -311,6 +345,12 @@ static int next_of_agent(struct ssh_auth *auth, struct strbuf *why)
     auth->agent_count--;
     if (is_named(auth) != auth->agent_named)
         return 0; /* not in this round */
+    if (unusable(auth)) {
+        name_agent_key(auth, &name);
+        note(auth, strbuf_cstr(&name), unusable(auth));
+        return 0;
+    }
+    auth->unsigned_by_agent = false;
     auth->state = SSH_AUTH_AGENT;
     return 0;
 }
@@ -326,6 +366,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
                        str_of((const char *)data, data_len), &signature);
     if (r == -EAGAIN)
         return LIBSSH2_ERROR_EAGAIN;
+    auth->unsigned_by_agent = r != 0;
     if (r)
         return -1;
     /* libssh2 frees it, with the default allocator that the session has */
@@ -351,11 +392,26 @@ static int offer_of_agent(struct ssh_auth *auth)
         auth->state = SSH_AUTH_DONE;
         return 0;
     }
-    strbuf_add(&name, S("ssh-agent's key "));
-    ssh_wire_add_words(&name, auth->agent_name);
+    name_agent_key(auth, &name);
+    if (auth->unsigned_by_agent) {
+        note(auth, strbuf_cstr(&name),
+             "the agent did not sign with it (did somebody say no, is it "
+             "locked, is the token there?)");
+        auth->state = SSH_AUTH_AGENT_NEXT;
+        return 0;
+    }
+    if (r == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+        ask_for_more(auth, strbuf_cstr(&name));
+        return 0;
+    }
     note(auth, strbuf_cstr(&name), explain(auth, r));
     auth->state = SSH_AUTH_AGENT_NEXT;
     return 0;
+}
+
+bool ssh_auth_waits_for_agent(const struct ssh_auth *auth)
+{
+    return auth->state == SSH_AUTH_AGENT && ssh_agent_is_asked(auth->agent);
 }
 
 int ssh_auth_step(struct ssh_auth *auth, struct strbuf *why)
@@ -365,6 +421,7 @@ int ssh_auth_step(struct ssh_auth *auth, struct strbuf *why)
     while (r == 0) {
         switch (auth->state) {
         case SSH_AUTH_LIST:
+        case SSH_AUTH_MORE:
             r = list(auth, why);
             break;
         case SSH_AUTH_NEXT:

@@ -19,6 +19,7 @@ enum ssh_auth_state {
     SSH_AUTH_AGENT_LIST,
     SSH_AUTH_AGENT_NEXT,
     SSH_AUTH_AGENT, /* offering a key of the agent */
+    SSH_AUTH_MORE,  /* a signature was not enough: asking what would be */
     SSH_AUTH_DONE,
 };
 
@@ -36,9 +37,12 @@ struct ssh_auth {
     uint32_t agent_count;
     struct str agent_all; /* all of them, for the second round */
     uint32_t agent_left;
-    bool agent_named;     /* the first round: those that files name */
-    struct str agent_key; /* the one that is being offered */
+    bool unsigned_by_agent; /* it would not sign */
+    bool agent_named;       /* the first round: those that files name */
+    struct str agent_key;   /* the one that is being offered */
     struct str agent_name;
+    bool takes_keys;       /* the server, from this account */
+    char *signed_by;       /* SSH_AUTH_MORE: the name of the key */
     void *self;            /* for libssh2, which wants to point to a pointer */
     struct strbuf accepts; /* by the server, for messages */
     struct strbuf tried;   /* which keys were tried and what came of it */
@@ -50,6 +54,10 @@ enum {
 
 void ssh_auth_init(struct ssh_auth *auth, const struct upstream_config *config,
                    LIBSSH2_SESSION *session, const struct waker *waker);
+
+/* Is an agent at a signature, for which it may have to ask somebody? */
+bool ssh_auth_waits_for_agent(const struct ssh_auth *auth);
+
 void ssh_auth_fini(struct ssh_auth *auth);
 
 /*

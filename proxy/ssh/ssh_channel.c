@@ -238,8 +238,10 @@ static void report_command(struct ssh_channel *ch)
     strbuf_addf(&why, "\"%s\" on the SSH server ended with exit code %d",
                 ssh_mux_command(ch->mux),
                 libssh2_channel_get_exit_status(ch->wire));
-    if (said.len)
-        strbuf_add(&why, S(": "));
+    strbuf_addf(&why, said.len ? ": "
+                               : " without a word (has the key, or the "
+                                 "account, a command of its own, or is it for "
+                                 "SFTP only? See its ForceCommand)");
     ssh_wire_add_words(&why, said);
     if (ch->mux->forward_refusal)
         strbuf_addf(&why, "; and it does not open %s by itself: %s",

@@ -180,6 +180,7 @@ static void come_up(struct ssh_link *l)
              cipher ? cipher : "?");
     l->began_at = now_ms();
     l->alive_at = l->began_at;
+    l->ticked_at = l->began_at;
     l->generation++;
     l->transport.eager = false;
     strbuf_clear(&l->why);
@@ -309,8 +310,9 @@ static void dial(struct ssh_link *l)
 {
     link_enter(l, LINK_DIALING);
     l->began_at = now_ms();
-    /* one clock for all of it: the timer covers what comes after dialing */
-    set_timer(l, l->config->connect_timeout_ms);
+    /* one clock for all of it: the timer covers what comes after dialing, which
+     * knows better why it was too late */
+    set_timer(l, l->config->connect_timeout_ms + 1);
     if (l->config->jump)
         ssh_jump_start(l);
     else
@@ -321,8 +323,12 @@ static void dial(struct ssh_link *l)
 static void tick(struct ssh_link *l)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
-    uint64_t now = now_ms(), silence;
+    uint64_t now = now_ms(), since = now - l->ticked_at, silence;
 
+    /* whoever slept, or was stopped, cannot tell that the server was silent */
+    if (since > 2 * tick_ms(l))
+        l->alive_at += since - tick_ms(l);
+    l->ticked_at = now;
     if (l->transport.received != l->received) {
         l->received = l->transport.received;
         l->alive_at = now;
@@ -342,9 +348,40 @@ static void tick(struct ssh_link *l)
     set_timer(l, tick_ms(l));
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+/* What the link is at, for a message. */
+static const char *doing(const struct ssh_link *l)
+{
+    if (l->state == LINK_DIALING)
+        return ssh_dial_doing(l);
+    if (l->state == LINK_LOGIN && ssh_auth_waits_for_agent(&l->login.auth))
+        return "the agent was asked to sign; if it asks somebody in turn, let "
+               "upstream.connect_timeout be longer";
+    return states[l->state].name;
+}
+
+/* The time for all of it is over. */
+static void fail_late(struct ssh_link *l)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
+    const struct ssh_link *front = ssh_jump_front(l);
+    /* nobody should be asked again at once who was not there */
+    bool stubborn = front->state == LINK_LOGIN &&
+                    ssh_auth_waits_for_agent(&front->login.auth);
+
+    if (front != l)
+        strbuf_addf(&why, "jump host %s: ", front->config->host);
+    strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
+                front->config->host, l->config->connect_timeout_ms,
+                doing(front));
+    if (front != l)
+        ssh_link_fail_at(l, stage_of(front), ssh_jump_behind(front), stubborn,
+                         strbuf_str(&why));
+    else
+        ssh_link_fail(l, stubborn, &why);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
     struct ssh_link *l = arg;
 
     (void)fd;
@@ -355,19 +392,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     } else if (l->state == LINK_UP) {
         tick(l);
     } else {
-        const struct ssh_link *front = ssh_jump_front(l);
-
-        if (front != l)
-            strbuf_addf(&why, "jump host %s: ", front->config->host);
-        strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
-                    front->config->host, l->config->connect_timeout_ms,
-                    front->state == LINK_DIALING ? ssh_dial_doing(front)
-                                                 : states[front->state].name);
-        if (front != l)
-            ssh_link_fail_at(l, stage_of(front), ssh_jump_behind(front), false,
-                             strbuf_str(&why));
-        else
-            ssh_link_fail(l, false, &why);
+        fail_late(l);
     }
     ssh_link_end(l);
 }

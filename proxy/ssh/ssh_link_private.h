@@ -42,10 +42,11 @@ struct ssh_link {
     struct backoff backoff;
     struct strbuf why; /* the last failure, until it is up again */
     enum upstream_stage failed_at;
-    uint64_t retry_at; /* milliseconds, LINK_DOWN */
-    uint64_t began_at; /* dialing; then: up */
-    uint64_t alive_at; /* when bytes were last seen to have come */
-    uint64_t received; /* and how many it were */
+    uint64_t retry_at;  /* milliseconds, LINK_DOWN */
+    uint64_t began_at;  /* dialing; then: up */
+    uint64_t alive_at;  /* when bytes were last seen to have come */
+    uint64_t ticked_at; /* when that was last looked at */
+    uint64_t received;  /* and how many it were */
     uint64_t generation;
     unsigned depth; /* of our own functions on the stack */
     bool doomed;    /* to be freed when we are off the stack */

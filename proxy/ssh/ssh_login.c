@@ -256,6 +256,13 @@ static int fail(struct ssh_login *login, struct strbuf *why)
     struct str greeting = ssh_transport_greeting(login->transport);
 
     ssh_login_explain(login, why);
+    /* sshd's MaxAuthTries; who goes on is shut out as an attacker */
+    if (login->goodbye && strstr(login->goodbye, "Too many authentication")) {
+        strbuf_addf(why, ": it counts each key that is shown; name the right "
+                         "one in upstream.identity, alone, or its public half "
+                         "(KEY.pub) if an agent holds it");
+        return SSH_LOGIN_E_REFUSED;
+    }
     /* sshd's penalty for trying too often: only patience helps */
     return str_has_prefix(greeting, S("Not allowed at this time"))
                ? SSH_LOGIN_E_REFUSED

@@ -44,8 +44,9 @@ def read(path):
 class Sshd:
     """One sshd on a port of its own; options are lines of its configuration."""
 
-    def __init__(self, bed, options=(), port=None):
+    def __init__(self, bed, options=(), port=None, address="127.0.0.1"):
         self.bed = bed
+        self.address = address
         self.port = port or free_port()
         self.dir = tempfile.mkdtemp(dir=bed.dir)
         self.options = list(options)
@@ -57,15 +58,16 @@ class Sshd:
         with open(config, "w") as f:
             lines = self.options + [
                 f"Port {self.port}",
-                "ListenAddress 127.0.0.1",
+                f"ListenAddress {self.address}",
                 f"HostKey {self.bed.host_key}",
                 f"AuthorizedKeysFile {self.bed.authorized}",
                 f"PidFile {self.dir}/pid",
                 "UsePAM no",
                 "StrictModes no",
                 "PermitRootLogin yes",
-                "MaxStartups 100",
             ]
+            if not any(line.startswith("MaxStartups") for line in lines):
+                lines.append("MaxStartups 100")  # the last one counts
             f.write("\n".join(lines) + "\n")
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         self.log = open(os.path.join(self.dir, "log"), "ab")
@@ -79,7 +81,7 @@ class Sshd:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.address, self.port), 1).close()
                 return
             except OSError:
                 time.sleep(0.02)
@@ -128,9 +130,13 @@ class Sshd:
 class Driver:
     """The driver program, and the lines it says."""
 
-    def __init__(self, bed, args, env=None):
+    def __init__(self, bed, args, env=None, hosts_file=None):
+        before = []
+        if hosts_file:
+            script = f"mount --bind {hosts_file} /etc/hosts && exec \"$@\""
+            before = ["unshare", "--mount", "sh", "-c", script, "sh"]
         self.process = subprocess.Popen(
-            [bed.driver, *args],
+            [*before, bed.driver, *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=open(os.path.join(bed.dir, "driver.log"), "ab"),
@@ -285,8 +291,10 @@ class Bed:
         args.update(more)
         return ["jump=1"] + [f"{k}={v}" for k, v in args.items() if v is not None]
 
-    def link(self, sshd, env=None, identity=True, known_hosts=True, hops=(), **more):
-        """HOPS are jump hosts, the nearest to the engine first."""
+    def link(self, sshd, env=None, identity=True, known_hosts=True, hops=(),
+             hosts_file=None, **more):
+        """HOPS are jump hosts, the nearest to the engine first; HOSTS_FILE is
+        its /etc/hosts."""
         args = {
             "user": "root",
             "host": "127.0.0.1",
@@ -309,7 +317,7 @@ class Bed:
             words += [f"{key}={v}" for v in values]
         for hop in hops:
             words += hop
-        driver = Driver(self, words, env)
+        driver = Driver(self, words, env, hosts_file)
         self.drivers.append(driver)
         return driver
 

@@ -12,7 +12,9 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import jumps  # noqa: E402
+import keys  # noqa: E402
 import proxies  # noqa: E402
+import servers  # noqa: E402
 from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
 
 MIB = 1 << 20
@@ -630,7 +632,7 @@ def run(bed, function):
 
 
 def main():
-    tests.extend(jumps.tests + proxies.tests)
+    tests.extend(jumps.tests + keys.tests + proxies.tests + servers.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77
