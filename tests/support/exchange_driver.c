@@ -64,6 +64,13 @@ static uint64_t host_random(void *arg)
     return 4;
 }
 
+static bool host_has_room(void *arg, size_t more)
+{
+    struct exchange_driver *d = arg;
+
+    return d->memory == 0 || exchange_memory(d->ex) + more <= d->memory;
+}
+
 static uint64_t host_clock(void *arg)
 {
     struct exchange_driver *d = arg;
@@ -154,6 +161,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
                    .policy = host_policy,
                    .engine = host_engine,
                    .owned = host_owned,
+                   .has_room = host_has_room,
                    .ledger = host_ledger,
                    .jobs = host_jobs,
                    .turn = host_turn,

@@ -42,7 +42,8 @@ struct exchange_driver {
     bool pristine;
     enum exchange_stream fate; /* of the last stream; STREAM_NONE: open yet */
 
-    bool closed; /* the connection, as the exchange wished */
+    bool closed;   /* the connection, as the exchange wished */
+    size_t memory; /* it may hold so many bytes; 0: any number */
     bool audit_fails;
     struct strbuf audit; /* all records, a line each */
     struct counters counters;
