@@ -16,6 +16,8 @@ size_t json_memory(const json_t *value)
     size_t sum = 0;
     void *at;
 
+    if (!value)
+        return 0;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         for (at = json_object_iter(all); at;

@@ -49,7 +49,9 @@
 #define LIMIT_PORTS       262144     /* that the filters of one list name */
 
 /* buffers between the two sides of an exchange; a full one stops reading */
-#define LIMIT_MEMORY        (512 * MIB) /* of all of them in the process */
+#define LIMIT_MEMORY                                                           \
+    (512 * MIB) /* of all of them in the process, with decoders, tunnels and   \
+                   what the engine answered berth itself */
 #define LIMIT_OUT           (256 * KIB)
 #define LIMIT_DRAIN         MIB        /* read and dropped after a refusal */
 #define LIMIT_CREATED_REPLY (16 * KIB) /* of which an ID is read */

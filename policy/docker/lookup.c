@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "policy/base/json_size.h"
 #include "policy/base/limits.h"
 
 void lookups_fini(struct lookups *set)
@@ -80,6 +81,7 @@ void lookups_answer(struct lookups *set, size_t index, int status,
     lookup->state = LOOKUP_ANSWERED;
     lookup->status = status;
     lookup->reply = reply;
+    set->memory += json_memory(reply);
     set->answered++;
 }
 

@@ -33,6 +33,7 @@ struct lookups {
     struct lookup *items; /* move when one is added */
     size_t count;         /* at most LIMIT_LOOKUPS */
     size_t answered;
+    size_t memory; /* of all replies */
 };
 
 void lookups_fini(struct lookups *set);

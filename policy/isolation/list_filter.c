@@ -253,3 +253,8 @@ int list_filter_feed(struct list_filter *filter, struct str bytes,
         r = take(filter, bytes.ptr[i], out);
     return r;
 }
+
+size_t list_filter_memory(const struct list_filter *filter)
+{
+    return filter->held.cap;
+}

@@ -33,3 +33,6 @@ struct list_filter *list_filter_free(struct list_filter *filter);
  * OUT is full, and the filter is not to be used any more. */
 int list_filter_feed(struct list_filter *filter, struct str bytes,
                      struct strbuf *out);
+
+/* Bytes that it holds: an element that is not complete. */
+size_t list_filter_memory(const struct list_filter *filter);

@@ -21,6 +21,8 @@ struct body_filter_kind {
     /* There are no more bytes: append what is still to come. As above. */
     bool (*end)(struct body_filter *filter, struct strbuf *out,
                 struct verdict *why);
+    /* Bytes of the body that it holds. */
+    size_t (*memory)(const struct body_filter *filter);
     void (*free)(struct body_filter *filter);
 };
 
@@ -33,6 +35,12 @@ struct body_filter {
  * as much as came, and one file that was held until it was there as a whole.
  */
 #define BODY_FILTER_MAX(len) (4 * (len) + 2 * LIMIT_JSON_WRITTEN)
+
+/* FILTER may be NULL. */
+static inline size_t body_filter_memory(const struct body_filter *filter)
+{
+    return filter ? filter->kind->memory(filter) : 0;
+}
 
 /* Always NULL. FILTER may be NULL. */
 static inline struct body_filter *body_filter_free(struct body_filter *filter)

@@ -354,6 +354,16 @@ int build_context_finish(struct body_filter *context, struct str built,
 
 /* ---- life ---- */
 
+static size_t context_memory(const struct body_filter *filter)
+{
+    const struct context *c = context_of(filter);
+    size_t sum = 0;
+
+    for (enum held_name i = HELD_DOCKERFILE; i < HELD_COUNT; i++)
+        sum += c->held[i].records.cap + c->held[i].content.cap;
+    return sum;
+}
+
 static void context_free(struct body_filter *filter)
 {
     struct context *c = context_of(filter);
@@ -368,7 +378,8 @@ static void context_free(struct body_filter *filter)
     free(c);
 }
 
-static const struct body_filter_kind context_kind = {feed, end, context_free};
+static const struct body_filter_kind context_kind = {feed, end, context_memory,
+                                                     context_free};
 
 struct body_filter *build_context_new(struct str dockerfile,
                                       struct verdict *why)

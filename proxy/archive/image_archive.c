@@ -287,6 +287,11 @@ static bool image_archive_end(struct body_filter *filter, struct strbuf *out,
     return archive->ended || put_end(archive, out);
 }
 
+static size_t image_archive_memory(const struct body_filter *filter)
+{
+    return archive_of((struct body_filter *)(uintptr_t)filter)->json.cap;
+}
+
 static void image_archive_free(struct body_filter *filter)
 {
     struct image_archive *archive = archive_of(filter);
@@ -299,7 +304,8 @@ static void image_archive_free(struct body_filter *filter)
 struct body_filter *image_archive_new(const struct archive_names *names)
 {
     static const struct body_filter_kind kind = {
-        image_archive_feed, image_archive_end, image_archive_free};
+        image_archive_feed, image_archive_end, image_archive_memory,
+        image_archive_free};
     struct image_archive *archive = xcalloc(1, sizeof(*archive));
 
     archive->filter.kind = &kind;

@@ -1,8 +1,13 @@
 #include "proxy/archive/unpack.h"
 
+/* ZSTD_customMem, which the shared library has as well */
+#define ZSTD_STATIC_LINKING_ONLY
+
 #include <bzlib.h>
 #include <limits.h>
 #include <lzma.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -43,6 +48,10 @@ struct codec {
 struct unpack {
     const struct codec *codec;
     struct unpack_limits limits;
+    struct unpack_room room;
+    size_t memory;            /* of the decoder */
+    bool crowded;             /* there was no room for more of it */
+    lzma_allocator allocator; /* xz */
     union {
         z_stream zlib;
         bz_stream bzip2;
@@ -59,10 +68,61 @@ struct unpack {
     char error[256];
 };
 
+/* ---- memory, of which each piece has its size in front ---- */
+
+union piece {
+    size_t size;
+    max_align_t aligned;
+};
+
+static void *take(void *arg, size_t size)
+{
+    struct unpack *unpack = arg;
+    union piece *piece;
+
+    if (size > SIZE_MAX - sizeof(*piece))
+        return NULL;
+    size += sizeof(*piece);
+    if (unpack->room.has && !unpack->room.has(unpack->room.arg, size)) {
+        unpack->crowded = true;
+        return NULL;
+    }
+    piece = malloc(size);
+    if (!piece)
+        return NULL;
+    piece->size = size;
+    unpack->memory += size;
+    return piece + 1;
+}
+
+static void give_back(void *arg, void *address)
+{
+    struct unpack *unpack = arg;
+    union piece *piece = address;
+
+    if (!piece)
+        return;
+    piece--;
+    unpack->memory -= piece->size;
+    free(piece);
+}
+
+static void *take_many(void *arg, size_t count, size_t size)
+{
+    return size && count > SIZE_MAX / size ? NULL : take(arg, count * size);
+}
+
 /* ---- gzip ---- */
+
+static void *zlib_take(void *arg, unsigned count, unsigned size)
+{
+    return take_many(arg, count, size);
+}
 
 static bool gzip_begin(struct unpack *unpack)
 {
+    unpack->state.zlib =
+        (z_stream){.zalloc = zlib_take, .zfree = give_back, .opaque = unpack};
     /* 16: a gzip header, and no other, is expected */
     return inflateInit2(&unpack->state.zlib, 16 + MAX_WBITS) == Z_OK;
 }
@@ -101,9 +161,15 @@ static void gzip_end(struct unpack *unpack)
 
 /* ---- bzip2 ---- */
 
+static void *bzip2_take(void *arg, int count, int size)
+{
+    return take_many(arg, (size_t)count, (size_t)size);
+}
+
 static bool bzip2_begin(struct unpack *unpack)
 {
-    unpack->state.bzip2 = (bz_stream){0};
+    unpack->state.bzip2 = (bz_stream){
+        .bzalloc = bzip2_take, .bzfree = give_back, .opaque = unpack};
     return BZ2_bzDecompressInit(&unpack->state.bzip2, 0, 0) == BZ_OK;
 }
 
@@ -140,7 +206,10 @@ static enum step bzip2_run(struct unpack *unpack, struct span *span)
 
 static bool xz_begin(struct unpack *unpack)
 {
+    unpack->allocator = (lzma_allocator){
+        .alloc = take_many, .free = give_back, .opaque = unpack};
     unpack->state.xz = (lzma_stream)LZMA_STREAM_INIT;
+    unpack->state.xz.allocator = &unpack->allocator;
     /* it follows the members and the padding between them by itself */
     return lzma_stream_decoder(&unpack->state.xz, unpack->limits.memory,
                                LZMA_CONCATENATED) == LZMA_OK;
@@ -185,7 +254,8 @@ static bool zstd_begin(struct unpack *unpack)
 
     while ((size_t)2 << log <= unpack->limits.memory)
         log++;
-    unpack->state.zstd = ZSTD_createDCtx();
+    unpack->state.zstd =
+        ZSTD_createDCtx_advanced((ZSTD_customMem){take, give_back, unpack});
     return unpack->state.zstd &&
            !ZSTD_isError(ZSTD_DCtx_setParameter(unpack->state.zstd,
                                                 ZSTD_d_windowLogMax, log));
@@ -238,8 +308,30 @@ static const struct codec *codec_of(struct str first_bytes)
     }
 }
 
+static enum unpack_result unpack_fail(struct unpack *unpack, const char *format)
+{
+    /* every format has one %s, for the kind of compression */
+    _Pragma("GCC diagnostic push")
+        _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"") snprintf(
+            unpack->error, sizeof(unpack->error), format, unpack->codec->name);
+    _Pragma("GCC diagnostic pop") return UNPACK_ERROR;
+}
+
+static void fail_for_memory(struct unpack *unpack)
+{
+    if (unpack->crowded)
+        unpack_fail(unpack, "berth has no memory left at the moment for "
+                            "undoing the %s compression of this archive; try "
+                            "again, with fewer of them at a time");
+    else
+        unpack_fail(unpack, "unpacking this archive takes more memory than "
+                            "there is for it; compress it with a smaller %s "
+                            "dictionary or window");
+}
+
 struct unpack *unpack_new(struct str first_bytes,
-                          const struct unpack_limits *limits)
+                          const struct unpack_limits *limits,
+                          const struct unpack_room *room)
 {
     const struct codec *codec = codec_of(first_bytes);
     struct unpack *unpack;
@@ -249,8 +341,9 @@ struct unpack *unpack_new(struct str first_bytes,
     unpack = xcalloc(1, sizeof(*unpack));
     unpack->codec = codec;
     unpack->limits = *limits;
+    unpack->room = *room;
     if (!codec->begin(unpack))
-        abort(); /* like any small allocation */
+        fail_for_memory(unpack);
     return unpack;
 }
 
@@ -267,13 +360,14 @@ const char *unpack_error(const struct unpack *unpack)
     return unpack->error;
 }
 
-static enum unpack_result unpack_fail(struct unpack *unpack, const char *format)
+bool unpack_is_crowded(const struct unpack *unpack)
 {
-    /* every format has one %s, for the kind of compression */
-    _Pragma("GCC diagnostic push")
-        _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"") snprintf(
-            unpack->error, sizeof(unpack->error), format, unpack->codec->name);
-    _Pragma("GCC diagnostic pop") return UNPACK_ERROR;
+    return unpack->crowded;
+}
+
+size_t unpack_memory(const struct unpack *unpack)
+{
+    return unpack->memory;
 }
 
 static bool is_bomb(const struct unpack *unpack)
@@ -321,9 +415,7 @@ static ssize_t unpack_run(struct unpack *unpack, struct str *in, char *out,
         unpack_fail(unpack, "the archive is not valid %s");
         return -1;
     case STEP_MEMORY:
-        unpack_fail(unpack, "unpacking this archive takes more memory than "
-                            "there is for it; compress it with a smaller %s "
-                            "dictionary or window");
+        fail_for_memory(unpack);
         return -1;
     }
     if (is_bomb(unpack)) {

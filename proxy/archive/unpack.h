@@ -11,6 +11,8 @@
  * never compressed itself: an engine would unpack that once more.
  */
 
+#include <stdbool.h>
+
 #include "policy/base/limits.h"
 #include "policy/base/str.h"
 
@@ -22,6 +24,13 @@ struct unpack_limits {
         factor; /* beyond those: bytes that come out for one that went in */
 };
 
+/* May a decoder take MORE bytes of memory, beside unpack_memory()? HAS NULL:
+ * always. */
+struct unpack_room {
+    bool (*has)(void *arg, size_t more);
+    void *arg;
+};
+
 /* LIMIT_UNPACK_*. */
 extern const struct unpack_limits unpack_default_limits;
 
@@ -30,10 +39,11 @@ struct unpack;
 /*
  * A decoder for what begins with FIRST_BYTES (TAR_SNIFF of them, or all there
  * are), which are to be fed like the rest; or NULL when that is not compressed.
- * LIMITS is copied.
+ * LIMITS and ROOM are copied.
  */
 struct unpack *unpack_new(struct str first_bytes,
-                          const struct unpack_limits *limits);
+                          const struct unpack_limits *limits,
+                          const struct unpack_room *room);
 /* Always NULL. */
 struct unpack *unpack_free(struct unpack *unpack);
 
@@ -57,5 +67,10 @@ enum unpack_result unpack_feed(struct unpack *unpack, struct str *in,
  */
 bool unpack_end(struct unpack *unpack, struct strbuf *out);
 
-/* After a failure: a sentence for the client. */
+/* After a failure: a sentence for the client. _is_crowded: there was no room
+ * for the decoder; the archive itself may be fine. */
 const char *unpack_error(const struct unpack *unpack);
+bool unpack_is_crowded(const struct unpack *unpack);
+
+/* Bytes of memory that the decoder has taken. */
+size_t unpack_memory(const struct unpack *unpack);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "policy/docker/tar_sniff.h"
-#include "proxy/archive/unpack.h"
 
 enum upload_state {
     UPLOAD_BEGINS, /* what came does not tell yet what it is */
@@ -15,16 +14,19 @@ enum upload_state {
 struct upload {
     enum upload_state state;
     struct unpack *unpack; /* UPLOAD_PACKED */
+    struct unpack_room room;
     struct body_filter *filter;
     struct strbuf held; /* its first bytes, or what there was no room for */
     bool wants_room;    /* the decoder has more to tell */
     struct verdict why;
 };
 
-struct upload *upload_new(struct body_filter *filter)
+struct upload *upload_new(struct body_filter *filter,
+                          const struct unpack_room *room)
 {
     struct upload *upload = xcalloc(1, sizeof(*upload));
 
+    upload->room = *room;
     upload->filter = filter;
     upload->held = (struct strbuf)STRBUF(LIMIT_UPLOAD_HELD);
     return upload;
@@ -44,6 +46,12 @@ struct upload *upload_free(struct upload *upload)
 const struct verdict *upload_why(const struct upload *upload)
 {
     return &upload->why;
+}
+
+size_t upload_memory(const struct upload *upload)
+{
+    return upload->held.cap + body_filter_memory(upload->filter) +
+           (upload->unpack ? unpack_memory(upload->unpack) : 0);
 }
 
 bool upload_is_plain(const struct upload *upload)
@@ -68,7 +76,10 @@ static bool pass_on(struct upload *upload, struct str bytes, struct strbuf *out)
 
 static bool refuse_packed(struct upload *upload)
 {
-    verdict_deny(&upload->why, 400, "request.archive", "", "%s",
+    bool crowded = unpack_is_crowded(upload->unpack);
+
+    verdict_deny(&upload->why, crowded ? 503 : 400,
+                 crowded ? "request.memory" : "request.archive", "", "%s",
                  unpack_error(upload->unpack));
     return false;
 }
@@ -107,8 +118,8 @@ static bool feed_packed(struct upload *upload, struct str bytes, size_t room,
 /* The first bytes are there, or all there are. */
 static bool begin(struct upload *upload, size_t room, struct strbuf *out)
 {
-    upload->unpack =
-        unpack_new(strbuf_str(&upload->held), &unpack_default_limits);
+    upload->unpack = unpack_new(strbuf_str(&upload->held),
+                                &unpack_default_limits, &upload->room);
     if (upload->unpack) {
         upload->state = UPLOAD_PACKED;
         return feed_packed(upload, S(""), room, out);

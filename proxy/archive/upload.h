@@ -11,11 +11,14 @@
  */
 
 #include "proxy/archive/body_filter.h"
+#include "proxy/archive/unpack.h"
 
 struct upload;
 
-/* FILTER, which is taken over, or NULL: the archive passes as it is. */
-struct upload *upload_new(struct body_filter *filter);
+/* FILTER, which is taken over, or NULL: the archive passes as it is. ROOM, for
+ * a decoder, is copied. */
+struct upload *upload_new(struct body_filter *filter,
+                          const struct unpack_room *room);
 /* Always NULL. */
 struct upload *upload_free(struct upload *upload);
 
@@ -36,7 +39,11 @@ bool upload_holds(const struct upload *upload);
 /* The body is over, and nothing is held. As above. */
 bool upload_end(struct upload *upload, struct strbuf *out);
 
-/* Why the body is refused: with a status of 400 or 413. */
+/* Bytes of memory that are held for it. */
+size_t upload_memory(const struct upload *upload);
+
+/* Why the body is refused: with a status of 400 or 413, or 503 for want of
+ * room. */
 const struct verdict *upload_why(const struct upload *upload);
 
 /* The most that OUT gets at once, for a piece and a room of LEN at most. */

@@ -362,6 +362,13 @@ size_t exchange_memory(const struct exchange *ex)
 {
     size_t sum = ex->out[CLIENT].bytes.cap + ex->out[ENGINE].bytes.cap;
 
+    if (ex->upload)
+        sum += upload_memory(ex->upload);
+    if (ex->tunnel)
+        sum += grpc_tunnel_memory(ex->tunnel);
+    sum += body_filter_memory(ex->archive.saved);
+    if (ex->list)
+        sum += list_filter_memory(ex->list);
     return ex->active ? sum + ex->held_reply.cap + ex->created.cap +
                             request_memory(&ex->rq)
                       : sum;

@@ -26,6 +26,13 @@ static uint64_t judge_random(void *arg)
     return ex->host->random(ex->host->arg);
 }
 
+static bool judge_has_room(void *arg, size_t more)
+{
+    const struct exchange *ex = arg;
+
+    return exchange_has_room(ex, more);
+}
+
 static int judge_record(void *arg, const struct tunnel_event *event)
 {
     return exchange_record_call(arg, event);
@@ -108,6 +115,7 @@ bool exchange_build_prepare(struct exchange *ex)
     struct tunnel_judge_host judge_host = {
         .policy = ex->policy,
         .random = judge_random,
+        .has_room = judge_has_room,
         .record = judge_record,
         .arg = ex,
     };

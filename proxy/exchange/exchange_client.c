@@ -35,10 +35,7 @@ static bool refuse_for_memory(struct exchange *ex, size_t more)
 {
     if (exchange_has_room(ex, more))
         return false;
-    verdict_deny(&ex->rq.verdict, 503, "request.memory", "",
-                 "berth holds as many bytes of this listener's clients as it "
-                 "may (bodies under way, replies that are not read); try "
-                 "again in a moment, with fewer requests at a time");
+    verdict_deny(&ex->rq.verdict, 503, MEMORY_RULE, "", MEMORY_REASON);
     exchange_refuse(ex, AUDIT_CLOSE_DENIED);
     return true;
 }

@@ -161,6 +161,13 @@ void exchange_abandon(struct exchange *ex, const char *why,
 bool exchange_give_up(struct exchange *ex);
 bool exchange_give_up_if_known(struct exchange *ex);
 
+#define MEMORY_RULE "request.memory"
+#define MEMORY_REASON                                                          \
+    "berth holds as many bytes of this listener's clients as it may (bodies "  \
+    "under way, replies that are not read); try again in a moment, with "      \
+    "fewer "                                                                   \
+    "requests at a time"
+
 /* May it hold MORE bytes? */
 static inline bool exchange_has_room(const struct exchange *ex, size_t more)
 {

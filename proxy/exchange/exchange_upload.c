@@ -15,11 +15,20 @@ static struct body_filter *filter_of(struct exchange *ex)
     return image_archive_new(&ex->archive.names);
 }
 
+static bool decoder_has_room(void *arg, size_t more)
+{
+    const struct exchange *ex = arg;
+
+    return exchange_has_room(ex, more);
+}
+
 void exchange_upload_begin(struct exchange *ex)
 {
+    const struct unpack_room room = {decoder_has_room, ex};
+
     exchange_enter(ex, RQ_STREAM);
     if (ex->rq.match.route->body == BODY_TAR)
-        ex->upload = upload_new(filter_of(ex));
+        ex->upload = upload_new(filter_of(ex), &room);
     exchange_put_continue(ex);
 }
 
@@ -41,8 +50,8 @@ static void put_part(struct exchange *ex, struct str part)
         must(strbuf_add(out, part));
 }
 
-/* A build, whose body is judged behind its head, may not go on. */
-static void refuse_build(struct exchange *ex, const struct verdict *why)
+/* What is judged behind its head may not go on. */
+static void refuse_body(struct exchange *ex, const struct verdict *why)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
 
@@ -59,25 +68,43 @@ static void refuse_upload(struct exchange *ex)
 {
     const struct verdict *why = upload_why(ex->upload);
 
-    if (ex->rq.build) {
-        refuse_build(ex, why);
+    if (ex->rq.build || why->status == 503) {
+        refuse_body(ex, why);
         return;
     }
     exchange_request_fails(ex, why->status, why->reason, AUDIT_CLOSE_MALFORMED);
+}
+
+static void refuse_crowded(struct exchange *ex)
+{
+    struct verdict why = {0};
+
+    verdict_deny(&why, 503, MEMORY_RULE, "", MEMORY_REASON);
+    refuse_body(ex, &why);
+}
+
+/* What is held of an archive grows by no more than one piece beyond the room.
+ */
+static bool is_crowded(const struct exchange *ex, size_t before)
+{
+    return upload_memory(ex->upload) > before && !exchange_has_room(ex, 0);
 }
 
 /* The same with none: what is held goes on. */
 void exchange_upload(struct exchange *ex, struct str data)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(UPLOAD_MAX(LIMIT_OUT));
+    size_t before = ex->upload ? upload_memory(ex->upload) : 0;
 
     if (!ex->upload || upload_is_plain(ex->upload)) {
         put_part(ex, data);
-    } else if (upload_feed(ex->upload, data, exchange_room(ex, ENGINE),
-                           &part)) {
-        put_part(ex, strbuf_str(&part));
-    } else {
+    } else if (!upload_feed(ex->upload, data, exchange_room(ex, ENGINE),
+                            &part)) {
         refuse_upload(ex);
+    } else if (is_crowded(ex, before)) {
+        refuse_crowded(ex);
+    } else {
+        put_part(ex, strbuf_str(&part));
     }
 }
 
@@ -87,7 +114,7 @@ static void put_tail(struct exchange *ex)
     AUTO(strbuf_fini) struct strbuf tail = STRBUF(UPLOAD_MAX(LIMIT_OUT));
 
     if (!request_build_finish(&ex->rq, &tail)) {
-        refuse_build(ex, &ex->rq.verdict);
+        refuse_body(ex, &ex->rq.verdict);
         return;
     }
     put_part(ex, strbuf_str(&tail));
@@ -102,7 +129,7 @@ void exchange_upload_answered(struct exchange *ex)
     if (ex->rq.verdict.kind == VERDICT_ALLOW)
         put_tail(ex);
     else
-        refuse_build(ex, &ex->rq.verdict);
+        refuse_body(ex, &ex->rq.verdict);
 }
 
 void exchange_upload_end(struct exchange *ex)

@@ -42,7 +42,8 @@ void request_fini(struct request *rq)
 
 size_t request_memory(const struct request *rq)
 {
-    return rq->collected.cap + rq->json.cap + rq->sent.cap + rq->tree_size;
+    return rq->collected.cap + rq->json.cap + rq->sent.cap + rq->tree_size +
+           rq->lookups.memory + rq->parked.memory;
 }
 
 bool request_has_body(const struct http_head *head)

@@ -350,6 +350,13 @@ static void end(void *state, enum grpc_code code)
     judged_free(state);
 }
 
+static bool has_room(void *arg, size_t more)
+{
+    const struct tunnel_judge *judge = arg;
+
+    return judge->host.has_room(judge->host.arg, more);
+}
+
 static void refused(void *arg, enum grpc_kind kind, struct str path,
                     const struct grpc_refusal *why)
 {
@@ -369,5 +376,6 @@ const struct grpc_judge tunnel_grpc_judge = {
     .reply_metadata = reply_metadata,
     .status = status,
     .end = end,
+    .has_room = has_room,
     .refused = refused,
 };

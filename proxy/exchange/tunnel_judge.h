@@ -33,6 +33,8 @@ struct tunnel_judge_host {
     struct str engine; /* its version; outlives the judge */
     struct tunnel_share *share;
     uint64_t (*random)(void *arg);
+    /* As grpc_judge.has_room. */
+    bool (*has_room)(void *arg, size_t more);
     /* 0, or a negative errno. */
     int (*record)(void *arg, const struct tunnel_event *event);
     void *arg;

@@ -22,6 +22,20 @@ static void refuse(struct grpc_call *call, enum grpc_code code, const char *why)
     grpc_call_deny(call, &refusal);
 }
 
+static bool refuse_for_memory(struct grpc_call *call, size_t more)
+{
+    struct grpc_tunnel *tunnel = call->tunnel;
+    struct grpc_refusal refusal;
+
+    if (tunnel->judge->has_room(tunnel->arg, more))
+        return false;
+    grpc_refuse(&refusal, GRPC_RESOURCE_EXHAUSTED, "request.memory",
+                "berth holds as many bytes of this listener's clients as it "
+                "may; try again in a moment, with fewer builds at a time");
+    grpc_call_deny(call, &refusal);
+    return true;
+}
+
 /* ---- the bytes of messages that come, counted ---- */
 
 static size_t *gathered_of(struct grpc_tunnel *tunnel)
@@ -249,6 +263,10 @@ void grpc_flow_data(struct grpc_call *call, enum grpc_way way, struct str data)
     struct call_way *w = &call->way[way];
     struct h2_stream *target = target_of(call, way);
 
+    if (call->state != CALL_ENDED && refuse_for_memory(call, data.len)) {
+        consume(call, way, data.len);
+        return;
+    }
     if (call->state != CALL_ENDED && w->flow != GRPC_BYTES) {
         w->in.max = LIMIT_GRPC_HELD; /* the window is less */
         if (bytes_add(&w->in, data) == 0)

@@ -76,6 +76,8 @@ struct grpc_judge {
                    struct strbuf *details);
     /* It is over, with CODE. Frees STATE. */
     void (*end)(void *state, enum grpc_code code);
+    /* May the tunnel hold MORE bytes than it does (grpc_tunnel_memory)? */
+    bool (*has_room)(void *arg, size_t more);
     /* A call to PATH was refused, by the judge or as what is no gRPC. */
     void (*refused)(void *arg, enum grpc_kind kind, struct str path,
                     const struct grpc_refusal *why);

@@ -210,3 +210,20 @@ const char *grpc_tunnel_fault(const struct grpc_tunnel *tunnel)
             return h2_fault(tunnel->legs[way].h2);
     return NULL;
 }
+
+size_t grpc_tunnel_memory(const struct grpc_tunnel *tunnel)
+{
+    size_t sum = tunnel->gathered;
+    const struct grpc_call *call;
+
+    for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++)
+        sum += h2_pending(tunnel->legs[way].h2);
+    LIST_FOREACH(call, &tunnel->calls, link)
+    {
+        for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++)
+            sum += call->way[way].in.len;
+        if (call->nested)
+            sum += grpc_tunnel_memory(call->nested);
+    }
+    return sum;
+}

@@ -9,7 +9,8 @@
  * ends alone, with a gRPC status.
  *
  * Memory is bounded per tunnel: LIMIT_GRPC_STREAMS calls, LIMIT_GRPC_HELD bytes
- * under way from either side, LIMIT_GRPC_GATHERED of messages that come.
+ * under way from either side, LIMIT_GRPC_GATHERED of messages that come. And a
+ * call whose bytes find no room (grpc_judge.has_room) ends.
  */
 
 #include "proxy/grpc/grpc_judge.h"
@@ -46,6 +47,9 @@ bool grpc_tunnel_has_output(const struct grpc_tunnel *tunnel,
 
 /* Is the connection of SIDE over, once what is to be pulled was sent? */
 bool grpc_tunnel_is_over(const struct grpc_tunnel *tunnel, enum grpc_side side);
+
+/* Bytes that it holds, of all its calls. */
+size_t grpc_tunnel_memory(const struct grpc_tunnel *tunnel);
 
 /* Why it ended, when somebody broke the rules of HTTP/2; else NULL. */
 const char *grpc_tunnel_fault(const struct grpc_tunnel *tunnel);

@@ -193,6 +193,16 @@ void h2_stream_write(struct h2_stream *stream, struct str data)
         resume(stream);
 }
 
+size_t h2_pending(const struct h2 *h2)
+{
+    const struct h2_stream *stream;
+    size_t sum = 0;
+
+    TAILQ_FOREACH(stream, &h2->streams, link)
+    sum += stream->out.len;
+    return sum;
+}
+
 size_t h2_stream_pending(const struct h2_stream *stream)
 {
     return stream->out.len;

@@ -128,8 +128,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void session_account(struct session *s)
 {
-    memory_use(&s->frontend->memory, &s->memory,
-               exchange_memory(s->exchange) + s->held.cap);
+    size_t sum = exchange_memory(s->exchange) + s->held.cap;
+
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
+        if (s->lookups[i].subrequest)
+            sum += subrequest_memory(s->lookups[i].subrequest);
+    }
+    memory_use(&s->frontend->memory, &s->memory, sum);
 }
 
 /* ---- the only place where wishes become calls ---- */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "policy/base/json_size.h"
 #include "policy/base/json_write.h"
 #include "policy/base/limits.h"
 #include "proxy/exchange/request.h"
@@ -124,7 +125,11 @@ static void on_answer(const struct http_head *head, struct str body,
     if (head) {
         AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
-        exchange_answered(s->exchange, lookup->index, head->status, reply);
+        if (!lookup->bounded || session_has_room(s, json_memory(reply)))
+            exchange_answered(s->exchange, lookup->index, head->status, reply);
+        else
+            exchange_lookup_failed(s->exchange, lookup->index,
+                                   SUBREQUEST_CROWDED, 1);
     } else {
         engine_probe_doubt(s->backend->engine);
         exchange_lookup_failed(s->exchange, lookup->index, why, 1);
@@ -152,10 +157,13 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
         .session = s,
         .request = exchange_wish(s->exchange).request,
         .index = index,
+        .bounded = lookup->method == METHOD_GET,
     };
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
+    if (slot->bounded)
+        subrequest_bound(slot->subrequest, session_has_room, s);
     if (s->frontend->policy->isolation == POLICY_NAMESPACE &&
         lookup->method == METHOD_GET &&
         list_filter_fits(str_from(lookup->target)))

@@ -28,7 +28,7 @@ static struct own_ids *host_owned(void *arg)
     return s->frontend->owned;
 }
 
-static bool host_has_room(void *arg, size_t more)
+bool session_has_room(void *arg, size_t more)
 {
     struct session *s = arg;
 
@@ -157,7 +157,7 @@ void session_host_init(struct session *s, bool busy)
         .policy = host_policy,
         .engine = host_engine,
         .owned = host_owned,
-        .has_room = host_has_room,
+        .has_room = session_has_room,
         .match_steps = host_match_steps,
         .ledger = host_ledger,
         .jobs = host_jobs,

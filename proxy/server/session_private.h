@@ -24,6 +24,7 @@ struct session_lookup {
     struct session *session;
     uint64_t request; /* of the exchange's, as exchange_wish() numbers them */
     size_t index;     /* of its lookup */
+    bool bounded;     /* a reply that finds no room may be lost: a question's */
     struct subrequest *subrequest;
 };
 
@@ -57,6 +58,9 @@ void session_wake(struct session *s);
 
 /* Have its listener know how many bytes it holds now. */
 void session_account(struct session *s);
+
+/* May the session ARG hold MORE bytes? */
+bool session_has_room(void *arg, size_t more);
 
 /* Fill s->host. Its peer is the process behind s->fd, as SO_PEERCRED tells. */
 void session_host_init(struct session *s, bool busy);

@@ -17,6 +17,8 @@ struct subrequest {
     struct list_filter *filter; /* of the reply, or NULL */
     subrequest_cb on_reply;
     void *arg;
+    bool (*has_room)(void *arg, size_t more); /* or NULL */
+    void *room_arg;
     struct strbuf unsent; /* of a GET: to be said once more, or empty */
 };
 
@@ -40,6 +42,19 @@ void subrequest_filter(struct subrequest *e, struct list_filter *filter)
 {
     list_filter_free(e->filter);
     e->filter = filter;
+}
+
+void subrequest_bound(struct subrequest *e,
+                      bool (*has_room)(void *arg, size_t more), void *arg)
+{
+    e->has_room = has_room;
+    e->room_arg = arg;
+}
+
+size_t subrequest_memory(const struct subrequest *e)
+{
+    return e->request.cap + e->unsent.cap + e->reply.cap +
+           (e->filter ? list_filter_memory(e->filter) : 0);
 }
 
 struct subrequest *subrequest_cancel(struct subrequest *e)
@@ -96,6 +111,10 @@ static bool read_reply(struct subrequest *e)
         case HTTP_HEAD:
             break;
         case HTTP_DATA:
+            if (e->has_room && !e->has_room(e->room_arg, data.len)) {
+                fail(e, SUBREQUEST_CROWDED);
+                return true;
+            }
             if (e->filter ? list_filter_feed(e->filter, data, &e->reply)
                           : strbuf_add(&e->reply, data)) {
                 fail(e, "the engine's reply to berth is too long");

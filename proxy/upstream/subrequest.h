@@ -11,6 +11,11 @@
 
 struct subrequest;
 
+/* Why there is none where memory is short. */
+#define SUBREQUEST_CROWDED                                                     \
+    "berth holds as many bytes of this listener's clients as it may; try "     \
+    "again in a moment, with fewer requests at a time"
+
 /*
  * The reply: its HEAD and its whole BODY; or, with HEAD NULL, WHY there is
  * none. The subrequest is gone when this returns.
@@ -37,6 +42,14 @@ void subrequest_filter(struct subrequest *subrequest,
 /* It finds out whether the pool may be used, and does not wait for that
  * (pool_hold). Right after subrequest_new. */
 void subrequest_let_in(struct subrequest *subrequest);
+
+/* Its reply ends as a failure where HAS_ROOM says that there is none for MORE
+ * bytes, beside subrequest_memory(). Right after subrequest_new. */
+void subrequest_bound(struct subrequest *subrequest,
+                      bool (*has_room)(void *arg, size_t more), void *arg);
+
+/* Bytes that it holds. */
+size_t subrequest_memory(const struct subrequest *subrequest);
 
 /* No callback any more. NULL is fine; returns NULL. */
 struct subrequest *subrequest_cancel(struct subrequest *subrequest);

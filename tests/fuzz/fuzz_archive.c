@@ -47,8 +47,9 @@ static bool upload_all(struct upload *upload, struct str all, size_t step,
 static bool run(struct str input, size_t step, bool filters, struct strbuf *out)
 {
     static const struct archive_names names = {.map = map};
+    static const struct unpack_room any_room;
     struct upload *upload =
-        upload_new(filters ? image_archive_new(&names) : NULL);
+        upload_new(filters ? image_archive_new(&names) : NULL, &any_room);
     bool good = upload_all(upload, input, step, out);
 
     assert(

@@ -135,6 +135,13 @@ static void end(void *state, enum grpc_code code)
     free(judged);
 }
 
+static bool has_room(void *arg, size_t more)
+{
+    (void)arg;
+    (void)more;
+    return true;
+}
+
 static void refused(void *arg, enum grpc_kind kind, struct str path,
                     const struct grpc_refusal *why)
 {
@@ -153,6 +160,7 @@ const struct grpc_judge grpc_stage_judge = {
     .reply_metadata = reply_metadata,
     .status = status,
     .end = end,
+    .has_room = has_room,
     .refused = refused,
 };
 

@@ -150,6 +150,29 @@ static void nonsense_is_a_failure(void **state)
     assert_int_equal(status, 0);
 }
 
+static bool has_room(void *arg, size_t more)
+{
+    return more <= *(const size_t *)arg;
+}
+
+static void a_reply_without_room_is_a_failure(void **state)
+{
+    size_t room = 4;
+    struct subrequest *subrequest = ask(METHOD_GET, "");
+
+    (void)state;
+    subrequest_bound(subrequest, has_room, &room);
+    run_loop(base);
+    fake_feed(&fake, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,");
+    assert_int_equal(told, 0);
+    assert_true(subrequest_memory(subrequest) >= 3);
+    fake_feed(&fake, 0, "2,3,]");
+    assert_int_equal(told, 1);
+    assert_int_equal(status, 0);
+    assert_string_equal(why_not, SUBREQUEST_CROWDED);
+    assert_true(fake.streams[0].closed);
+}
+
 static void one_that_is_cancelled_says_nothing(void **state)
 {
     (void)state;
@@ -210,6 +233,7 @@ int main(void)
         TEST(a_question_is_asked_again_on_a_fresh_stream),
         TEST(an_end_in_the_middle_is_a_failure),
         TEST(nonsense_is_a_failure),
+        TEST(a_reply_without_room_is_a_failure),
         TEST(one_that_is_cancelled_says_nothing),
         TEST(the_engine_is_known_from_its_ping),
     };

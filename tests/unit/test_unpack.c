@@ -5,6 +5,8 @@
 #include "proxy/archive/unpack.h"
 #include "tests/support/packed.h"
 
+static const struct unpack_room any_room;
+
 /* What is packed: as long as several turns, and no run of one byte. */
 static struct str sample(struct strbuf *buf)
 {
@@ -42,7 +44,8 @@ static bool unpack_all(struct unpack *unpack, struct str all, size_t step,
 static void check(struct str packed, struct str plain, size_t step, size_t room)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(8 * MIB);
-    struct unpack *unpack = unpack_new(packed, &unpack_default_limits);
+    struct unpack *unpack =
+        unpack_new(packed, &unpack_default_limits, &any_room);
 
     assert_non_null(unpack);
     if (!unpack_all(unpack, packed, step, room, &out))
@@ -58,7 +61,7 @@ static const char *fault_of(struct str packed,
 {
     static char error[256];
     AUTO(strbuf_fini) struct strbuf out = STRBUF(64 * MIB);
-    struct unpack *unpack = unpack_new(packed, limits);
+    struct unpack *unpack = unpack_new(packed, limits, &any_room);
 
     assert_non_null(unpack);
     error[0] = '\0';
@@ -149,9 +152,9 @@ static void one_that_is_cut_short_or_damaged_is_a_fault(void **state)
 static void what_is_not_compressed_is_not_unpacked(void **state)
 {
     (void)state;
-    assert_null(unpack_new(S("Dockerfile"), &unpack_default_limits));
-    assert_null(unpack_new(S("BZ"), &unpack_default_limits));
-    assert_null(unpack_new(S(""), &unpack_default_limits));
+    assert_null(unpack_new(S("Dockerfile"), &unpack_default_limits, &any_room));
+    assert_null(unpack_new(S("BZ"), &unpack_default_limits, &any_room));
+    assert_null(unpack_new(S(""), &unpack_default_limits, &any_room));
 }
 
 /* An engine would unpack it once more, and not know when to stop. */

@@ -35,8 +35,15 @@ static void double_free(struct body_filter *filter)
     is_freed = true;
 }
 
+static size_t double_memory(const struct body_filter *filter)
+{
+    (void)filter;
+    return 7;
+}
+
 static const struct body_filter_kind doubling = {double_feed, double_end,
-                                                 double_free};
+                                                 double_memory, double_free};
+static const struct unpack_room any_room;
 
 /* Feed ALL in pieces of STEP, with a room of ROOM at each turn. */
 static bool upload_all(struct upload *upload, struct str all, size_t step,
@@ -64,7 +71,7 @@ static void check(struct str body, struct body_filter *filter,
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         AUTO(strbuf_fini) struct strbuf out = STRBUF(MIB);
-        struct upload *upload = upload_new(filter);
+        struct upload *upload = upload_new(filter, &any_room);
 
         assert_true(upload_all(upload, body, steps[i], 10, &out));
         assert_string_equal(strbuf_cstr(&out), expected);
@@ -110,7 +117,7 @@ static void what_is_refused_says_why(void **state)
 {
     struct body_filter filter = {&doubling};
     AUTO(strbuf_fini) struct strbuf out = STRBUF(MIB);
-    struct upload *upload = upload_new(&filter);
+    struct upload *upload = upload_new(&filter, &any_room);
 
     (void)state;
     assert_false(upload_all(upload, S("a text!"), 3, 10, &out));
@@ -118,7 +125,7 @@ static void what_is_refused_says_why(void **state)
     assert_string_equal(upload_why(upload)->reason, "no shouting");
     upload_free(upload);
 
-    upload = upload_new(NULL);
+    upload = upload_new(NULL, &any_room);
     assert_false(upload_all(upload, S("\x1f\x8b\x08"), 3, 10, &out));
     assert_int_equal(upload_why(upload)->status, 400);
     assert_non_null(strstr(upload_why(upload)->reason, "cut short"));
