@@ -69,6 +69,11 @@ struct build_after build_after(const struct build_call *call)
     return after;
 }
 
+size_t build_places(const struct build_call *call)
+{
+    return call->has_names ? call->name_count : call->anchor[0] != '\0';
+}
+
 struct str build_replaced(const struct build_call *call, size_t index)
 {
     for (size_t i = 0; i < call->replaced_count; i++) {

@@ -146,6 +146,9 @@ struct build_after {
 };
 struct build_after build_after(const struct build_call *call);
 
+/* How many names the engine's images get by it; one without any counts, too. */
+size_t build_places(const struct build_call *call);
+
 /*
  * And what the build took the last own tag from: images that graph drivers
  * keep, as Docker does, and that need an anchor (as IMAGE above) to stay the

@@ -148,6 +148,7 @@ static bool map_names(struct build_call *call, struct str names, bool push,
             return build_refuse(call, 413, "request.size", field,
                                 "these are too many names for one image");
         call->has_names = true;
+        call->name_count++;
     }
     return true;
 }

@@ -32,6 +32,7 @@ struct build_call {
     bool has_reported;
     char anchor[OWN_TAG_MAX + 1]; /* that goes along in "name", or "" */
     bool has_names;               /* besides it */
+    size_t name_count;            /* of them */
     char image[BUILD_IMAGE_ID];   /* what was built: its ID */
     char replaced[LIMIT_BUILD_REPLACED][BUILD_IMAGE_ID];
     size_t replaced_count;

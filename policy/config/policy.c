@@ -138,8 +138,8 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
     if (r == 0 && policy->isolation == POLICY_NO_ISOLATION)
         r = strbuf_addf(out, "isolation: none lets the runner see and change "
                              "what all others have on the engine; and of "
-                             "namespace.limits, ports, memory, cpus and pids "
-                             "do not hold\n");
+                             "namespace.limits, images, ports, memory, cpus "
+                             "and pids do not hold\n");
     if (r == 0)
         r = exposure_put(&policy->rules, out);
     for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {

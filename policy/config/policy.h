@@ -27,6 +27,7 @@ enum policy_isolation {
  * the highest value of its type. */
 struct namespace_limits {
     unsigned containers, networks, volumes;
+    unsigned images; /* names of images: tags, digests, anchors */
     /* of containers that run, by a label of theirs: not without isolation */
     unsigned ports;  /* published */
     uint64_t memory; /* bytes */

@@ -72,6 +72,9 @@ static const struct setting share_rows[] = {
      "\"bridge\""},
     {"volumes", INTEGER_AT(struct namespace_limits, volumes), "null",
      .max = 1000000, .help = "volumes, those without a name too"},
+    {"images", INTEGER_AT(struct namespace_limits, images), "null",
+     .max = 1000000, .help = "images, by name: each tag counts, and each "
+     "image that has none"},
     {"ports", INTEGER_AT(struct namespace_limits, ports), "null",
      .max = 1000000, .help = "ports that running containers publish"},
     {"memory", SIZE_AT(struct namespace_limits, memory), "null",

@@ -1,5 +1,7 @@
 #include "policy/docker/archive_names.h"
 
+#include <inttypes.h>
+
 #include "policy/base/json_reader.h"
 #include "policy/base/json_write.h"
 #include "policy/docker/image_ref.h"
@@ -61,6 +63,53 @@ static int check_keys(struct naming *naming, json_t *object, const char *key)
     return 0;
 }
 
+/* ---- how many there are ---- */
+
+void archive_budget_fini(struct archive_budget *budget)
+{
+    json_decref(budget->names);
+    budget->names = NULL;
+}
+
+/* The same images may stand in several files. */
+static int check_budget(struct naming *naming)
+{
+    const struct archive_budget *budget = naming->names->budget;
+    uint64_t unnamed = 0;
+
+    for (int i = 0; i < ARCHIVE_FILES; i++)
+        unnamed = budget->unnamed[i] > unnamed ? budget->unnamed[i] : unnamed;
+    if (json_object_size(budget->names) + unnamed <= budget->most)
+        return 0;
+    verdict_deny(naming->why, 403, budget->rule, "",
+                 "there are more images in the archive than the %" PRIu64
+                 " that %s in the policy leaves; remove some, or load fewer",
+                 budget->most, budget->rule);
+    return ARCHIVE_E_REFUSED;
+}
+
+static int count_name(struct naming *naming, struct str name)
+{
+    struct archive_budget *budget = naming->names->budget;
+
+    if (!budget)
+        return 0;
+    if (!budget->names)
+        budget->names = json_object();
+    json_object_setn_new(budget->names, name.ptr, name.len, json_true());
+    return check_budget(naming);
+}
+
+static int count_unnamed(struct naming *naming, enum archive_file file)
+{
+    struct archive_budget *budget = naming->names->budget;
+
+    if (!budget)
+        return 0;
+    budget->unnamed[file]++;
+    return check_budget(naming);
+}
+
 /* The string VALUE mapped: *MAPPED, or NULL when it is dropped. */
 static int map_name(struct naming *naming, struct str name, bool full,
                     json_t **mapped)
@@ -76,6 +125,8 @@ static int map_name(struct naming *naming, struct str name, bool full,
                                    "called so");
     switch (names->map(names->arg, name, full, &out, naming->why)) {
     case ARCHIVE_NAME_OK:
+        if (count_name(naming, strbuf_str(&out)))
+            return ARCHIVE_E_REFUSED;
         *mapped = json_of(strbuf_str(&out));
         return 0;
     case ARCHIVE_NAME_DROP:
@@ -95,8 +146,9 @@ static int map_tags(struct naming *naming, json_t *image)
     json_t *all;
     size_t i;
 
-    if (!tags || json_is_null(tags))
-        return 0;
+    if (!tags || json_is_null(tags) ||
+        (json_is_array(tags) && json_array_size(tags) == 0))
+        return count_unnamed(naming, ARCHIVE_MANIFEST);
     if (!json_is_array(tags))
         return refuse_file(naming, "has RepoTags that are no list");
     all = json_array();
@@ -226,7 +278,7 @@ static int map_annotations(struct naming *naming, json_t *annotations)
                                    "org.opencontainers.image.ref.name is a "
                                    "tag");
     if (name.len == 0 && ref.len == 0)
-        return 0;
+        return count_unnamed(naming, ARCHIVE_INDEX);
     if (map_name(naming, name.len ? name : ref, true, &mapped))
         return ARCHIVE_E_REFUSED;
     if (mapped)
@@ -255,8 +307,11 @@ static int map_index(struct naming *naming, json_t *root)
         if (check_keys(naming, manifest, "annotations"))
             return ARCHIVE_E_REFUSED;
         annotations = json_object_get(manifest, "annotations");
-        if (!annotations || json_is_null(annotations))
+        if (!annotations || json_is_null(annotations)) {
+            if (count_unnamed(naming, ARCHIVE_INDEX))
+                return ARCHIVE_E_REFUSED;
             continue;
+        }
         if (!json_is_object(annotations))
             return refuse_file(naming, "has annotations that are no object");
         if (map_annotations(naming, annotations))

@@ -39,6 +39,16 @@ enum archive_name_result {
     ARCHIVE_NAME_REFUSED, /* the whole archive is, see WHY */
 };
 
+/* How many images an archive may bring: by name, and those that have none. */
+struct archive_budget {
+    uint64_t most;
+    const char *rule; /* that says so */
+    json_t *names;    /* as the engine gets them; at first NULL */
+    uint64_t unnamed[ARCHIVE_FILES]; /* in this file */
+};
+
+void archive_budget_fini(struct archive_budget *budget);
+
 /* What becomes of a name. */
 struct archive_names {
     /*
@@ -49,6 +59,7 @@ struct archive_names {
                                     struct strbuf *out, struct verdict *why);
     void *arg;
     bool digests; /* names may have one; else they are refused */
+    struct archive_budget *budget; /* or NULL: any number */
 };
 
 enum { ARCHIVE_E_REFUSED = 1 };

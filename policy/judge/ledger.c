@@ -231,6 +231,33 @@ enum ledger_answer ledger_ask(struct ticket *ticket, const struct shares *used,
     return worst;
 }
 
+void ledger_mark(const struct ledger *ledger, struct shares *made)
+{
+    *made = ledger->made;
+}
+
+bool ledger_take(struct ledger *ledger, struct ticket *ticket,
+                 const struct shares *wants, const struct shares *used,
+                 const struct shares *seen, const struct shares *limits,
+                 uint64_t now_ms, enum share *full, uint64_t *taken)
+{
+    assert(ticket->state == TICKET_NONE);
+    forget_lost(ledger, now_ms);
+    *ticket = (struct ticket){.ledger = ledger, .wants = *wants, .seen = *seen};
+    for (unsigned i = 0; i < SHARE_COUNT; i++) {
+        *full = (enum share)i;
+        if (ask_share(ticket, *full, used->of[i], limits->of[i], taken) !=
+            LEDGER_GRANTED) {
+            *taken += ledger->held.of[i];
+            return false;
+        }
+    }
+    ticket->state = TICKET_HELD;
+    ledger->tickets++;
+    shares_add(&ledger->held, wants);
+    return true;
+}
+
 void ledger_leave(struct ticket *ticket, enum ticket_end end, uint64_t now_ms)
 {
     struct ledger *ledger = ticket->ledger;

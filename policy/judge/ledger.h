@@ -80,6 +80,19 @@ enum ledger_answer ledger_ask(struct ticket *ticket, const struct shares *used,
                               const struct shares *limits, uint64_t now_ms,
                               enum share *full, uint64_t *taken);
 
+/* What was made up to now: to be known to a count that begins. */
+void ledger_mark(const struct ledger *ledger, struct shares *made);
+
+/*
+ * All in one for whoever cannot wait: TICKET, not taken, holds WANTS, beside
+ * all that was counted (USED, SEEN having been marked) and all that may not
+ * have been; or it is refused as by ledger_ask, which leaves it as it was.
+ */
+bool ledger_take(struct ledger *ledger, struct ticket *ticket,
+                 const struct shares *wants, const struct shares *used,
+                 const struct shares *seen, const struct shares *limits,
+                 uint64_t now_ms, enum share *full, uint64_t *taken);
+
 enum ticket_end {
     TICKET_NOT_MADE, /* nothing came of it */
     TICKET_MADE,     /* the engine shows it from now on */

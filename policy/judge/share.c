@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "policy/docker/namespace.h"
+#include "policy/docker/own_tag.h"
 #include "policy/judge/amounts.h"
 
 static const double NANO = 1e9;
@@ -35,6 +36,7 @@ void shares_allowed(const struct policy *policy, struct shares *limits)
                 lower(of_number(most->containers), of_number(each->count)),
          [SHARE_NETWORKS] = of_number(most->networks),
          [SHARE_VOLUMES] = of_number(most->volumes),
+         [SHARE_IMAGES] = of_number(most->images),
          [SHARE_PORTS] = of_number(most->ports),
          [SHARE_MEMORY] = most->memory,
          [SHARE_CPUS] = isinf(most->cpus)
@@ -50,6 +52,7 @@ void shares_allowed(const struct policy *policy, struct shares *limits)
         return;
     for (size_t i = 0; i < LABELLED; i++) /* nothing says how much it is */
         limits->of[labelled[i]] = SHARE_UNLIMITED;
+    limits->of[SHARE_IMAGES] = SHARE_UNLIMITED; /* nor whose name it is */
 }
 
 const char *share_rule(const struct policy *policy, enum share share)
@@ -90,6 +93,7 @@ static const char *remedy_of(enum share share)
     case SHARE_CONTAINERS:
     case SHARE_NETWORKS:
     case SHARE_VOLUMES:
+    case SHARE_IMAGES:
         return "remove some";
     case SHARE_PORTS:
         return "publish fewer, or stop a container";
@@ -347,6 +351,38 @@ void share_count_networks(struct str ns, const json_t *list,
         if (share_is_own(ns, json_object_get(row, "Labels"), name) &&
             !(ns.len && str_eq(namespace_strip(ns, name), S(BRIDGE_NAME))))
             used->of[SHARE_NETWORKS]++;
+    }
+}
+
+/* An image counts by its tags and digests, and once if it has none. */
+static uint64_t places_of(struct str ns, const json_t *image)
+{
+    const json_t *name;
+    uint64_t named = 0;
+    bool anchored = false;
+    size_t i;
+
+    json_array_foreach(json_object_get(image, "RepoTags"), i, name)
+    {
+        struct own_name own = own_name_read(
+            str_of(json_string_value(name), json_string_length(name)));
+
+        if (!str_eq(own.ns, ns))
+            continue;
+        named += own.kind == OWN_NAME_TAG || own.kind == OWN_NAME_DIGEST;
+        anchored |= own.kind == OWN_NAME_ANCHOR;
+    }
+    return named ? named : anchored;
+}
+
+void share_count_images(struct str ns, const json_t *list, struct shares *used)
+{
+    const json_t *image;
+    size_t i;
+
+    json_array_foreach(list, i, image)
+    {
+        used->of[SHARE_IMAGES] += places_of(ns, image);
     }
 }
 

@@ -3,9 +3,9 @@
 /*
  * What one namespace may take of an engine that it shares with others:
  * "namespace.limits" of a policy, and what a request takes of it. Containers,
- * networks and volumes are there until they are removed; what a container may
- * use and the ports that it publishes count while it runs, execs until they
- * end; builds and pulls last as long as their requests.
+ * networks, volumes and images are there until they are removed; what a
+ * container may use and the ports that it publishes count while it runs, execs
+ * until they end; builds and pulls last as long as their requests.
  */
 
 #include <jansson.h>
@@ -18,6 +18,7 @@
     X(SHARE_CONTAINERS, "namespace.limits.containers", "containers")           \
     X(SHARE_NETWORKS, "namespace.limits.networks", "networks")                 \
     X(SHARE_VOLUMES, "namespace.limits.volumes", "volumes")                    \
+    X(SHARE_IMAGES, "namespace.limits.images", "images")                       \
     X(SHARE_PORTS, "namespace.limits.ports", "published ports")                \
     X(SHARE_MEMORY, "namespace.limits.memory", "bytes of memory")              \
     X(SHARE_CPUS, "namespace.limits.cpus", "CPUs")                             \
@@ -95,6 +96,10 @@ bool share_is_running(const json_t *row);
 /* Add the networks of a reply of GET /networks, but for the own bridge. */
 void share_count_networks(struct str ns, const json_t *list,
                           struct shares *used);
+
+/* Add the images of a reply of GET /images/json, by name: an own tag each, and
+ * one for an image that has nothing but an anchor. */
+void share_count_images(struct str ns, const json_t *list, struct shares *used);
 
 /*
  * Add the volumes of REPLY, one of GET /volumes. WANTED is the body of a

@@ -116,6 +116,7 @@ void exchange_let_go(struct exchange *ex)
     ex->stream_open = false;
     ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
+    archive_budget_fini(&ex->archive.budget);
     ex->archive.saved = body_filter_free(ex->archive.saved);
     ex->list = list_filter_free(ex->list);
     exchange_forget_output(ex, ENGINE);

@@ -26,6 +26,13 @@ static uint64_t judge_random(void *arg)
     return ex->host->random(ex->host->arg);
 }
 
+static uint64_t judge_now_ms(void *arg)
+{
+    const struct exchange *ex = arg;
+
+    return ex->host->clock_ns(ex->host->arg) / 1000000;
+}
+
 static bool judge_has_room(void *arg, size_t more)
 {
     const struct exchange *ex = arg;
@@ -116,6 +123,7 @@ bool exchange_build_prepare(struct exchange *ex)
         .policy = ex->policy,
         .random = judge_random,
         .has_room = judge_has_room,
+        .now_ms = judge_now_ms,
         .record = judge_record,
         .arg = ex,
     };
@@ -135,6 +143,8 @@ bool exchange_build_prepare(struct exchange *ex)
     ex->engine_version = xstrdup(engine->version);
     judge_host.engine = str_from(ex->engine_version);
     judge_host.share = host->builds(host->arg);
+    if (host->ledger)
+        judge_host.ledger = host->ledger(host->arg);
     ex->build = tunnel_judge_new(&judge_host);
     return request_operation(&ex->rq) == OP_GRPC || prepare_session(ex);
 }

@@ -90,6 +90,7 @@ struct exchange {
     struct {     /* of images that are loaded or saved */
         struct str ns;
         struct archive_names names;
+        struct archive_budget budget;
         struct body_filter *saved; /* the reply; or NULL */
     } archive;
     char id[48];

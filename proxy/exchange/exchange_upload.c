@@ -12,6 +12,12 @@ static struct body_filter *filter_of(struct exchange *ex)
         return request_build_filter(&ex->rq);
     ex->archive.ns = str_from(ex->policy->namespace);
     ex->archive.names = archive_names_to_engine(&ex->archive.ns);
+    ex->archive.budget = (struct archive_budget){
+        .most = request_share_images(&ex->rq.share),
+        .rule = share_rule(ex->policy, SHARE_IMAGES),
+    };
+    if (ex->archive.budget.most)
+        ex->archive.names.budget = &ex->archive.budget;
     return image_archive_new(&ex->archive.names);
 }
 
@@ -68,7 +74,7 @@ static void refuse_upload(struct exchange *ex)
 {
     const struct verdict *why = upload_why(ex->upload);
 
-    if (ex->rq.build || why->status == 503) {
+    if (ex->rq.build || why->status == 403 || why->status == 503) {
         refuse_body(ex, why);
         return;
     }

@@ -1,5 +1,6 @@
 #include "proxy/exchange/request_share.h"
 
+#include "policy/docker/image_ref.h"
 #include "policy/docker/namespace.h"
 
 /* What a container takes while it runs. */
@@ -65,11 +66,35 @@ static void want_for_start(struct request_share *share)
         want(share, running[i], SHARE_ASK_CONTAINERS);
 }
 
+/* A build gives each "t" a name, or an anchor if there is none. What an archive
+ * has is known when it has come (archive_names): it takes all that is free. */
+static void want_images(struct request_share *share,
+                        const struct share_request *request)
+{
+    size_t names = 0;
+
+    want(share, SHARE_IMAGES, SHARE_ASK_IMAGES);
+    if (!is_limited(share, SHARE_IMAGES) ||
+        operation_of(request) != OP_IMAGE_BUILD)
+        return;
+    for (size_t i = 0; i < request->target->query_count; i++)
+        names += str_eq(request->target->query[i].key, S("t"));
+    if (names > 1)
+        share->wants.of[SHARE_IMAGES] = names;
+}
+
 static bool is_pull(const struct share_request *request)
 {
     const struct str *from = target_get(request->target, S("fromImage"));
 
     return from && from->len;
+}
+
+static bool makes_images(enum operation operation)
+{
+    return operation == OP_IMAGE_BUILD || operation == OP_IMAGE_CREATE ||
+           operation == OP_IMAGE_TAG || operation == OP_IMAGE_COMMIT ||
+           operation == OP_IMAGE_LOAD;
 }
 
 static void want_for(struct request_share *share,
@@ -94,6 +119,8 @@ static void want_for(struct request_share *share,
         want(share, SHARE_BUILDS, 0);
     else if (operation == OP_IMAGE_CREATE && is_pull(request))
         want(share, SHARE_PULLS, 0);
+    if (makes_images(operation))
+        want_images(share, request);
 }
 
 static bool wants_any(const struct request_share *share)
@@ -150,6 +177,8 @@ static int put_question(const struct share_request *request,
     case SHARE_ASK_CONTAINER:
         return put_inspect(out, "/containers/",
                            request->match->params[0].value);
+    case SHARE_ASK_IMAGES:
+        return strbuf_add(out, S("/images/json"));
     case SHARE_ASK_IMAGE:
         break;
     }
@@ -231,6 +260,9 @@ static void take_answer(struct request_share *share,
         break;
     case SHARE_ASK_CONTAINER:
         take_container(share, reply);
+        break;
+    case SHARE_ASK_IMAGES:
+        share_count_images(namespace_of(request), reply, &share->used);
         break;
     case SHARE_ASK_IMAGE:
         json_decref(share->exposed);
@@ -322,6 +354,26 @@ static enum share_step want_takes(struct request_share *share,
     return SHARE_DONE;
 }
 
+/* Nobody knows how many there are. */
+static bool pulls_all_tags(const struct share_request *request)
+{
+    const struct str *from = target_get(request->target, S("fromImage"));
+    const struct str *tag = target_get(request->target, S("tag"));
+    struct image_ref ref;
+
+    return from && from->len && !(tag && tag->len) &&
+           image_ref_parse(*from, &ref) == 0 && !ref.tag.len && !ref.digest.len;
+}
+
+static enum share_step refuse_all_tags(struct verdict *verdict)
+{
+    verdict_deny(verdict, 403, "namespace.limits.images", "query tag",
+                 "all tags of a repository may be more than "
+                 "namespace.limits.images in the policy leaves; pull them by "
+                 "name");
+    return SHARE_REFUSED;
+}
+
 /* All is counted: how much does it want after all? */
 static enum share_step settle_wants(struct request_share *share,
                                     const struct share_request *request,
@@ -331,6 +383,13 @@ static enum share_step settle_wants(struct request_share *share,
 
     if (share->wants.of[SHARE_VOLUMES])
         share->wants.of[SHARE_VOLUMES] = share->volumes;
+    if (operation == OP_IMAGE_LOAD && share->wants.of[SHARE_IMAGES] &&
+        share->used.of[SHARE_IMAGES] < share->limits.of[SHARE_IMAGES])
+        share->wants.of[SHARE_IMAGES] =
+            share->limits.of[SHARE_IMAGES] - share->used.of[SHARE_IMAGES];
+    if (operation == OP_IMAGE_CREATE && share->wants.of[SHARE_IMAGES] &&
+        pulls_all_tags(request))
+        return refuse_all_tags(verdict);
     if (operation == OP_CONTAINER_CREATE && counts_running(share))
         return judge_create(share, request, verdict);
     if (operation == OP_CONTAINER_UPDATE)
@@ -473,4 +532,9 @@ void request_share_label(const struct request_share *share, json_t *body)
     }
     share_put_label(&text, &share->takes);
     json_object_set_new(labels, LABEL_TAKES, json_string(strbuf_cstr(&text)));
+}
+
+uint64_t request_share_images(const struct request_share *share)
+{
+    return share->wants.of[SHARE_IMAGES];
 }

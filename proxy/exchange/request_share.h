@@ -18,6 +18,7 @@ enum share_question {
     SHARE_ASK_VOLUMES = 1 << 2,
     SHARE_ASK_CONTAINER = 1 << 3, /* the one in the path */
     SHARE_ASK_IMAGE = 1 << 4,     /* the one that a create names */
+    SHARE_ASK_IMAGES = 1 << 5,    /* all of the namespace */
 };
 
 /* A request while it takes its share. */
@@ -84,6 +85,9 @@ enum share_step request_share_turn(struct request_share *share,
 /* The request is over: its place is free, unless it was made. */
 void request_share_end(struct request_share *share, enum ticket_end end,
                        uint64_t now_ms);
+
+/* How many images the request may make; 0: any number. */
+uint64_t request_share_images(const struct request_share *share);
 
 /*
  * A create has to carry what its container takes, for counts to come: put

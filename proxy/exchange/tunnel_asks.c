@@ -19,11 +19,18 @@ void tunnel_images_unref(struct shared_images *images)
     free(images);
 }
 
+static void ask_now(struct tunnel_judge *judge)
+{
+    judge->asked_at = judge->numbers;
+    if (judge->host.ledger)
+        ledger_mark(judge->host.ledger, &judge->seen);
+}
+
 /* The first job becomes the question. */
 static void ask_next(struct tunnel_judge *judge)
 {
-    judge->asked_at = judge->numbers;
     judge->push_waits = 0;
+    ask_now(judge);
 }
 
 static void add_job(struct tunnel_judge *judge, enum job_kind kind,
@@ -96,12 +103,15 @@ static void go_on(struct judged *judged, enum judged_step step)
 }
 
 /* All calls that waited when the list was asked for get it. */
-static void take_images(struct tunnel_judge *judge, struct build_images *list)
+static void take_images(struct tunnel_judge *judge, struct build_images *list,
+                        const json_t *reply)
 {
     struct shared_images *images = xcalloc(1, sizeof(*images));
     struct job *job, *next;
 
     images->images = list;
+    images->seen = judge->seen;
+    share_count_images(judge->view.ns, reply, &images->used);
     images->refs = 1;
     for (job = TAILQ_FIRST(&judge->jobs); job; job = next) {
         struct judged *judged = job->judged;
@@ -177,7 +187,7 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
     if (list && build_images_have_push(list) &&
         judge->push_waits++ < LIMIT_BUILD_PUSH_WAITS) {
         build_images_free(list);
-        judge->asked_at = judge->numbers;
+        ask_now(judge);
         return; /* and it is asked again */
     }
     count = waiting_for(judge, job, waited);
@@ -191,7 +201,7 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
         break;
     case JOB_IMAGES:
         if (list)
-            take_images(judge, list);
+            take_images(judge, list, reply);
         else
             step = JUDGED_FAILED;
         // NOLINTBEGIN(clang-analyzer-unix.Malloc): TAILQ_REMOVE took it out

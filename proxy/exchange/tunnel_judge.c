@@ -260,6 +260,33 @@ static enum grpc_verdict refuse(const struct judged *judged,
     return GRPC_REFUSED;
 }
 
+/* A build gets places for the names that it gives, or none: who waited for it
+ * (is_ahead_of_solve) would ask for as long as it waits. */
+static bool take_places(struct judged *judged, struct verdict *why)
+{
+    const struct tunnel_judge_host *host = &judged->judge->host;
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_REASON);
+    struct shares wants = {{0}}, limits;
+    const char *rule = share_rule(host->policy, SHARE_IMAGES);
+    enum share full = SHARE_IMAGES;
+    uint64_t taken = 0;
+
+    shares_allowed(host->policy, &limits);
+    if (limits.of[SHARE_IMAGES] == SHARE_UNLIMITED || !host->ledger ||
+        !judged->images)
+        return true;
+    wants.of[SHARE_IMAGES] = build_places(judged->build);
+    if (wants.of[SHARE_IMAGES] == 0 ||
+        ledger_take(host->ledger, &judged->ticket, &wants,
+                    &judged->images->used, &judged->images->seen, &limits,
+                    host->now_ms(host->arg), &full, &taken))
+        return true;
+    share_put_refusal(&text, full, rule, taken, wants.of[full],
+                      limits.of[full]);
+    verdict_deny(why, 403, rule, "Exporters", "%s", strbuf_cstr(&text));
+    return false;
+}
+
 static enum grpc_verdict on_request(struct judged *judged, struct str text,
                                     struct strbuf *out,
                                     struct grpc_refusal *refusal)
@@ -281,6 +308,8 @@ static enum grpc_verdict on_request(struct judged *judged, struct str text,
     if (build_is_answered(judged->build))
         return build_answer_is_empty(judged->build) ? GRPC_ANSWER_EMPTY
                                                     : GRPC_ANSWER;
+    if (!take_places(judged, &why))
+        return refuse(judged, refusal, BUILD_E_REFUSED, &why);
     return put_on_record(judged, refusal) ? GRPC_SEND : GRPC_REFUSED;
 }
 
@@ -344,10 +373,23 @@ static void status(void *state, enum grpc_code code, struct str said,
         strbuf_clear(details);
 }
 
+/* What became of the names of a build that ended with CODE. */
+static enum ticket_end end_of(enum grpc_code code)
+{
+    if (code == GRPC_OK)
+        return TICKET_MADE;
+    return code == GRPC_CANCELLED || code == GRPC_UNAVAILABLE ? TICKET_UNKNOWN
+                                                              : TICKET_NOT_MADE;
+}
+
 static void end(void *state, enum grpc_code code)
 {
-    (void)code;
-    judged_free(state);
+    struct judged *judged = state;
+    const struct tunnel_judge_host *host = &judged->judge->host;
+
+    if (judged->ticket.state != TICKET_NONE)
+        ledger_leave(&judged->ticket, end_of(code), host->now_ms(host->arg));
+    judged_free(judged);
 }
 
 static bool has_room(void *arg, size_t more)

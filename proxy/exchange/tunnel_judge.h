@@ -17,6 +17,7 @@
 #include "policy/build/build.h"
 #include "policy/config/policy.h"
 #include "policy/docker/lookup.h"
+#include "policy/judge/ledger.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/grpc/grpc_judge.h"
 
@@ -33,6 +34,8 @@ struct tunnel_judge_host {
     struct str engine; /* its version; outlives the judge */
     struct tunnel_share *share;
     uint64_t (*random)(void *arg);
+    struct ledger *ledger; /* NULL: nobody else asks */
+    uint64_t (*now_ms)(void *arg);
     /* As grpc_judge.has_room. */
     bool (*has_room)(void *arg, size_t more);
     /* 0, or a negative errno. */

@@ -32,6 +32,8 @@ struct job {
 /* The engine's images at one time, for all calls that waited for them. */
 struct shared_images {
     struct build_images *images;
+    struct shares used; /* SHARE_IMAGES */
+    struct shares seen; /* had been made when the list was asked for */
     size_t refs;
 };
 
@@ -52,8 +54,9 @@ struct judged {
     struct shared_images *images;
     enum judged_step step;
     bool recorded;
-    struct strbuf reply; /* JUDGED_ENDS: what the client will get */
-    char *session;       /* Control.Session's ID, or NULL */
+    struct strbuf reply;  /* JUDGED_ENDS: what the client will get */
+    char *session;        /* Control.Session's ID, or NULL */
+    struct ticket ticket; /* a Solve: for the names that it gives */
 };
 
 TAILQ_HEAD(jobs, job);
@@ -61,9 +64,10 @@ TAILQ_HEAD(jobs, job);
 struct tunnel_judge {
     struct tunnel_judge_host host;
     struct build_view view;
-    struct jobs jobs;  /* the first one is being asked */
-    uint64_t numbers;  /* given to jobs */
-    uint64_t asked_at; /* the last job's there was when it was asked */
+    struct jobs jobs;   /* the first one is being asked */
+    uint64_t numbers;   /* given to jobs */
+    uint64_t asked_at;  /* the last job's there was when it was asked */
+    struct shares seen; /* had been made by then */
     size_t push_waits;
 };
 

@@ -90,12 +90,67 @@ static void nobody_elses_names_are_seen(void **state)
           "{\"manifests\":[{\"annotations\":{}}]}");
 }
 
+static int load(enum archive_file file, struct archive_budget *budget,
+                const char *json, struct verdict *why)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(MIB);
+    struct archive_names in = archive_names_to_engine(&ns);
+
+    in.budget = budget;
+    return archive_names_rewrite(file, str_from(json), &in, &out, why);
+}
+
+static void an_archive_brings_no_more_images_than_it_may(void **state)
+{
+    struct archive_budget budget = {.most = 3,
+                                    .rule = "namespace.limits.images"};
+    struct verdict why = {0};
+
+    (void)state;
+    /* the same names in another file are the same images */
+    assert_int_equal(load(ARCHIVE_REPOSITORIES, &budget,
+                          "{\"app\":{\"1\":\"i\",\"2\":\"j\"}}", &why),
+                     0);
+    assert_int_equal(
+        load(ARCHIVE_MANIFEST, &budget,
+             "[{\"RepoTags\":[\"app:1\",\"app:2\"]},{\"RepoTags\":null}]",
+             &why),
+        0);
+    assert_int_equal(load(ARCHIVE_INDEX, &budget,
+                          "{\"manifests\":[{\"annotations\":{\"" NAME
+                          "\":\"docker.io/library/app:1\"}},{}]}",
+                          &why),
+                     0);
+    archive_budget_fini(&budget);
+
+    /* one more, with a name or without */
+    budget = (struct archive_budget){.most = 1, .rule = budget.rule};
+    assert_int_equal(load(ARCHIVE_MANIFEST, &budget,
+                          "[{\"RepoTags\":[\"app:1\",\"app:2\"]}]", &why),
+                     ARCHIVE_E_REFUSED);
+    assert_int_equal(why.status, 403);
+    assert_string_equal(why.rule, "namespace.limits.images");
+    archive_budget_fini(&budget);
+    budget = (struct archive_budget){.most = 1, .rule = budget.rule};
+    assert_int_equal(load(ARCHIVE_MANIFEST, &budget,
+                          "[{\"RepoTags\":[\"app:1\"]},{\"RepoTags\":[]}]",
+                          &why),
+                     ARCHIVE_E_REFUSED);
+    archive_budget_fini(&budget);
+    budget = (struct archive_budget){.most = 1, .rule = budget.rule};
+    assert_int_equal(load(ARCHIVE_INDEX, &budget,
+                          "{\"manifests\":[{},{\"annotations\":{}}]}", &why),
+                     ARCHIVE_E_REFUSED);
+    archive_budget_fini(&budget);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_become_own_tags_and_names_again),
         cmocka_unit_test(names_that_no_runner_may_write_are_refused),
         cmocka_unit_test(nobody_elses_names_are_seen),
+        cmocka_unit_test(an_archive_brings_no_more_images_than_it_may),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,43 @@ static void a_push_of_somebody_is_waited_for(void **state)
     assert_int_equal(peers[ENGINE]->count, 1);
 }
 
+#define ONE_IMAGE                                                              \
+    "[{\"Id\": \"sha256:1\", \"RepoTags\": "                                   \
+    "[\"r1.berth.invalid/base:latest\"]}]"
+
+static void builds_have_the_places_that_there_are(void **state)
+{
+    struct peer_stream *call;
+
+    (void)state;
+    driver_fini(&driver);
+    driver_init(&driver,
+                driver_policy("\"namespace\": {\"name\": \"r1\", \"limits\": "
+                              "{\"images\": 2}}, " POLICY));
+    driver_see_builds(&driver, "Docker/26.1.5+dfsg1 (linux)");
+    open_grpc();
+    ask("Solve", S(SOLVE));
+    answer_question("{}");
+    answer_question(ONE_IMAGE);
+    assert_int_equal(peers[ENGINE]->count, 1);
+
+    /* the last place is taken, although the engine does not show it yet */
+    call = ask("Solve", S(SOLVE));
+    answer_question(ONE_IMAGE);
+    assert_int_equal(peers[ENGINE]->count, 1);
+    assert_true(holds(strbuf_str(&call->head), "grpc-status: 7\n"));
+    assert_true(record_has("\"rule\":\"namespace.limits.images\""));
+    assert_true(record_has("2 of the 2 images"));
+
+    /* until the build has failed */
+    h2_peer_refuse(peers[ENGINE], h2_peer_nth(peers[ENGINE], 0)->id,
+                   "grpc-status: 2\n");
+    run();
+    ask("Solve", S(SOLVE));
+    answer_question(ONE_IMAGE);
+    assert_int_equal(peers[ENGINE]->count, 2);
+}
+
 static void a_session_is_the_namespaces_own(void **state)
 {
     (void)state;
@@ -398,6 +435,7 @@ int main(void)
         TEST(the_cache_of_all_is_shown_to_nobody),
         TEST(a_build_is_judged_by_what_images_there_are),
         TEST(a_push_of_somebody_is_waited_for),
+        TEST(builds_have_the_places_that_there_are),
         TEST(a_session_is_the_namespaces_own),
         TEST(a_session_cannot_be_taken_over),
         TEST(a_session_has_one_id),

@@ -443,6 +443,41 @@ static void so_many_requests_a_second_and_no_more(void **state)
     ledger_free(ledger);
 }
 
+static void who_cannot_wait_has_a_place_at_once_or_none(void **state)
+{
+    struct ledger *ledger = ledger_new();
+    const struct shares one = {{[SHARE_IMAGES] = 1}}, none = {{0}};
+    struct shares most, seen;
+    struct ticket tickets[2] = {{0}}, third = {0};
+    enum share full;
+    uint64_t taken;
+
+    (void)state;
+    for (unsigned i = 0; i < SHARE_COUNT; i++)
+        most.of[i] = SHARE_UNLIMITED;
+    most.of[SHARE_IMAGES] = 2;
+    ledger_mark(ledger, &seen);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(ledger_take(ledger, &tickets[i], &one, &none, &seen, &most,
+                                0, &full, &taken));
+    assert_false(ledger_take(ledger, &third, &one, &none, &seen, &most, 0,
+                             &full, &taken));
+    assert_int_equal(full, SHARE_IMAGES);
+    assert_int_equal(taken, 2);
+    /* made since the count began, which did not see it */
+    ledger_leave(&tickets[0], TICKET_MADE, 0);
+    assert_false(ledger_take(ledger, &third, &one, &none, &seen, &most, 0,
+                             &full, &taken));
+    ledger_mark(ledger, &seen);
+    assert_false(ledger_take(ledger, &third, &one, &one, &seen, &most, 0, &full,
+                             &taken));
+    ledger_leave(&tickets[1], TICKET_NOT_MADE, 0);
+    assert_true(ledger_take(ledger, &third, &one, &one, &seen, &most, 0, &full,
+                            &taken));
+    ledger_leave(&third, TICKET_NOT_MADE, 0);
+    ledger_free(ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +492,7 @@ int main(void)
         cmocka_unit_test(a_lost_reply_holds_its_place_for_a_while),
         cmocka_unit_test(more_lost_replies_than_are_listed_are_not_forgotten),
         cmocka_unit_test(so_many_requests_a_second_and_no_more),
+        cmocka_unit_test(who_cannot_wait_has_a_place_at_once_or_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
