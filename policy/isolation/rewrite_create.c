@@ -371,6 +371,22 @@ static void hold_health(struct rewrite *rw, const json_t *image)
     }
 }
 
+/* A container has the labels of its image, of a Dockerfile's or a container's
+ * making: those that are berth's to set say nothing about this one. */
+static void disown_labels(struct rewrite *rw, const json_t *image)
+{
+    json_t *of_image =
+        json_object_get(json_object_get(image, "Config"), "Labels");
+    json_t *labels = object_at(rw->draft, "Labels"), *value;
+    const char *key;
+
+    json_object_foreach(of_image, key, value)
+    {
+        if (label_is_ours(str_from(key)) && !json_object_get(labels, key))
+            json_object_set_new(labels, key, json_string(""));
+    }
+}
+
 void rewrite_container_create(struct rewrite *rw)
 {
     struct str name, given, typed;
@@ -405,6 +421,7 @@ void rewrite_container_create(struct rewrite *rw)
     if (is_default)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_NETWORK,
                             json_string("default"));
+    disown_labels(rw, image);
     if (!rw->missing) /* else names of networks may still be missing */
         add_aliases(rw, host, name);
     if (!rw->missing && !image)

@@ -24,15 +24,13 @@ static bool is_own_container(struct rewrite *rw, const json_t *attributes,
 }
 
 /* Of "host" and "none", only what our containers do with them. */
-static bool is_own_network(struct rewrite *rw, const json_t *attributes,
-                           struct str id)
+static bool is_own_network(struct rewrite *rw, const json_t *attributes)
 {
     struct str name = text_at(attributes, "name");
 
-    if (namespace_has(rw->context.ns, name)) {
-        own_ids_note(rw, REF_NETWORK, id);
+    /* shown by its name; its label, which it takes to be used, is not told */
+    if (namespace_has(rw->context.ns, name))
         return true;
-    }
     return (str_eq(name, S("host")) || str_eq(name, S("none"))) &&
            own_ids_known(rw, REF_CONTAINER, text_at(attributes, "container"));
 }
@@ -68,7 +66,7 @@ bool event_is_own(struct rewrite *rw, const json_t *event)
     if (str_eq(type, S("container")))
         return is_own_container(rw, attributes, id);
     if (str_eq(type, S("network")))
-        return is_own_network(rw, attributes, id);
+        return is_own_network(rw, attributes);
     if (str_eq(type, S("volume")))
         return is_own_volume(rw, attributes, id);
     if (str_eq(type, S("image")))

@@ -73,14 +73,6 @@ static void put_label(struct rewrite *rw, const json_t *wish)
     free(text);
 }
 
-/* An image made of a container has its labels. */
-static bool image_has_label(const json_t *image)
-{
-    return json_object_get(
-               json_object_get(json_object_get(image, "Config"), "Labels"),
-               LABEL_PORTS) != NULL;
-}
-
 void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
 {
     json_t *given = json_object_get(host, "PortBindings"), *value;
@@ -91,12 +83,8 @@ void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
 
     json_decref(rw->port_wish);
     rw->port_wish = NULL;
-    if (!ports_are_runners(rw) || (json_object_size(given) == 0 && !all)) {
-        if (image_has_label(image)) /* it is not this container's */
-            json_object_set_new(json_object_get(rw->draft, "Labels"),
-                                LABEL_PORTS, json_string(""));
+    if (!ports_are_runners(rw) || (json_object_size(given) == 0 && !all))
         return;
-    }
     rw->port_wish = json_pack("{s:O*, s:b, s:[]}", "bindings", given, "all",
                               all, "exposed");
     if (!given)

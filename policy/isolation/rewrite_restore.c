@@ -127,11 +127,10 @@ static void restore_mode(const struct rewrite *rw, json_t *host,
     if (!is_own_bridge(rw, text_at(host, "NetworkMode")))
         return;
     /* new engines say "bridge" for both */
-    json_object_set_new(
-        host, "NetworkMode",
-        json_string(old && json_object_get(labels, LABEL_NETWORK)
-                        ? "default"
-                        : BRIDGE_NAME));
+    json_object_set_new(host, "NetworkMode",
+                        json_string(old && text_at(labels, LABEL_NETWORK).len
+                                        ? "default"
+                                        : BRIDGE_NAME));
 }
 
 /* ---- mounts ---- */
