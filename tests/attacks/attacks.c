@@ -210,7 +210,8 @@ static json_t *answer_to(struct str target)
     struct str path, query;
 
     str_cut(target, '?', &path, &query);
-    if (str_eq(path, S("/containers/json")) || str_eq(path, S("/networks")))
+    if (str_eq(path, S("/containers/json")) || str_eq(path, S("/networks")) ||
+        str_eq(path, S("/images/json")))
         return json_array();
     if (str_eq(path, S("/volumes")))
         return json_pack("{s:[]}", "Volumes");
