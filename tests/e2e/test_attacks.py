@@ -132,7 +132,9 @@ class Attacks(Scenario):
             self.assertTrue(wanted in got if wanted else
                             any(s >= 400 for s in got), reply[:2000])
             if not str(case["attack"]).startswith("HEAD"):
-                self.assertTrue(REFUSAL in reply or NO_SWARM in reply, reply)
+                # a namespace's refusals have an engine's words for a name
+                self.assertTrue(REFUSAL in reply or NO_SWARM in reply or
+                                case["rule"] == "namespace", reply)
         if "reaches" in case:
             self.check_harmless()
         else:
