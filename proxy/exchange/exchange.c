@@ -127,6 +127,9 @@ static enum ticket_end end_of(const struct exchange *ex)
 {
     if (ex->engine_status)
         return ex->engine_status < 400 ? TICKET_MADE : TICKET_NOT_MADE;
+    /* an engine makes nothing of an archive before its end */
+    if (!ex->complete && !ex->rq.has_changed)
+        return TICKET_NOT_MADE;
     /* what was made for it beforehand may be there still */
     return ex->was_sent || ex->rq.has_changed ? TICKET_UNKNOWN
                                               : TICKET_NOT_MADE;

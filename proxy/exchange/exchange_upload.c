@@ -59,6 +59,7 @@ static void put_part(struct exchange *ex, struct str part)
 /* What is judged behind its head may not go on. */
 static void refuse_body(struct exchange *ex, const struct verdict *why)
 {
+    request_leave(&ex->rq, TICKET_NOT_MADE); /* the engine has not all of it */
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
 
     if (why != &ex->rq.verdict)
