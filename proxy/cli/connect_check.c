@@ -28,6 +28,7 @@ enum step {
     STEP_CHANNEL,
     STEP_ENGINE,
     STEP_API,
+    STEP_ID,
     STEP_RUNNER, /* this and what follows are never in the way */
     STEP_PORTS,
     STEP_END,
@@ -59,6 +60,7 @@ static const struct {
     [STEP_ENGINE] = {"engine",   UNIX | TCP | SSH,
                    "is it a Docker engine, and does it work over there?"                  },
     [STEP_API] = {"API",      UNIX | TCP | SSH, NULL                                     },
+    [STEP_ID] = {"ID",       0,                NULL                                     },
     [STEP_RUNNER] = {"runner",   0,                NULL                                     },
     [STEP_PORTS] = {"ports",    0,                NULL                                     },
 };
@@ -164,6 +166,7 @@ static void pass(const struct walk *w, enum step step)
         break;
     case STEP_ENGINE:
     case STEP_API:
+    case STEP_ID:
     case STEP_RUNNER:
     case STEP_PORTS:
     case STEP_END:
@@ -316,6 +319,38 @@ static void look_at_runner(struct walk *w)
                                    strbuf_str(&path), S(""), on_runner, w);
 }
 
+/* One that does not tell its ID can do no worse than be taken for another. */
+static void on_info(const struct http_head *head, struct str body,
+                    const char *why, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf other = STRBUF(LIMIT_REASON);
+    struct walk *w = arg;
+    json_auto_t *info = head && head->status == 200
+                            ? json_loadb(body.ptr, body.len, 0, NULL)
+                            : NULL;
+    const char *id = json_string_value(json_object_get(info, "ID"));
+    const char *wanted = w->config->engine;
+
+    (void)why;
+    w->subrequest = NULL;
+    w->at = STEP_ID;
+    if (wanted && (!id || strcmp(id, wanted) != 0)) {
+        strbuf_addf(&other,
+                    "it is another engine (%.127s) than the one that "
+                    "upstream.engine names (%s)",
+                    id ? id : "it tells no ID", wanted);
+        fail(w, strbuf_cstr(&other));
+        return;
+    }
+    if (id)
+        say("ok", STEP_ID, "%s, for upstream.engine", id);
+    w->good = true;
+    if (w->runner)
+        look_at_runner(w);
+    else
+        try_ports_if_any(w);
+}
+
 static void judge_version(struct walk *w, const json_t *version)
 {
     const json_t *components = json_object_get(version, "Components");
@@ -340,11 +375,8 @@ static void judge_version(struct walk *w, const json_t *version)
         API_MINOR_NEWEST, API_MINOR_OLDEST);
     for (size_t i = 0; i < json_array_size(components); i++)
         tell_faults(json_array_get(components, i));
-    w->good = true;
-    if (w->runner)
-        look_at_runner(w);
-    else
-        try_ports_if_any(w);
+    w->subrequest = subrequest_new(w->base, w->pool, METHOD_GET, S("/info"),
+                                   S(""), on_info, w);
 }
 
 static void on_version(const struct http_head *head, struct str body,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import PATIENCE, Bed
 
-STEPS = ["name", "TCP", "SSH", "host key", "login", "channel", "engine", "API"]
+STEPS = ["name", "TCP", "SSH", "host key", "login", "channel", "engine", "API", "ID"]
 
 
 class Answering:
@@ -120,7 +120,7 @@ class Connect(unittest.TestCase):
         rc, said = self.check(f"unix://{self.env['BED_SOCKET']}")
         self.assertEqual(rc, 0, said)
         self.assertEqual([name for how, name, _ in said if how == "ok"],
-                         ["socket", "engine", "API"])
+                         ["socket", "engine", "API", "ID"])
         self.ends_at("socket", "No such file", f"unix://{self.dir}/none.sock")
 
     def test_ports(self):
