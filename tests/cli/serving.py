@@ -31,6 +31,7 @@ class Engine:
         self.lock = threading.Lock()
         self.asked = []  # request lines
         self.connections = []
+        self.by_connection = []  # the same, for each of them
         self.held = 0
         self.go = threading.Event()
         self.open()
@@ -69,11 +70,14 @@ class Engine:
 
     def serve(self, client):
         file = client.makefile("rb")
+        asked = []
+        self.by_connection.append(asked)
         try:
             while line := file.readline():
                 while file.readline() not in (b"\r\n", b""):
                     pass
-                self.answer(client, line.decode().rpartition(" ")[0])
+                asked.append(line.decode().rpartition(" ")[0])
+                self.answer(client, asked[-1])
         except OSError:
             pass  # berth has given it up
 
@@ -188,6 +192,11 @@ class Serving(unittest.TestCase):
         client = Client(self.path(name))
         self.clients.append(client)
         return client
+
+    def metrics(self):
+        client = self.client("metrics")
+        self.assertEqual(client.ask("GET", "/metrics"), 200)
+        return client.text
 
     def held(self, name):
         """A client whose request is at the engine, without an answer."""
@@ -324,6 +333,39 @@ class Serving(unittest.TestCase):
         with open(self.top.name + "/audit") as file:
             self.assertIn("ContainerStart", file.read())
 
+    def test_a_namespace_that_another_process_serves_is_not_taken_by_a_reload(self):
+        self.policy("r1", isolation="namespace")
+        self.start()
+        other, self.dir = self.dir, self.top.name + "/others"
+        os.mkdir(self.dir)
+        self.policy("r2", isolation="namespace")
+        log = self.top.name + "/other-log"
+        with open(log, "w") as file:
+            second = subprocess.Popen([BERTH, "serve", "--policy", self.dir],
+                                      stderr=file)
+        said = lambda: open(log).read()  # noqa: E731
+        try:
+            until("a second one", lambda: "serving r2" in said())
+            self.policy("r2", isolation="namespace", namespace="r1")
+            second.send_signal(signal.SIGHUP)
+            until("a reload", lambda: "reload: the policies stay" in said())
+            self.assertIn("another berth", said())
+        finally:
+            second.terminate()
+            second.wait()
+            self.dir = other
+
+    def test_each_request_is_on_record(self):
+        self.policy("r1")
+        self.start()
+        client = self.client("r1")
+        for path in "/containers/json", "/containers/a/json":
+            self.assertEqual(client.ask("GET", path), 200)
+        with open(self.top.name + "/audit") as file:
+            records = [json.loads(line) for line in file]
+        self.assertEqual([(r["event"], r["operation"]) for r in records],
+                         [("end", "ContainerList"), ("end", "ContainerInspect")])
+
     # ---- the engine ----
 
     def test_an_engine_that_closes_idle_connections_is_not_noticed(self):
@@ -333,6 +375,16 @@ class Serving(unittest.TestCase):
         for _ in range(20):
             self.assertEqual(client.ask("GET", "/containers/json"), 200)
             self.engine.drop()
+
+    def test_policies_with_one_upstream_share_its_connections(self):
+        self.policy("r1")
+        self.policy("r2")
+        self.start()
+        for name in ("r1", "r2") * 10:  # one after the other, so over few
+            self.assertEqual(
+                self.client(name).ask("GET", f"/containers/{name}/json"), 200)
+        self.assertTrue([asked for asked in self.engine.by_connection
+                         if "/r1/" in str(asked) and "/r2/" in str(asked)])
 
     def test_an_engine_that_starts_again_serves_the_same_clients(self):
         self.policy("r1", upstream={"url": "unix://" + self.engine.path,
@@ -375,13 +427,15 @@ class Serving(unittest.TestCase):
 
     def test_a_record_that_nobody_reads_stops_changes_only(self):
         reader, writer = os.pipe()
-        self.policy("r1", audit={"to": "stdout", "required": True})
+        self.policy("r1", audit={"to": "stdout", "required": True},
+                    metrics={"listen": self.path("metrics")})
         self.start(stdout=writer)
         os.close(writer)
         client = self.client("r1")
         until("a full record",
               lambda: client.ask("POST", "/containers/a/start") == 503)
         self.assertIn("audit record", client.text)
+        self.assertRegex(self.metrics(), r"audit_failures_total.* [1-9]")
         changes = self.engine.count("/a/start")
         self.assertEqual(client.ask("POST", "/containers/a/start"), 503)
         self.assertEqual(self.engine.count("/a/start"), changes)
