@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proxy/base/log.h"
@@ -112,67 +111,11 @@ void frontend_log(const struct frontend *frontend)
              frontend->path, frontend->policy->upstream.url);
 }
 
-int64_t *frontend_match_steps(struct frontend *frontend)
-{
-    struct timespec now;
-    uint64_t now_us, passed;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    passed = now_us - frontend->match_seen_us;
-    frontend->match_seen_us = now_us;
-    if (passed > 3600ULL * 1000000)
-        passed = 3600ULL * 1000000;
-    frontend->match_steps += (int64_t)(passed * LIMIT_MATCH_RATE / 1000000);
-    if (frontend->match_steps > LIMIT_MATCH_RATE)
-        frontend->match_steps = LIMIT_MATCH_RATE;
-    return &frontend->match_steps;
-}
-
-int frontend_record(struct frontend *frontend, struct str line)
-{
-    int r = audit_sink_write(frontend->audit, line);
-
-    if (r < 0)
-        frontend->counters.audit_failures++;
-    else
-        audit_budget_charge(&frontend->budget, line.len);
-    return r;
-}
-
-static void put_summary(struct frontend *frontend)
-{
-    AUTO(strbuf_fini) struct strbuf line = STRBUF(LIMIT_AUDIT_LINE);
-    struct timespec now;
-
-    if (frontend->budget.calls == 0)
-        return;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (audit_put_summary(&line, &frontend->budget,
-                          (uint64_t)now.tv_sec * 1000000000 +
-                              (uint64_t)now.tv_nsec,
-                          str_from(frontend->policy->namespace),
-                          str_from(frontend->path)) == 0)
-        frontend_record(frontend, strbuf_str(&line));
-    audit_budget_forget(&frontend->budget);
-}
-
 static void on_summary(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    put_summary(arg);
-}
-
-bool frontend_sums_up(struct frontend *frontend, const struct audit_facts *end)
-{
-    if (audit_budget_allows(&frontend->budget, end->time_ns,
-                            audit_sink_is_low(frontend->audit)))
-        return false;
-    if (audit_budget_sum_up(&frontend->budget, end))
-        event_add(frontend->summary, &(struct timeval){AUDIT_SUMMARY_S, 0});
-    frontend->counters.audit_summed_up++;
-    return true;
+    frontend_put_summary(arg);
 }
 
 /* ---- ports ---- */
@@ -378,7 +321,7 @@ void frontend_free(struct frontend *frontend)
     listener_free(frontend->listener);
     frontend_forget(frontend);
     if (frontend->audit)
-        put_summary(frontend);
+        frontend_put_summary(frontend);
     event_free(frontend->summary);
     audit_sink_free(frontend->audit);
     memory_share_fini(&frontend->memory);

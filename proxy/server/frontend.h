@@ -109,6 +109,8 @@ int frontend_record(struct frontend *frontend, struct str line);
  * used up (audit_budget.h)? Then it is summed up with others.
  */
 bool frontend_sums_up(struct frontend *frontend, const struct audit_facts *end);
+/* Put on record what was summed up, if anything was. */
+void frontend_put_summary(struct frontend *frontend);
 
 /* The steps that its clients' name filters may still take, LIMIT_MATCH_RATE
  * more each second, and that many at most. */

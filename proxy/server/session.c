@@ -126,17 +126,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     session_wake(s);
 }
 
-void session_account(struct session *s)
-{
-    size_t sum = exchange_memory(s->exchange) + s->held.cap;
-
-    for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
-        if (s->lookups[i].subrequest)
-            sum += subrequest_memory(s->lookups[i].subrequest);
-    }
-    memory_use(&s->frontend->memory, &s->memory, sum);
-}
-
 /* ---- the only place where wishes become calls ---- */
 
 /*
@@ -188,11 +177,6 @@ static void on_turn(struct turn *turn)
     }
     exchange_turn(s->exchange);
     session_settle(s);
-}
-
-void session_wake(struct session *s)
-{
-    turn_wake(&s->turn);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)

@@ -6,6 +6,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
+void session_account(struct session *s)
+{
+    size_t sum = exchange_memory(s->exchange) + s->held.cap;
+
+    for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
+        if (s->lookups[i].subrequest)
+            sum += subrequest_memory(s->lookups[i].subrequest);
+    }
+    memory_use(&s->frontend->memory, &s->memory, sum);
+}
+
 static struct policy *host_policy(void *arg)
 {
     struct session *s = arg;

@@ -54,7 +54,10 @@ struct session {
 };
 
 /* Something has changed: have the session's turn come (session.c). */
-void session_wake(struct session *s);
+static inline void session_wake(struct session *s)
+{
+    turn_wake(&s->turn);
+}
 
 /* Have its listener know how many bytes it holds now. */
 void session_account(struct session *s);
