@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proxy/base/bytes.h"
+#include "proxy/base/clock.h"
 
 struct line_writer {
     int fd;
@@ -169,22 +169,15 @@ size_t line_writer_waiting(const struct line_writer *w)
     return w->queue.len;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void line_writer_drain(struct line_writer *w, int ms)
 {
-    int64_t end = now_ms() + ms;
+    uint64_t end = clock_ms() + (uint64_t)ms, now;
 
-    while (line_writer_flush(w) == 0 && w->queue.len && now_ms() < end) {
+    while (line_writer_flush(w) == 0 && w->queue.len &&
+           (now = clock_ms()) < end) {
         struct pollfd fd = {.fd = w->fd, .events = POLLOUT};
 
-        poll(&fd, 1, (int)(end - now_ms()));
+        poll(&fd, 1, (int)(end - now));
     }
 }
 

@@ -2,17 +2,15 @@
 
 #include <time.h>
 
+#include "proxy/base/clock.h"
+
 /* What the sessions of a frontend have in common: its record, and how much its
  * name filters may take. */
 
 int64_t *frontend_match_steps(struct frontend *frontend)
 {
-    struct timespec now;
-    uint64_t now_us, passed;
+    uint64_t now_us = clock_us(), passed = now_us - frontend->match_seen_us;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    passed = now_us - frontend->match_seen_us;
     frontend->match_seen_us = now_us;
     if (passed > 3600ULL * 1000000)
         passed = 3600ULL * 1000000;

@@ -53,7 +53,7 @@ struct session {
     struct session *next, **link;
 };
 
-/* Something has changed: have the session's turn come (session.c). */
+/* Something has changed: have the session's turn come */
 static inline void session_wake(struct session *s)
 {
     turn_wake(&s->turn);

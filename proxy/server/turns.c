@@ -3,7 +3,8 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "proxy/base/clock.h"
 
 enum {
     /* a group goes on with its next turn until it has worked so long in this
@@ -14,14 +15,6 @@ enum {
     SHARE_AMONG_OTHERS_NS = 50 * 1000,
     LATELY_NS = 100 * 1000 * 1000,
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 /* A timer, and not event_active, which runs before the next poll. */
 static void call_a_round(struct turns *turns)
@@ -44,7 +37,7 @@ static void run_first(struct turn_group *group)
  */
 static void run_share(struct turns *turns, struct turn_group *group)
 {
-    uint64_t now = now_ns(), end;
+    uint64_t now = clock_ns(), end;
 
     if (group != turns->last) {
         turns->last = group;
@@ -54,7 +47,7 @@ static void run_share(struct turns *turns, struct turn_group *group)
                                                      : SHARE_NS);
     do {
         run_first(group);
-    } while (TAILQ_FIRST(&turns->groups) == group && now_ns() < end);
+    } while (TAILQ_FIRST(&turns->groups) == group && clock_ns() < end);
     if (TAILQ_FIRST(&turns->groups) == group) {
         TAILQ_REMOVE(&turns->groups, group, link);
         TAILQ_INSERT_TAIL(&turns->groups, group, link);

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/ssh/ssh_link_private.h"
 
@@ -30,14 +30,6 @@ static void link_enter(struct ssh_link *l, enum link_state to)
     assert(states[l->state].next & BIT(to));
     log_debug("link: %s -> %s", states[l->state].name, states[to].name);
     l->state = to;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void set_timer(struct ssh_link *l, unsigned ms)
@@ -132,7 +124,7 @@ void ssh_link_fail_at(struct ssh_link *l, enum upstream_stage stage,
     strbuf_clear(&l->why);
     strbuf_add(&l->why, reason);
     why = strbuf_cstr(&l->why);
-    if (was_up && now_ms() - l->began_at >= STABLE_MS)
+    if (was_up && clock_ms() - l->began_at >= STABLE_MS)
         backoff_reset(&l->backoff);
     pause = backoff_next(&l->backoff, stubborn);
     if (!ssh_jump_is_one(l)) /* else its owner says it */
@@ -143,7 +135,7 @@ void ssh_link_fail_at(struct ssh_link *l, enum upstream_stage stage,
     l->stubborn = stubborn;
     disconnect(l, why);
     link_enter(l, LINK_DOWN);
-    l->retry_at = now_ms() + pause;
+    l->retry_at = clock_ms() + pause;
     set_timer(l, pause);
     tell_status(l);
 }
@@ -176,9 +168,9 @@ static void come_up(struct ssh_link *l)
     link_enter(l, LINK_UP);
     log_info("link: up to %s%s after %llu ms, cipher %s",
              ssh_jump_is_one(l) ? "jump host " : "", l->config->url,
-             (unsigned long long)(now_ms() - l->began_at),
+             (unsigned long long)(clock_ms() - l->began_at),
              cipher ? cipher : "?");
-    l->began_at = now_ms();
+    l->began_at = clock_ms();
     l->alive_at = l->began_at;
     l->ticked_at = l->began_at;
     l->generation++;
@@ -309,7 +301,7 @@ void ssh_link_connected(struct ssh_link *l, int fd)
 static void dial(struct ssh_link *l)
 {
     link_enter(l, LINK_DIALING);
-    l->began_at = now_ms();
+    l->began_at = clock_ms();
     /* one clock for all of it: the timer covers what comes after dialing, which
      * knows better why it was too late */
     set_timer(l, l->config->connect_timeout_ms + 1);
@@ -323,7 +315,7 @@ static void dial(struct ssh_link *l)
 static void tick(struct ssh_link *l)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
-    uint64_t now = now_ms(), since = now - l->ticked_at, silence;
+    uint64_t now = clock_ms(), since = now - l->ticked_at, silence;
 
     /* whoever slept, or was stopped, cannot tell that the server was silent */
     if (since > 2 * tick_ms(l))
@@ -432,7 +424,7 @@ static void status(const struct upstream *upstream,
                    struct upstream_status *status)
 {
     const struct ssh_link *l = (const struct ssh_link *)upstream;
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
 
     *status = (struct upstream_status){
         .up = l->state == LINK_UP,
@@ -502,7 +494,7 @@ struct upstream *ssh_link_new(struct event_base *base,
     l->run = event_new(base, -1, EV_TIMEOUT, on_run, l);
     l->timer = event_new(base, -1, EV_TIMEOUT, on_timer, l);
     ssh_mux_init(&l->mux, config, &l->waker);
-    l->retry_at = now_ms();
+    l->retry_at = clock_ms();
     set_timer(l, 0);
     return &l->upstream;
 }

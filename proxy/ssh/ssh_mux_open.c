@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/ssh/ssh_mux.h"
 
@@ -16,14 +16,6 @@
 #define SMALLEST_WINDOW (256 * KIB)
 #define LIMIT_REPORT    2048
 #define ERRAND          ":"
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /* Open a channel of TYPE with no window: windows are ours. */
 static int open_type(struct ssh_mux *mux, struct str type, struct str target,
@@ -116,7 +108,7 @@ static bool may_exec(const struct ssh_mux *mux)
 /* The quickest says how long the way is; others had to wait for something. */
 static void note_open(struct ssh_mux *mux)
 {
-    uint64_t took = now_us() - mux->open_began;
+    uint64_t took = clock_us() - mux->open_began;
 
     if (!mux->quickest_open || took < mux->quickest_open)
         mux->quickest_open = took ? took : 1;
@@ -263,7 +255,7 @@ static void begin(struct ssh_mux *mux)
     else if (mux->way == SSH_MUX_STREAMLOCAL && ch->kind == SSH_CHANNEL_EXEC)
         ch->kind = SSH_CHANNEL_STREAMLOCAL;
     ssh_mux_enter(mux, ch, SSH_CHANNEL_OPENING);
-    mux->open_began = now_us();
+    mux->open_began = clock_us();
 }
 
 static void start_command(struct ssh_mux *mux, struct ssh_channel *ch)

@@ -1,0 +1,24 @@
+#pragma once
+
+/* The monotonic clock, from some moment on: for how long something takes. */
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t clock_us(void)
+{
+    return clock_ns() / 1000;
+}
+
+static inline uint64_t clock_ms(void)
+{
+    return clock_ns() / 1000000;
+}
