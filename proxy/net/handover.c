@@ -48,14 +48,16 @@ static int new_socket(int flags)
     return fd < 0 ? -errno : fd;
 }
 
-/* Whoever else could name a socket so gets nothing, and gives nothing. */
+/* Whoever else could name a socket so gets nothing, and gives nothing: other
+ * users, and containers that share the network namespace, whose processes have
+ * no PID here (pid_namespaces(7): 0). */
 static bool is_one_of_us(int fd)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
 
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-           (peer.uid == geteuid() || peer.uid == 0);
+           peer.pid > 0 && peer.uid == geteuid();
 }
 
 static int say(int fd, const char *word)
@@ -163,8 +165,11 @@ struct handover *handover_new(struct event_base *base, const char *path,
 {
     struct sockaddr_un address = address_of(path);
     struct handover *h;
-    int fd = new_socket(SOCK_NONBLOCK);
+    int fd;
 
+    if (geteuid() == 0) /* root of a container in the host's network is, too */
+        return NULL;
+    fd = new_socket(SOCK_NONBLOCK);
     if (fd < 0 ||
         bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
         listen(fd, BACKLOG) < 0) {

@@ -3,8 +3,9 @@
 /*
  * How a berth that starts gets the sockets of one that serves, so that no
  * client finds nobody there: who listens offers them under an abstract Unix
- * address that is made of the listener's path, to processes of its own user and
- * root's, in the same network namespace.
+ * address that is made of the listener's path, to processes of its own user in
+ * the same network and PID namespaces. Any container in the host's network may
+ * have root, so root offers nothing.
  *
  *     asks:  HANDOVER_ASK            answers: a letter for each descriptor
  *     asks:  HANDOVER_DONE           answers: HANDOVER_BYE, once it has let go
@@ -33,7 +34,8 @@ struct handover_calls {
     void *arg;
 };
 
-/* Offer them under PATH. NULL, with a line in the log, when that cannot be. */
+/* Offer them under PATH. NULL for root, and, with a line in the log, when that
+ * cannot be. */
 struct handover *handover_new(struct event_base *base, const char *path,
                               const struct handover_calls *calls);
 /* NULL is fine; returns NULL. */

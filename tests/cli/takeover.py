@@ -8,6 +8,7 @@ The engine is a stand-in whose events never end.
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -17,6 +18,9 @@ import tempfile
 import threading
 import time
 
+# Root hands nothing over.
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []} \
+    if os.geteuid() == 0 else {}
 BERTH = os.path.abspath(sys.argv[1])
 EVENT = {"Type": "container", "Action": "start",
          "Actor": {"ID": "a" * 64, "Attributes": {
@@ -90,6 +94,12 @@ class Stage:
                                    "Labels": {"berth.namespace": "r1"},
                                    "Created": 1, "State": "running"}]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.berth = BERTH
+        if NOBODY:  # who may not be let into the directory that BERTH is in
+            self.berth = shutil.copy(BERTH, top)
+            os.chown(top, 65534, 65534)
+            os.chmod(top, 0o755)
+            os.chmod(top + "/engine.sock", 0o777)
         self.socket = top + "/berth.sock"
         self.metrics = top + "/metrics.sock"
         self.audit = top + "/audit"
@@ -113,13 +123,14 @@ class Stage:
         self.server.server_close()
         self.dir.cleanup()
 
-    def serve(self, *args, **policy):
+    def serve(self, *args, user=None, **policy):
         name = "%s/policy%d.json" % (self.dir.name, len(self.running))
         with open(name, "w") as file:
             json.dump({**self.policy, **policy}, file)
-        process = subprocess.Popen([BERTH, "serve", "--policy", name, *args],
+        process = subprocess.Popen([self.berth, "serve", "--policy", name, *args],
                                    stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=subprocess.PIPE, text=True,
+                                   **(NOBODY if user is None else user))
         self.running.append(process)
         return process
 
@@ -248,6 +259,18 @@ def who_cannot_serve_takes_nothing():
         check("nothing of the namespace was touched", not s.server.removals)
 
 
+def another_user_gets_nothing():
+    if not NOBODY:
+        return
+    with Stage() as s:
+        old = s.first()
+        for user in {}, {**NOBODY, "user": 65533}:
+            new = s.serve("--take-over", user=user)
+            new.communicate(timeout=60)
+            check("it is refused", new.returncode == 2, new.returncode)
+        check("the old one serves on", s.ask().startswith(b"HTTP/1.1 200") and old.poll() is None)
+
+
 def without_another_it_just_serves():
     with Stage() as s:
         process = s.serve("--take-over")
@@ -272,6 +295,6 @@ def a_restart_removes_nothing():
 
 
 for scenario in (clients_do_not_notice, who_cannot_serve_takes_nothing,
-                 without_another_it_just_serves, a_restart_removes_nothing):
+                 another_user_gets_nothing, without_another_it_just_serves, a_restart_removes_nothing):
     scenario()
 sys.exit(1 if FAULTS else 0)
