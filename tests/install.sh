@@ -23,8 +23,8 @@ libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
     libbz2-dev liblzma-dev libzstd-dev)
 build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
-    cppcheck shellcheck mandoc dropbear-bin openssh-client openssh-server
-    openssl procps python3-jsonschema systemd)
+    cppcheck shellcheck mandoc dropbear-bin iproute2 openssh-client
+    openssh-server openssl procps python3-jsonschema systemd)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(docker-compose python3-docker socat prometheus zstd)
@@ -33,8 +33,8 @@ trees=(debootstrap debian-archive-keyring)
 # What is in the Debian 13 trees.
 engine_tree=(docker.io docker-cli docker-buildx docker-compose python3-docker
     docker-registry iptables iproute2 ca-certificates openssh-server)
-build_tree=("${build[@]}" libcmocka-dev dropbear-bin openssh-client
-    openssh-server openssl procps python3-jsonschema)
+build_tree=("${build[@]}" libcmocka-dev dropbear-bin iproute2
+    openssh-client openssh-server openssl procps python3-jsonschema)
 
 # What of Debian's next release is unpacked. These run on Debian 12 as they
 # are; its runc would not (a newer C library), so Debian 12's is used.

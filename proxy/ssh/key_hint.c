@@ -7,7 +7,7 @@
 
 #define PUBLIC_PART 200 /* characters: names of algorithms, type of key */
 
-/* The public part, which stands first in a key of OpenSSH's, as bytes. */
+/* The public part, which is first in a key of OpenSSH's, as bytes. */
 static void put_public_part(const struct key_file *key, struct strbuf *out)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(PUBLIC_PART);
@@ -33,7 +33,7 @@ static void put_public_part(const struct key_file *key, struct strbuf *out)
  * should look for the reason on the server. */
 static const struct {
     const char *text; /* how the file begins, */
-    const char *type; /* or what stands in its public part */
+    const char *type; /* or what is in its public part */
     int since;        /* not from this LIBSSH2_VERSION_NUM on; or 0 */
     const char *hint;
 } hints[] = {

@@ -63,10 +63,12 @@ class Agent:
 
     def talk(self, client):
         stream = client.makefile("rb")
-        while head := stream.read(4):
-            body = stream.read(struct.unpack(">I", head)[0])
-            answer = self.answer(body)
-            client.sendall(string(answer))
+        try:
+            while head := stream.read(4):
+                body = stream.read(struct.unpack(">I", head)[0])
+                client.sendall(string(self.answer(body)))
+        except OSError:
+            pass  # nobody waits for it any more
 
     def answer(self, body):
         if body[0] == 11:

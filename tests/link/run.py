@@ -11,6 +11,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import aliases  # noqa: E402
 import jumps  # noqa: E402
 import keys  # noqa: E402
 import proxies  # noqa: E402
@@ -632,7 +633,7 @@ def run(bed, function):
 
 
 def main():
-    tests.extend(jumps.tests + keys.tests + proxies.tests + servers.tests)
+    tests.extend(aliases.tests + jumps.tests + keys.tests + proxies.tests + servers.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77
