@@ -109,6 +109,9 @@
 #define LIMIT_HOST          253        /* a host name, RFC 1035 */
 #define LIMIT_USER          255
 
+/* an engine's networks, looked through by a check */
+#define LIMIT_NETWORK_RANGES 4096
+
 /* ssh_config */
 #define LIMIT_SSH_CONFIG        MIB       /* all files of one */
 #define LIMIT_SSH_CONFIG_FILES  128       /* read, with what they include */

@@ -12,6 +12,7 @@
 #include "policy/docker/target.h"
 #include "policy/isolation/runner_mount.h"
 #include "proxy/base/log.h"
+#include "proxy/cli/connect_networks.h"
 #include "proxy/server/upstream_new.h"
 #include "proxy/upstream/subrequest.h"
 
@@ -79,6 +80,7 @@ struct walk {
     struct stream *stream;
     struct pool *pool;
     struct subrequest *subrequest;
+    struct connect_networks *networks;
     enum step at;
     struct strbuf addresses;
     bool good;
@@ -319,6 +321,18 @@ static void look_at_runner(struct walk *w)
                                    strbuf_str(&path), S(""), on_runner, w);
 }
 
+static void on_networks(bool good, void *arg)
+{
+    struct walk *w = arg;
+
+    w->networks = NULL;
+    w->good = good;
+    if (w->runner)
+        look_at_runner(w);
+    else
+        try_ports_if_any(w);
+}
+
 /* One that does not tell its ID can do no worse than be taken for another. */
 static void on_info(const struct http_head *head, struct str body,
                     const char *why, void *arg)
@@ -345,10 +359,7 @@ static void on_info(const struct http_head *head, struct str body,
     if (id)
         say("ok", STEP_ID, "%s, for upstream.engine", id);
     w->good = true;
-    if (w->runner)
-        look_at_runner(w);
-    else
-        try_ports_if_any(w);
+    w->networks = connect_networks_new(w->base, w->pool, info, on_networks, w);
 }
 
 static void judge_version(struct walk *w, const json_t *version)
@@ -490,6 +501,7 @@ static void walk_fini(struct walk *w)
     if (w->upstream)
         w->upstream->on_status = NULL;
     subrequest_cancel(w->subrequest);
+    connect_networks_free(w->networks);
     stream_close(w->stream);
     pool_free(w->pool);
     upstream_free(w->upstream);

@@ -9,9 +9,10 @@ import threading
 import unittest
 from pathlib import Path
 
-from harness import PATIENCE, Bed
+from harness import PATIENCE, Bed, api
 
-STEPS = ["name", "TCP", "SSH", "host key", "login", "channel", "engine", "API", "ID"]
+STEPS = ["name", "TCP", "SSH", "host key", "login", "channel", "engine", "API", "ID",
+         "networks"]
 
 
 class Answering:
@@ -61,6 +62,9 @@ class Connect(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir)
 
     policy = {}
+
+    def engine(self, method, target, body=None):
+        return api(self.env["BED_SOCKET"], method, target, body)
 
     def check(self, url=None, **upstream):
         """Returns the exit code, and what was said of each step."""
@@ -120,8 +124,23 @@ class Connect(unittest.TestCase):
         rc, said = self.check(f"unix://{self.env['BED_SOCKET']}")
         self.assertEqual(rc, 0, said)
         self.assertEqual([name for how, name, _ in said if how == "ok"],
-                         ["socket", "engine", "API", "ID"])
+                         ["socket", "engine", "API", "ID", "networks"])
         self.ends_at("socket", "No such file", f"unix://{self.dir}/none.sock")
+
+    def test_an_engine_without_addresses_for_networks(self):
+        self.engine("POST", "/containers/prune")
+        self.engine("POST", "/networks/prune")
+        daemon = json.loads((self.bed.dir / "etc/docker/daemon.json").read_text())
+        for n, pool in enumerate(daemon["default-address-pools"]):
+            self.addCleanup(self.engine, "DELETE", f"/networks/all-{n}")
+            status, said = self.engine("POST", "/networks/create", {
+                "Name": f"all-{n}",
+                "IPAM": {"Config": [{"Subnet": pool["base"]}]}})
+            self.assertEqual(status, 201, said)
+        rc, said = self.check()
+        self.assertEqual(rc, 1, said)
+        self.assertEqual([x for how, x, _ in said if how == "FAIL"], ["networks"])
+        self.assertIn("default-address-pools", str(said))
 
     def test_ports(self):
         self.policy = {"ports": {"publish": "runner"}}
