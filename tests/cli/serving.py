@@ -355,6 +355,16 @@ class Serving(unittest.TestCase):
             second.wait()
             self.dir = other
 
+    def test_a_reload_may_bring_another_record(self):
+        self.policy("r1")
+        self.start()
+        client = self.client("r1")
+        self.policy("r1", audit={"to": self.top.name + "/other"})
+        self.reload()
+        client.ask("POST", "/containers/a/start")
+        with open(self.top.name + "/other") as file:
+            self.assertIn("ContainerStart", file.read())
+
     def test_each_request_is_on_record(self):
         self.policy("r1")
         self.start()
