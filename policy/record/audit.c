@@ -351,6 +351,14 @@ static void put_body_facts(struct json_line *line,
     json_line_close(line, &request);
 }
 
+static void put_api(struct json_line *line, unsigned minor)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "1.%u", minor);
+    json_line_text(line, "api", str_from(text));
+}
+
 static void put_verdict(struct json_line *line, const struct audit_facts *facts)
 {
     const struct verdict *verdict = facts->verdict;
@@ -388,6 +396,8 @@ static void begin(struct json_line *line, struct strbuf *out, struct str event,
         json_line_null(line, "operation");
     put_path(line, facts);
     put_text(line, "sent", facts->sent);
+    if (facts->api)
+        put_api(line, facts->api);
     put_query(line, facts);
     put_body_facts(line, facts);
     put_verdict(line, facts);

@@ -80,6 +80,8 @@ struct audit_facts {
     enum method method;
     enum operation operation;
     struct str path;             /* as asked, without the query */
+    unsigned api;                /* 1.API was asked for, in whose place the
+                                    engine's oldest is sent; or 0 */
     struct str sent;             /* as sent, without the query; may be empty */
     const struct target *target; /* for the query, or NULL */
     const struct route_match *match; /* or NULL: no route */

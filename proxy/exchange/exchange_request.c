@@ -138,17 +138,20 @@ static void on_turn(void *arg)
 void exchange_judge(struct exchange *ex)
 {
     const struct exchange_host *host = ex->host;
+    const struct engine_facts *engine = host->engine(host->arg);
     const struct request_world world = {
         .ledger = host->ledger(host->arg),
         .now_ms = exchange_now_ms,
+        .oldest = engine->oldest,
+        .asks_oldest = engine->oldest == 0,
         .on_turn = on_turn,
         .arg = ex,
     };
     const struct rewrite_context context = {
         .ns = str_from(ex->policy->namespace),
-        .engine_minor = host->engine(host->arg)->minor,
+        .engine_minor = engine->minor,
         .health_interval = ex->policy->rules.container.limits.health_interval,
-        .log_driver = str_from(host->engine(host->arg)->log_driver),
+        .log_driver = str_from(engine->log_driver),
         .owned = host->owned(host->arg),
         .shared = &ex->policy->rules.images.shared,
         .port_address = str_from(ex->policy->port_address),

@@ -4,6 +4,7 @@
 
 #include "proxy/archive/image_archive.h"
 #include "proxy/base/log.h"
+#include "proxy/exchange/request_age.h"
 
 /* ---- replies in the words of the runner ---- */
 
@@ -91,6 +92,7 @@ static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
         return status >= 400 && restore_text(ex, out);
     if (ex->rq.rewriting && rewrite_reply(&ex->rq.rewrite, status, value) != 0)
         return false;
+    request_age_restore(&ex->rq, status, value);
     request_put_warnings(&ex->rq, status, value);
     return reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;
 }
@@ -161,9 +163,12 @@ static bool restore_line(struct exchange *ex, struct str line)
     if (str_trim(line).len == 0)
         return true;
     value = reply_json_parse(line);
-    if (!value || rewrite_line(&ex->rq.rewrite, value, &show) ||
+    if (!value ||
+        (ex->rq.rewriting && rewrite_line(&ex->rq.rewrite, value, &show)) ||
         !put_ahead(ex, end))
         return false;
+    if (show)
+        request_age_restore(&ex->rq, ex->status, value);
     return !show || put_line(ex, value, end);
 }
 

@@ -11,6 +11,7 @@
 struct engine_facts {
     bool known;            /* the engine answered, and the link is up */
     unsigned minor;        /* of its API version, 1.MINOR */
+    unsigned oldest;       /* of the oldest that it speaks; 0: not known */
     char version[32];      /* its own, "26.1.5+dfsg1"; empty: not known */
     struct strbuf headers; /* Api-Version, Ostype, ... as header lines */
     char log_driver[32];   /* of containers that name none; or "" */

@@ -32,6 +32,7 @@ enum request_body {
  * PHASE_DECIDED, lookups may be open. */
 enum request_phase {
     PHASE_READING, /* what there is to judge has not all come */
+    PHASE_DATING,  /* which API versions the engine speaks */
     PHASE_JUDGING, /* what the policy makes hang on facts, and whose the things
                       are that it names */
     PHASE_REWRITING, /* judged; what is to be made first is made */
@@ -43,10 +44,15 @@ enum request_phase {
     PHASE_FINISH,    /* and from its end */
 };
 
-/* Where a request takes its place among others of its namespace. */
+/* Where a request takes its place among others of its namespace, and what is
+ * known of the engine. */
 struct request_world {
     struct ledger *ledger;
     uint64_t (*now_ms)(void *arg); /* since the epoch */
+    /* The oldest API version that the engine speaks, 1.OLDEST; 0: any that is
+     * asked for, unless it ASKS_OLDEST first. */
+    unsigned oldest;
+    bool asks_oldest;
     /* It may be its turn: have request_turn called, but not from here. */
     void (*on_turn)(void *arg);
     void *arg;
@@ -70,6 +76,8 @@ struct request {
     struct request_build *build; /* of a classic build; else NULL */
     bool rewriting;              /* REWRITE is in use */
     struct request_world world;
+    unsigned client_minor; /* of the API version that was asked for, when the
+                              engine speaks none as old; else 0 */
     struct request_share share;
     bool waits;        /* for its turn */
     bool has_changed;  /* something was made for it */

@@ -1,6 +1,7 @@
 #include "proxy/exchange/request.h"
 
 #include "policy/docker/namespace.h"
+#include "proxy/exchange/request_age.h"
 
 bool request_after(struct request *rq, int status)
 {
@@ -68,7 +69,7 @@ void request_put_warnings(const struct request *rq, int status, json_t *reply)
 
 bool request_restores(const struct request *rq, int status)
 {
-    if (has_warnings(rq, status))
+    if (has_warnings(rq, status) || request_age_restores(rq, status))
         return true;
     return rq->rewriting && rewrite_wants_reply(request_operation(rq), status);
 }

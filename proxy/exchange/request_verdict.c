@@ -5,6 +5,7 @@
 
 #include "policy/docker/dockerfile.h"
 #include "policy/docker/namespace.h"
+#include "proxy/exchange/request_age.h"
 #include "proxy/exchange/request_build.h"
 
 /* For the record: where the body was changed, and how. */
@@ -352,9 +353,48 @@ void request_body_over(struct request *rq, const struct policy *policy)
         decide_build(rq);
 }
 
+static void judge_it(struct request *rq, const struct policy *policy)
+{
+    enum rewrite_step step;
+
+    rq->phase = PHASE_JUDGING;
+    if (!request_age_settle(rq)) {
+        request_decide(rq);
+        return;
+    }
+    (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
+        &policy->rules, &rq->match, &rq->target, rq->tree, &rq->judgement);
+    rq->rewrite.context.binds = rq->judgement.binds;
+    if (rq->judgement.verdict.kind == VERDICT_ALLOW || rq->judgement.need_count)
+        judge_fill_log(&policy->rules, &rq->match, rq->tree,
+                       rq->rewrite.context.log_driver, &rq->judgement);
+    if (rq->judgement.need_count == 0) {
+        take_judgement(rq);
+        if (rq->verdict.kind != VERDICT_ALLOW) {
+            request_decide(rq);
+            return;
+        }
+    } else if (!ask_for_needs(rq, policy, false)) {
+        return;
+    }
+    if (look_up_images(rq, policy))
+        rq->phase = PHASE_REWRITING;
+    /* What isolation asks does not depend on what the judge asks; and as long
+     * as something is asked, it changes nothing. */
+    step = begin_rewriting(rq, policy);
+    if (rq->phase == PHASE_REWRITING)
+        take_step(rq, policy, step);
+    else if (!request_asks(rq))
+        go_on_judging(rq, policy);
+}
+
 static void go_on(struct request *rq, const struct policy *policy)
 {
     switch (rq->phase) {
+    case PHASE_DATING:
+        request_age_answered(rq);
+        judge_it(rq, policy);
+        break;
     case PHASE_JUDGING:
         go_on_judging(rq, policy);
         break;
@@ -393,10 +433,7 @@ void request_judge(struct request *rq, const struct policy *policy,
                    const struct rewrite_context *context,
                    const struct request_world *world)
 {
-    enum rewrite_step step;
-
     assert(rq->verdict.kind == VERDICT_ALLOW);
-    rq->phase = PHASE_JUDGING;
     rq->rewrite.context = *context;
     if (world)
         rq->world = *world;
@@ -405,28 +442,7 @@ void request_judge(struct request *rq, const struct policy *policy,
         request_decide(rq);
         return;
     }
-    (policy->mode == POLICY_REPORT_ONLY ? judge_report : judge_request)(
-        &policy->rules, &rq->match, &rq->target, rq->tree, &rq->judgement);
-    rq->rewrite.context.binds = rq->judgement.binds;
-    if (rq->judgement.verdict.kind == VERDICT_ALLOW || rq->judgement.need_count)
-        judge_fill_log(&policy->rules, &rq->match, rq->tree,
-                       context->log_driver, &rq->judgement);
-    if (rq->judgement.need_count == 0) {
-        take_judgement(rq);
-        if (rq->verdict.kind != VERDICT_ALLOW) {
-            request_decide(rq);
-            return;
-        }
-    } else if (!ask_for_needs(rq, policy, false)) {
-        return;
-    }
-    if (look_up_images(rq, policy))
-        rq->phase = PHASE_REWRITING;
-    /* What isolation asks does not depend on what the judge asks; and as long
-     * as something is asked, it changes nothing. */
-    step = begin_rewriting(rq, policy);
-    if (rq->phase == PHASE_REWRITING)
-        take_step(rq, policy, step);
-    else if (!request_asks(rq))
-        go_on(rq, policy);
+    rq->phase = PHASE_DATING;
+    if (!request_age_asks(rq))
+        judge_it(rq, policy);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/docker/older_client.h"
 #include "policy/isolation/rewrite.h"
 #include "proxy/base/log.h"
 #include "proxy/upstream/subrequest.h"
@@ -22,8 +23,8 @@ struct engine_probe {
     struct engine_facts facts;
     struct event *timer;      /* the next probe, or the end of this one */
     struct subrequest *probe; /* or NULL */
-    bool informs;             /* the probe is the question for /info */
-    bool informed;            /* it was answered since the engine is known */
+    subrequest_cb asked;      /* which question the probe is */
+    bool informed;            /* /info was answered since the engine is known */
     char id[LIMIT_ENGINE_ID + 1]; /* of the one engine there is, or "" */
     uint64_t generation;          /* of the connection that was last seen */
     bool held; /* until it is known whose the connection is */
@@ -49,6 +50,23 @@ static void set_known(struct engine_probe *engine, bool known, const char *why)
         log_warn("the engine is away: %s", why);
     engine->facts.known = known;
     engine->informed = engine->informed && known;
+    if (!known) /* another may come in its place */
+        engine->facts.oldest = 0;
+}
+
+/* Which versions of the API the engine speaks. */
+static void on_version(const struct http_head *head, struct str body,
+                       const char *why, void *arg)
+{
+    struct engine_probe *engine = arg;
+    json_auto_t *version =
+        head && head->status == 200 ? reply_json_parse(body) : NULL;
+
+    (void)why;
+    engine->probe = NULL;
+    if (head)
+        engine->facts.oldest = engine_oldest_minor(version);
+    again_in(engine, PROBE_EVERY_MS);
 }
 
 /* ---- which engine it is ---- */
@@ -77,6 +95,7 @@ static void look_at_connection(struct engine_probe *engine,
         return;
     engine->generation = status->generation;
     engine->informed = false;
+    engine->facts.oldest = 0;
     if (!first || engine->id[0])
         hold(engine, NULL);
 }
@@ -158,12 +177,14 @@ static void on_info(const struct http_head *head, struct str body,
                  head->status);
     if (!engine->facts.known)
         ask(engine, S("/_ping"), on_reply);
+    else
+        ask(engine, S("/version"), on_version);
 }
 
 static void ask(struct engine_probe *engine, struct str target,
                 subrequest_cb on_answer)
 {
-    engine->informs = on_answer == on_info;
+    engine->asked = on_answer;
     engine->probe = subrequest_new(engine->base, engine->pool, METHOD_GET,
                                    target, S(""), on_answer, engine);
     if (engine->held)
@@ -184,6 +205,8 @@ static void on_reply(const struct http_head *head, struct str body,
     set_known(engine, known, head ? "its answer to /_ping is none" : why);
     if (known && !engine->informed)
         ask(engine, S("/info"), on_info);
+    else if (known && !engine->facts.oldest)
+        ask(engine, S("/version"), on_version);
     else
         again_in(engine, PROBE_EVERY_MS);
 }
@@ -215,9 +238,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (engine->probe) {
-        if (engine->informs)
+        if (engine->asked == on_info)
             not_told(engine, "the engine does not answer /info");
-        else
+        else if (engine->asked == on_reply) /* /version is asked for again */
             set_known(engine, false, "it does not answer /_ping");
         engine->probe = subrequest_cancel(engine->probe);
     }
@@ -280,7 +303,7 @@ void engine_probe_doubt(struct engine_probe *engine)
     set_known(engine, false, "a request failed");
     if (engine->held) /* it is being looked at */
         return;
-    if (engine->informs) /* a ping tells sooner */
+    if (engine->asked != on_reply) /* a ping tells sooner */
         engine->probe = subrequest_cancel(engine->probe);
     if (!engine->probe)
         probe(engine);

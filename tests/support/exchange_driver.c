@@ -184,6 +184,7 @@ void driver_init(struct exchange_driver *d, struct policy *policy)
     d->ledger = d->own_ledger = ledger_new();
     connect_sides(d);
     engine_facts_init(&d->facts);
+    d->facts.oldest = API_MINOR_OLDEST;
 }
 
 void driver_reconnect(struct exchange_driver *d)

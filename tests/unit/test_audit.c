@@ -44,6 +44,7 @@ static void fill(struct all *all, enum method method, const char *target,
         .operation = all->match.route->operation,
         .path = S("/v1.45/asked"),
         .sent = S("/v1.45/sent"),
+        .api = 32,
         .target = &all->target,
         .match = &all->match,
         .body = all->body,
@@ -314,7 +315,8 @@ static void a_record_is_one_line_that_never_changes_its_form(void **state)
         "\"job\":{\"container.privileged\":[\"true\"]},"
         "\"method\":\"POST\","
         "\"operation\":\"ContainerKill\",\"path\":\"/v1.45/asked\","
-        "\"sent\":\"/v1.45/sent\",\"query\":{\"signal\":\"TERM\"},"
+        "\"sent\":\"/v1.45/"
+        "sent\",\"api\":\"1.32\",\"query\":{\"signal\":\"TERM\"},"
         "\"verdict\":\"allow\",\"rule\":\"operations.allow\",\"status\":204,"
         "\"bytes_in\":1,\"bytes_out\":2,\"duration_ms\":1.234,"
         "\"close\":\"done\"}\n");

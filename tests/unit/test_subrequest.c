@@ -211,9 +211,17 @@ static void the_engine_is_known_from_its_ping(void **state)
               "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n"
               "{\"LoggingDriver\":\"journald\"}");
     assert_string_equal(engine_probe_get(engine)->log_driver, "journald");
+    /* and for the oldest API version that it speaks */
+    assert_int_equal(engine_probe_get(engine)->oldest, 0);
+    run_loop(base);
+    fake_feed(&fake, 0,
+              "HTTP/1.1 200 OK\r\nContent-Length: 24\r\n\r\n"
+              "{\"MinAPIVersion\":\"1.44\"}");
+    assert_int_equal(engine_probe_get(engine)->oldest, 44);
     /* a request has failed: it is asked anew, and unknown meanwhile */
     engine_probe_doubt(engine);
     assert_false(engine_probe_get(engine)->known);
+    assert_int_equal(engine_probe_get(engine)->oldest, 0);
     run_loop(base);
     answer_ping(0, "1.46");
     assert_true(engine_probe_get(engine)->known);

@@ -192,6 +192,18 @@ static bool set_room(struct run *run, const struct step *step, enum side side)
     return true;
 }
 
+/* "1.44", or a word: it is not known. */
+static bool set_oldest(struct run *run, const struct step *step)
+{
+    uint64_t minor = 0;
+
+    if (str_has_prefix(step->rest, S("1.")) &&
+        str_to_u64(str_from_index(step->rest, 2), &minor))
+        return wrong(run, step, "it is no API version");
+    run->stage.facts.oldest = (unsigned)minor;
+    return true;
+}
+
 bool run_step(struct run *run, const struct step *step)
 {
     struct stage *stage = &run->stage;
@@ -203,6 +215,8 @@ bool run_step(struct run *run, const struct step *step)
     case WORD_ENGINE_KNOWN:
         stage_know_engine(stage);
         return true;
+    case WORD_ENGINE_OLDEST:
+        return set_oldest(run, step);
     case WORD_BUSY:
         stage->busy = true;
         return true;

@@ -25,6 +25,7 @@ static const struct form_row {
     {STR("report only"),    WORD_REPORT_ONLY,    FORM_KEY  },
     {STR("policy"),         WORD_POLICY,         FORM_KEY  },
     {STR("engine known"),   WORD_ENGINE_KNOWN,   FORM_PLAIN},
+    {STR("engine oldest"),  WORD_ENGINE_OLDEST,  FORM_REST },
     {STR("busy"),           WORD_BUSY,           FORM_PLAIN},
     {STR("keeps streams"),  WORD_KEEPS_STREAMS,  FORM_PLAIN},
     {STR("client>*"),       WORD_CLIENT_SENDS,   FORM_BULK },

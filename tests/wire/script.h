@@ -17,6 +17,7 @@ enum word {
     WORD_REPORT_ONLY,
     WORD_POLICY,
     WORD_ENGINE_KNOWN,
+    WORD_ENGINE_OLDEST,
     WORD_BUSY,
     WORD_KEEPS_STREAMS,
     /* what happens */

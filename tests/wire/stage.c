@@ -407,6 +407,7 @@ void stage_init(struct stage *stage, struct policy *policy)
     memory_init(&stage->runtime.memory);
     turns_init(&stage->runtime.turns, base);
     engine_facts_init(&stage->facts);
+    stage->facts.oldest = API_MINOR_OLDEST;
     stage->frontend = frontend_open(
         &stage->runtime, policy, fcntl(listening(), F_DUPFD_CLOEXEC, 3), &why);
     if (!stage->frontend) {
