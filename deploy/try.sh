@@ -1,9 +1,10 @@
 #!/bin/bash
 # See berth at work, on a Debian 12 machine, as root: installs what it needs,
 # builds berth, starts a Docker engine of its own on what looks like another
-# machine (its own sshd, network and processes), puts berth in front of it, and
-# runs ordinary docker commands through it. What berth put on record is shown
-# beside each. Then it takes all of it down again.
+# machine (its own sshd, network and processes), puts berth in front of it for
+# two runners, and has both do the same, under the same names and ports, with
+# ordinary docker commands. What berth put on record is shown beside each. Then
+# it takes all of it down again.
 #
 #   deploy/try.sh                  show it
 #   deploy/try.sh --keep           leave it running, and say how to use it
@@ -43,7 +44,7 @@ take_down() # DIR
     local pid
     pid=$(cat "$1/berth.pid" 2>/dev/null || true)
     # only if it is still the program that was started
-    if [ -n "$pid" ] && grep -qsF "$1/policy.json" "/proc/$pid/cmdline"; then
+    if [ -n "$pid" ] && grep -qsF "$1/policies" "/proc/$pid/cmdline"; then
         kill "$pid"
         while grep -qs '^State:[[:space:]][^ZX]' "/proc/$pid/status"; do
             sleep 0.05
@@ -87,15 +88,24 @@ for r in records[seen:]:
     color = red if r["verdict"] == "deny" else dim
     print(f"{color}   | {r['verdict']:5}  {r['operation']:20} "
           f"{r['status'] or '-':>4} {r['duration_ms']:8.1f} ms"
-          f"   {r['rule']}{plain}")
+          f"   {r['namespace']}  {r['rule']}{plain}")
 open(seen_path, "w").write(str(len(records)))
 END
+}
+
+# The runner that the commands that follow are of.
+as() # NUMBER
+{
+    runner=runner-$1
+    cd "$dir/$runner"
+    export DOCKER_HOST="unix://$dir/$runner.sock"
+    export DOCKER_CONFIG="$dir/$runner/.docker"
 }
 
 # Shows a command, runs it, and prints what berth put on record about it.
 show()
 {
-    printf '%s$ %s%s\n' "$bold" "${*@Q}" "$plain" | sed "s/'\([][A-Za-z0-9_.:/=-]*\)'/\1/g"
+    printf '%s%s$ %s%s\n' "$bold" "$runner" "${*@Q}" "$plain" | sed "s/'\([][A-Za-z0-9_.:/=-]*\)'/\1/g"
     timeout 120 "$@" || die "\"$*\" failed"
     audit_lines
     say ''
@@ -104,7 +114,7 @@ show()
 # The same, for a command that berth is there to refuse.
 refused()
 {
-    printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+    printf '%s%s$ %s%s\n' "$bold" "$runner" "$*" "$plain"
     if timeout 120 "$@" >/dev/null 2>"$dir/said"; then
         die "\"$*\" should have been refused"
     fi
@@ -114,16 +124,26 @@ refused()
     say ''
 }
 
+# And for one that finds nothing.
+not_there()
+{
+    printf '%s%s$ %s%s\n' "$bold" "$runner" "$*" "$plain"
+    timeout 120 "$@" 2>&1 | tee "$dir/said"
+    grep -q 'No such' "$dir/said" || die "there should have been no such thing"
+    audit_lines
+    say ''
+}
+
 case ${1:-} in
 '') ;;
 --keep) keep=yes ;;
 --stop)
-    [ -e "${2:-}/policy.json" ] || die "--stop wants the directory that --keep named"
+    [ -d "${2:-}/policies" ] || die "--stop wants the directory that --keep named"
     take_down "$(realpath "$2")"
     exit 0
     ;;
 *)
-    sed -n '2,11s/^# \{0,1\}//p' "$0"
+    sed -n '2,12s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
@@ -135,7 +155,7 @@ trap 'exit 143' TERM HUP
 headline "Building berth"
 "$top/tests/install.sh" try
 [ -e "$top/build-release/build.ninja" ] ||
-    meson setup --buildtype=release "$top/build-release" "$top" >/dev/null
+    meson setup --buildtype=release -Dtests=false "$top/build-release" "$top" >/dev/null
 ninja --quiet -C "$top/build-release"
 "$berth" --version
 
@@ -147,64 +167,95 @@ dir=$(mktemp -d /tmp/berth-try.XXXXXX)
 say "Docker Engine $BED_ENGINE_VERSION, to be reached by SSH only:" \
     "$BED_SSH_URL"
 
-headline "berth, with this policy for one runner"
-cat >"$dir/policy.json" <<END
+headline "berth, with a policy for each of two runners"
+mkdir "$dir/policies"
+for n in 1 2; do
+    mkdir "$dir/runner-$n"
+    cat >"$dir/policies/runner-$n.json" <<END
 {
   "version": 1,
   "preset": "compose-tests",
-  "namespace": "runner-1",
-  "listen": { "path": "$dir/docker.sock" },
+  "namespace": "runner-$n",
+  "listen": { "path": "$dir/runner-$n.sock" },
   "upstream": {
     "url": "$BED_SSH_URL",
     "identity": "$BED_IDENTITY",
     "known_hosts": "$BED_KNOWN_HOSTS"
   },
+  "ports": { "listen": ["127.0.0.$n"] },
   "operations": { "deny": ["ContainerExport"] },
   "audit": { "to": "$dir/audit.jsonl" }
 }
 END
-cat "$dir/policy.json"
-setsid "$berth" serve --policy "$dir/policy.json" \
+    echo "hello from runner $n" >"$dir/runner-$n/index.html"
+    printf 'FROM alpine\nCOPY index.html /\nCMD ["httpd", "-f", "-h", "/"]\n' \
+        >"$dir/runner-$n/Dockerfile"
+done
+cat "$dir/policies/runner-1.json"
+say '' "(Both runners are on this machine here, so each has a localhost of its own:" \
+    "127.0.0.1 and 127.0.0.2.)"
+setsid "$berth" serve --policy "$dir/policies" \
     </dev/null >"$dir/berth.log" 2>&1 &
 pid=$!
 echo "$pid" >"$dir/berth.pid"
-export DOCKER_HOST="unix://$dir/docker.sock" DOCKER_CONFIG="$dir/client"
 export DOCKER_BUILDKIT=0
-for _ in $(seq 100); do
-    [ -d "/proc/$pid" ] || die "berth ended: $(cat "$dir/berth.log")"
-    ! docker version >/dev/null 2>&1 || break
-    sleep 0.1
+for n in 2 1; do
+    as $n
+    for _ in $(seq 100); do
+        [ -d "/proc/$pid" ] || die "berth ended: $(cat "$dir/berth.log")"
+        ! docker version >/dev/null 2>&1 || break
+        sleep 0.1
+    done
+    docker version >/dev/null ||
+        die "the engine does not answer through berth"
 done
-docker version >/dev/null || die "the engine does not answer through berth"
 audit_lines >/dev/null
 
 headline "The ordinary docker command, and what berth puts on record"
-say "${dim}   | verdict, operation, the engine's answer, time, rule$plain" ''
-mkdir "$dir/work"
-cd "$dir/work"
-printf 'FROM alpine\nCOPY greeting /greeting\nCMD ["cat", "/greeting"]\n' >Dockerfile
-echo "built and run through berth" >greeting
+say "${dim}   | verdict, operation, the engine's answer, time, runner, rule$plain" ''
 show docker run --rm alpine echo "hello from the far side"
-show docker run -d --name web -p 8080:80 alpine sh -c 'echo ready; exec sleep 600'
-show docker exec web hostname
-show docker logs web
-show docker build --quiet --tag greeter .
-show docker run --rm greeter
-show docker cp greeting web:/tmp/
-show docker ps --format 'table {{.Names}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}'
+
+headline "Two runners: the same image, the same name, the same port"
+for n in 1 2; do
+    as $n
+    show docker build --quiet --tag app:1 .
+    show docker run -d --name web -p 8080:80 app:1
+done
+for n in 1 2; do
+    as $n
+    show busybox wget -q -O - "http://127.0.0.$n:8080/"
+done
+
+headline "Neither sees the other"
+for n in 1 2; do
+    as $n
+    show docker ps --format 'table {{.ID}}\t{{.Names}}\t{{.Image}}\t{{.Ports}}'
+done
+say "What the engine has (which no runner is shown):" ''
+DOCKER_HOST="unix://$BED_SOCKET" docker ps --all \
+    --format 'table {{.ID}}\t{{.Names}}\t{{.Ports}}'
+say ''
+as 1
+other=$(DOCKER_HOST="unix://$dir/runner-2.sock" docker ps --quiet)
+audit_lines >/dev/null
+not_there docker rm --force "$other"
 
 headline "What the policy does not allow"
-refused docker swarm init
+refused docker run --rm --privileged alpine true
+refused docker run --rm -v /etc:/host alpine true
 refused docker export web
 
 headline "The end"
-show docker rm --force web
-show docker image rm greeter
+for n in 1 2; do
+    as $n
+    show docker rm --force web
+    show docker image rm app:1
+done
 say "One of those records as it is in the audit:" ''
-grep -F '"SwarmInit"' "$dir/audit.jsonl"
+grep -m 1 -F '"container.privileged"' "$dir/audit.jsonl"
 if [ $keep = yes ]; then
     say '' "It goes on running. To use it, and to end it:" '' \
-        "    export DOCKER_HOST=unix://$dir/docker.sock" \
+        "    export DOCKER_HOST=unix://$dir/runner-1.sock    # or runner-2.sock" \
         "    deploy/try.sh --stop $dir" ''
 else
     say '' "All of it is taken down again; --keep leaves it running."

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""README.md is true: every error text that it explains is one that the program
-still has, in one string of the sources, "..." standing for what is filled in;
-and what it links to is there, as it is in docs/, all of which is installed."""
+"""The documents are true: every error text that docs/troubleshooting.md explains
+is one that the program still has, in one string of the sources, "..." standing
+for what is filled in; what they link to is there; and all of docs/ is
+installed."""
 import re
 import sys
 from pathlib import Path
@@ -18,36 +19,39 @@ def strings(path):
         yield "".join(parts).replace('\\"', '"')
 
 
-def explained(readme):
+def explained(document):
     """The quoted texts in the first column of the tables of what it says."""
-    for table in re.findall(r"^\| it says .*\n\|.*\n((?:\|.*\n)+)", readme, re.M):
+    for table in re.findall(r"^\| it says .*\n\|.*\n((?:\|.*\n)+)", document,
+                            re.M):
         for row in table.splitlines():
             yield from re.findall(r"`([^`]+)`", row.split(" | ")[0])
 
 
+def titles(path):
+    """What the headings of a document can be linked to by."""
+    return {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-")
+            for t in re.findall(r"^#+ (.*)$", path.read_text(), re.M)}
+
+
 def broken_links(path):
     """The links of a document that lead nowhere."""
-    text = path.read_text()
-    titles = {re.sub(r"[^\w -]", "", t).strip().lower().replace(" ", "-")
-              for t in re.findall(r"^#+ (.*)$", text, re.M)}
-    for link in re.findall(r"\]\(([^)]+)\)", text):
-        if link.startswith("#"):
-            good = link[1:] in titles
-        else:
-            good = "://" in link or (path.parent / link.split("#")[0]).exists()
-        if not good:
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text()):
+        file, _, title = link.partition("#")
+        where = path.parent / file if file else path
+        if "://" not in link and not (where.exists() and (
+                not title or title in titles(where))):
             yield link
 
 
 def main(top):
     known = [s for name in ("policy", "proxy")
              for path in (top / name).rglob("*.c") for s in strings(path)]
-    texts = list(explained((top / "README.md").read_text()))
+    texts = list(explained((top / "docs/troubleshooting.md").read_text()))
     gone = [t for t in texts if t not in FOREIGN and not any(
         re.search(".*".join(map(re.escape, t.split("..."))), s) for s in known)]
-    wrong = [f"README.md explains what nothing says: {t}" for t in gone]
-    wrong += [] if texts else ["README.md explains nothing"]
-    for path in [top / "README.md", *(top / "docs").glob("*.md")]:
+    wrong = [f"troubleshooting.md explains what nothing says: {t}" for t in gone]
+    wrong += [] if texts else ["troubleshooting.md explains nothing"]
+    for path in [*top.glob("*.md"), *(top / "docs").glob("*.md")]:
         wrong += [f"{path.name}: nothing is at {link}"
                   for link in broken_links(path)]
     installed = (top / "meson.build").read_text()

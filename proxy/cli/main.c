@@ -38,7 +38,7 @@ static int help(FILE *out)
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--version")) {
-        puts("berth " BERTH_VERSION);
+        puts("berth " BERTH_VERSION "\nbuilt with " BERTH_BUILT_WITH);
         return EXIT_OK;
     }
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")))

@@ -68,15 +68,6 @@ class Files(unittest.TestCase):
         volumes = {v["name"] for v in pod_template(self.env)["spec"]["volumes"]}
         self.assertEqual(volumes, {"docker-socket", "berth"})
 
-    def test_the_policies_are_good(self):
-        for path in [*(TOP / "deploy").glob("*/policy.json"),
-                     TOP / "deploy/compose/docker-host.json"]:
-            self.good(os.environ["BERTH_BINARY"], "check", path,
-                      RUNNER_NAME="r1", BERTH_UPSTREAM="ssh://berth@host",
-                      RUNNER_CONTAINER="ci-runner-1",
-                      STATE_DIRECTORY="/var/lib/berth/r1",
-                      LOGS_DIRECTORY="/var/log/berth/r1")
-
 
 def listens(path):
     """Does somebody listen on the socket? As the kernel has it: who connected

@@ -16,7 +16,8 @@ BUILDS = {  # name: compiler, options of meson
     "clang": ("clang", ["-Dbuildtype=release"]),
     "analyzer": ("gcc", ["-Dc_args=-fanalyzer"]),
     "release": ("gcc", ["-Dbuildtype=release", "-Db_lto=true",
-                        "-Dsystemd_unit_dir=/usr/local/lib/systemd/system"]),
+                        "-Dsystemd_unit_dir=/usr/local/lib/systemd/system",
+                        "-Dsbom=true"]),
 }
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -169,6 +170,35 @@ def hardening(run):
             for what, pattern in wanted.items()]
 
 
+# Completes "berth sta" and "berth serve --pol".
+COMPLETE = """
+compopt() { :; }
+. "$2"
+COMP_WORDS=("$1" sta) COMP_CWORD=1
+_berth "$1" sta "$1"
+[ "${COMPREPLY[*]}" = status ] || exit 1
+COMP_WORDS=("$1" serve --pol) COMP_CWORD=2
+_berth "$1" --pol serve
+[ "${COMPREPLY[*]}" = --policy ]
+"""
+
+
+def package(run):
+    """Debian's package, made twice in two places."""
+    first, second = f"{run.tmp}/one", f"{run.tmp}/and/two"
+    for where in first, second:
+        run.call("deploy/package.sh", where)
+    made = sorted(Path(first).glob("*.deb"))
+    same = [one.read_bytes() == (Path(second) / one.name).read_bytes()
+            for one in made]
+    text = run.call("lintian", "--fail-on", "error,warning",
+                    *Path(first).glob("*.changes"), check=False)
+    return [Case("passed" if made and all(same) else "failed",
+                 "two builds of the package are the same bytes"),
+            Case("failed" if run.rc else "passed",
+                 "lintian accepts the package", tail(text))]
+
+
 def install(run):
     """What meson installs is whole, and works."""
     run.call("meson", "install", "-C", dir_of("release"), "--no-rebuild",
@@ -183,6 +213,11 @@ def install(run):
             ["mandoc", "-T", "lint", "-W", "warning",
              root / "share/man/man1/berth.1",
              root / "share/man/man5/berth-policy.5"],
+        "the bill of materials names what the program is linked to":
+            ["grep", "-q", "libssh2", root / "share/berth/berth.spdx.json"],
+        "bash completes a command and its options":
+            ["bash", "-c", COMPLETE, "-", program,
+             root / "share/bash-completion/completions/berth"],
         "the schema is there":
             ["grep", "-q", "berth", root / "share/berth/berth-policy.schema.json"],
     }
@@ -211,7 +246,7 @@ def install(run):
 C = ["policy/**/*.c", "proxy/**/*.c", "tests/**/*.c"]
 H = ["policy/**/*.h", "proxy/**/*.h", "tests/**/*.h"]
 SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/bed/stage",
-         ".ci/run", "deploy/*.sh"]
+         ".ci/run", "deploy/*.sh", "deploy/completion/berth.bash"]
 CPPCHECK = ["--enable=warning,performance,portability", "-I.",
             "--library=tests/cppcheck.cfg",
             "--inline-suppr", "--suppressions-list=tests/cppcheck.supp",
@@ -258,8 +293,9 @@ GROUPS = {
                  fast("valgrind", "gcc", *VALGRIND, limit=1200)],
     "fuzz": [build("fuzzers", "fuzzers"), *[fuzz(name) for name in FUZZERS]],
     "builds": [build("clang"), fast("clang", "clang", *SLOW),
-               build("release", "proxy/berth"),
+               build("release", "proxy/berth", "berth.spdx.json"),
                Step("hardening", hardening, ("build release",)),
-               Step("install", install, ("build release",))],
+               Step("install", install, ("build release",)),
+               Step("package", package, limit=900)],
     "trixie": [Step("trixie", trixie, limit=900)],
 }
