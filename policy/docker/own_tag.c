@@ -4,11 +4,12 @@
 
 #include "policy/docker/namespace.h"
 
-#define ANCHOR_HOST ".anchor." OWN_TAG_DOMAIN
-#define TAG_HOST    "." OWN_TAG_DOMAIN
-#define DIGEST_HOST ".digest." OWN_TAG_DOMAIN
-#define MARK_HOST   "push." OWN_TAG_DOMAIN
-#define HEX_HOST    "hex__"
+#define ANCHOR_HOST    ".anchor." OWN_TAG_DOMAIN
+#define TAG_HOST       "." OWN_TAG_DOMAIN
+#define DIGEST_HOST    ".digest." OWN_TAG_DOMAIN
+#define MARK_HOST      "push." OWN_TAG_DOMAIN
+#define COMPANION_HOST "companion." OWN_TAG_DOMAIN
+#define HEX_HOST       "hex__"
 
 /* ---- words that are taken ---- */
 
@@ -50,7 +51,8 @@ bool own_tag_is_ambiguous(const struct image_ref *ref)
 
 bool own_tag_namespace_is_reserved(struct str ns)
 {
-    return str_eq(ns, S("push")) || str_eq(ns, S("left"));
+    return str_eq(ns, S("push")) || str_eq(ns, S("left")) ||
+           str_eq(ns, S("companion"));
 }
 
 /* ---- a registry's host as a part of a path, and back ---- */
@@ -249,6 +251,8 @@ struct own_name own_name_read(struct str name)
         own.kind = OWN_NAME_REAL;
     else if (str_eq(host, S(MARK_HOST)))
         own.kind = OWN_NAME_MARK;
+    else if (str_eq(host, S(COMPANION_HOST)))
+        own.kind = OWN_NAME_ODD;
     else if (cut_host(host, S(ANCHOR_HOST), &own.ns))
         own.kind = OWN_NAME_ANCHOR;
     else if (cut_host(host, S(DIGEST_HOST), &own.ns))

@@ -26,6 +26,8 @@
  *     r1.digest.berth.invalid/app:<hex>    r1 pulled "app@sha256:<hex>", which
  *                                          needs no tag
  *     push.berth.invalid/<as above>        a mark: this name is being pushed
+ *     companion.berth.invalid/...          berth's own program
+ * (companion_name.h)
  *
  * All are pure functions of text; nothing here knows what an engine has.
  */

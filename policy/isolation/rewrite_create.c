@@ -415,6 +415,9 @@ void rewrite_container_create(struct rewrite *rw)
     hold_health(rw, image);
     rw->port_name = name;
     ports_create(rw, host, image);
+    socket_create(rw, host, image);
+    if (rewrite_is_refused(rw))
+        return;
     if (typed.len)
         json_object_set_new(object_at(rw->draft, "Labels"), LABEL_IMAGE,
                             json_of_str(typed));

@@ -324,6 +324,12 @@ bool ports_match(json_t *values, const json_t *container);
 void mounts_create(struct rewrite *rw, json_t *host, const json_t *image);
 void mounts_restore(json_t *container, const json_t *labels, bool inspected);
 
+/* ---- rewrite_socket.c ---- */
+
+/* Behind rewrite_body: what the judge has marked becomes a socket. */
+void socket_create(struct rewrite *rw, json_t *host, const json_t *image);
+void socket_restore(json_t *container, const json_t *labels, bool inspected);
+
 /* ---- rewrite_filters.c ---- */
 
 /* The filters of the query as {"key": {"value": true}}, owned by the caller;

@@ -233,6 +233,7 @@ void container_restore(struct rewrite *rw, json_t *container, bool inspected)
     restore_image(container, labels, inspected);
     ports_restore(rw, container, labels, inspected);
     mounts_restore(container, labels, inspected);
+    socket_restore(container, labels, inspected);
     if (inspected)
         restore_mounts(rw, host);
 }

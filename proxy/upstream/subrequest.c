@@ -210,7 +210,7 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 }
 
 static void put_request(struct strbuf *out, enum method method,
-                        struct str target, struct str body)
+                        struct str target, const char *type, struct str body)
 {
     int r = strbuf_addf(out,
                         "%s %.*s HTTP/1.1\r\nHost: docker\r\n"
@@ -219,9 +219,9 @@ static void put_request(struct strbuf *out, enum method method,
 
     if (r == 0 && body.len)
         r = strbuf_addf(out,
-                        "Content-Type: application/json\r\n"
+                        "Content-Type: %s\r\n"
                         "Content-Length: %zu\r\n",
-                        body.len);
+                        type, body.len);
     else if (r == 0 && method == METHOD_POST)
         r = strbuf_add(out, S("Content-Length: 0\r\n"));
     if (r == 0)
@@ -237,10 +237,10 @@ void subrequest_let_in(struct subrequest *e)
     pool_let_in(e->pool, &e->waiter);
 }
 
-struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
-                                  enum method method, struct str target,
-                                  struct str body, subrequest_cb on_reply,
-                                  void *arg)
+static struct subrequest *begin(struct event_base *base, struct pool *pool,
+                                enum method method, struct str target,
+                                const char *type, struct str body,
+                                subrequest_cb on_reply, void *arg)
 {
     struct subrequest *e = xcalloc(1, sizeof(*e));
 
@@ -252,7 +252,7 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
     e->reply.max = LIMIT_SUBREQUEST;
     e->reader = http_reader_new(HTTP_RESPONSES);
     http_reader_expect(e->reader, method);
-    put_request(&e->request, method, target, body);
+    put_request(&e->request, method, target, type, body);
     e->unsent.max = e->request.max;
     if (method == METHOD_GET)
         strbuf_add(&e->unsent, strbuf_str(&e->request));
@@ -261,4 +261,21 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
     if (e->stream)
         event_active(e->start, 0, 0);
     return e;
+}
+
+struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
+                                  enum method method, struct str target,
+                                  struct str body, subrequest_cb on_reply,
+                                  void *arg)
+{
+    return begin(base, pool, method, target, "application/json", body, on_reply,
+                 arg);
+}
+
+struct subrequest *subrequest_upload(struct event_base *base, struct pool *pool,
+                                     struct str target, struct str archive,
+                                     subrequest_cb on_reply, void *arg)
+{
+    return begin(base, pool, METHOD_POST, target, "application/x-tar", archive,
+                 on_reply, arg);
 }

@@ -34,6 +34,11 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
                                   struct str body, subrequest_cb on_reply,
                                   void *arg);
 
+/* The same with POST, and with an archive for its body. */
+struct subrequest *subrequest_upload(struct event_base *base, struct pool *pool,
+                                     struct str target, struct str archive,
+                                     subrequest_cb on_reply, void *arg);
+
 /* Its reply goes through FILTER, which is taken over, as it comes. Right after
  * subrequest_new. */
 void subrequest_filter(struct subrequest *subrequest,

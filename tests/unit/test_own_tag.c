@@ -201,6 +201,7 @@ static void some_words_are_no_namespace(void **state)
     (void)state;
     assert_true(own_tag_namespace_is_reserved(S("push")));
     assert_true(own_tag_namespace_is_reserved(S("left")));
+    assert_true(own_tag_namespace_is_reserved(S("companion")));
     assert_false(own_tag_namespace_is_reserved(S("r1")));
     assert_false(own_tag_namespace_is_reserved(S("push-1")));
 }
@@ -296,6 +297,7 @@ static void names_of_an_engine_are_told_apart(void **state)
         {"r1.berth.invalid/app:1",            OWN_NAME_TAG   },
         {"left.anchor.berth.invalid/image:1", OWN_NAME_ANCHOR},
         {"push.berth.invalid/app:1",          OWN_NAME_MARK  },
+        {"companion.berth.invalid/amd64:1",   OWN_NAME_ODD   },
         {"berth.invalid/app:1",               OWN_NAME_ODD   },
         {".berth.invalid/app:1",              OWN_NAME_ODD   },
         {"a.b.berth.invalid/app:1",           OWN_NAME_ODD   },

@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * What a namespace's companion is called on the engine. Neither its container
+ * nor its volume is in any namespace: none has a "_" in its name; its label is
+ * another; and its image is below a name that no namespace may have (own_tag.h)
+ * and that never resolves. So no list, event, filter or reference of a runner
+ * ever meets it.
+ */
+
+#include "policy/docker/own_tag.h"
+
+#define COMPANION_NAME "berth_companion." /* and the namespace */
+#define COMPANION_IMAGES                                                       \
+    "companion." OWN_TAG_DOMAIN "/"         /* architecture:digest */
+#define LABEL_COMPANION   "berth.companion" /* whose it is */
+#define COMPANION_PROGRAM "berth-companion"
+#define COMPANION_VOLUME  "/sockets" /* where its volume is, inside of it */
+
+/* Of a container of the namespace: {"socket": its number, "path": its place on
+ * the engine's host, "mounts": [{"target", and "bind" or "source" as its client
+ * wrote it}]} */
+#define LABEL_SOCKET "berth.socket"
+
+/* What the judge puts for the source of a mount that is to become this, before
+ * what its client wrote: the whole of a bind, or a mount's source. No client's
+ * own begins so, for it is not a path. */
+#define SOCKET_MARK_BIND  "berth:bind:"
+#define SOCKET_MARK_MOUNT "berth:mount:"
+
+/* A lookup that is for the companion, not for the engine (lookup.h). */
+#define LOOKUP_SOCKET "companion:socket"
