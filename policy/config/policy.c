@@ -160,8 +160,9 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
     return r;
 }
 
-void policy_publish_on_host(struct policy *policy)
+void policy_serve_one(struct policy *policy)
 {
+    rules_drop_socket(&policy->rules);
     if (policy->rules.ports.publish == PORTS_RUNNER)
         policy->rules.ports.publish = PORTS_HOST;
     policy->port_address[0] = '\0';

@@ -176,9 +176,9 @@ enum { POLICY_E_INVALID = 1 };
 int policy_load(const struct policy_source *source, struct policy **out,
                 struct strbuf *why);
 
-/* Ports go to the engine's host, whatever it says, for nobody listens on the
- * runner's localhost. Before anybody uses it. */
-void policy_publish_on_host(struct policy *policy);
+/* It serves one client and ends with it: ports go to the engine's host, and
+ * docker.sock leads nowhere, whatever it says. Before anybody uses it. */
+void policy_serve_one(struct policy *policy);
 
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is fine */

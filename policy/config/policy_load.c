@@ -264,6 +264,14 @@ static void settle_ports(struct policy *policy)
         namespace_address(str_from(policy->namespace), policy->port_address);
 }
 
+/* docker.sock leads back here only where a runner's containers are known from
+ * others'; else it is refused. */
+static void settle_socket(struct policy *policy)
+{
+    if (policy->isolation != POLICY_NAMESPACE)
+        rules_drop_socket(&policy->rules);
+}
+
 static void make_namespace(struct policy *policy)
 {
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAMESPACE + 1);
@@ -337,6 +345,8 @@ int policy_load(const struct policy_source *source, struct policy **out,
     }
     if (loading.problems.count == 0)
         settle_ports(policy);
+    if (loading.problems.count == 0)
+        settle_socket(policy);
     if (loading.problems.count > 0) {
         problems_sort(&loading.problems);
         problems_put(&loading.problems, why);

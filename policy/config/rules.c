@@ -1,5 +1,7 @@
 #include "policy/config/rules.h"
 
+#include <stdlib.h>
+
 #include "policy/base/limits.h"
 #include "policy/base/subnet.h"
 
@@ -248,3 +250,13 @@ static const struct setting rules_rows[] = {
 };
 const struct shape rules_shape = SHAPE(struct rules, rules_rows);
 // clang-format on
+
+void rules_drop_socket(struct rules *rules)
+{
+    char **socket = &rules->container.engine_socket;
+
+    if (!*socket || strcmp(*socket, MOUNT_BERTH) != 0)
+        return;
+    free(*socket);
+    *socket = NULL;
+}

@@ -12,6 +12,7 @@
 
 /* What stands for docker.sock when it is left out. */
 #define MOUNT_NOTHING "nothing"
+#define MOUNT_BERTH   "berth"
 
 enum mount_mode { MOUNT_READ_ONLY, MOUNT_READ_WRITE };
 
@@ -69,7 +70,8 @@ struct container_rules {
     bool cpuset, blkio, realtime;
     struct objects mounts; /* struct mount_rule */
     char *runner;          /* the runner's own container, or NULL */
-    char *engine_socket;   /* a path, MOUNT_NOTHING, or NULL to refuse it */
+    char *engine_socket; /* a path, one of the words above, or NULL to refuse it
+                          */
     struct strings propagation;
     struct strings tmpfs_options, storage_options;
     struct strings extra_hosts, dns;
@@ -164,3 +166,6 @@ extern const struct shape image_rules_shape;
 extern const struct shape build_rules_shape;
 extern const struct shape label_rules_shape;
 extern const struct shape request_rules_shape;
+
+/* docker.sock cannot lead back to this berth: where it is to, it is refused. */
+void rules_drop_socket(struct rules *rules);

@@ -141,11 +141,12 @@ static bool check_limits(const void *object, const char **key,
 // clang-format off
 static bool check_engine_socket(struct str text, struct strbuf *why)
 {
-    if (str_eq(text, S(MOUNT_NOTHING)) ||
+    if (str_eq(text, S(MOUNT_NOTHING)) || str_eq(text, S(MOUNT_BERTH)) ||
         (!path_fault(text) && str_find(text, ':') < 0))
         return true;
     strbuf_addf(why, "is no path of a socket; write an absolute one without "
-                     "detours and colons, or \"" MOUNT_NOTHING "\"");
+                     "detours and colons, \"" MOUNT_BERTH
+                     "\", or \"" MOUNT_NOTHING "\"");
     return false;
 }
 
@@ -288,9 +289,9 @@ static const struct setting container_rows[] = {
      .help = "the runner's own container, where that runs on the same engine: its name, or 12 or more digits of its ID "
              "(its host name, unless it was given one)"},
     {"engine_socket", STRING_AT(struct container_rules, engine_socket), "null",
-     .check = check_engine_socket, .pattern = "^(" MOUNT_NOTHING "|/[^:]*)$",
-     .help = "what is mounted where a container asks for docker.sock: the socket of a berth on the engine's host, by "
-             "its path there; or \"nothing\", which leaves the mount out; null: it is refused"},
+     .check = check_engine_socket, .pattern = "^(" MOUNT_BERTH "|" MOUNT_NOTHING "|/[^:]*)$",
+     .help = "what is mounted where a container asks for docker.sock: \"berth\", a socket that leads back to this berth; the "
+             "socket of a berth on the engine's host, by its path there; or \"nothing\", which leaves the mount out; null: it is refused"},
     {"propagation", STRINGS_AT(struct container_rules, propagation),
      "[\"private\", \"rprivate\"]",
      .help = "how mounts may propagate between host and container"},

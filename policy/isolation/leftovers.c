@@ -1,6 +1,7 @@
 #include "policy/isolation/leftovers.h"
 
 #include "policy/base/rfc3339.h"
+#include "policy/docker/companion_name.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/own_tag.h"
 #include "policy/docker/target.h"
@@ -8,30 +9,27 @@
 /* A tag's name has so many parts at most that it is looked for. */
 enum { IMAGE_PARTS = 8 };
 
+#define CONTAINERS "/containers/json?all=1&filters="
+#define VOLUMES    "/volumes?filters="
+
+// clang-format off
 static const struct {
     const char *word;
+    const char *label;
     enum operation operation;
     const char *list;    /* a label filter follows */
     const char *removal; /* the reference follows */
     const char *query;   /* and then this */
 } kinds[] = {
-    [LEFTOVER_CONTAINER] = {"container", OP_CONTAINER_DELETE,
-                            "/containers/json?all=1&filters=", "/containers/",
-                            "?force=1&v=1"                                               },
-    [LEFTOVER_NETWORK] = {"network",   OP_NETWORK_DELETE,
-                            "/networks?filters=",              "/networks/",   ""        },
-    [LEFTOVER_VOLUME] = {"volume",    OP_VOLUME_DELETE,
-                            "/volumes?filters=",               "/volumes/",    ""        },
-    [LEFTOVER_BIND] = {"bind",      OP_VOLUME_DELETE,
-                            "/volumes?filters=",               "/volumes/",    ""        },
-    [LEFTOVER_IMAGE] = {"image",     OP_IMAGE_DELETE,
-                            "/images/json?filters=",           "/images/",     "?force=1"},
+    [LEFTOVER_CONTAINER] = {"container", LABEL_NAMESPACE, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
+    [LEFTOVER_NETWORK] = {"network", LABEL_NAMESPACE, OP_NETWORK_DELETE, "/networks?filters=", "/networks/", ""},
+    [LEFTOVER_VOLUME] = {"volume", LABEL_NAMESPACE, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
+    [LEFTOVER_BIND] = {"bind", LABEL_BINDS, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
+    [LEFTOVER_IMAGE] = {"image", NULL, OP_IMAGE_DELETE, "/images/json?filters=", "/images/", "?force=1"},
+    [LEFTOVER_COMPANION] = {"companion", LABEL_COMPANION, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
+    [LEFTOVER_SOCKETS] = {"companion's volume", LABEL_COMPANION, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
 };
-
-static const char *label_of(enum leftover_kind kind)
-{
-    return kind == LEFTOVER_BIND ? LABEL_BINDS : LABEL_NAMESPACE;
-}
+// clang-format on
 
 const char *leftover_word(enum leftover_kind kind)
 {
@@ -73,7 +71,7 @@ int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
     if (kind == LEFTOVER_IMAGE)
         return put_image_list(out, ns);
     r = strbuf_addf(out, "%s%%7B%%22label%%22%%3A%%5B%%22%s", kinds[kind].list,
-                    label_of(kind));
+                    kinds[kind].label);
 
     if (r == 0 && ns.len)
         r = strbuf_addf(out, "%%3D%.*s", STR_FMT(ns));
@@ -115,8 +113,17 @@ static struct str without_slash(struct str name)
     return name.len && name.ptr[0] == '/' ? str_from_index(name, 1) : name;
 }
 
-/* The name of a container that is its own: links give it others'. */
-static struct str own_name(const json_t *container, struct str ns)
+static bool is_companions(struct str ns, struct str name)
+{
+    struct str intro = S(COMPANION_NAME);
+
+    return str_has_prefix(name, intro) &&
+           str_eq(str_from_index(name, intro.len), ns);
+}
+
+/* The name of a container for which IS_OWN holds: links give it others'. */
+static struct str own_name(const json_t *container, struct str ns,
+                           bool (*is_own)(struct str ns, struct str name))
 {
     const json_t *names = json_object_get(container, "Names"), *name;
     size_t i;
@@ -125,7 +132,7 @@ static struct str own_name(const json_t *container, struct str ns)
     {
         struct str text = without_slash(text_of(name));
 
-        if (namespace_has(ns, text))
+        if (is_own(ns, text))
             return text;
     }
     return S("");
@@ -143,7 +150,11 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
     leftover->ref = id;
     switch (kind) {
     case LEFTOVER_CONTAINER:
-        name = own_name(row, ns);
+        name = own_name(row, ns, namespace_has);
+        leftover->name = name;
+        return id.len && name.len;
+    case LEFTOVER_COMPANION:
+        name = own_name(row, ns, is_companions);
         leftover->name = name;
         return id.len && name.len;
     case LEFTOVER_NETWORK:
@@ -160,6 +171,11 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
         leftover->name = name;
         leftover->made = time_at(row, "CreatedAt");
         return str_has_prefix(name, S(BINDS_PREFIX));
+    case LEFTOVER_SOCKETS:
+        leftover->ref = name;
+        leftover->name = name;
+        leftover->made = time_at(row, "CreatedAt");
+        return is_companions(ns, name);
     case LEFTOVER_IMAGE: /* tag by tag */
     case LEFTOVER_COUNT:
         break;
@@ -188,7 +204,8 @@ static void walk_tags(const json_t *image,
 
 static bool is_volume(enum leftover_kind kind)
 {
-    return kind == LEFTOVER_VOLUME || kind == LEFTOVER_BIND;
+    return kind == LEFTOVER_VOLUME || kind == LEFTOVER_BIND ||
+           kind == LEFTOVER_SOCKETS;
 }
 
 bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
@@ -203,7 +220,10 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
 
     json_array_foreach(list, i, row)
     {
-        struct str ns = text_at(json_object_get(row, "Labels"), label_of(kind));
+        struct str ns =
+            kinds[kind].label
+                ? text_at(json_object_get(row, "Labels"), kinds[kind].label)
+                : S("");
         struct leftover leftover = {.ref = S(""), .name = S(""), .row = row};
 
         if (kind == LEFTOVER_IMAGE)

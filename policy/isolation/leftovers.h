@@ -2,9 +2,10 @@
 
 /*
  * What a namespace has left on the engine, and in which order it goes: first
- * containers, for they hold the others; then networks, volumes and images. An
- * object is the namespace's own by its label and by its name, as everywhere.
- * Plain values: the lists come from the engine, and the caller removes.
+ * containers, for they hold the others; then networks, volumes and images; then
+ * what berth itself has there for the namespace (companion_name.h). An object
+ * is the namespace's own by its label and by its name, as everywhere. Plain
+ * values: the lists come from the engine, and the caller removes.
  */
 
 #include <jansson.h>
@@ -21,6 +22,8 @@ enum leftover_kind {
     LEFTOVER_BIND,  /* a volume that is a directory of the host, see
                        rewrite_mounts.c: what is in there stays */
     LEFTOVER_IMAGE, /* its own tags: the content goes with the last of them */
+    LEFTOVER_COMPANION, /* last, for the others may use its sockets; */
+    LEFTOVER_SOCKETS,   /* and the volume in which these are */
 
     LEFTOVER_COUNT
 };

@@ -1,6 +1,7 @@
 #include "policy/base/pattern.h"
 #include "policy/config/host_path.h"
 #include "policy/docker/bind_spec.h"
+#include "policy/docker/companion_name.h"
 #include "policy/judge/check.h"
 
 /*
@@ -18,6 +19,7 @@ struct bind_wish {
     bool shared_read_only; /* the policy says so */
     bool force_read_only;  /* and the client did not */
     bool left_out;         /* it is not mounted at all */
+    bool leads_back;       /* to this berth: a socket takes its place */
     bool listed;           /* the policy has a path for it */
     bool create;           /* which the engine may make */
     bool of_runner;        /* it is a path of the runner's own container */
@@ -92,6 +94,9 @@ static bool judge_socket(struct judge *judge, const struct place *place,
             "docker.sock is the whole host, so it is not mounted; leave it out "
             "(for Testcontainers: TESTCONTAINERS_RYUK_DISABLED=true), or have "
             "the policy say in container.engine_socket what takes its place");
+    wish->leads_back = str_eq(instead, S(MOUNT_BERTH));
+    if (wish->leads_back)
+        return true;
     wish->left_out = str_eq(instead, S(MOUNT_NOTHING));
     wish->listed = !wish->left_out;
     if (wish->left_out)
@@ -292,6 +297,22 @@ static bool put_mount(struct judge *judge, const struct place *place,
     return true;
 }
 
+/* Isolation puts the socket's place there, and shows what its client wrote. */
+static bool mark_bind(struct judge *judge, const struct place *place,
+                      struct str text, const struct bind_spec *spec)
+{
+    json_t *mount = json_pack("{s:s, s:s+%, s:s%}", "Type", "bind", "Source",
+                              SOCKET_MARK_BIND, text.ptr, text.len, "Target",
+                              spec->target.ptr, spec->target.len);
+
+    if (spec->read_only)
+        json_object_set_new(mount, "ReadOnly", json_true());
+    judge_note(judge, CHANGE_MOVED, place);
+    judge_note(judge, CHANGE_MAPPED, place);
+    place_set(place, mount);
+    return true;
+}
+
 void move_binds(json_t *host_config)
 {
     json_t *binds = json_object_get(host_config, "Binds");
@@ -346,6 +367,8 @@ static bool check_bind(struct judge *judge, const struct field *field,
         return false;
     if (wish.left_out)
         return leave_out(judge, place);
+    if (wish.leads_back)
+        return mark_bind(judge, place, text, &spec);
     return wish.listed && !wish.create
                ? put_mount(judge, place, &spec, &wish)
                : rewrite_bind(judge, place, &spec, &wish);
@@ -394,6 +417,11 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
         return false;
     if (wish.left_out)
         return leave_out(judge, place);
+    if (wish.leads_back) {
+        strbuf_add(&wish.host, S(SOCKET_MARK_MOUNT));
+        strbuf_add(&wish.host, wish.source);
+        json_object_del(mount, "BindOptions");
+    }
     if (wish.force_read_only) {
         json_object_set_new(mount, "ReadOnly", json_true());
         judge_note(judge, CHANGE_INJECTED, &access_at);

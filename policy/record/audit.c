@@ -386,6 +386,7 @@ static void begin(struct json_line *line, struct strbuf *out, struct str event,
     json_line_int(line, "pid", facts->peer.pid);
     json_line_uint(line, "uid", facts->peer.uid);
     json_line_uint(line, "gid", facts->peer.gid);
+    put_text(line, "container", str_from(facts->peer.container));
     put_text(line, "traceparent", facts->trace);
     put_bounded(line, "job", facts->job);
     json_line_text(line, "method", str_from(method_name(facts->method)));

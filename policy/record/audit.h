@@ -24,6 +24,8 @@ struct peer {
     int pid;
     unsigned uid;
     unsigned gid;
+    const char *container; /* it runs in this one of the namespace's, by ID; or
+                              NULL: it is on this machine */
 };
 
 /* Why an exchange ended; the word is in the record. */

@@ -123,6 +123,14 @@ static int group_id(const char *group, gid_t *gid, struct strbuf *why)
 }
 
 /* FILE, a file of ours, goes to GROUP, or stays with its own for NULL. */
+unsigned listener_group(const struct listen_policy *config)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
+    gid_t gid = 0;
+
+    return config->group && group_id(config->group, &gid, &why) == 0 ? gid : 0;
+}
+
 static int give(const char *file, const char *group, struct strbuf *why)
 {
     gid_t gid = (gid_t)-1;

@@ -55,6 +55,9 @@ void listener_offer(struct listener *listener,
 int listener_try_access(const struct listener *listener,
                         const struct listen_policy *config, struct strbuf *why);
 
+/* CONFIG's group as a number; 0: it says none, or there is none. */
+unsigned listener_group(const struct listen_policy *config);
+
 /* The mode and group of the socket file become CONFIG's. */
 void listener_set_access(struct listener *listener,
                          const struct listen_policy *config);

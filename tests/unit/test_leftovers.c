@@ -66,6 +66,21 @@ static void own_is_what_has_label_and_name(void **state)
                "{\"berth.namespace\": \"r1\"}}]}",
                "r1 berth-binds-12 berth-binds-12 0\n");
     check_walk(LEFTOVER_BIND, "{\"Volumes\": null}", "");
+    check_walk(
+        LEFTOVER_COMPANION,
+        "[{\"Id\": \"1\", \"Names\": [\"/berth_companion.r1\"], \"Created\": 5,"
+        "  \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"2\", \"Names\": [\"/berth_companion.r2\"], \"Created\": 5,"
+        "  \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"3\", \"Names\": [\"/r1.c\"], \"Created\": 5,"
+        "  \"Labels\": {\"berth.companion\": \"r1\"}}]",
+        "r1 1 berth_companion.r1 5\n");
+    check_walk(LEFTOVER_SOCKETS,
+               "{\"Volumes\": [{\"Name\": \"berth_companion.r1\","
+               "  \"Labels\": {\"berth.companion\": \"r1\"}},"
+               " {\"Name\": \"r1.v\","
+               "  \"Labels\": {\"berth.companion\": \"r1\"}}]}",
+               "r1 berth_companion.r1 berth_companion.r1 0\n");
 }
 
 static void of_an_image_the_own_tags_are(void **state)
