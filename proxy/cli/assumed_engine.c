@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "policy/docker/companion_name.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/own_tag.h"
 
@@ -171,6 +172,14 @@ static json_t *put_created(const struct about *about)
     return json_pack("{s:s}", "Id", id);
 }
 
+static json_t *put_socket(const struct about *about)
+{
+    return json_pack("{s:i, s:o}", "Socket", 0, "Path",
+                     json_sprintf("/var/lib/docker/volumes/" COMPANION_NAME
+                                  "%s/_data/0",
+                                  about->ns));
+}
+
 static const struct row {
     enum operation operation;
     int status;
@@ -197,6 +206,10 @@ static const struct row runner = {
              "that the policy takes from it"};
 static const struct row change = {
     .status = 201, .reply = put_created, .means = "it is made"};
+static const struct row socket_row = {
+    .status = 201,
+    .reply = put_socket,
+    .means = "its companion has a socket in place of docker.sock"};
 static const struct row nothing = {.status = 404, .means = "there is none"};
 
 static const struct row *find_row(const struct lookup *lookup,
@@ -232,8 +245,10 @@ static json_t *presume(const struct assumptions *assumptions,
         .target = &target, .ns = ns, .container = assumptions->container};
 
     target_init(&target);
-    if (target_parse(&target, str_from(lookup->target), &why) ||
-        route_find(lookup->method, &target, &match))
+    if (str_eq(str_from(lookup->target), S(LOOKUP_SOCKET)))
+        row = &socket_row;
+    else if (target_parse(&target, str_from(lookup->target), &why) ||
+             route_find(lookup->method, &target, &match))
         row = &nothing;
     else
         row = find_row(lookup, match.route->operation);

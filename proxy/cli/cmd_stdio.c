@@ -174,7 +174,7 @@ static int run(const char *path)
     if (r == 0 && !is_usable(policy, &why))
         r = -EINVAL;
     if (r == 0) {
-        policy_publish_on_host(policy);
+        policy_serve_one(policy);
         r = serve(&s, path, policy, &why);
         stdio_fini(&s);
     }

@@ -200,6 +200,45 @@ static const struct port_book port_functions = {
     .noted = noted_ports,
 };
 
+/* ---- docker.sock in containers ---- */
+
+static void on_companion_client(int fd, const struct companion_caller *caller,
+                                void *arg)
+{
+    struct frontend *frontend = arg;
+    unsigned limit = frontend->policy->listen.clients;
+
+    frontend->had_clients = true;
+    if (!frontend->listener || frontend->session_count >= limit + BUSY_CLIENTS)
+        close(fd);
+    else
+        session_new_from(frontend, fd, frontend->session_count >= limit,
+                         caller);
+}
+
+static void find_companion(struct frontend *frontend)
+{
+    const struct policy *policy = frontend->policy;
+    const char *socket = policy->rules.container.engine_socket;
+    const struct companion_config config = {
+        .base = frontend->runtime->base,
+        .pool = frontend->backend->pool,
+        .ns = str_from(policy->namespace),
+        .mode = policy->listen.mode,
+        .gid = listener_group(&policy->listen),
+        .on_client = on_companion_client,
+        .arg = frontend,
+    };
+    bool wanted = frontend->runtime->listens && socket &&
+                  strcmp(socket, MOUNT_BERTH) == 0;
+
+    if (wanted && frontend->companion &&
+        companion_is_as(frontend->companion, &config))
+        return;
+    companion_free(frontend->companion);
+    frontend->companion = wanted ? companion_new(&config) : NULL;
+}
+
 /* ---- the whole of it ---- */
 
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
@@ -227,8 +266,10 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
         return NULL;
     }
     frontend->backend = backend_get(&runtime->backends, policy);
-    if (!frontend->takes_over)
+    if (!frontend->takes_over) {
         listen_near(frontend);
+        find_companion(frontend);
+    }
     return frontend;
 }
 
@@ -240,6 +281,7 @@ void frontend_begin(struct frontend *frontend)
     listener_begin(frontend->listener);
     listener_set_access(frontend->listener, &frontend->policy->listen);
     listen_near(frontend);
+    find_companion(frontend);
     log_info("%s was taken over from another berth", frontend->path);
 }
 
@@ -249,6 +291,7 @@ void frontend_yield(struct frontend *frontend)
     frontend->claim = claim_unref(frontend->claim);
     if (frontend->near)
         near_yield(frontend->near);
+    frontend->companion = companion_free(frontend->companion);
 }
 
 void frontend_inherit(struct frontend *frontend, struct frontend *old)
@@ -296,6 +339,7 @@ void frontend_commit(struct frontend *frontend)
     frontend->backend =
         backend_get(&frontend->runtime->backends, frontend->policy);
     listen_near(frontend);
+    find_companion(frontend);
     listener_set_access(frontend->listener, &frontend->policy->listen);
     backend_unref(old_backend);
     policy_unref(old_policy);
@@ -331,6 +375,7 @@ void frontend_free(struct frontend *frontend)
     job_book_free(frontend->jobs);
     tunnel_share_free(frontend->builds);
     near_free(frontend->near);
+    companion_free(frontend->companion);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

@@ -10,6 +10,7 @@
 #include "policy/isolation/own_ids.h"
 #include "policy/judge/ledger.h"
 #include "policy/record/audit_budget.h"
+#include "proxy/companion_link/companion_link.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/metrics/counters.h"
@@ -41,6 +42,8 @@ struct frontend {
     struct near *near;           /* its ports on the runner's localhost, or
                                     NULL: they go to the host */
     struct port_book ports;      /* the same, for requests */
+    struct companion *companion; /* its sockets in containers, or NULL: what
+                                    asks for docker.sock gets none */
     struct listener *listener;
     struct counters counters;
     struct refusals refusals; /* the last of them */

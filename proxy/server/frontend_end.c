@@ -124,6 +124,8 @@ bool frontend_end(struct frontend *frontend,
 
     if (!has_an_end(frontend))
         return false;
+    /* nobody is left who would use it, and it may be removed */
+    frontend->companion = companion_free(frontend->companion);
     end = frontend->end = xcalloc(1, sizeof(*end));
     end->on_ended = on_ended;
     end->arg = arg;

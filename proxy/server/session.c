@@ -40,6 +40,7 @@ static void session_free(struct session *s)
     exchange_free(s->exchange);
     backend_unref(s->backend);
     strbuf_fini(&s->held);
+    free(s->caller);
     event_free(s->io);
     turn_cancel(&s->turn);
     event_free(s->timer);
@@ -189,7 +190,8 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
     session_wake(s);
 }
 
-struct session *session_new(struct frontend *frontend, int fd, bool busy)
+static struct session *begin(struct frontend *frontend, int fd, bool busy,
+                             const char *caller)
 {
     struct session *s = xcalloc(1, sizeof(*s));
     struct event_base *base = frontend->runtime->base;
@@ -198,6 +200,7 @@ struct session *session_new(struct frontend *frontend, int fd, bool busy)
     turn_init(&s->turn, &frontend->turns, on_turn);
     s->fd = fd;
     s->held.max = SESSION_READ_BYTES;
+    s->caller = caller ? xstrdup(caller) : NULL;
     session_engine_init(s);
     session_host_init(s, busy);
     s->exchange = exchange_new(&s->host);
@@ -214,6 +217,17 @@ struct session *session_new(struct frontend *frontend, int fd, bool busy)
     frontend->session_count++;
     set_timer(s);
     return s;
+}
+
+struct session *session_new(struct frontend *frontend, int fd, bool busy)
+{
+    return begin(frontend, fd, busy, NULL);
+}
+
+struct session *session_new_from(struct frontend *frontend, int fd, bool busy,
+                                 const struct companion_caller *caller)
+{
+    return begin(frontend, fd, busy, caller->id);
 }
 
 void session_shutdown(struct session *s, enum exchange_end end)

@@ -16,6 +16,11 @@ struct session;
  */
 struct session *session_new(struct frontend *frontend, int fd, bool busy);
 
+/* The same, for one that came by its companion, from CALLER. */
+struct companion_caller;
+struct session *session_new_from(struct frontend *frontend, int fd, bool busy,
+                                 const struct companion_caller *caller);
+
 /* Close the connection then. The session frees itself and tells its berth. */
 void session_shutdown(struct session *session, enum exchange_end end);
 

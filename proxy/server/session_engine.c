@@ -5,6 +5,7 @@
 #include "policy/base/json_size.h"
 #include "policy/base/json_write.h"
 #include "policy/base/limits.h"
+#include "policy/docker/companion_name.h"
 #include "proxy/exchange/request.h"
 
 static void on_stream_change(struct stream *stream, void *arg)
@@ -43,19 +44,30 @@ void session_engine_init(struct session *s)
     s->waiter.on_stream = on_stream;
 }
 
+static bool is_busy(const struct session_lookup *slot)
+{
+    return slot->subrequest || slot->ask;
+}
+
+static void cancel_lookup(struct session_lookup *slot)
+{
+    slot->subrequest = subrequest_cancel(slot->subrequest);
+    slot->ask = companion_ask_cancel(slot->ask);
+}
+
 static bool has_lookups(const struct session *s)
 {
     bool any = false;
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++)
-        any |= s->lookups[i].subrequest != NULL;
+        any |= is_busy(&s->lookups[i]);
     return any;
 }
 
 static void cancel_lookups(struct session *s)
 {
     for (size_t i = 0; i < SESSION_LOOKUPS; i++)
-        s->lookups[i].subrequest = subrequest_cancel(s->lookups[i].subrequest);
+        cancel_lookup(&s->lookups[i]);
 }
 
 void session_drop_stream(struct session *s, bool reusable)
@@ -137,6 +149,27 @@ static void on_answer(const struct http_head *head, struct str body,
     session_wake(s);
 }
 
+/* What is for the companion. */
+static void on_socket(int status, json_t *reply, void *arg)
+{
+    AUTO(json_decrefp) json_t *mine = reply;
+    struct session_lookup *lookup = arg;
+    struct session *s = lookup->session;
+
+    lookup->ask = NULL;
+    if (is_awaited(lookup))
+        exchange_answered(s->exchange, lookup->index, status, mine);
+    session_wake(s);
+}
+
+static void ask_companion(struct session *s, struct session_lookup *slot)
+{
+    if (s->frontend->companion)
+        slot->ask = companion_ask(s->frontend->companion, on_socket, slot);
+    else /* a policy that has one would have one */
+        exchange_answered(s->exchange, slot->index, 0, NULL);
+}
+
 /* Send what may go out now on the slot SLOT; false: there is nothing. */
 static bool send_lookup(struct session *s, struct session_lookup *slot)
 {
@@ -159,6 +192,10 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
         .index = index,
         .bounded = lookup->method == METHOD_GET,
     };
+    if (str_eq(str_from(lookup->target), S(LOOKUP_SOCKET))) {
+        ask_companion(s, slot);
+        return true;
+    }
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
@@ -181,9 +218,9 @@ static bool drop_lookups(struct session *s)
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
         struct session_lookup *slot = &s->lookups[i];
 
-        if (!slot->subrequest || is_awaited(slot))
+        if (!is_busy(slot) || is_awaited(slot))
             continue;
-        slot->subrequest = subrequest_cancel(slot->subrequest);
+        cancel_lookup(slot);
         any = true;
     }
     return any;
@@ -194,7 +231,7 @@ bool session_settle_lookups(struct session *s)
     bool progress = drop_lookups(s);
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
-        if (s->lookups[i].subrequest)
+        if (is_busy(&s->lookups[i]))
             continue;
         if (!send_lookup(s, &s->lookups[i]))
             break;

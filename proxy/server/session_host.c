@@ -151,15 +151,18 @@ static void host_identify(void *arg, char *id, size_t size)
              (unsigned long long)++number);
 }
 
-static struct peer peer_of(int fd)
+static struct peer peer_of(const struct session *s)
 {
     struct ucred ucred;
     socklen_t size = sizeof(ucred);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) < 0)
-        return (struct peer){
-            .pid = -1, .uid = (unsigned)-1, .gid = (unsigned)-1};
-    return (struct peer){ucred.pid, ucred.uid, ucred.gid};
+    if (s->caller ||
+        getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &ucred, &size) < 0)
+        return (struct peer){.pid = -1,
+                             .uid = (unsigned)-1,
+                             .gid = (unsigned)-1,
+                             .container = s->caller};
+    return (struct peer){.pid = ucred.pid, .uid = ucred.uid, .gid = ucred.gid};
 }
 
 void session_host_init(struct session *s, bool busy)
@@ -183,7 +186,7 @@ void session_host_init(struct session *s, bool busy)
         .identify = host_identify,
         .arg = s,
         .listener = s->frontend->path,
-        .peer = peer_of(s->fd),
+        .peer = peer_of(s),
         .busy = busy,
     };
 }

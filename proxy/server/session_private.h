@@ -26,11 +26,13 @@ struct session_lookup {
     size_t index;     /* of its lookup */
     bool bounded;     /* a reply that finds no room may be lost: a question's */
     struct subrequest *subrequest;
+    struct companion_ask *ask; /* in its stead, of the companion */
 };
 
 struct session {
     struct frontend *frontend;
     int fd;
+    char *caller;     /* the container that it came from; or NULL */
     struct event *io; /* edge-triggered: what it told is kept below */
     struct turn turn; /* all work is done in it (session.c) */
     struct event *timer;
@@ -65,7 +67,8 @@ void session_account(struct session *s);
 /* May the session ARG hold MORE bytes? */
 bool session_has_room(void *arg, size_t more);
 
-/* Fill s->host. Its peer is the process behind s->fd, as SO_PEERCRED tells. */
+/* Fill s->host. Its peer is s->caller, or the process behind s->fd, as
+ * SO_PEERCRED tells. */
 void session_host_init(struct session *s, bool busy);
 
 /* ---- the engine's side ---- */

@@ -170,14 +170,23 @@ static void tell(const struct sweep *sweep, const struct item *item)
 
 static void list(struct sweep *sweep);
 
+/* SWEEP_BRIDGE leaves what is the runner's. */
+static bool is_swept(const struct sweep *sweep, enum leftover_kind kind)
+{
+    return sweep->config.extent == SWEEP_ALL ||
+           (kind != LEFTOVER_VOLUME && kind != LEFTOVER_BIND &&
+            kind != LEFTOVER_IMAGE);
+}
+
 static void next_kind(struct sweep *sweep)
 {
     items_free(sweep);
     sweep->round = 0;
-    sweep->kind++;
+    do
+        sweep->kind++;
+    while (sweep->kind < LEFTOVER_COUNT && !is_swept(sweep, sweep->kind));
     if (sweep->kind == LEFTOVER_COUNT ||
-        (sweep->config.extent == SWEEP_BRIDGE &&
-         (sweep->has_containers || sweep->kind > LEFTOVER_NETWORK)))
+        (sweep->config.extent == SWEEP_BRIDGE && sweep->has_containers))
         finish(sweep);
     else
         list(sweep);

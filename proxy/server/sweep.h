@@ -17,8 +17,9 @@ struct sweep;
 
 enum sweep_extent {
     SWEEP_ALL,
-    SWEEP_BRIDGE, /* only the bridge that berth made, and only when the
-                     namespace has no containers any more */
+    SWEEP_BRIDGE, /* only what berth made by itself, the bridge and the
+                     companion, and only when the namespace has no containers
+                     any more */
 };
 
 struct sweep_config {

@@ -190,19 +190,23 @@ class Berth:
         # several beds' runners share this machine's localhost
         self.policy["ports"] = {"publish": "host",
                                 **self.policy.get("ports", {})}
+        self.namespace = namespace
         (self.dir / "policy.json").write_text(json.dumps(self.policy))
         if STAND_IN == "ssh":
-            argv = [env["BED_BIN"] + "/ssh", "-N", "-L",
-                    f"{self.socket}:/run/docker.sock", env["BED_SSH_HOST"]]
+            self.argv = [env["BED_BIN"] + "/ssh", "-N", "-L",
+                         f"{self.socket}:/run/docker.sock", env["BED_SSH_HOST"]]
         elif STAND_IN:
             raise ValueError("BERTH_STAND_IN is ssh or nothing")
         else:
             # scenarios have several berths look at one runner's objects
-            argv = [os.environ["BERTH_BINARY"], "serve", "--share-namespace",
-                    "--policy", self.dir / "policy.json"]
-        with (self.dir / "log").open("wb") as log:
+            self.argv = [os.environ["BERTH_BINARY"], "serve",
+                         "--share-namespace", "--policy", self.dir / "policy.json"]
+        self.begin()
+
+    def begin(self):
+        with (self.dir / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         # Whatever ends the scenarios, this process does not outlive them.
         atexit.register(self.process.kill)
         try:
@@ -210,6 +214,12 @@ class Berth:
         except BaseException:
             self.stop()
             raise
+
+    def restart(self):
+        """Kill it, and begin anew."""
+        self.process.kill()
+        self.process.wait()
+        self.begin()
 
     def is_up(self):
         if self.process.poll() is not None:

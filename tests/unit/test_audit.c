@@ -35,7 +35,7 @@ static void fill(struct all *all, enum method method, const char *target,
         .id = "p-1",
         .namespace_ = "r1",
         .listener = "/run/berth.sock",
-        .peer = {.pid = 7, .uid = 8, .gid = 9},
+        .peer = {.pid = 7, .uid = 8, .gid = 9, .container = "c1"},
         .trace = S("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         .job = all->lacks,
         .time_ns = 1700000000123456789,
@@ -310,7 +310,8 @@ static void a_record_is_one_line_that_never_changes_its_form(void **state)
         strbuf_cstr(&line),
         "{\"time\":\"2023-11-14T22:13:20.123456Z\",\"event\":\"end\","
         "\"id\":\"p-1\",\"namespace\":\"r1\",\"listener\":\"/run/berth.sock\","
-        "\"pid\":7,\"uid\":8,\"gid\":9,\"traceparent\":\"00-"
+        "\"pid\":7,\"uid\":8,\"gid\":9,\"container\":\"c1\","
+        "\"traceparent\":\"00-"
         "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\","
         "\"job\":{\"container.privileged\":[\"true\"]},"
         "\"method\":\"POST\","
