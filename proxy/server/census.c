@@ -112,7 +112,9 @@ static void count(void *arg, struct str ns, const struct leftover *leftover)
         next->image_bytes += (uint64_t)json_integer_value(
             json_object_get(leftover->row, "Size"));
         break;
-    case LEFTOVER_BIND: /* nothing is in it */
+    case LEFTOVER_BIND:      /* nothing is in it */
+    case LEFTOVER_COMPANION: /* nor is this the runner's */
+    case LEFTOVER_SOCKETS:
     case LEFTOVER_COUNT:
         break;
     }
