@@ -214,17 +214,20 @@ static struct str find_written(const struct rewrite *rw, struct str path)
 {
     const struct objects *all = rw->context.mounts;
     const struct mount_rule *rules = all ? all->items : NULL;
-    struct str widest = path;
+    const char *widest = NULL;
+    size_t len = path.len;
 
     for (size_t i = 0; all && i < all->count; i++) {
-        struct str at = path_trim(
-            str_from(rules[i].host ? rules[i].host : rules[i].source));
+        const char *host = rules[i].host ? rules[i].host : rules[i].source;
+        struct str at = path_trim(str_from(host));
 
         if (rules[i].by == MOUNT_BY_HOST && rules[i].mode == MOUNT_READ_WRITE &&
-            !rules[i].create && at.len < widest.len && path_is_within(path, at))
-            widest = at;
+            !rules[i].create && at.len < len && path_is_within(path, at)) {
+            widest = host;
+            len = at.len;
+        }
     }
-    return widest.len < path.len ? widest : S("");
+    return widest ? path_trim(str_from(widest)) : S("");
 }
 
 /* Has the judge noted what stood at TARGET? */
