@@ -328,6 +328,7 @@ class Serving(unittest.TestCase):
         self.policy("r1")
         self.start()
         os.rename(self.top.name + "/audit", self.top.name + "/audit.1")
+        self.policy("r2", text="{")  # whatever becomes of the policies
         self.reload()
         self.client("r1").ask("POST", "/containers/a/start")
         with open(self.top.name + "/audit") as file:
