@@ -62,7 +62,7 @@ class Companion(TwoRunners):
     def test_docker_in_a_container_is_docker(self):
         self.docker("run", "-d", "--name", "mine", "busybox", "sleep", "1000")
         self.theirs("run", "-d", "--name", "theirs", "busybox", "sleep", "1000")
-        names = self.inside("ps", "--format", "{{.Names}}").split()
+        names = self.inside("ps", "-a", "--format", "{{.Names}}").split()
         self.assertIn("mine", names)
         self.assertNotIn("theirs", names)
         self.assertFalse([n for n in names if "companion" in n])
@@ -196,7 +196,7 @@ class Companion(TwoRunners):
             "start", "-a", "job").text.startswith("job"))
         self.ask_engine("DELETE", f"/containers/{name}", force=1)
         # a new one is made for the next container
-        self.assertTrue(self.inside("ps", "-q"))
+        self.assertTrue(self.inside("ps", "-a", "-q"))
 
     def test_nothing_of_it_is_left(self):
         name = "berth_companion.t3"

@@ -530,12 +530,13 @@ static void what_breaks_the_rules_ends_the_session(void **state)
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        static const char bytes[64] = {1};
         char byte;
 
         if (i)
             setup(state);
         open_known();
-        say(bad[i].type, bad[i].channel, "\1\0\0\0", bad[i].length);
+        say(bad[i].type, bad[i].channel, bytes, bad[i].length);
         assert_true(fake.streams[session].closed);
         assert_int_equal(recv(client, &byte, 1, 0), 0);
         if (i + 1 < sizeof(bad) / sizeof(*bad))
