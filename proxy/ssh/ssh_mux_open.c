@@ -202,7 +202,9 @@ void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *ch)
         return;
     log_info("link: the SSH server does not forward to %s (%s); using \"%s\", "
              "which is slower",
-             mux->config->path, mux->forward_refusal, ssh_mux_command(mux));
+             mux->config->path,
+             mux->forward_refusal ? mux->forward_refusal : "as it said before",
+             ssh_mux_command(mux));
     mux->way = SSH_MUX_EXEC;
 }
 
