@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -146,6 +147,26 @@ static int give(const char *file, const char *group, struct strbuf *why)
                : 0;
 }
 
+/* chmod() of our own socket: what else somebody who may write to its directory
+ * puts there keeps its mode, a link's target included. 0 or -1 with errno. */
+static int chmod_ours(const struct listener *l, mode_t mode)
+{
+    char by_fd[sizeof("/proc/self/fd/") + 16];
+    int fd = open(l->path, O_PATH | O_NOFOLLOW | O_CLOEXEC), r = -1;
+    struct stat st;
+
+    if (fd < 0)
+        return -1;
+    snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+    if (fstat(fd, &st) == 0 &&
+        (st.st_dev != l->device || st.st_ino != l->inode))
+        errno = ESTALE;
+    else
+        r = chmod(by_fd, mode);
+    close(fd);
+    return r;
+}
+
 /* The group, and only then the mode. */
 static int open_up(struct listener *l, const struct listen_policy *config,
                    struct strbuf *why)
@@ -154,7 +175,7 @@ static int open_up(struct listener *l, const struct listen_policy *config,
 
     if (r < 0)
         return r;
-    if (chmod(l->path, config->mode) < 0)
+    if (chmod_ours(l, config->mode) < 0)
         return problem(why, errno, "cannot set the mode of %s: %s", l->path,
                        strerror(errno));
     return 0;
