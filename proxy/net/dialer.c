@@ -206,7 +206,7 @@ static struct addrinfo *turned(struct addrinfo *list, unsigned skip)
 
     for (const struct addrinfo *a = list; a; a = a->ai_next)
         count++;
-    for (skip %= count; skip; skip--) {
+    for (skip = count ? skip % count : 0; skip; skip--) {
         struct addrinfo *first = list, *last = list;
 
         while (last->ai_next)
