@@ -5,7 +5,7 @@ usage: sbom.py PROGRAM VERSION OUTPUT
 
 Read from the program itself: every library that the linker would load for it.
 On Debian each has the version of its package; elsewhere that of its file name.
-SOURCE_DATE_EPOCH is the time that stands in it, or else 1970.
+SOURCE_DATE_EPOCH is the time written in it, or else 1970.
 """
 import hashlib
 import json

@@ -71,7 +71,7 @@ void archive_budget_fini(struct archive_budget *budget)
     budget->names = NULL;
 }
 
-/* The same images may stand in several files. */
+/* The same images may be in several files. */
 static int check_budget(struct naming *naming)
 {
     const struct archive_budget *budget = naming->names->budget;

@@ -12,7 +12,7 @@
  * Mounts of what the runner's own container has, and of what is below a
  * directory of the host that may be written to; and how a mount that came out
  * otherwise than its client wrote it, is shown again as it was written. What
- * was written stands in a label.
+ * was written is kept in a label.
  */
 
 #define RULE  "container.mounts"

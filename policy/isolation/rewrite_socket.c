@@ -177,7 +177,7 @@ static const json_t *entry_for(const json_t *wish, struct str target)
     return json_array_get(entries, 0);
 }
 
-/* What of a bind stands before its first colon, and behind the second. */
+/* What of a bind is before its first colon, and behind the second. */
 static void cut_bind(struct str bind, struct str *source, struct str *options)
 {
     struct str target, rest;

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What stands in a container's label about the socket that it has in place of
+ * What is in a container's label about the socket that it has in place of
  * docker.sock (LABEL_SOCKET in policy/docker/companion_name.h).
  */
 

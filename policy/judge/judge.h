@@ -92,7 +92,7 @@ struct judgement {
     size_t lack_count;
     json_t *binds; /* a list of {"target": "/x"} with the "bind", a string, or
                       the "mount" that was asked for there, where that is not
-                      what stands in the body now; or NULL */
+                      what is in the body now; or NULL */
     json_t *warnings;   /* a list of sentences for the client whose request
                            is carried out otherwise than asked; or NULL */
     struct need *needs; /* room for LIMIT_NEEDS, or NULL */

@@ -37,8 +37,8 @@ void link_needed(struct companion *c)
         event_active(c->soon, 0, 0);
 }
 
-/* A step went wrong for the reason WHY: who waits is told, and it is tried
- * again if there is something to be had. */
+/* A step went wrong for the reason WHY: the waiters are told, and it is tried
+ * again if there is something to gain. */
 static void fail(struct companion *c, int status, const char *why)
 {
     unsigned ms = backoff_next(&c->backoff, false);

@@ -77,7 +77,7 @@ struct link_conn {
 };
 TAILQ_HEAD(link_conns, link_conn);
 
-/* NULL: no more sockets can be had. *FAR is the end for a client of ours. */
+/* NULL: no more sockets can be made. *FAR is the end for a client of ours. */
 struct link_conn *link_conn_new(struct link_session *session, uint32_t channel,
                                 int *far);
 void link_conn_free(struct link_conn *conn);
@@ -137,7 +137,7 @@ struct companion {
 /* Somebody waits for a socket. */
 void link_needed(struct companion *companion);
 
-/* ---- sockets.c: who has which, who waits for one, who calls ---- */
+/* ---- sockets.c: who has which, the waiters, who calls ---- */
 
 /* All who wait are told. */
 void link_refuse_asks(struct companion *companion, int status, const char *why);
@@ -147,7 +147,7 @@ void link_ask_list(struct companion *companion);
 void link_take_connection(struct companion *companion, uint32_t channel,
                           unsigned number);
 void link_sockets_init(struct companion *companion);
-/* Who waits is told in a later turn of the loop. */
+/* The waiters are told in a later turn of the loop. */
 void link_sockets_fini(struct companion *companion);
 
 /* ---- image.c ---- */

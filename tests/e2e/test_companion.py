@@ -70,7 +70,7 @@ class Companion(TwoRunners):
         self.inside("run", "-d", "--name", "made", "busybox", "sleep", "1000")
         self.assertEqual(
             self.docker("exec", "made", "echo", "here"), "here")
-        # and one may stand in the other
+        # and one may be in the other
         self.assertEqual(
             self.inside("run", "--rm", *SOCK, INSIDE, "docker", "exec", "mine",
                         "echo", "nested"), "nested")
