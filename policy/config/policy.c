@@ -162,7 +162,7 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
 
 void policy_serve_one(struct policy *policy)
 {
-    rules_drop_socket(&policy->rules);
+    rules_leave_socket_out(&policy->rules);
     if (policy->rules.ports.publish == PORTS_RUNNER)
         policy->rules.ports.publish = PORTS_HOST;
     policy->port_address[0] = '\0';

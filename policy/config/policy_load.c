@@ -265,11 +265,11 @@ static void settle_ports(struct policy *policy)
 }
 
 /* docker.sock leads back here only where a runner's containers are known from
- * others'; else it is refused. */
+ * others'; else it is left out. */
 static void settle_socket(struct policy *policy)
 {
     if (policy->isolation != POLICY_NAMESPACE)
-        rules_drop_socket(&policy->rules);
+        rules_leave_socket_out(&policy->rules);
 }
 
 static void make_namespace(struct policy *policy)

@@ -251,12 +251,12 @@ static const struct setting rules_rows[] = {
 const struct shape rules_shape = SHAPE(struct rules, rules_rows);
 // clang-format on
 
-void rules_drop_socket(struct rules *rules)
+void rules_leave_socket_out(struct rules *rules)
 {
     char **socket = &rules->container.engine_socket;
 
     if (!*socket || strcmp(*socket, MOUNT_BERTH) != 0)
         return;
     free(*socket);
-    *socket = NULL;
+    *socket = xstrdup(MOUNT_NOTHING);
 }

@@ -167,5 +167,6 @@ extern const struct shape build_rules_shape;
 extern const struct shape label_rules_shape;
 extern const struct shape request_rules_shape;
 
-/* docker.sock cannot lead back to this berth: where it is to, it is refused. */
-void rules_drop_socket(struct rules *rules);
+/* docker.sock cannot lead back to this berth: where it is to, the mount is left
+ * out. */
+void rules_leave_socket_out(struct rules *rules);

@@ -149,9 +149,31 @@ static void a_preset_does_not_stand_in_for_the_version(void **state)
     assert_non_null(strstr(strbuf_cstr(&why), "version: is missing"));
 }
 
+/* GitHub's runner mounts docker.sock into each job's container. */
+static void without_a_namespace_docker_sock_is_left_out(void **state)
+{
+    static const char text[] =
+        "{\"version\": 1, \"namespace\": \"r1\", \"isolation\": \"none\", "
+        "\"upstream\": {\"url\": "
+        "\"unix:///s\"}, \"preset\": \"github-actions\"}";
+    struct policy_source source = {
+        .name = "p", .text = str_from(text), .environment = &environment};
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(64 * KIB);
+    struct policy *policy = load("github-actions"), *none = NULL;
+
+    (void)state;
+    assert_string_equal(policy->rules.container.engine_socket, "berth");
+    policy_unref(policy);
+    if (policy_load(&source, &none, &why) != 0)
+        fail_msg("%s", strbuf_cstr(&why));
+    assert_string_equal(none->rules.container.engine_socket, "nothing");
+    policy_unref(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_namespace_docker_sock_is_left_out),
         cmocka_unit_test(every_preset_loads_and_gives_nothing_away),
         cmocka_unit_test(read_only_reads_and_changes_nothing),
         cmocka_unit_test(build_only_builds_and_runs_nothing),
