@@ -66,18 +66,34 @@ static struct ticket *first_waiter(struct ledger *ledger,
     return NULL;
 }
 
-/* Some of SHARES may be free: the first ticket that waits for it has its turn.
+/* Some of SHARE may be free: the first ticket that waits for it has its turn.
  */
-static void give_turn(struct ledger *ledger, const struct shares *shares)
+static void give_turn_of(struct ledger *ledger, enum share share)
 {
-    struct ticket *ticket = first_waiter(ledger, shares);
+    struct ticket *ticket;
 
+    TAILQ_FOREACH(ticket, &ledger->waiters, link)
+    {
+        if (ticket->wants.of[share])
+            break;
+    }
     if (!ticket)
         return;
     TAILQ_REMOVE(&ledger->waiters, ticket, link);
     ticket->state = TICKET_COUNTING;
     ticket->woken = true;
     ticket->on_turn(ticket->arg);
+}
+
+/* Of each of SHARES; who waits for one of them need not wait for another. */
+static void give_turns(struct ledger *ledger, const struct shares *shares)
+{
+    const struct shares all = *shares; /* ON_TURN may end whose they are */
+
+    for (unsigned i = 0; i < SHARE_COUNT; i++) {
+        if (all.of[i])
+            give_turn_of(ledger, (enum share)i);
+    }
 }
 
 static void wait_for_turn(struct ticket *ticket)
@@ -93,7 +109,7 @@ static void wait_for_turn(struct ticket *ticket)
 static void pass_turn_on(struct ticket *ticket)
 {
     if (ticket->woken)
-        give_turn(ticket->ledger, &ticket->wants);
+        give_turns(ticket->ledger, &ticket->turn);
     ticket->woken = false;
 }
 
@@ -144,8 +160,11 @@ void ledger_enter(struct ledger *ledger, struct ticket *ticket,
                   void *arg)
 {
     assert(ticket->state == TICKET_NONE);
-    *ticket = (struct ticket){
-        .ledger = ledger, .wants = *wants, .on_turn = on_turn, .arg = arg};
+    *ticket = (struct ticket){.ledger = ledger,
+                              .wants = *wants,
+                              .turn = *wants,
+                              .on_turn = on_turn,
+                              .arg = arg};
     ledger->tickets++;
     if (first_waiter(ledger, wants))
         wait_for_turn(ticket);
@@ -163,6 +182,8 @@ void ledger_want(struct ticket *ticket, enum share share, uint64_t wants)
 {
     assert(ticket->state == TICKET_COUNTING);
     ticket->wants.of[share] = wants;
+    if (wants) /* what is wanted no longer may still have been its turn */
+        ticket->turn.of[share] = wants;
 }
 
 static bool is_over(uint64_t taken, uint64_t wants, uint64_t limit)
@@ -243,7 +264,8 @@ bool ledger_take(struct ledger *ledger, struct ticket *ticket,
 {
     assert(ticket->state == TICKET_NONE);
     forget_lost(ledger, now_ms);
-    *ticket = (struct ticket){.ledger = ledger, .wants = *wants, .seen = *seen};
+    *ticket = (struct ticket){
+        .ledger = ledger, .wants = *wants, .turn = *wants, .seen = *seen};
     for (unsigned i = 0; i < SHARE_COUNT; i++) {
         *full = (enum share)i;
         if (ask_share(ticket, *full, used->of[i], limits->of[i], taken) !=
@@ -279,9 +301,11 @@ void ledger_leave(struct ticket *ticket, enum ticket_end end, uint64_t now_ms)
             shares_add(&ledger->made, &ticket->wants);
         else if (end == TICKET_UNKNOWN)
             note_lost(ledger, &ticket->wants, now_ms);
-        ticket->woken = true; /* what it held may be another's now */
         break;
     }
+    /* What it held may be another's now. One that waits again may have had a
+     * turn before, which nobody else has then. */
+    ticket->woken = true;
     close_ticket(ticket);
 }
 

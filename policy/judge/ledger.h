@@ -41,6 +41,7 @@ struct ticket {
     enum ticket_state state;
     struct ledger *ledger;
     struct shares wants;
+    struct shares turn; /* all that it wanted at any time: whose turn it had */
     struct shares seen; /* had been made when the count began */
     bool woken;         /* a turn was given to it: it passes it on */
     /* Its turn: count again, by ledger_count. Called from inside a call into

@@ -86,7 +86,8 @@ def check(what, good, detail=""):
 
 class Stage:
     def __init__(self, **policy):
-        self.dir = tempfile.TemporaryDirectory(prefix="takeover")
+        # not in $TMPDIR, into which NOBODY may not be let
+        self.dir = tempfile.TemporaryDirectory(prefix="takeover", dir="/tmp")
         top = self.dir.name
         self.server = Server(top + "/engine.sock", Handler)
         self.server.removals = []

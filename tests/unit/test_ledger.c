@@ -374,6 +374,58 @@ static void a_turn_that_is_not_used_goes_to_the_next(void **state)
     ledger_free(ledger);
 }
 
+/* A start of a container that runs already, or a create whose volumes are
+ * there: at the count, nothing more is wanted. */
+static void a_turn_that_is_not_needed_goes_to_the_next(void **state)
+{
+    const struct shares none = {{0}}, one = {{[SHARE_BUILDS] = 1}};
+    struct ledger *ledger = ledger_new();
+    struct ticket a = {0}, b = {0}, c = {0};
+    unsigned turns[3] = {0};
+    uint64_t taken;
+    enum share full;
+
+    (void)state;
+    assert_int_equal(enter(ledger, &a, one, none, &turns[0]), LEDGER_GRANTED);
+    assert_int_equal(enter(ledger, &b, one, none, &turns[1]), LEDGER_WAIT);
+    assert_int_equal(enter(ledger, &c, one, none, &turns[2]), LEDGER_WAIT);
+    ledger_leave(&a, TICKET_MADE, 0);
+    assert_int_equal(turns[1], 1);
+    ledger_count(&b);
+    ledger_want(&b, SHARE_BUILDS, 0);
+    assert_int_equal(ledger_ask(&b, &none, &limits, 0, &full, &taken),
+                     LEDGER_GRANTED);
+    assert_int_equal(turns[2], 1);
+    ledger_leave(&b, TICKET_MADE, 0);
+    ledger_leave(&c, TICKET_NOT_MADE, 0);
+    ledger_free(ledger);
+}
+
+/* What is free again is several things, for which others wait apart. */
+static void each_thing_that_is_free_is_somebody_s_turn(void **state)
+{
+    const struct shares none = {{0}};
+    const struct shares both = {
+        {[SHARE_BUILDS] = 1, [SHARE_PULLS] = 1}
+    };
+    const struct shares build = {{[SHARE_BUILDS] = 1}};
+    const struct shares pull = {{[SHARE_PULLS] = 1}};
+    struct ledger *ledger = ledger_new();
+    struct ticket a = {0}, b = {0}, c = {0};
+    unsigned turns[3] = {0};
+
+    (void)state;
+    assert_int_equal(enter(ledger, &a, both, none, &turns[0]), LEDGER_GRANTED);
+    assert_int_equal(enter(ledger, &b, build, none, &turns[1]), LEDGER_WAIT);
+    assert_int_equal(enter(ledger, &c, pull, none, &turns[2]), LEDGER_WAIT);
+    ledger_leave(&a, TICKET_MADE, 0);
+    assert_int_equal(turns[1], 1);
+    assert_int_equal(turns[2], 1);
+    ledger_leave(&b, TICKET_NOT_MADE, 0);
+    ledger_leave(&c, TICKET_NOT_MADE, 0);
+    ledger_free(ledger);
+}
+
 static void a_lost_reply_holds_its_place_for_a_while(void **state)
 {
     const struct shares one = {{[SHARE_CONTAINERS] = 2}};
@@ -489,6 +541,8 @@ int main(void)
         cmocka_unit_test(builds_come_one_after_the_other),
         cmocka_unit_test(one_who_waits_for_a_build_keeps_nobody_from_a_pull),
         cmocka_unit_test(a_turn_that_is_not_used_goes_to_the_next),
+        cmocka_unit_test(a_turn_that_is_not_needed_goes_to_the_next),
+        cmocka_unit_test(each_thing_that_is_free_is_somebody_s_turn),
         cmocka_unit_test(a_lost_reply_holds_its_place_for_a_while),
         cmocka_unit_test(more_lost_replies_than_are_listed_are_not_forgotten),
         cmocka_unit_test(so_many_requests_a_second_and_no_more),
