@@ -1,15 +1,25 @@
 #include "proxy/server/fd_limit.h"
 
+#include <string.h>
 #include <sys/resource.h>
 
 #include "proxy/base/log.h"
+#include "proxy/companion/wire.h"
 
 enum {
     /* libraries, listeners, files, links, visitors of monitors */
     OF_THE_PROCESS = 128,
     OF_A_POLICY = 16,
-    BUSY_CLIENTS = 64, /* as in berth.c */
+    BUSY_CLIENTS = 64,   /* as in berth.c */
+    OF_A_COMPANION = 40, /* connections that end, and a few more */
 };
+
+static bool leads_back(const struct policy *policy)
+{
+    const char *socket = policy->rules.container.engine_socket;
+
+    return socket && strcmp(socket, MOUNT_BERTH) == 0;
+}
 
 /* Every client is a descriptor, and every stream of a socket upstream. */
 static rlim_t needed(const struct policies *policies)
@@ -20,6 +30,8 @@ static rlim_t needed(const struct policies *policies)
         const struct policy *policy = policies->items[i];
 
         sum += OF_A_POLICY + policy->listen.clients + BUSY_CLIENTS;
+        if (leads_back(policy)) /* the other end of each, and who waits */
+            sum += 2 * WIRE_CHANNELS + OF_A_COMPANION;
         if (policy->port_address[0]) /* both ends of a connection */
             sum += LIMIT_PORT_LISTENERS +
                    LIMIT_PORT_CONNECTIONS *
