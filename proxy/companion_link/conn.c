@@ -40,6 +40,9 @@ struct link_conn *link_conn_new(struct link_session *session, uint32_t channel,
 void link_conn_free(struct link_conn *c)
 {
     link_remove(c->session, c);
+    link_forget_guest(c->guest);
+    if (c->deadline)
+        event_free(c->deadline);
     event_free(c->readable);
     event_free(c->writable);
     close(c->fd);
@@ -69,11 +72,35 @@ static void give_back(struct link_conn *c)
         c->back = 0;
 }
 
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    link_conn_free(arg);
+}
+
+/* Its client may never read the rest. */
+static void wait_for_end(struct link_conn *c)
+{
+    if (c->ending || !(c->ends || (c->account.eof_came && c->account.eof_sent)))
+        return;
+    c->ending = true;
+    c->deadline = event_new(link_base(c->session), -1, 0, on_deadline, c);
+    event_add(c->deadline, &(struct timeval){LINK_ENDING_S, 0});
+    link_note_ending(c->session, c);
+}
+
 /* Its two halves are over, or what it still had to be told is told. */
 static bool settle_end(struct link_conn *c)
 {
-    if (c->held.len > 0)
+    if (c->ends && c->guest) {
+        link_conn_free(c);
+        return false;
+    }
+    if (c->held.len > 0) {
+        wait_for_end(c);
         return true;
+    }
     if (c->account.eof_came && !c->shut && !c->ends) {
         shutdown(c->fd, SHUT_WR);
         c->shut = true;

@@ -69,6 +69,7 @@ static void on_ready(void *arg)
 
     backoff_reset(&c->backoff);
     c->told_why = false;
+    link_forget_callers(c);
     go_to(c, STEP_READY);
 }
 
@@ -81,6 +82,7 @@ static void on_end(const char *why, bool replaced, void *arg)
 {
     struct companion *c = arg;
 
+    link_forget_callers(c);
     if (!replaced) {
         fail(c, 503, why);
         return;
@@ -256,6 +258,7 @@ static void on_exec(const struct http_head *head, struct str body,
         return;
     }
     c->step = STEP_GREET;
+    event_add(c->soon, &(struct timeval){LINK_GREET_S, 0});
     c->session = link_session_new(
         c->config.base, c->config.pool,
         json_string_value(json_object_get(reply, "Id")), c->nonce, &events);
@@ -347,11 +350,12 @@ static void take_step(struct companion *c)
         ask(c, METHOD_POST, path, exec_body(c), on_exec);
         break;
     case STEP_READY:
-        if (!TAILQ_EMPTY(&c->asks) || !TAILQ_EMPTY(&c->guests))
-            link_ask_list(c);
+        link_ask_list(c);
+        break;
+    case STEP_GREET:
+        fail(c, 503, "its session does not say hello in time");
         break;
     case STEP_IDLE:
-    case STEP_GREET:
         break;
     }
 }

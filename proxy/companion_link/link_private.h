@@ -21,7 +21,10 @@ enum {
     LINK_ASK_S = 60,           /* a socket is waited for so long */
     LINK_RESERVED_S = 120,     /* and kept for a container to be made */
     LINK_BEAT_S = 30,
-    LINK_REST_S = 10, /* between two looks whether another berth has it */
+    LINK_GREET_S = 15, /* from the exec to its hello */
+    LINK_ENDING = 32,  /* connections that are over and not read yet */
+    LINK_ENDING_S = 2, /* each of them is kept so long */
+    LINK_REST_S = 10,  /* between two looks whether another berth has it */
 };
 
 /* ---- session.c: frames over an exec ---- */
@@ -73,6 +76,9 @@ struct link_conn {
     bool shut;         /* FD is told of EOF */
     bool ends;         /* the companion has closed it */
     bool closes;       /* it is to be told that this side has */
+    bool ending;       /* over for the companion; a client has yet to read */
+    struct event *deadline; /* then; or NULL */
+    struct guest *guest;    /* its client waits to be known; or NULL */
     TAILQ_ENTRY(link_conn) link;
 };
 TAILQ_HEAD(link_conns, link_conn);
@@ -91,6 +97,9 @@ void link_conn_resume(struct link_conn *conn);
 struct event_base *link_base(const struct link_session *session);
 void link_add(struct link_session *session, struct link_conn *conn);
 void link_remove(struct link_session *session, struct link_conn *conn);
+/* CONN is over for the companion: it counts no more, and the oldest of those
+ * goes if there are too many. */
+void link_note_ending(struct link_session *session, struct link_conn *conn);
 /* Have what was put sent, in this turn or soon. */
 void link_flush(struct link_session *session);
 
@@ -123,8 +132,8 @@ struct companion {
     struct strbuf path; /* of the volume on the engine's host */
     char nonce[WIRE_NONCE + 1];
     struct link_session *session;
-    struct subrequest *list; /* of containers that have sockets */
-    bool list_again;
+    struct subrequest *list;       /* of containers that have sockets */
+    unsigned lists;                /* that were asked for */
     char *callers[WIRE_SOCKETS];   /* IDs of those that are known; or NULL */
     time_t reserved[WIRE_SOCKETS]; /* when it was given out; or 0 */
     unsigned turn;                 /* the socket to begin a search with */
@@ -141,11 +150,16 @@ void link_needed(struct companion *companion);
 
 /* All who wait are told. */
 void link_refuse_asks(struct companion *companion, int status, const char *why);
-/* Go by the list of containers that have sockets; it is asked for. */
+/* Go by the list of containers that have sockets; it is asked for. Who waits
+ * already is served by the one that is asked for next. */
 void link_ask_list(struct companion *companion);
 /* A connection to socket NUMBER, on CHANNEL of the session. */
 void link_take_connection(struct companion *companion, uint32_t channel,
                           unsigned number);
+/* It closes before it is known who it is. */
+void link_forget_guest(struct guest *guest);
+/* What is known of callers may be wrong: another berth may have had it. */
+void link_forget_callers(struct companion *companion);
 void link_sockets_init(struct companion *companion);
 /* The waiters are told in a later turn of the loop. */
 void link_sockets_fini(struct companion *companion);

@@ -33,8 +33,8 @@ struct link_session {
     struct bytes in;     /* the beginning of a frame */
     struct bytes out;
     struct link_conns conns;
-    unsigned count;
-    uint32_t last; /* channel that the companion opened */
+    unsigned count, ending; /* without those that end; those */
+    uint32_t last;          /* channel that the companion opened */
 };
 
 struct event_base *link_base(const struct link_session *s)
@@ -51,7 +51,28 @@ void link_add(struct link_session *s, struct link_conn *conn)
 void link_remove(struct link_session *s, struct link_conn *conn)
 {
     TAILQ_REMOVE(&s->conns, conn, link);
+    if (conn->ending)
+        s->ending--;
+    else
+        s->count--;
+}
+
+void link_note_ending(struct link_session *s, struct link_conn *conn)
+{
+    struct link_conn *oldest;
+
     s->count--;
+    /* in the order of their ends */
+    TAILQ_REMOVE(&s->conns, conn, link);
+    TAILQ_INSERT_TAIL(&s->conns, conn, link);
+    if (s->ending++ < LINK_ENDING)
+        return;
+    TAILQ_FOREACH(oldest, &s->conns, link)
+    {
+        if (oldest->ending)
+            break;
+    }
+    link_conn_free(oldest);
 }
 
 unsigned link_connections(const struct link_session *s)

@@ -16,8 +16,11 @@
 
 /* A connection of a container that is not known yet. */
 struct guest {
+    struct companion *companion;
+    struct link_conn *conn;
     int fd;
     unsigned number;
+    unsigned since; /* the last list that was asked for before it came */
     TAILQ_ENTRY(guest) link;
 };
 
@@ -26,6 +29,7 @@ struct companion_ask {
     companion_cb on_reply;
     void *arg;
     struct event *deadline;
+    unsigned since; /* as a guest's */
     TAILQ_ENTRY(companion_ask) link;
 };
 
@@ -76,6 +80,7 @@ struct companion_ask *companion_ask(struct companion *c, companion_cb on_reply,
     struct companion_ask *ask = xcalloc(1, sizeof(*ask));
 
     ask->companion = c;
+    ask->since = c->lists;
     ask->on_reply = on_reply;
     ask->arg = arg;
     ask->deadline = event_new(c->config.base, -1, 0, on_deadline, ask);
@@ -148,18 +153,55 @@ static void admit(struct companion *c, int fd, unsigned number)
     c->config.on_client(fd, &caller, c->config.arg);
 }
 
+static int take_guest(struct guest *guest)
+{
+    int fd = guest->fd;
+
+    TAILQ_REMOVE(&guest->companion->guests, guest, link);
+    guest->conn->guest = NULL;
+    free(guest);
+    return fd;
+}
+
+void link_forget_guest(struct guest *guest)
+{
+    if (guest)
+        close(take_guest(guest));
+}
+
+/* Those that came before the last list was asked for. */
 static void settle_guests(struct companion *c)
 {
-    while (!TAILQ_EMPTY(&c->guests)) {
-        struct guest *guest = TAILQ_FIRST(&c->guests);
+    struct guest *guest;
 
-        TAILQ_REMOVE(&c->guests, guest, link);
-        if (c->callers[guest->number])
-            admit(c, guest->fd, guest->number);
+    while ((guest = TAILQ_FIRST(&c->guests)) && guest->since != c->lists) {
+        unsigned number = guest->number;
+
+        if (c->callers[number])
+            admit(c, take_guest(guest), number);
         else /* no container of the namespace has it any more */
-            close(guest->fd);
-        free(guest);
+            link_forget_guest(guest);
     }
+}
+
+static void forget_guests(struct companion *c)
+{
+    while (!TAILQ_EMPTY(&c->guests))
+        link_forget_guest(TAILQ_FIRST(&c->guests));
+}
+
+void link_forget_callers(struct companion *c)
+{
+    for (unsigned i = 0; i < WIRE_SOCKETS; i++)
+        forget_caller(c, i);
+    c->list = subrequest_cancel(c->list);
+}
+
+static bool ask_waits(const struct companion *c)
+{
+    const struct companion_ask *ask = TAILQ_FIRST(&c->asks);
+
+    return ask && ask->since != c->lists;
 }
 
 static void take_list(struct companion *c, const json_t *list)
@@ -180,6 +222,7 @@ static void take_list(struct companion *c, const json_t *list)
                                 &number))
             continue;
         used[number] = true;
+        c->reserved[number] = 0; /* it is made */
         forget_caller(c, number);
         c->callers[number] = xstrdup(json_string_value(id));
     }
@@ -188,8 +231,11 @@ static void take_list(struct companion *c, const json_t *list)
             forget_caller(c, at);
     }
     settle_guests(c);
-    while (c->step == STEP_READY && !TAILQ_EMPTY(&c->asks))
+    while (c->step == STEP_READY && ask_waits(c))
         give_socket(c, TAILQ_FIRST(&c->asks), used);
+    if (c->step == STEP_READY &&
+        !(TAILQ_EMPTY(&c->asks) && TAILQ_EMPTY(&c->guests)))
+        link_ask_list(c);
 }
 
 static void on_list(const struct http_head *head, struct str body,
@@ -202,11 +248,9 @@ static void on_list(const struct http_head *head, struct str body,
     if (head && head->status == 200)
         list = reply_json_parse(body);
     if (!json_is_array(list)) {
-        settle_guests(c);
+        forget_guests(c);
         link_refuse_asks(c, 503,
                          why ? why : "the engine does not list containers");
-    } else if (c->list_again) {
-        link_ask_list(c);
     } else {
         take_list(c, list);
     }
@@ -216,9 +260,9 @@ void link_ask_list(struct companion *c)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(4 * KIB);
 
-    c->list_again = c->list != NULL;
     if (c->list)
         return;
+    c->lists++;
     strbuf_addf(&target,
                 "/containers/json?all=1&filters=%%7B%%22label%%22%%3A%%5B%%22"
                 "berth.namespace%%3D%s%%22%%2C%%22" LABEL_SOCKET "%%22%%5D%%7D",
@@ -231,10 +275,12 @@ void link_ask_list(struct companion *c)
 void link_take_connection(struct companion *c, uint32_t channel,
                           unsigned number)
 {
+    struct link_conn *conn;
     struct guest *guest;
     int far;
 
-    if (!link_conn_new(c->session, channel, &far)) {
+    conn = link_conn_new(c->session, channel, &far);
+    if (!conn) {
         link_refuse(c->session, channel);
         return;
     }
@@ -243,8 +289,12 @@ void link_take_connection(struct companion *c, uint32_t channel,
         return;
     }
     guest = xcalloc(1, sizeof(*guest));
-    guest->fd = far;
-    guest->number = number;
+    *guest = (struct guest){.companion = c,
+                            .conn = conn,
+                            .fd = far,
+                            .number = number,
+                            .since = c->lists};
+    conn->guest = guest;
     TAILQ_INSERT_TAIL(&c->guests, guest, link);
     link_ask_list(c);
 }
@@ -267,8 +317,6 @@ void link_sockets_fini(struct companion *c)
         ask->companion = NULL;
         event_active(ask->deadline, 0, 0);
     }
-    for (unsigned i = 0; i < WIRE_SOCKETS; i++)
-        forget_caller(c, i);
-    settle_guests(c);
-    c->list = subrequest_cancel(c->list);
+    forget_guests(c);
+    link_forget_callers(c);
 }

@@ -244,10 +244,16 @@ static const char there[] =
     "\"berth.companion\":\"r1\"}},\"Mounts\":[{\"Destination\":\"/sockets\","
     "\"Source\":\"" PATH "\"}]}";
 
-static void find_it(void)
+static void attach(void)
 {
     answer("GET /containers/berth_companion.r1/json", 200, there);
     greet();
+}
+
+static void find_it(void)
+{
+    attach();
+    answer("GET /containers/json?all=1", 200, "[]");
 }
 
 /* A list in which the container JOB has the socket NUMBER. */
@@ -434,6 +440,73 @@ static void who_has_no_container_is_not_served(void **state)
     assert_int_equal(expect(WIRE_CLOSE).channel, 2);
 }
 
+static void one_that_comes_and_goes_holds_up_no_other(void **state)
+{
+    (void)state;
+    attach(); /* a list is asked for */
+    open_connection(2, 5);
+    answer_list("5");
+    assert_int_equal(client, -1); /* it may be older than the container */
+    for (uint32_t channel = 4; channel < 400; channel += 2) {
+        open_connection(channel, 6);
+        say(WIRE_CLOSE, channel, NULL, 0);
+    }
+    open_connection(400, 6);
+    assert_int_equal(companion_count(companion).connections, 2);
+    answer_list("5");
+    assert_int_not_equal(client, -1);
+    assert_string_equal(caller, JOB);
+    answer_list("5"); /* for the last */
+    assert_int_equal(expect(WIRE_CLOSE).channel, 400);
+    assert_int_equal(companion_count(companion).connections, 1);
+}
+
+static void a_socket_that_is_in_a_list_is_kept_for_none(void **state)
+{
+    struct asker asker = {0};
+    int numbers[WIRE_SOCKETS];
+
+    (void)state;
+    find_it();
+    for (int i = 0; i < WIRE_SOCKETS; i++) {
+        AUTO(strbuf_fini) struct strbuf number = STRBUF(16);
+
+        companion_ask(companion, on_reply, &asker);
+        if (i)
+            strbuf_addf(&number, "%d", numbers[i - 1]);
+        else
+            strbuf_addf(&number, "null");
+        answer_list(strbuf_cstr(&number)); /* the one before is made */
+        numbers[i] = socket_of(&asker);
+    }
+    companion_ask(companion, on_reply, &asker); /* and all are removed */
+    answer("GET /containers/json?all=1", 200, "[]");
+    socket_of(&asker);
+}
+
+static void who_called_before_a_session_ended_is_asked_for_again(void **state)
+{
+    struct asker asker = {0};
+
+    (void)state;
+    find_it();
+    open_connection(2, 5);
+    answer_list("5");
+    close(client);
+    client = -1;
+    say(WIRE_BYE, 0, NULL, 0);
+    fake_eof(&fake, session);
+    run();
+    companion_ask(companion, on_reply, &asker);
+    attach();
+    open_connection(2, 5);
+    assert_int_equal(client, -1);
+    answer_list("6");
+    socket_of(&asker);
+    answer_list("6");
+    assert_int_equal(client, -1);
+}
+
 static void open_known(void)
 {
     find_it();
@@ -483,6 +556,41 @@ static void what_came_before_a_close_is_read(void **state)
     assert_int_equal(recv(client, got, sizeof(got), 0), 4);
     assert_int_equal(recv(client, got, sizeof(got), 0), 0);
     expect_nothing();
+}
+
+static void what_is_over_and_not_read_counts_no_more(void **state)
+{
+    static const char bytes[WIRE_PAYLOAD];
+    int clients[WIRE_CHANNELS + 10], last;
+
+    (void)state;
+    open_known();
+    clients[0] = client;
+    for (uint32_t i = 1; i < WIRE_CHANNELS + 10; i++) {
+        client = -1;
+        open_connection(2 + 2 * i, 5);
+        assert_int_not_equal(client, -1);
+        clients[i] = client;
+        for (size_t part = 0; part < WIRE_CREDIT / WIRE_PAYLOAD; part++)
+            say(WIRE_DATA, 2 + 2 * i, bytes, sizeof(bytes));
+        if (i % 2 == 0) {
+            say(WIRE_CLOSE, 2 + 2 * i, NULL, 0);
+        } else {
+            say(WIRE_EOF, 2 + 2 * i, NULL, 0);
+            shutdown(client, SHUT_WR);
+            run();
+        }
+        assert_int_equal(companion_count(companion).connections, 1);
+    }
+    assert_true(companion_count(companion).attached);
+    last = clients[WIRE_CHANNELS + 9];
+    while (companion_count(companion).attached &&
+           poll(&(struct pollfd){.fd = last}, 1, 10) == 0)
+        run(); /* the last goes, too, after a while */
+    assert_true(companion_count(companion).attached);
+    for (size_t i = 1; i < WIRE_CHANNELS + 10; i++)
+        close(clients[i]);
+    client = clients[0];
 }
 
 static void credit_holds_both_sides(void **state)
@@ -591,7 +699,7 @@ static void two_berths_do_not_take_it_from_each_other(void **state)
     run();
     assert_false(companion_count(companion).attached);
     companion_ask(companion, on_reply, &asker); /* but who needs it has it */
-    find_it();
+    attach();
     answer("GET /containers/json?all=1", 200, "[]");
     socket_of(&asker);
 }
@@ -655,9 +763,13 @@ int main(void)
         LINKED(there_are_only_so_many_sockets),
         LINKED(who_calls_is_known_before_it_is_served),
         LINKED(who_has_no_container_is_not_served),
+        LINKED(one_that_comes_and_goes_holds_up_no_other),
+        LINKED(a_socket_that_is_in_a_list_is_kept_for_none),
+        LINKED(who_called_before_a_session_ended_is_asked_for_again),
         LINKED(halves_close_apart),
         LINKED(a_client_s_half_is_told_of),
         LINKED(what_came_before_a_close_is_read),
+        LINKED(what_is_over_and_not_read_counts_no_more),
         LINKED(credit_holds_both_sides),
         LINKED(what_breaks_the_rules_ends_the_session),
         LINKED(before_it_says_hello_nothing_counts),
