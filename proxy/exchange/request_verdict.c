@@ -219,9 +219,23 @@ static bool settle_judgement(struct request *rq, const struct policy *policy)
 
 /* ---- the phases ---- */
 
+/* What hangs on facts has been judged by them before it is sent. */
+static bool is_settled(struct request *rq)
+{
+    if (rq->judgement.need_count == 0 ||
+        rq->judgement.verdict.kind == VERDICT_ALLOW)
+        return true;
+    verdict_deny(&rq->verdict, 403, "request.body", "",
+                 "what this request needs was not settled, so berth does not "
+                 "pass it");
+    return false;
+}
+
 void request_write(struct request *rq, const struct policy *policy)
 {
     request_decide(rq);
+    if (!is_settled(rq))
+        return;
     if (rq->tree && request_operation(rq) == OP_CONTAINER_CREATE)
         request_share_label(&rq->share, rq->tree);
     if ((!rq->tree || request_body_write(rq)) &&
@@ -377,8 +391,14 @@ static void judge_it(struct request *rq, const struct policy *policy)
     } else if (!ask_for_needs(rq, policy, false)) {
         return;
     }
-    if (look_up_images(rq, policy))
+    if (look_up_images(rq, policy)) {
+        if (rq->judgement.need_count && !has_comparison(rq) &&
+            !settle_judgement(rq, policy)) {
+            request_decide(rq);
+            return;
+        }
         rq->phase = PHASE_REWRITING;
+    }
     /* What isolation asks does not depend on what the judge asks; and as long
      * as something is asked, it changes nothing. */
     step = begin_rewriting(rq, policy);

@@ -294,6 +294,34 @@ static void a_target_too_long_to_write_is_refused_with_its_verdict(void **state)
     fini(&asked);
 }
 
+/* A name that only berth gives is looked up nowhere: the judge's doubt is met
+ * by nothing, and so is a refusal. */
+static void what_asks_nothing_is_settled_all_the_same(void **state)
+{
+    static const char body[] = "{\"Image\": \"r2.berth.invalid/x:1\"}";
+    AUTO(strbuf_fini) struct strbuf head = STRBUF(LIMIT_HEAD);
+    struct policy *closed = driver_policy(
+        "\"operations\": {\"allow\": [\"container\"]}, \"images\": "
+        "{\"registries\": [\"docker.io\"]}, \"isolation\": \"namespace\"");
+    struct asked asked;
+
+    (void)state;
+    policy_unref(policy);
+    policy = closed;
+    strbuf_addf(&head,
+                "POST /v1.45/containers/create" HOST
+                "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                sizeof(body) - 1);
+    ask(&asked, strbuf_cstr(&head));
+    assert_int_equal(asked.rq.verdict.kind, VERDICT_ALLOW);
+    request_add_body(&asked.rq, str_from(body));
+    request_judge(&asked.rq, policy, &context, NULL);
+    assert_false(request_asks(&asked.rq));
+    assert_int_equal(asked.rq.verdict.kind, VERDICT_DENY);
+    assert_string_equal(asked.rq.verdict.rule, "images.registries");
+    fini(&asked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +335,7 @@ int main(void)
         cmocka_unit_test(the_longest_request_there_is_fits),
         cmocka_unit_test(
             a_target_too_long_to_write_is_refused_with_its_verdict),
+        cmocka_unit_test(what_asks_nothing_is_settled_all_the_same),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
