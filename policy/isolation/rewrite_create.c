@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "policy/docker/older_client.h"
+
 /*
  * The creation of a container: what the table of references cannot say.
  */
@@ -276,7 +278,7 @@ static bool joins_mode_too(const struct rewrite *rw)
     unsigned minor =
         rw->target->versioned ? rw->target->minor : rw->context.engine_minor;
 
-    return minor >= 44;
+    return minor >= 44 || rw->least_minor >= 44;
 }
 
 /* Links on the engine's bridge are looked up when they are made; on ours, the
@@ -387,6 +389,19 @@ static void disown_labels(struct rewrite *rw, const json_t *image)
     }
 }
 
+/* What is going to say that it is newer than its client, says no more by that:
+ * what the client's version has no words for is taken away. */
+static void stay_as_old(struct rewrite *rw)
+{
+    unsigned minor = rw->target->minor;
+
+    if (!rw->target->versioned || minor >= rw->least_minor)
+        return;
+    older_client_request(OP_CONTAINER_CREATE, minor, rw->least_minor,
+                         rw->target, rw->draft); /* adds nothing to a query */
+    rw->target->minor = minor;                   /* until it is sent */
+}
+
 void rewrite_container_create(struct rewrite *rw)
 {
     struct str name, given, typed;
@@ -411,6 +426,7 @@ void rewrite_container_create(struct rewrite *rw)
     if (rewrite_is_refused(rw))
         return;
     mounts_create(rw, host, image);
+    stay_as_old(rw);
     label_anonymous_volumes(rw, host, image);
     hold_health(rw, image);
     rw->port_name = name;

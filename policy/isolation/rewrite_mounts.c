@@ -5,6 +5,7 @@
 #include "policy/base/sha256.h"
 #include "policy/config/host_path.h"
 #include "policy/docker/bind_spec.h"
+#include "policy/isolation/mount_base.h"
 #include "policy/isolation/runner_mount.h"
 #include "policy/judge/judge.h"
 
@@ -21,6 +22,8 @@
 enum {
     SUBPATH_MINOR = 45, /* Engine 26: VolumeOptions.Subpath, which is dropped in
                            silence from what says it is older */
+    RECURSIVE_MINOR = 44, /* Engine 25: for older requests, it leaves what is
+                             mounted below a read-only bind writable */
     NAME_DIGITS = 40,
     SHOWN = 100, /* bytes of a path */
 };
@@ -94,6 +97,12 @@ static void refuse_place(struct rewrite *rw, struct str path,
 
 /* ---- what a mount becomes ---- */
 
+static void need_minor(struct rewrite *rw, unsigned minor)
+{
+    if (rw->least_minor < minor)
+        rw->least_minor = minor;
+}
+
 /* MOUNT is of the volume NAME, at the subpath that was FOUND. */
 static json_t *become_volume(struct rewrite *rw, json_t *mount, struct str name,
                              const struct runner_mount *found)
@@ -103,7 +112,7 @@ static json_t *become_volume(struct rewrite *rw, json_t *mount, struct str name,
     if (found->subpath.len) {
         json_object_set_new(options, "Subpath",
                             json_of_str(strbuf_str(&found->subpath)));
-        rw->least_minor = SUBPATH_MINOR;
+        need_minor(rw, SUBPATH_MINOR);
     }
     json_object_set_new(mount, "Type", json_string("volume"));
     json_object_set_new(mount, "Source", json_of_str(name));
@@ -179,6 +188,57 @@ static void become(struct rewrite *rw, json_t *mount, struct str path,
         json_object_set_new(mount, "Source", json_of_str(source));
 }
 
+/* What of the runner's lies where containers may write by another rule, is a
+ * part of that directory. */
+static void take_written(struct rewrite *rw, struct runner_mount *found)
+{
+    AUTO(strbuf_fini) struct strbuf part = STRBUF(2 * LIMIT_PATH);
+    struct str base = S("");
+    int r;
+
+    if (found->kind == RUNNER_MOUNT_PATH || found->kind == RUNNER_MOUNT_BELOW)
+        base = mount_base_written(rw->context.mounts, found->source);
+    if (base.len == 0 || !has_subpaths(rw))
+        return;
+    r = strbuf_add(&part, mount_base_rest(found->source, base));
+    if (r == 0 && found->subpath.len)
+        r = strbuf_addf(&part, "/%.*s", STR_FMT(strbuf_str(&found->subpath)));
+    if (r == 0) {
+        strbuf_clear(&found->subpath);
+        r = strbuf_add(&found->subpath, strbuf_str(&part));
+    }
+    if (r != 0)
+        rewrite_refuse_by(rw, RULE, FIELD, "the path is too long");
+    found->source = base;
+    found->kind = RUNNER_MOUNT_BELOW;
+}
+
+/* What lies further down in the runner's container, its jobs do not get round.
+ * False: refused. */
+static bool judge_hidden(struct rewrite *rw, struct str path,
+                         const struct runner_mount *found)
+{
+    struct str hidden = str_head(found->hidden, SHOWN);
+
+    path = str_head(path, SHOWN);
+    if (found->guarded) {
+        rewrite_refuse_by(rw, RULE, FIELD,
+                          "the runner's own container has something mounted at "
+                          "\"%.*s\" that is read-only, in memory or of the "
+                          "same directory, and \"%.*s\" would come without "
+                          "it; mount what is beside it",
+                          STR_FMT(hidden), STR_FMT(path));
+        return false;
+    }
+    if (hidden.len)
+        warn(rw, json_sprintf("%.*s comes without what the runner's own "
+                              "container mounts at %.*s",
+                              STR_FMT(path), STR_FMT(hidden)));
+    return true;
+}
+
+/* ---- what is at a path of the runner ---- */
+
 static void place_mount(struct rewrite *rw, const json_t *runner, json_t *mount)
 {
     struct str path = rewrite_keep(rw, text_at(mount, "Source"));
@@ -197,38 +257,14 @@ static void place_mount(struct rewrite *rw, const json_t *runner, json_t *mount)
                               "container has it",
                               STR_FMT(str_head(path, SHOWN))));
     }
-    if (found.hidden.len)
-        warn(rw, json_sprintf("%.*s comes without what the runner's own "
-                              "container mounts at %.*s",
-                              STR_FMT(str_head(path, SHOWN)),
-                              STR_FMT(str_head(found.hidden, SHOWN))));
-    become(rw, mount, path, &found);
+    if (judge_hidden(rw, path, &found)) {
+        take_written(rw, &found);
+        become(rw, mount, path, &found);
+    }
     runner_mount_fini(&found);
 }
 
 /* ---- below a directory of the host ---- */
-
-/* The widest directory of the host that containers may write to and that has
- * PATH in it: who writes there decides what the rest of PATH leads to. */
-static struct str find_written(const struct rewrite *rw, struct str path)
-{
-    const struct objects *all = rw->context.mounts;
-    const struct mount_rule *rules = all ? all->items : NULL;
-    const char *widest = NULL;
-    size_t len = path.len;
-
-    for (size_t i = 0; all && i < all->count; i++) {
-        const char *host = rules[i].host ? rules[i].host : rules[i].source;
-        struct str at = path_trim(str_from(host));
-
-        if (rules[i].by == MOUNT_BY_HOST && rules[i].mode == MOUNT_READ_WRITE &&
-            !rules[i].create && at.len < len && path_is_within(path, at)) {
-            widest = host;
-            len = at.len;
-        }
-    }
-    return widest ? path_trim(str_from(widest)) : S("");
-}
 
 /* Has the judge noted what stood at TARGET? */
 static bool is_noted(const json_t *binds, struct str target)
@@ -249,12 +285,15 @@ static bool is_noted(const json_t *binds, struct str target)
 static void place_bind(struct rewrite *rw, json_t *mount, json_t *binds)
 {
     struct str path = rewrite_keep(rw, text_at(mount, "Source"));
-    struct runner_mount found = {.kind = RUNNER_MOUNT_BELOW,
-                                 .source = find_written(rw, path),
-                                 .subpath = STRBUF(2 * LIMIT_PATH)};
+    struct runner_mount found = {
+        .kind = RUNNER_MOUNT_BELOW,
+        .source = mount_base_written(rw->context.mounts, path),
+        .subpath = STRBUF(2 * LIMIT_PATH)};
     struct str propagation =
         text_at(json_object_get(mount, "BindOptions"), "Propagation");
 
+    if (found.source.len == 0)
+        found.source = mount_base_listed(rw->context.mounts, path);
     if (found.source.len == 0)
         return;
     if (!is_noted(binds, text_at(mount, "Target")))
@@ -266,9 +305,7 @@ static void place_bind(struct rewrite *rw, json_t *mount, json_t *binds)
              json_sprintf("what is mounted at %s is private, not %.*s",
                           json_string_value(json_object_get(mount, "Target")),
                           STR_FMT(str_head(propagation, SHOWN))));
-    strbuf_add(
-        &found.subpath,
-        str_from_index(path, found.source.len > 1 ? found.source.len + 1 : 1));
+    strbuf_add(&found.subpath, mount_base_rest(path, found.source));
     become_directory(rw, mount, &found);
     json_object_del(mount, "BindOptions");
     runner_mount_fini(&found);
@@ -286,6 +323,24 @@ static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
         if (str_eq(text_at(mount, "Type"), S("bind")) &&
             !json_object_get(mount, MOUNT_OF_RUNNER))
             place_bind(rw, mount, binds);
+    }
+}
+
+/* A directory of the host that is only read, is so with all that is mounted
+ * further down. */
+static void keep_read_only(struct rewrite *rw, const json_t *mounts)
+{
+    const json_t *mount;
+    size_t i;
+
+    if (rw->context.engine_minor && rw->context.engine_minor < RECURSIVE_MINOR)
+        return;
+    json_array_foreach(mounts, i, mount)
+    {
+        if (str_eq(text_at(mount, "Type"), S("bind")) &&
+            str_has_prefix(text_at(mount, "Source"), S("/")) && /* no socket */
+            json_is_true(json_object_get(mount, "ReadOnly")))
+            need_minor(rw, RECURSIVE_MINOR);
     }
 }
 
@@ -331,6 +386,7 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
             return;
         place_mount(rw, runner, mount);
     }
+    keep_read_only(rw, mounts);
 }
 
 /* ---- and is shown ---- */

@@ -2,6 +2,7 @@
 
 #include "policy/base/limits.h"
 #include "policy/config/host_path.h"
+#include "policy/docker/bind_spec.h"
 #include "policy/docker/namespace.h"
 
 enum { ID_MIN = 12 }; /* digits, as a container's host name has them */
@@ -66,34 +67,115 @@ static const json_t *find_mount(const json_t *inspected, struct str path,
     return *tmpfs ? NULL : best;
 }
 
-/* A mount that is further down than PATH. */
-static struct str find_hidden(const json_t *inspected, struct str path)
+/* Does MOUNT keep anything from who has the path in the runner's container that
+ * it is below, of which HANDED on the host is given? */
+static bool is_guard(const json_t *mount, struct str handed)
 {
+    return !json_is_true(json_object_get(mount, "RW")) ||
+           !(is_type(mount, "bind") || is_type(mount, "volume")) ||
+           (handed.len &&
+            path_is_within(path_trim(text_at(mount, "Source")), handed));
+}
+
+/* Is MOUNT, at AT below PATH, what is there without it? */
+static bool is_same(const json_t *mount, struct str at, struct str path,
+                    struct str handed)
+{
+    struct str source = path_trim(text_at(mount, "Source"));
+
+    return json_is_true(json_object_get(mount, "RW")) && handed.len &&
+           is_below(source, handed) &&
+           str_eq(rest_of(source, handed), rest_of(at, path));
+}
+
+/* What is mounted further down than PATH, which is HANDED out as a path of the
+ * host. */
+static void find_hidden(const json_t *inspected, struct str path,
+                        struct str handed, struct runner_mount *out)
+{
+    const json_t *host = json_object_get(inspected, "HostConfig");
     const json_t *mount;
+    const char *key;
+    json_t *value;
     size_t i;
 
     json_array_foreach(json_object_get(inspected, "Mounts"), i, mount)
     {
         struct str at = path_trim(text_at(mount, "Destination"));
 
-        if (is_below(at, path))
-            return at;
+        if (!is_below(at, path) || is_same(mount, at, path, handed) ||
+            out->guarded)
+            continue;
+        out->guarded = is_guard(mount, handed);
+        if (out->guarded || out->hidden.len == 0)
+            out->hidden = at;
     }
-    return S("");
+    json_object_foreach(json_object_get(host, "Tmpfs"), key, value)
+    {
+        if (is_below(path_trim(str_from(key)), path) && !out->guarded) {
+            out->guarded = true;
+            out->hidden = path_trim(str_from(key));
+        }
+    }
+}
+
+/* The same, where MOUNT holds PATH, which goes on with REST; PART of its volume
+ * is mounted. */
+static void look_below(const json_t *inspected, const json_t *mount,
+                       struct str path, struct str part, struct str rest,
+                       struct runner_mount *out)
+{
+    AUTO(strbuf_fini) struct strbuf handed = STRBUF(4 * LIMIT_PATH);
+    struct str source = path_trim(text_at(mount, "Source"));
+
+    part = path_trim(part);
+    strbuf_add(&handed, str_eq(source, S("/")) && rest.len ? S("") : source);
+    if (part.len)
+        strbuf_addf(&handed, "/%.*s", STR_FMT(part));
+    if (rest.len)
+        strbuf_addf(&handed, "/%.*s", STR_FMT(rest));
+    find_hidden(inspected, path, strbuf_str(&handed), out);
+}
+
+/* Is TARGET where the runner's own creation mounts something? What else it has
+ * comes from its image, or from other containers. */
+static bool is_listed(const json_t *host, struct str target)
+{
+    const json_t *value;
+    size_t i;
+
+    json_array_foreach(json_object_get(host, "Mounts"), i, value)
+    {
+        if (str_eq(path_trim(text_at(value, "Target")), target))
+            return true;
+    }
+    json_array_foreach(json_object_get(host, "Binds"), i, value)
+    {
+        struct str text =
+            str_of(json_string_value(value), json_string_length(value));
+        struct bind_spec spec;
+
+        if (!bind_spec_parse(text, &spec) &&
+            str_eq(path_trim(spec.target), target))
+            return true;
+    }
+    return false;
 }
 
 /* What of its volume the mount at DESTINATION is: only the HostConfig says,
- * under the target as it was written. False: that may be another. */
+ * under the target as it was written, and of other containers' volumes it says
+ * nothing. False: that may be another. */
 static bool find_subpath(const json_t *inspected, struct str destination,
                          struct str *subpath)
 {
-    const json_t *mount;
+    const json_t *host = json_object_get(inspected, "HostConfig"), *mount;
     size_t i;
 
     *subpath = S("");
-    json_array_foreach(
-        json_object_get(json_object_get(inspected, "HostConfig"), "Mounts"), i,
-        mount)
+    if (json_array_size(json_object_get(host, "VolumesFrom")) &&
+        !is_listed(host, destination))
+        return false;
+    json_array_foreach(json_object_get(host, "Mounts"), i, mount)
     {
         struct str target = path_trim(text_at(mount, "Target"));
         struct str part =
@@ -173,8 +255,9 @@ void runner_mount_find(const json_t *inspected, struct str path,
                        struct runner_mount *out)
 {
     bool tmpfs = false;
-    struct str rest, part;
+    struct str rest, part = S("");
     const json_t *mount;
+    bool known;
 
     *out = (struct runner_mount){.subpath = STRBUF(2 * LIMIT_PATH)};
     mount = find_mount(inspected, path, &out->destination, &tmpfs);
@@ -185,9 +268,10 @@ void runner_mount_find(const json_t *inspected, struct str path,
         return;
     rest = rest_of(path, out->destination);
     out->read_only = !json_is_true(json_object_get(mount, "RW"));
-    out->hidden = find_hidden(inspected, path);
-    if (is_type(mount, "volume") &&
-        find_subpath(inspected, out->destination, &part)) {
+    known = is_type(mount, "volume") &&
+            find_subpath(inspected, out->destination, &part);
+    look_below(inspected, mount, path, part, rest, out);
+    if (known) {
         take_volume(mount, out);
         add_subpath(out, part);
         add_subpath(out, rest);

@@ -31,6 +31,8 @@ struct runner_mount {
     bool read_only;        /* to the runner */
     struct str hidden;     /* a mount below the path, which does not come along;
                               or empty */
+    bool guarded; /* it is read-only, a tmpfs, or has another part of the same
+                     on it: without it, more could be read or written */
 };
 
 /*

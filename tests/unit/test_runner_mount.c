@@ -89,6 +89,69 @@ static void a_part_of_a_volume_that_may_be_another_is_not_given(void **state)
     assert_string_equal(found(json, "/a/b/c"), "other |");
 }
 
+/* An inspect says nothing of the subpath that another container had. */
+static void a_volume_from_another_container_is_not_given(void **state)
+{
+    static const char text[] =
+        "{\"HostConfig\": {\"VolumesFrom\": [\"other\"], \"Binds\": "
+        "[\"v:%s:rw\"], \"Mounts\": [{\"Target\": \"%s\"}]}, \"Mounts\": "
+        "[{\"Type\": \"volume\", \"Name\": \"v\", \"Destination\": \"/a\", "
+        "\"RW\": true}]}";
+    char json[1000];
+
+    (void)state;
+    snprintf(json, sizeof(json), text, "/b", "/c");
+    assert_string_equal(found(json, "/a/x"), "other |");
+    snprintf(json, sizeof(json), text, "/a/", "/c");
+    assert_string_equal(found(json, "/a/x"), "volume v|x");
+    snprintf(json, sizeof(json), text, "/b", "/a/");
+    assert_string_equal(found(json, "/a/x"), "volume v|x");
+}
+
+/* What lies further down than /a, and whether it keeps anything from anybody.
+ */
+static void check_hidden(const char *below, const char *tmpfs, const char *says)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(1000);
+    struct runner_mount mount;
+    json_t *json;
+
+    strbuf_addf(&text,
+                "{\"HostConfig\": {\"Tmpfs\": {%s}}, \"Mounts\": [{\"Type\": "
+                "\"bind\", \"Source\": \"/srv/a\", \"Destination\": \"/a\", "
+                "\"RW\": true}, {\"Destination\": \"/a/x/y\", %s}]}",
+                tmpfs, below);
+    json = json_loads(strbuf_cstr(&text), 0, NULL);
+    assert_non_null(json);
+    runner_mount_find(json, S("/a/x"), &mount);
+    strbuf_clear(&text);
+    strbuf_addf(&text, "%.*s%s", STR_FMT(mount.hidden),
+                mount.guarded ? " guarded" : "");
+    assert_string_equal(strbuf_cstr(&text), says);
+    runner_mount_fini(&mount);
+    json_decref(json);
+}
+
+static void what_lies_further_down_may_keep_something_from_others(void **state)
+{
+    (void)state;
+    check_hidden("\"Type\": \"volume\", \"Source\": \"/v\", \"RW\": true", "",
+                 "/a/x/y");
+    check_hidden("\"Type\": \"volume\", \"Source\": \"/v\", \"RW\": false", "",
+                 "/a/x/y guarded");
+    check_hidden("\"Type\": \"tmpfs\", \"RW\": true", "", "/a/x/y guarded");
+    check_hidden("\"Type\": \"bind\", \"Source\": \"/srv/a/x/z\", \"RW\": true",
+                 "", "/a/x/y guarded");
+    check_hidden("\"Type\": \"bind\", \"Source\": \"/srv/a/xx\", \"RW\": true",
+                 "", "/a/x/y");
+    check_hidden("\"Type\": \"bind\", \"Source\": \"/srv/a/x/y\", \"RW\": true",
+                 "", "");
+    check_hidden("\"Type\": \"volume\", \"Source\": \"/v\", \"RW\": true",
+                 "\"/a/x/t/\": \"\"", "/a/x/t guarded");
+    check_hidden("\"Type\": \"volume\", \"Source\": \"/v\", \"RW\": true",
+                 "\"/a/t\": \"\"", "/a/x/y");
+}
+
 static void what_is_no_path_of_a_host_is_not_given(void **state)
 {
     (void)state;
@@ -128,6 +191,8 @@ int main(void)
         cmocka_unit_test(
             a_source_in_a_volume_that_is_written_to_is_a_part_of_that),
         cmocka_unit_test(a_part_of_a_volume_that_may_be_another_is_not_given),
+        cmocka_unit_test(a_volume_from_another_container_is_not_given),
+        cmocka_unit_test(what_lies_further_down_may_keep_something_from_others),
         cmocka_unit_test(what_is_no_path_of_a_host_is_not_given),
         cmocka_unit_test(a_runner_is_called_by_its_whole_name_or_its_id),
     };
