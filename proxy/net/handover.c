@@ -141,6 +141,11 @@ static bool has_left(int other)
     return recv(other, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
+bool handover_is_asked(const struct handover *h)
+{
+    return h->other >= 0 && !has_left(h->other);
+}
+
 static void on_asked(evutil_socket_t fd, short what, void *arg)
 {
     struct handover *h = arg;

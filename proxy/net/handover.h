@@ -38,14 +38,17 @@ struct handover_calls {
  * cannot be. */
 struct handover *handover_new(struct event_base *base, const char *path,
                               const struct handover_calls *calls);
+/* Does another process have them that has not given up, nor said DONE? */
+bool handover_is_asked(const struct handover *handover);
 /* NULL is fine; returns NULL. */
 struct handover *handover_free(struct handover *handover);
 
 /*
  * Ask who listens at PATH, and wait for the answer. Returns the conversation,
  * which close() breaks off, with FDS[i] for LETTERS[i], which end with a NUL;
- * all are the caller's. -ECONNREFUSED: nobody offers any; or another negative
- * errno.
+ * all are the caller's. -ECONNREFUSED: nobody offers any. -EPERM:
+ * another user has the address, -EAGAIN: or somebody who does not answer, and
+ * nothing was asked. Or another negative errno.
  */
 int handover_ask(const char *path, int fds[HANDOVER_FDS],
                  char letters[HANDOVER_FDS + 1]);

@@ -32,6 +32,8 @@ struct listener {
     struct handover *offer;
     struct listener_heir heir;
     int conversation; /* with whom it is taken over from, or -1 */
+    mode_t mode;      /* and for a socket file in place of the other's */
+    char *group;
     listener_cb on_client;
     void *arg;
 };
@@ -203,6 +205,15 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
     return open_up(l, config, why);
 }
 
+/* Is the socket file the one that we hold, or held when it was taken? */
+static bool has_our_file(const struct listener *l)
+{
+    struct stat st;
+
+    return lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+           st.st_ino == l->inode;
+}
+
 static int bind_port(struct listener *l, const struct local_address *address,
                      struct strbuf *why)
 {
@@ -217,6 +228,7 @@ static int bind_port(struct listener *l, const struct local_address *address,
                : 0;
 }
 
+/* A file that others listen on is not replaced; its lock is held. */
 static int open_socket(struct listener *l, const struct listen_policy *config,
                        struct strbuf *why)
 {
@@ -228,7 +240,7 @@ static int open_socket(struct listener *l, const struct listen_policy *config,
         return problem(why, ENAMETOOLONG,
                        "%s is too long for a Unix socket: %zu bytes at most",
                        l->path, sizeof(address.socket.sun_path) - 1);
-    if (is_file)
+    if (is_file && l->lock < 0)
         r = take_lock(l, why);
     if (r == 0 && is_file)
         r = remove_stale(l->path, &address, why);
@@ -410,10 +422,17 @@ int listener_take(struct event_base *base, const struct listen_policy *config,
     struct listener *l = new_listener(base, config->path, on_client, arg);
     int fds[HANDOVER_FDS], r;
     char letters[HANDOVER_FDS + 1];
+    struct stat st;
 
     *extra = -1;
     l->conversation = handover_ask(l->path, fds, letters);
-    if (l->conversation == -ECONNREFUSED)
+    /* anybody may have the address; it is the lock that says who serves */
+    if (l->conversation == -EPERM || l->conversation == -EAGAIN)
+        log_warn("%s is not taken over: who offers it is of another user, or "
+                 "does not answer",
+                 l->path);
+    if (l->conversation == -ECONNREFUSED || l->conversation == -EPERM ||
+        l->conversation == -EAGAIN)
         r = -ENOENT;
     else if (l->conversation < 0)
         r = problem(why, -l->conversation,
@@ -422,27 +441,56 @@ int listener_take(struct event_base *base, const struct listen_policy *config,
     else
         r = keep_fds(l, fds, letters, extra, why);
     if (r < 0) {
+        if (*extra >= 0)
+            close(*extra);
+        *extra = -1;
         listener_free(l);
         return r;
     }
+    if (lstat(l->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        l->device = st.st_dev;
+        l->inode = st.st_ino;
+    }
+    l->mode = config->mode;
+    l->group = config->group ? xstrdup(config->group) : NULL;
     *out = l;
     return 0;
 }
 
+/* The file went with the berth that made it, and with it all who could
+ * connect. */
+static void bind_again(struct listener *l)
+{
+    const struct listen_policy config = {
+        .path = l->path, .mode = l->mode, .group = l->group};
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
+    int before = l->fd;
+
+    l->fd = -1;
+    if (open_socket(l, &config, &why) == 0) {
+        close(before);
+        return;
+    }
+    log_error("%s is gone: %.*s", l->path, STR_FMT(strbuf_str(&why)));
+    if (l->fd >= 0)
+        close(l->fd);
+    l->fd = before;
+}
+
 void listener_begin(struct listener *l)
 {
-    struct stat st;
+    bool ended;
 
     if (l->conversation < 0)
         return;
-    if (handover_finish(l->conversation) < 0)
-        log_warn("the berth that listened on %s ended meanwhile", l->path);
+    ended = handover_finish(l->conversation) < 0;
     l->conversation = -1;
-    if (l->lock >= 0 && lstat(l->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        l->device = st.st_dev;
-        l->inode = st.st_ino;
-        l->ours = true;
-    }
+    if (ended)
+        log_warn("the berth that listened on %s ended meanwhile", l->path);
+    if (l->lock >= 0)
+        l->ours = has_our_file(l);
+    if (ended && l->lock >= 0 && !l->ours)
+        bind_again(l);
     if (l->heir.taken)
         listener_offer(l, &l->heir);
     accept_from_now_on(l);
@@ -472,26 +520,31 @@ void listener_serve(struct listener *l, listener_cb on_client, void *arg)
     l->arg = arg;
 }
 
+bool listener_is_asked(const struct listener *l)
+{
+    return l->offer && handover_is_asked(l->offer);
+}
+
 struct listener *listener_free(struct listener *l)
 {
-    struct stat st;
-
     if (!l)
         return NULL;
     if (l->event)
         event_free(l->event);
     if (l->pause)
         event_free(l->pause);
+    if (listener_is_asked(l))
+        l->ours = false;
     handover_free(l->offer);
     if (l->conversation >= 0)
         close(l->conversation);
-    if (l->ours && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
-        st.st_ino == l->inode)
+    if (l->ours && has_our_file(l))
         unlink(l->path);
     if (l->fd >= 0)
         close(l->fd);
     if (l->lock >= 0)
         close(l->lock); /* the file stays: whoever locked it may be waiting */
+    free(l->group);
     free(l->path);
     free(l);
     return NULL;

@@ -42,9 +42,13 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
 int listener_take(struct event_base *base, const struct listen_policy *config,
                   listener_cb on_client, void *arg, struct listener **out,
                   int *extra, struct strbuf *why);
-/* The other berth lets go, and this one accepts. Freed before, the listener
- * stays the other's. One that was not taken over has begun already. */
+/* The other berth lets go, and this one accepts; where the other has ended
+ * meanwhile and taken its socket file away, on a new one, of the mode and
+ * group that it was taken with. Freed before, the listener stays the other's.
+ * One that was not taken over has begun already. */
 void listener_begin(struct listener *listener);
+/* Does another process hold it by now, and waits to take it over? */
+bool listener_is_asked(const struct listener *listener);
 
 /* From now on another process may take it over, and then has HEIR called. */
 void listener_offer(struct listener *listener,
@@ -66,7 +70,8 @@ void listener_set_access(struct listener *listener,
 void listener_serve(struct listener *listener, listener_cb on_client,
                     void *arg);
 
-/* Stop accepting; the socket file goes too, if it is still ours. */
+/* Stop accepting; the socket file goes too, if it is still ours and no other
+ * process waits to take it over. */
 struct listener *listener_free(struct listener *listener);
 
 /*

@@ -275,7 +275,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
 
 void frontend_begin(struct frontend *frontend)
 {
-    if (!frontend->takes_over)
+    if (!frontend->takes_over || !frontend->listener)
         return;
     frontend->takes_over = false;
     listener_begin(frontend->listener);
@@ -350,6 +350,9 @@ void frontend_stop(struct frontend *frontend, enum exchange_end end)
 {
     struct session *next;
 
+    /* what another berth holds already is that one's to go on with */
+    if (frontend->listener && listener_is_asked(frontend->listener))
+        frontend->succeeded = true;
     frontend->listener = listener_free(frontend->listener);
     for (struct session *s = frontend->sessions; s; s = next) {
         next = session_next(s);

@@ -207,6 +207,7 @@ static void stop(struct server *server, enum exchange_end end)
         longest_drain(server->leaving, longest_drain(server->frontends, 0));
 
     server->stopping = true;
+    takeover_end(&server->takeover);
     log_info("stopping once open exchanges are over, or in %u ms", longest);
     event_add(server->drain,
               &(struct timeval){longest / 1000, longest % 1000 * 1000});

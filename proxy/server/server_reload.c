@@ -102,12 +102,27 @@ static void commit(struct server *server, struct frontend *fresh)
     }
 }
 
+/* What is not served yet cannot be changed, nor given to another. */
+static int refuse_takeover(const struct server *server, struct strbuf *why)
+{
+    for (const struct frontend *b = server->frontends; b; b = b->next) {
+        if (!b->takes_over)
+            continue;
+        strbuf_addf(why, "the listener %s is being taken over: reload later",
+                    b->path);
+        return -EBUSY;
+    }
+    return 0;
+}
+
 int server_reload(struct server *server, struct strbuf *why)
 {
     AUTO(policies_fini) struct policies all = {.count = 0};
     struct frontend *fresh = NULL;
-    int r = server_load(server, &all, why);
+    int r = refuse_takeover(server, why);
 
+    if (r == 0)
+        r = server_load(server, &all, why);
     for (size_t i = 0; r == 0 && i < all.count; i++)
         r = prepare_berth(server, all.items[i], &fresh, why);
     if (r == 0)

@@ -41,6 +41,12 @@ void takeover_begin(struct takeover *t, struct event_base *base,
     event_active(t->event, EV_TIMEOUT, 0);
 }
 
+void takeover_end(struct takeover *t)
+{
+    if (t->event)
+        event_del(t->event);
+}
+
 void takeover_fini(struct takeover *t)
 {
     if (t->event)

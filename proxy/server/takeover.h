@@ -27,5 +27,8 @@ void takeover_begin(struct takeover *takeover, struct event_base *base,
                     struct frontend *const *frontends,
                     struct metrics_feed *metrics_feed,
                     void (*on_failed)(void *arg), void *arg);
+/* Nothing is begun any more, and ON_FAILED is not called. Also for one that
+ * never began. */
+void takeover_end(struct takeover *takeover);
 /* Also for one that never began. */
 void takeover_fini(struct takeover *takeover);

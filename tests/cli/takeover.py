@@ -5,6 +5,7 @@ usage: takeover.py PATH-OF-BERTH
 The engine is a stand-in whose events never end.
 """
 
+import hashlib
 import http.server
 import json
 import os
@@ -22,9 +23,10 @@ import time
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []} \
     if os.geteuid() == 0 else {}
 BERTH = os.path.abspath(sys.argv[1])
-EVENT = {"Type": "container", "Action": "start",
-         "Actor": {"ID": "a" * 64, "Attributes": {
-             "name": "r1.web", "berth.namespace": "r1"}}}
+EVENTS = b"".join(json.dumps(
+    {"Type": "container", "Action": "start", "Actor": {"ID": "a" * 64, "Attributes": {
+        "name": name + ".web", "berth.namespace": name}}}).encode() + b"\n"
+    for name in ("r1", "r2"))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -39,6 +41,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        self.server.gate.wait(timeout=60)
         if "/events" not in self.path:
             self.answer(self.server.containers if "/containers/json" in self.path else
                         [] if "/json" in self.path else "OK")
@@ -46,9 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        line = json.dumps(EVENT).encode() + b"\n"
         while True:
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(EVENTS), EVENTS))
             self.wfile.flush()
             time.sleep(0.02)
 
@@ -84,23 +86,33 @@ def check(what, good, detail=""):
         print("not as it should be: %s %s" % (what, detail))
 
 
+def engine_at(path):
+    server = Server(path, Handler)
+    server.removals = []
+    server.containers = [{"Id": "a" * 64, "Names": ["/r1.web"],
+                          "Labels": {"berth.namespace": "r1"},
+                          "Created": 1, "State": "running"}]
+    server.gate = threading.Event()  # what comes before waits for an answer
+    server.gate.set()
+    os.chmod(path, 0o777)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 class Stage:
     def __init__(self, **policy):
         # not in $TMPDIR, into which NOBODY may not be let
         self.dir = tempfile.TemporaryDirectory(prefix="takeover", dir="/tmp")
         top = self.dir.name
-        self.server = Server(top + "/engine.sock", Handler)
-        self.server.removals = []
-        self.server.containers = [{"Id": "a" * 64, "Names": ["/r1.web"],
-                                   "Labels": {"berth.namespace": "r1"},
-                                   "Created": 1, "State": "running"}]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = engine_at(top + "/engine.sock")
+        # the same for one that starts later
+        self.late = engine_at(top + "/late.sock")
+        self.late_url = {"url": "unix://" + top + "/late.sock"}
         self.berth = BERTH
         if NOBODY:  # who may not be let into the directory that BERTH is in
             self.berth = shutil.copy(BERTH, top)
             os.chown(top, 65534, 65534)
             os.chmod(top, 0o755)
-            os.chmod(top + "/engine.sock", 0o777)
         self.socket = top + "/berth.sock"
         self.metrics = top + "/metrics.sock"
         self.audit = top + "/audit"
@@ -120,8 +132,9 @@ class Stage:
             if process.poll() is None:
                 process.kill()
             process.communicate()
-        self.server.shutdown()
-        self.server.server_close()
+        for server in self.server, self.late:
+            server.shutdown()
+            server.server_close()
         self.dir.cleanup()
 
     def serve(self, *args, user=None, **policy):
@@ -133,6 +146,13 @@ class Stage:
                                    stderr=subprocess.PIPE, text=True,
                                    **(NOBODY if user is None else user))
         self.running.append(process)
+        return process
+
+    def waits(self, *args):
+        """One that takes over once self.late's gate is open."""
+        self.late.gate.clear()
+        process = self.serve("--take-over", *args, upstream=self.late_url)
+        check("it begins", until_said(process, "metrics on"))
         return process
 
     def first(self):
@@ -159,10 +179,10 @@ class Stage:
                 got += part
         return got
 
-    def events(self):
+    def events(self, path=None):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(60)
-        s.connect(self.socket)
+        s.connect(path or self.socket)
         s.sendall(b"GET /v1.45/events HTTP/1.1\r\nHost: d\r\n\r\n")
         more(s)
         return s
@@ -179,12 +199,13 @@ def more(stream):
     return True
 
 
+def until_said(process, what):
+    """Is WHAT in a line of PROCESS's log, from here on?"""
+    return any(what in line for line in process.stderr)
+
+
 def until_taken(process):
-    """The lines of PROCESS's log, until it says that it has taken over."""
-    for line in process.stderr:
-        if "was taken over from another berth" in line:
-            return True
-    return False
+    return until_said(process, "was taken over from another berth")
 
 
 class Asker(threading.Thread):
@@ -295,7 +316,65 @@ def a_restart_removes_nothing():
         check("the other signal is the end of it", len(s.server.removals) == 1)
 
 
+def one_that_waits_may_be_stopped():
+    with Stage() as s:
+        old = s.first()
+        other = {**s.policy, "namespace": "r2", "listen": {"path": s.socket + "2"}}
+        with open(s.dir.name + "/other.json", "w") as file:
+            json.dump(other, file)
+        new = s.waits("--policy", s.dir.name + "/other.json")
+        stream = s.events(s.socket + "2")
+        new.send_signal(signal.SIGHUP)
+        check("a reload is for later", until_said(new, "being taken over: reload later"))
+        new.send_signal(signal.SIGTERM)
+        check("it stops", until_said(new, "stopping once"))
+        s.late.gate.set()
+        check("and takes nothing over", all(more(stream) for _ in range(20)))
+        stream.close()
+        check("it ends with its last client", new.wait(timeout=60) == 0, new.returncode)
+        check("the old one serves on", s.ask().startswith(b"HTTP/1.1 200") and old.poll() is None)
+
+
+def the_old_one_may_end_meanwhile():
+    with Stage() as s:
+        old = s.first()
+        new = s.waits()
+        old.send_signal(signal.SIGTERM)
+        check("the old one ends", old.wait(timeout=60) == 0)
+        check("and leaves the socket", os.path.exists(s.socket))
+        s.late.gate.set()
+        check("the new one takes over", until_taken(new))
+        check("and serves", s.ask().startswith(b"HTTP/1.1 200"))
+        check("nothing of the namespace was touched", not s.server.removals)
+    with Stage() as s:
+        old = s.first()
+        new = s.waits()
+        old.kill()
+        old.wait()
+        os.unlink(s.socket)
+        s.late.gate.set()
+        check("the new one takes over", until_taken(new))
+        check("with a socket of its own", s.ask().startswith(b"HTTP/1.1 200"))
+        new.send_signal(signal.SIGTERM)
+        check("it stops", new.wait(timeout=60) == 0)
+        check("and takes the socket away", not os.path.exists(s.socket))
+
+
+def anybody_may_have_the_address():
+    if not NOBODY:
+        return
+    with Stage() as s, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as squatter:
+        name = "berth-handover:" + hashlib.sha256(s.socket.encode()).hexdigest()
+        squatter.bind(("\0" + name).encode().ljust(108, b"\0"))
+        squatter.listen()
+        process = s.serve("--take-over")
+        check("it is said", until_said(process, "is not taken over"))
+        s.until_served(process)
+
+
 for scenario in (clients_do_not_notice, who_cannot_serve_takes_nothing,
-                 another_user_gets_nothing, without_another_it_just_serves, a_restart_removes_nothing):
+                 another_user_gets_nothing, without_another_it_just_serves,
+                 a_restart_removes_nothing, one_that_waits_may_be_stopped,
+                 the_old_one_may_end_meanwhile, anybody_may_have_the_address):
     scenario()
 sys.exit(1 if FAULTS else 0)
