@@ -13,13 +13,15 @@ SHARED = "/srv/shared"
 class Mounts(Scenario):
     policy = {"container": {"mounts": [
         {"source": "/w", "host": SHARED + "/w", "mode": "rw"},
-        {"source": "/w/tools", "host": SHARED + "/w/tools"}]}}
+        {"source": "/w/tools", "host": SHARED + "/w/tools"},
+        {"source": "/r", "host": SHARED + "/r"}]}}
 
     def setUp(self):
         super().setUp()
         self.top = self.bed.dir / SHARED[1:]
         (self.top / "w/repo").mkdir(parents=True)
         (self.top / "w/tools").mkdir()
+        (self.top / "r").mkdir()
         (self.top / "secret").write_text("not yours")
         (self.top / "w/repo/a").write_text("hello\n")
         self.addCleanup(shutil.rmtree, self.top)
@@ -77,6 +79,17 @@ class Mounts(Scenario):
         result = self.docker_result("run", "--rm", "-v", "/w/tools/s:/x", "busybox",
                                  "cat", "/x")
         self.assertNotIn(b"not yours", result.out)
+        # nor where others than containers make links
+        (self.top / "r/out").symlink_to("/srv/shared/secret")
+        (self.top / "r/in").write_text("hello\n")
+        result = self.docker_result("run", "--rm", "-v", "/r/out:/x", "busybox",
+                                 "cat", "/x")
+        self.assertNotIn(b"not yours", result.out)
+        self.assertIn(b"bind source path does not exist", result.err)
+        self.assertEqual(self.run_it(
+            "-v", "/r/in:/x", "-v", "/r:/all:ro", "busybox", "sh", "-c",
+            "cat /x; echo y 2>/dev/null >/x || echo y 2>/dev/null >/all/y || "
+            "echo read-only"), "hello\nread-only")
         # what a link is put in place of while a container waits to start
         self.docker("create", "--name", "later", "-v", "/w/repo/d:/x", "busybox",
                     "cat", "/x/secret")
