@@ -12,6 +12,7 @@
 struct counted {
     char *ns;
     bool looked_at;           /* since the last count */
+    bool counting;            /* since the count that runs began */
     const json_t *last_image; /* that was counted */
     struct objects_view known, next;
 };
@@ -122,14 +123,18 @@ static void count(void *arg, struct str ns, const struct leftover *leftover)
 
 static void finish(struct census *c, bool good)
 {
+    bool is_missing = false;
     size_t kept = 0;
 
     c->done_at = now();
     for (size_t i = 0; i < c->count; i++) {
         struct counted *item = &c->items[i];
 
-        item->known = good ? item->next : (struct objects_view){0};
-        item->known.known = good;
+        /* one that came while the count ran is in the next */
+        item->known =
+            good && item->counting ? item->next : (struct objects_view){0};
+        item->known.known = good && item->counting;
+        is_missing |= !item->counting && item->looked_at;
         if (!item->looked_at) { /* it is not served any more */
             free(item->ns);
             continue;
@@ -138,7 +143,7 @@ static void finish(struct census *c, bool good)
         c->items[kept++] = *item;
     }
     c->count = kept;
-    wait_for(c, CENSUS_EVERY_S);
+    wait_for(c, good && is_missing ? 0 : CENSUS_EVERY_S);
 }
 
 static void ask(struct census *c);
@@ -180,8 +185,10 @@ static void ask(struct census *c)
 
 static void begin(struct census *c)
 {
-    for (size_t i = 0; i < c->count; i++)
+    for (size_t i = 0; i < c->count; i++) {
         c->items[i].next = (struct objects_view){0};
+        c->items[i].counting = true;
+    }
     c->kind = LEFTOVER_CONTAINER;
     ask(c);
 }
