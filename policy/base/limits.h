@@ -145,7 +145,8 @@
 #define LIMIT_LACK_WORD   256 /* bytes of each */
 #define LIMIT_ENGINE_ID   127 /* bytes of the ID that an engine tells */
 #define LIMIT_JOB_WORDS   16  /* names of labels and variables of audit.job */
-#define LIMIT_JOB_VALUE   ((size_t)256) /* bytes of one of their values */
+#define LIMIT_JOB_VALUE   ((size_t)256)  /* bytes of one of their values */
+#define LIMIT_JOB_BYTES   ((size_t)1024) /* of all of them and their names */
 #define LIMIT_JOBS        2048 /* names and IDs of things whose job is known */
 #define LIMIT_AUDIT_PART  (16 * KIB) /* of what a client can make long */
 

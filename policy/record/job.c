@@ -7,17 +7,24 @@
 
 /* ---- what a body says ---- */
 
-/* "https://user:password@host/": a runner's clone URL has its token there. */
+/*
+ * "https://user:password@host/": a runner's clone URL has its token there, and
+ * a link one in its query. A password may itself have a '/' in it, so an '@'
+ * anywhere in the word counts, and so does a '?'.
+ */
 static bool has_credentials(struct str text)
 {
-    const char *scheme = memmem(text.ptr, text.len, "://", 3);
-    struct str authority, rest;
+    const char *scheme;
 
-    if (!scheme)
-        return false;
-    str_cut(str_from_index(text, (size_t)(scheme - text.ptr) + 3), '/',
-            &authority, &rest);
-    return str_find(authority, '@') >= 0;
+    while ((scheme = memmem(text.ptr, text.len, "://", 3))) {
+        text = str_from_index(text, (size_t)(scheme - text.ptr) + 3);
+        for (size_t i = 0; i < text.len && !strchr(" \t\r\n", text.ptr[i]);
+             i++) {
+            if (text.ptr[i] == '@' || text.ptr[i] == '?')
+                return true;
+        }
+    }
+    return false;
 }
 
 /* As much of TEXT as fits, without a part of a character at the end. */
@@ -30,11 +37,24 @@ static struct str bounded(struct str text)
     return head;
 }
 
+/* Bytes of JOB's names and values. */
+static size_t size_of(json_t *job)
+{
+    const char *name;
+    json_t *value;
+    size_t size = 0;
+
+    json_object_foreach(job, name, value) size +=
+        strlen(name) + json_string_length(value);
+    return size;
+}
+
 static void put(json_t **job, struct str name, struct str value)
 {
     struct str shown = has_credentials(value) ? S("(hidden)") : bounded(value);
 
-    if (value.len == 0)
+    if (value.len == 0 ||
+        size_of(*job) + name.len + shown.len > LIMIT_JOB_BYTES)
         return;
     if (!*job)
         *job = json_object();

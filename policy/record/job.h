@@ -23,8 +23,9 @@
 /*
  * What BODY, which OPERATION sends, says of its job, by WORDS ("label:NAME",
  * "env:NAME"): {"NAME": "value"}, a new reference; or NULL. Each value has
- * LIMIT_JOB_VALUE bytes at most; one that is a URL with a user or a password in
- * it is not shown.
+ * LIMIT_JOB_VALUE bytes at most, and all names and values LIMIT_JOB_BYTES: what
+ * does not fit is left out. One with a URL in it that has a user, a password or
+ * a query is not shown.
  */
 json_t *job_find(const struct strings *words, enum operation operation,
                  const json_t *body);

@@ -52,8 +52,38 @@ static void a_url_with_a_password_is_not_shown(void **state)
                "https://gitlab-ci-token:SECRET@gitlab.com/a/b.git\"]}",
                "{\"CI_REPOSITORY_URL\": \"(hidden)\"}");
     assert_job(OP_CONTAINER_CREATE,
-               "{\"Env\": [\"CI_REPOSITORY_URL=https://gitlab.com/a@b\"]}",
-               "{\"CI_REPOSITORY_URL\": \"https://gitlab.com/a@b\"}");
+               "{\"Env\": [\"CI_REPOSITORY_URL=see http://a/ and "
+               "https://u:SEC/RET@gitlab.com\"]}",
+               "{\"CI_REPOSITORY_URL\": \"(hidden)\"}");
+    assert_job(OP_CONTAINER_CREATE,
+               "{\"Env\": [\"CI_REPOSITORY_URL="
+               "https://gitlab.com/a?private_token=SECRET\"]}",
+               "{\"CI_REPOSITORY_URL\": \"(hidden)\"}");
+    assert_job(OP_CONTAINER_CREATE,
+               "{\"Env\": [\"CI_REPOSITORY_URL=https://gitlab.com/a b@c ?\"]}",
+               "{\"CI_REPOSITORY_URL\": \"https://gitlab.com/a b@c ?\"}");
+}
+
+static void a_job_is_bounded_as_a_whole(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf value = STRBUF(LIMIT_JOB_VALUE);
+    char *names[] = {(char[]){"env:A"}, (char[]){"env:B"}, (char[]){"env:C"},
+                     (char[]){"env:D"}, (char[]){"env:E"}};
+    const struct strings five = {names, 5};
+    json_auto_t *env = json_array(), *request = NULL, *job = NULL;
+
+    (void)state;
+    /* four of them fit to the byte, with their names */
+    while (value.len < LIMIT_JOB_BYTES / 4 - 1)
+        strbuf_add(&value, S("x"));
+    for (char c = 'A'; c <= 'E'; c++)
+        json_array_append_new(
+            env,
+            json_sprintf("%c=%s", c, c == 'E' ? "1" : strbuf_cstr(&value)));
+    request = json_pack("{s:O}", "Env", env);
+    job = job_find(&five, OP_CONTAINER_EXEC, request);
+    assert_int_equal(json_object_size(job), 4);
+    assert_null(json_object_get(job, "E"));
 }
 
 static void values_are_bounded_at_whole_characters(void **state)
@@ -105,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_and_variables_that_are_named_tell_the_job),
         cmocka_unit_test(a_url_with_a_password_is_not_shown),
+        cmocka_unit_test(a_job_is_bounded_as_a_whole),
         cmocka_unit_test(values_are_bounded_at_whole_characters),
         cmocka_unit_test(a_book_knows_the_last_that_were_told),
     };
