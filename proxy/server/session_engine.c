@@ -123,6 +123,13 @@ static bool is_awaited(const struct session_lookup *lookup)
            exchange_awaits_lookup(ex, lookup->index);
 }
 
+static void on_broken(void *arg)
+{
+    const struct session_lookup *lookup = arg;
+
+    engine_probe_doubt(lookup->session->backend->engine);
+}
+
 static void on_answer(const struct http_head *head, struct str body,
                       const char *why, void *arg)
 {
@@ -143,7 +150,6 @@ static void on_answer(const struct http_head *head, struct str body,
             exchange_lookup_failed(s->exchange, lookup->index,
                                    SUBREQUEST_CROWDED, 1);
     } else {
-        engine_probe_doubt(s->backend->engine);
         exchange_lookup_failed(s->exchange, lookup->index, why, 1);
     }
     session_wake(s);
@@ -199,6 +205,7 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
+    subrequest_on_broken(slot->subrequest, on_broken, slot);
     if (slot->bounded)
         subrequest_bound(slot->subrequest, session_has_room, s);
     if (s->frontend->policy->isolation == POLICY_NAMESPACE &&

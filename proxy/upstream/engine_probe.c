@@ -5,6 +5,7 @@
 
 #include "policy/docker/older_client.h"
 #include "policy/isolation/rewrite.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/upstream/subrequest.h"
 
@@ -14,6 +15,7 @@ enum {
     /* while nothing may be asked before the engine has told its ID */
     PROBE_HELD_MS = 250,
     PROBE_OTHER_MS = 1000, /* another one has */
+    PROBE_DOUBT_MS = 1000, /* between two doubts */
 };
 
 struct engine_probe {
@@ -27,7 +29,10 @@ struct engine_probe {
     bool informed;            /* /info was answered since the engine is known */
     char id[LIMIT_ENGINE_ID + 1]; /* of the one engine there is, or "" */
     uint64_t generation;          /* of the connection that was last seen */
-    bool held; /* until it is known whose the connection is */
+    bool held;         /* until it is known whose the connection is */
+    bool suspect;      /* held by on_idle_end; the timer asks */
+    bool doubted;      /* too soon after the last time; the timer looks */
+    uint64_t doubt_at; /* in ms, the last time; 0: never */
 };
 
 static void on_reply(const struct http_head *head, struct str body,
@@ -37,8 +42,12 @@ static void ask(struct engine_probe *engine, struct str target,
 
 static void again_in(struct engine_probe *engine, unsigned ms)
 {
-    const struct timeval delay = {ms / 1000, ms % 1000 * 1000};
+    struct timeval delay = {ms / 1000, ms % 1000 * 1000};
 
+    if (engine->suspect)
+        delay = (struct timeval){0, 0};
+    else if (engine->doubted && ms == PROBE_EVERY_MS)
+        delay = (struct timeval){PROBE_DOUBT_MS / 1000, 0};
     event_add(engine->timer, &delay);
 }
 
@@ -160,6 +169,10 @@ static void on_info(const struct http_head *head, struct str body,
         json_string_value(json_object_get(info, "LoggingDriver"));
 
     engine->probe = NULL;
+    if (engine->suspect) { /* it may be the one before that says so */
+        again_in(engine, 0);
+        return;
+    }
     if (!head || (head->status >= 500 && engine->id[0])) {
         not_told(engine, head ? "the engine does not answer /info" : why);
         return;
@@ -203,7 +216,9 @@ static void on_reply(const struct http_head *head, struct str body,
     engine->probe = NULL;
     engine->facts.known = was_known; /* until it is said aloud */
     set_known(engine, known, head ? "its answer to /_ping is none" : why);
-    if (known && !engine->informed)
+    if (!known && engine->id[0])
+        again_in(engine, 0); /* which holds, where the link is up */
+    else if (known && !engine->informed)
         ask(engine, S("/info"), on_info);
     else if (known && !engine->facts.oldest)
         ask(engine, S("/version"), on_version);
@@ -237,6 +252,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (engine->suspect) {
+        engine->suspect = false;
+        engine->probe = subrequest_cancel(engine->probe);
+    }
+    if (engine->doubted && !engine->held)
+        set_known(engine, false, "a request failed");
+    engine->doubted = false;
     if (engine->probe) {
         if (engine->asked == on_info)
             not_told(engine, "the engine does not answer /info");
@@ -252,9 +274,25 @@ static void on_status(struct upstream *upstream, void *arg)
     struct engine_probe *engine = arg;
 
     (void)upstream;
+    engine->suspect = false;
     engine->probe = subrequest_cancel(engine->probe);
     event_del(engine->timer);
     probe(engine);
+}
+
+/* An idle connection has ended: who answers on the next may be another. It
+ * comes from inside calls on the pool, so the question is the timer's. */
+static void on_idle_end(void *arg)
+{
+    struct engine_probe *engine = arg;
+    struct upstream_status status;
+
+    upstream_get_status(engine->upstream, &status);
+    if (!status.direct || !engine->id[0] || engine->held)
+        return;
+    hold(engine, NULL);
+    engine->suspect = true;
+    again_in(engine, 0);
 }
 
 struct engine_probe *engine_probe_new(struct event_base *base,
@@ -270,6 +308,7 @@ struct engine_probe *engine_probe_new(struct event_base *base,
         snprintf(engine->id, sizeof(engine->id), "%s", id);
     engine_facts_init(&engine->facts);
     engine->timer = event_new(base, -1, 0, on_timer, engine);
+    pool_watch(pool, on_idle_end, engine);
     upstream->on_status = on_status;
     upstream->status_arg = engine;
     probe(engine);
@@ -281,6 +320,7 @@ struct engine_probe *engine_probe_free(struct engine_probe *engine)
     if (!engine)
         return NULL;
     engine->upstream->on_status = NULL;
+    pool_watch(engine->pool, NULL, NULL);
     subrequest_cancel(engine->probe);
     event_free(engine->timer);
     engine_facts_fini(&engine->facts);
@@ -300,9 +340,18 @@ const char *engine_probe_id(const struct engine_probe *engine)
 
 void engine_probe_doubt(struct engine_probe *engine)
 {
-    set_known(engine, false, "a request failed");
+    uint64_t now = clock_ms();
+
     if (engine->held) /* it is being looked at */
         return;
+    if (engine->doubt_at && now - engine->doubt_at < PROBE_DOUBT_MS) {
+        if (!engine->doubted && !engine->probe)
+            again_in(engine, PROBE_DOUBT_MS);
+        engine->doubted = true;
+        return;
+    }
+    engine->doubt_at = now;
+    set_known(engine, false, "a request failed");
     if (engine->asked != on_reply) /* a ping tells sooner */
         engine->probe = subrequest_cancel(engine->probe);
     if (!engine->probe)

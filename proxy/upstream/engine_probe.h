@@ -9,7 +9,9 @@
  * And it sees to it that it is always the same engine, known by the ID in its
  * /info, that requests go to: an address or a name may lead to another one the
  * next time, where the namespace's containers are not. Whenever a new
- * connection was made, the pool is held until the engine has told its ID.
+ * connection was made, the pool is held until the engine has told its ID; and
+ * where each stream is a connection, also whenever the engine has ended one
+ * that lay idle, as it does when it goes away.
  */
 
 #include "proxy/exchange/reply.h"
@@ -29,5 +31,6 @@ const struct engine_facts *engine_probe_get(const struct engine_probe *engine);
 /* The ID of the engine, or "" while it is not known. */
 const char *engine_probe_id(const struct engine_probe *engine);
 
-/* A request has failed: look again now rather than later. */
+/* A request has failed: look again now rather than later, but at most once a
+ * second, however many fail. */
 void engine_probe_doubt(struct engine_probe *engine);

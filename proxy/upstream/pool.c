@@ -43,6 +43,8 @@ struct pool {
     unsigned failures; /* streams that did not open, each told to one taker */
     struct strbuf why; /* of the last of them */
     bool failed;       /* and none has opened since */
+    void (*on_idle_end)(void *arg); /* or NULL */
+    void *idle_end_arg;
 };
 
 static void pool_refill(struct pool *pool);
@@ -93,6 +95,12 @@ static bool is_fresh(struct stream *stream)
            stream_peek(stream).len == 0;
 }
 
+static void tell_idle_end(struct pool *pool)
+{
+    if (pool->on_idle_end)
+        pool->on_idle_end(pool->idle_end_arg);
+}
+
 /* An idle stream that says anything is of no more use. */
 static void on_idle_change(struct stream *stream, void *arg)
 {
@@ -105,6 +113,7 @@ static void on_idle_change(struct stream *stream, void *arg)
             return;
         unpark(pool, i);
         stream_close(stream);
+        tell_idle_end(pool);
         pool_refill(pool);
         return;
     }
@@ -149,6 +158,7 @@ static struct stream *use_idle(struct pool *pool)
         /* it may have ended without our having been told yet */
         if (!is_fresh(stream)) {
             stream_close(stream);
+            tell_idle_end(pool);
             continue;
         }
         pool->used++;
@@ -302,6 +312,13 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     return pool;
 }
 
+static void close_idle(struct pool *pool)
+{
+    while (pool->idle_count)
+        stream_close(pool->idle[--pool->idle_count].stream);
+    pool_refill(pool);
+}
+
 struct pool *pool_free(struct pool *pool)
 {
     if (!pool)
@@ -309,7 +326,7 @@ struct pool *pool_free(struct pool *pool)
     assert(TAILQ_EMPTY(&pool->waiters) && TAILQ_EMPTY(&pool->kept));
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
-    pool_close_idle(pool);
+    close_idle(pool);
     event_free(pool->deliver);
     event_free(pool->turn);
     strbuf_fini(&pool->why);
@@ -359,9 +376,14 @@ void pool_discard(struct pool *pool, struct stream *stream)
 
 void pool_close_idle(struct pool *pool)
 {
-    while (pool->idle_count)
-        stream_close(pool->idle[--pool->idle_count].stream);
-    pool_refill(pool);
+    close_idle(pool);
+    tell_idle_end(pool);
+}
+
+void pool_watch(struct pool *pool, void (*on_idle_end)(void *arg), void *arg)
+{
+    pool->on_idle_end = on_idle_end;
+    pool->idle_end_arg = arg;
 }
 
 void pool_hold(struct pool *pool, const char *why)
@@ -374,7 +396,7 @@ void pool_hold(struct pool *pool, const char *why)
     }
     pool->held = true;
     set_refused(pool, why, false);
-    pool_close_idle(pool);
+    close_idle(pool);
     if (why && pool->kept_count)
         deliver_soon(pool);
 }

@@ -47,6 +47,10 @@ void pool_cancel(struct pool *pool, struct pool_waiter *waiter);
 void pool_give(struct pool *pool, struct stream *stream);
 void pool_discard(struct pool *pool, struct stream *stream);
 
+/* ON_IDLE_END is called, also from inside calls on the pool, when the engine
+ * has ended a stream that lay idle; it may hold the pool. NULL: nobody. */
+void pool_watch(struct pool *pool, void (*on_idle_end)(void *arg), void *arg);
+
 /*
  * An idle stream turned out to be dead, so the others may be, too (an engine
  * that restarts closes all of them): close them, so that the next taker gets a

@@ -337,6 +337,7 @@ static void status(const struct upstream *upstream,
 
     *status = (struct upstream_status){
         .up = true,
+        .direct = true,
         .generation = up->address.generation ? up->address.generation : 1,
         .channels = (unsigned)up->count};
 }

@@ -19,6 +19,8 @@ struct subrequest {
     void *arg;
     bool (*has_room)(void *arg, size_t more); /* or NULL */
     void *room_arg;
+    void (*on_broken)(void *arg); /* or NULL */
+    void *broken_arg;
     struct strbuf unsent; /* of a GET: to be said once more, or empty */
 };
 
@@ -51,6 +53,13 @@ void subrequest_bound(struct subrequest *e,
     e->room_arg = arg;
 }
 
+void subrequest_on_broken(struct subrequest *e, void (*on_broken)(void *arg),
+                          void *arg)
+{
+    e->on_broken = on_broken;
+    e->broken_arg = arg;
+}
+
 size_t subrequest_memory(const struct subrequest *e)
 {
     return e->request.cap + e->unsent.cap + e->reply.cap +
@@ -74,6 +83,14 @@ static void fail(struct subrequest *e, const char *why)
     strbuf_add(&copy, str_head(str_from(why), LIMIT_REASON - 1));
     subrequest_free(e, false);
     on_reply(NULL, S(""), strbuf_cstr(&copy), arg);
+}
+
+/* Not for a reason of berth's own. */
+static void fail_broken(struct subrequest *e, const char *why)
+{
+    if (e->on_broken)
+        e->on_broken(e->broken_arg);
+    fail(e, why);
 }
 
 static void succeed(struct subrequest *e)
@@ -129,7 +146,7 @@ static bool read_reply(struct subrequest *e)
             return true;
         case HTTP_HIJACK:
         case HTTP_ERROR:
-            fail(e, "the engine's reply to berth is no HTTP");
+            fail_broken(e, "the engine's reply to berth is no HTTP");
             return true;
         }
     }
@@ -174,9 +191,10 @@ static void on_change(struct stream *stream, void *arg)
     if ((stream->state == STREAM_CLOSED || stream->eof) && ask_again(e))
         return;
     if (stream->state == STREAM_CLOSED)
-        fail(e, stream->why ? stream->why : "the engine closed a connection");
+        fail_broken(e, stream->why ? stream->why
+                                   : "the engine closed a connection");
     else if (stream->eof)
-        fail(e, "the engine closed a connection");
+        fail_broken(e, "the engine closed a connection");
 }
 
 static void use_stream(struct subrequest *e, struct stream *stream)
@@ -197,7 +215,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
     if (stream)
         use_stream(e, stream);
     else
-        fail(e, why);
+        fail_broken(e, why);
 }
 
 static void on_start(evutil_socket_t fd, short what, void *arg)

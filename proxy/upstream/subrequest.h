@@ -53,6 +53,12 @@ void subrequest_let_in(struct subrequest *subrequest);
 void subrequest_bound(struct subrequest *subrequest,
                       bool (*has_room)(void *arg, size_t more), void *arg);
 
+/* ON_BROKEN is called, before there is no reply, where that is the engine's or
+ * the connection's doing, and not a limit of berth's. Right after
+ * subrequest_new. */
+void subrequest_on_broken(struct subrequest *subrequest,
+                          void (*on_broken)(void *arg), void *arg);
+
 /* Bytes that it holds. */
 size_t subrequest_memory(const struct subrequest *subrequest);
 

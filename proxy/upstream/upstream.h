@@ -120,6 +120,7 @@ struct upstream_status {
     const char *why; /* !up: one sentence for the client: what and what next */
     unsigned retry_ms;   /* !up: when the next try comes, or 0 if unknown */
     uint64_t generation; /* grows with every new connection (ssh: login) */
+    bool direct;         /* each stream is a connection to the engine */
     unsigned hops;       /* jump hosts that are behind us */
     unsigned channels;   /* there are now, spare ones too */
 };

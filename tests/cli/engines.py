@@ -169,6 +169,26 @@ def another_in_its_place():
             third.end()
 
 
+def another_at_once():
+    """Swapped between two requests: no failure tells."""
+    with tempfile.TemporaryDirectory(prefix="engines") as top:
+        path = top + "/engine.sock"
+        first = start(UnixEngine, path, "A:1")
+        with Berth(top, "unix://" + path) as berth:
+            check("the first one is used", berth.until(200)[0] == 200)
+            while "/info" not in first.asked or "/version" not in first.asked:
+                time.sleep(0.02)
+            time.sleep(0.2)
+            second = start(UnixEngine, top + "/next.sock", "B:2")
+            os.rename(top + "/next.sock", path)
+            first.end()
+            status, text = berth.ask()
+            check("the very first request is refused", status == 503, text)
+            check("another is not asked", not served(second), second.asked)
+            check("and it is told", "B:2" in berth.until(503)[1])
+            second.end()
+
+
 def by_its_id():
     with tempfile.TemporaryDirectory(prefix="engines") as top:
         path = top + "/engine.sock"
@@ -226,7 +246,7 @@ def one_name_of_two_addresses():
         three.end()
 
 
-for scenario in (another_in_its_place, by_its_id, one_name_of_two_addresses):
+for scenario in (another_in_its_place, another_at_once, by_its_id, one_name_of_two_addresses):
     scenario()
 print("%d faults" % len(FAULTS))
 sys.exit(bool(FAULTS))

@@ -138,12 +138,19 @@ static void park(size_t count)
     }
 }
 
+static void count_up(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
 static void an_idle_stream_that_speaks_or_ends_is_not_handed_out(void **state)
 {
     struct taker t = taker();
+    unsigned ends = 0;
 
     (void)state;
     park(2);
+    pool_watch(pool, count_up, &ends);
     assert_int_equal(pool_count(pool).idle, 2);
     fake_feed(&fake, 0, "HTTP/1.1 400 Bad Request\r\n");
     assert_true(fake.streams[0].closed);
@@ -151,6 +158,7 @@ static void an_idle_stream_that_speaks_or_ends_is_not_handed_out(void **state)
     fake.streams[1].stream.eof = true;
     assert_null(pool_take(pool, &t.waiter));
     assert_true(fake.streams[1].closed);
+    assert_int_equal(ends, 2); /* and each is told */
     pool_cancel(pool, &t.waiter);
 }
 

@@ -150,9 +150,44 @@ static void nonsense_is_a_failure(void **state)
     assert_int_equal(status, 0);
 }
 
+static void count_up(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
 static bool has_room(void *arg, size_t more)
 {
     return more <= *(const size_t *)arg;
+}
+
+static void whose_fault_a_failure_is_is_told(void **state)
+{
+    size_t room = 4;
+    unsigned broken = 0;
+    struct subrequest *subrequest = ask(METHOD_POST, "");
+
+    (void)state;
+    subrequest_on_broken(subrequest, count_up, &broken);
+    run_loop(base);
+    fake_feed(&fake, 0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]");
+    assert_int_equal(status, 200);
+    assert_int_equal(broken, 0);
+    subrequest = ask(METHOD_POST, "");
+    subrequest_on_broken(subrequest, count_up, &broken);
+    run_loop(base);
+    fake_feed(&fake, 0, "SSH-2.0-x\r\n");
+    assert_int_equal(told, 2);
+    assert_int_equal(broken, 1);
+    subrequest = ask(METHOD_GET, "");
+    subrequest_on_broken(subrequest, count_up, &broken);
+    subrequest_bound(subrequest, has_room, &room);
+    run_loop(base);
+    fake_open(&fake, 1);
+    run_loop(base);
+    fake_feed(&fake, 1,
+              "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[1,2,3,4]");
+    assert_string_equal(why_not, SUBREQUEST_CROWDED);
+    assert_int_equal(broken, 1);
 }
 
 static void a_reply_without_room_is_a_failure(void **state)
@@ -242,6 +277,7 @@ int main(void)
         TEST(an_end_in_the_middle_is_a_failure),
         TEST(nonsense_is_a_failure),
         TEST(a_reply_without_room_is_a_failure),
+        TEST(whose_fault_a_failure_is_is_told),
         TEST(one_that_is_cancelled_says_nothing),
         TEST(the_engine_is_known_from_its_ping),
     };
