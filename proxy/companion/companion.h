@@ -32,11 +32,12 @@ int companion_hold(const char *address, const char *directory, unsigned mode,
 
 /* Between the two, in an abstract Unix socket of this container's: from the
  * session, messages of one byte each; to it, a socket's number in two bytes
- * with a connection. */
+ * with a connection, or one byte. */
 #define COMPANION_ADDRESS "berth-companion"
 enum companion_message {
     COMPANION_TAKES = 1, /* the session takes one more connection */
     COMPANION_BEAT,      /* berth lives */
+    COMPANION_NEWER,     /* to the session: a newer one has come */
 };
 
 /* Fill ADDRESS with the abstract one called NAME; returns its length. */

@@ -115,6 +115,17 @@ static void end_session(struct holder *holder)
     holder->takes = 0;
 }
 
+/* It is the newest no more; one that hears nothing has lost this process. */
+static void replace_session(struct holder *holder)
+{
+    const unsigned char message = COMPANION_NEWER;
+
+    if (holder->fds[SESSION].fd >= 0)
+        (void)!send(holder->fds[SESSION].fd, &message, sizeof(message),
+                    MSG_NOSIGNAL);
+    end_session(holder);
+}
+
 static void begin_session(struct holder *holder)
 {
     int fd = accept4(holder->fds[JOINS].fd, NULL, NULL,
@@ -122,7 +133,7 @@ static void begin_session(struct holder *holder)
 
     if (fd < 0)
         return;
-    end_session(holder);
+    replace_session(holder);
     holder->fds[SESSION].fd = fd;
     holder->heard = now();
 }
@@ -178,8 +189,10 @@ static void take_connection(struct holder *holder, unsigned number)
     }
     if (hand_over(holder->fds[SESSION].fd, number, fd))
         holder->takes--;
-    else
+    else if (errno == EPIPE || errno == ECONNRESET)
         end_session(holder);
+    else /* ETOOMANYREFS and such: others may have used it up */
+        poll(NULL, 0, PAUSE_MS);
     close(fd);
 }
 

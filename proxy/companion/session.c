@@ -129,11 +129,12 @@ static void write_out(struct session *s)
         s->output_head = 0;
 }
 
-static bool tell_holder(struct session *s, enum companion_message message)
+/* If it has gone, read_holder finds out why. */
+static void tell_holder(struct session *s, enum companion_message message)
 {
     const unsigned char byte = (unsigned char)message;
 
-    return send(s->holder, &byte, 1, MSG_NOSIGNAL) == 1;
+    (void)!send(s->holder, &byte, 1, MSG_NOSIGNAL);
 }
 
 /* ---- channels ---- */
@@ -152,8 +153,7 @@ static void free_channel(struct session *s, struct channel *c)
     close(c->fd);
     free(c->held);
     *c = (struct channel){.fd = -1};
-    if (!tell_holder(s, COMPANION_TAKES))
-        end(s, COMPANION_REPLACED, "the first process has gone");
+    tell_holder(s, COMPANION_TAKES);
 }
 
 static void open_channel(struct session *s, int fd, uint32_t name)
@@ -374,8 +374,7 @@ static void take_frame(struct session *s, const struct wire_frame *frame)
 {
     switch (frame->type) {
     case WIRE_BEAT:
-        if (!tell_holder(s, COMPANION_BEAT))
-            end(s, COMPANION_REPLACED, "the first process has gone");
+        tell_holder(s, COMPANION_BEAT);
         break;
     case WIRE_OPEN:
         take_open(s, frame);
@@ -458,16 +457,23 @@ static void read_holder(struct session *s)
     ssize_t got = recvmsg(s->holder, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     int fd;
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    /* ECONNRESET: it did not read all, and what it said before comes yet */
+    if (got < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
         return;
-    if (got != sizeof(text)) {
+    if (got == 1 && text[0] == COMPANION_NEWER) {
         put_frame(s, WIRE_BYE, 0, NULL, 0);
         end(s, COMPANION_REPLACED, "a newer session has come");
+        return;
+    }
+    if (got != sizeof(text)) {
+        end(s, COMPANION_FAILED, "the first process has gone");
         return;
     }
     fd = descriptor_of(&message);
     if (fd >= 0)
         open_channel(s, fd, wire_get(text, sizeof(text)));
+    else /* no more descriptors: that one is lost, its place is not */
+        tell_holder(s, COMPANION_TAKES);
 }
 
 /* ---- the whole of it ---- */
@@ -523,8 +529,7 @@ static void say_hello(struct session *s, const char *nonce)
     put_frame(s, WIRE_HELLO, 0, hello, sizeof(hello));
     for (size_t i = 0; i < WIRE_CHANNELS; i++) {
         s->channels[i].fd = -1;
-        if (!tell_holder(s, COMPANION_TAKES))
-            end(s, COMPANION_REPLACED, "the first process has gone");
+        tell_holder(s, COMPANION_TAKES);
     }
 }
 

@@ -488,12 +488,27 @@ static void a_kind_that_is_not_there_is_closed(void **state)
 
 static void it_ends_when_a_newer_one_has_come(void **state)
 {
+    const unsigned char newer = COMPANION_NEWER;
+
     (void)state;
-    expect_hello();
+    expect_hello(); /* what it told the first process is not read: a reset */
+    assert_int_equal(send(session.holder, &newer, 1, 0), 1);
     close(session.holder);
     session.holder = dup(0);
     expect(WIRE_BYE);
     assert_int_equal(end_session(), COMPANION_REPLACED);
+}
+
+static void without_the_first_process_none_has_come(void **state)
+{
+    unsigned char byte;
+
+    (void)state;
+    expect_hello();
+    close(session.holder);
+    session.holder = dup(0);
+    assert_int_equal(read(session.out, &byte, 1), 0); /* no bye */
+    assert_int_equal(end_session(), COMPANION_FAILED);
 }
 
 /* ---- the first process ---- */
@@ -593,7 +608,9 @@ static void connections_wait_for_a_session_and_the_newest_has_them(void **state)
     assert_int_equal(send(first, &takes, 1, 0), 1);
     assert_int_equal(handed(first), 0);
     second = join();
-    assert_int_equal(recv(first, &byte, 1, 0), 0); /* it is over */
+    assert_int_equal(recv(first, &byte, 1, 0), 1); /* it is over */
+    assert_int_equal(byte, COMPANION_NEWER);
+    assert_int_equal(recv(first, &byte, 1, 0), 0);
     assert_int_equal(send(second, &takes, 1, 0), 1);
     assert_int_equal(handed(second), 127);
     clients[2] = call(3);
@@ -640,6 +657,7 @@ int main(void)
         IN_SESSION(what_breaks_the_rules_ends_the_session),
         IN_SESSION(a_kind_that_is_not_there_is_closed),
         IN_SESSION(it_ends_when_a_newer_one_has_come),
+        IN_SESSION(without_the_first_process_none_has_come),
         cmocka_unit_test(
             connections_wait_for_a_session_and_the_newest_has_them),
         cmocka_unit_test(it_ends_by_itself_when_berth_is_silent),
