@@ -152,6 +152,20 @@ static void take_binds(json_t *taken, const json_t *binds)
     }
 }
 
+const struct lookup *rewrite_mounts_of(struct rewrite *rw, const json_t *source)
+{
+    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
+    struct str ref, mode;
+
+    str_cut(str_of_json(source), ':', &ref, &mode);
+    if (ref.len == 0)
+        return NULL;
+    strbuf_add(&path, S("/containers/"));
+    target_put_segment(&path, ref);
+    strbuf_add(&path, S("/json"));
+    return rewrite_get(rw, strbuf_str(&path));
+}
+
 /* What the containers that mounts are taken from have. */
 static void take_volumes_from(struct rewrite *rw, json_t *taken,
                               const json_t *sources)
@@ -161,17 +175,8 @@ static void take_volumes_from(struct rewrite *rw, json_t *taken,
 
     json_array_foreach(sources, i, source)
     {
-        AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-        const struct lookup *ask;
-        struct str ref, mode;
+        const struct lookup *ask = rewrite_mounts_of(rw, source);
 
-        str_cut(str_of_json(source), ':', &ref, &mode);
-        if (ref.len == 0)
-            continue; /* it is being looked up */
-        strbuf_add(&path, S("/containers/"));
-        target_put_segment(&path, ref);
-        strbuf_add(&path, S("/json"));
-        ask = rewrite_get(rw, strbuf_str(&path));
         if (ask && ask->status == 200)
             take_fields(taken, json_object_get(ask->reply, "Mounts"),
                         "Destination");

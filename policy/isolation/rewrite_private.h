@@ -326,7 +326,13 @@ void mounts_restore(json_t *container, const json_t *labels, bool inspected);
 
 /* ---- rewrite_socket.c ---- */
 
-/* Behind rewrite_body: what the judge has marked becomes a socket. */
+/* The container that SOURCE, of VolumesFrom behind rewrite_body, names; NULL
+ * while it is being looked up. In rewrite_create.c. */
+const struct lookup *rewrite_mounts_of(struct rewrite *rw,
+                                       const json_t *source);
+
+/* Behind rewrite_body: what the judge has marked becomes a socket; who takes
+ * the volumes from one that has a socket shares it. */
 void socket_create(struct rewrite *rw, json_t *host, const json_t *image);
 void socket_restore(json_t *container, const json_t *labels, bool inspected);
 

@@ -71,6 +71,8 @@ static json_t *read_mark(const json_t *mount)
         return NULL;
     entry = json_object();
     json_object_set(entry, "target", json_object_get(mount, "Target"));
+    if (json_is_true(json_object_get(mount, "ReadOnly")))
+        json_object_set_new(entry, "ro", json_true());
     if (str_has_prefix(source, bind))
         json_object_set_new(entry, "bind",
                             json_of_str(str_from_index(source, bind.len)));
@@ -95,6 +97,8 @@ static json_t *find_marks(const json_t *mounts)
     return marks;
 }
 
+/* Who may write may change the mode and the owner of the file, which its next
+ * container has as well. What is read-only can be connected to. */
 static void fill_in(const json_t *mounts, json_t *path)
 {
     json_t *mount;
@@ -104,8 +108,10 @@ static void fill_in(const json_t *mounts, json_t *path)
     {
         json_auto_t *mark = read_mark(mount);
 
-        if (mark)
+        if (mark) {
             json_object_set(mount, "Source", path);
+            json_object_set_new(mount, "ReadOnly", json_true());
+        }
     }
 }
 
@@ -131,6 +137,43 @@ static void forget_images(struct rewrite *rw, const json_t *image)
                             json_string(""));
 }
 
+/* The label of CONTAINER, one that is inspected, if it has its socket. */
+static json_t *label_of(const json_t *container)
+{
+    json_t *labels =
+        json_object_get(json_object_get(container, "Config"), "Labels");
+    json_auto_t *wish = socket_wish_read(labels);
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(container, "Mounts"), i, mount)
+    {
+        if (wish && str_eq(text_at(mount, "Source"), text_at(wish, "path")))
+            return json_object_get(labels, LABEL_SOCKET);
+    }
+    return NULL;
+}
+
+/* Who has another's mounts has its socket as long as it lives itself. */
+static bool inherit(struct rewrite *rw, const json_t *host)
+{
+    const json_t *source;
+    size_t i;
+
+    json_array_foreach(json_object_get(host, "VolumesFrom"), i, source)
+    {
+        const struct lookup *ask = rewrite_mounts_of(rw, source);
+        json_t *label = ask && ask->status == 200 ? label_of(ask->reply) : NULL;
+
+        if (label) {
+            json_object_set(json_object_get(rw->draft, "Labels"), LABEL_SOCKET,
+                            label);
+            return true;
+        }
+    }
+    return false;
+}
+
 void socket_create(struct rewrite *rw, json_t *host, const json_t *image)
 {
     json_t *mounts = json_object_get(host, "Mounts"), *path;
@@ -138,7 +181,8 @@ void socket_create(struct rewrite *rw, json_t *host, const json_t *image)
     const struct lookup *ask;
 
     if (json_array_size(marks) == 0) {
-        forget_images(rw, image);
+        if (!inherit(rw, host))
+            forget_images(rw, image);
         return;
     }
     if (!image) {
@@ -193,6 +237,9 @@ static void show_mounted(json_t *mount, const json_t *entry)
 
     if (json_object_get(mount, "Propagation"))
         json_object_set_new(mount, "Propagation", json_string("rprivate"));
+    if (json_object_get(mount, "RW"))
+        json_object_set_new(mount, "RW",
+                            json_boolean(!json_object_get(entry, "ro")));
     if (bind.len == 0) {
         json_object_set(mount, "Source", json_object_get(entry, "source"));
         return;
@@ -219,6 +266,8 @@ static void show_asked(json_t *host, const json_t *wish)
         }
         if (!bind) {
             json_object_set(mount, "Source", json_object_get(entry, "source"));
+            if (!json_object_get(entry, "ro"))
+                json_object_del(mount, "ReadOnly");
             i++;
             continue;
         }
