@@ -23,7 +23,8 @@ struct companion;
 
 /* Who connects: a container of the namespace's. */
 struct companion_caller {
-    const char *id; /* in full; good until the callback returns */
+    const char *id; /* in full; "" if several have the socket. Good until the
+                       callback returns */
 };
 
 struct companion_config {

@@ -221,10 +221,10 @@ static void take_list(struct companion *c, const json_t *list)
             !socket_wish_number(json_object_get(row, "Labels"), WIRE_SOCKETS,
                                 &number))
             continue;
-        used[number] = true;
         c->reserved[number] = 0; /* it is made */
         forget_caller(c, number);
-        c->callers[number] = xstrdup(json_string_value(id));
+        c->callers[number] = xstrdup(used[number] ? "" : json_string_value(id));
+        used[number] = true;
     }
     for (unsigned at = 0; at < WIRE_SOCKETS; at++) {
         if (!used[at])

@@ -312,6 +312,7 @@ static void it_is_made_when_it_is_first_needed(void **state)
     assert_non_null(strstr(body, "\"CapDrop\":[\"ALL\"]"));
     assert_non_null(strstr(body, "\"ReadonlyRootfs\":true"));
     assert_non_null(strstr(body, "no-new-privileges"));
+    assert_non_null(strstr(body, "\"Ulimits\":[{\"Name\":\"nofile\""));
     assert_non_null(strstr(body, "\"User\":\"0:123\""));
     assert_null(strstr(body, "berth.namespace")); /* and out of sight */
     answer("POST /containers/create?name=berth_companion.r1", 404, "{}");
@@ -459,6 +460,22 @@ static void one_that_comes_and_goes_holds_up_no_other(void **state)
     answer_list("5"); /* for the last */
     assert_int_equal(expect(WIRE_CLOSE).channel, 400);
     assert_int_equal(companion_count(companion).connections, 1);
+}
+
+static void who_shares_a_socket_is_served_and_not_named(void **state)
+{
+    (void)state;
+    find_it();
+    open_connection(2, 5);
+    answer("GET /containers/json?all=1", 200,
+           "[{\"Id\":\"" JOB "\",\"Names\":[\"/r1.job\"],\"Labels\":"
+           "{\"berth.namespace\":\"r1\",\"berth.socket\":"
+           "\"{\\\"socket\\\":5}\"}},"
+           "{\"Id\":\"" ID "\",\"Names\":[\"/r1.too\"],\"Labels\":"
+           "{\"berth.namespace\":\"r1\",\"berth.socket\":"
+           "\"{\\\"socket\\\":5}\"}}]");
+    assert_int_not_equal(client, -1);
+    assert_string_equal(caller, "");
 }
 
 static void a_socket_that_is_in_a_list_is_kept_for_none(void **state)
@@ -764,6 +781,7 @@ int main(void)
         LINKED(who_calls_is_known_before_it_is_served),
         LINKED(who_has_no_container_is_not_served),
         LINKED(one_that_comes_and_goes_holds_up_no_other),
+        LINKED(who_shares_a_socket_is_served_and_not_named),
         LINKED(a_socket_that_is_in_a_list_is_kept_for_none),
         LINKED(who_called_before_a_session_ended_is_asked_for_again),
         LINKED(halves_close_apart),
