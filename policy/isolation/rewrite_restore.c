@@ -232,8 +232,8 @@ void container_restore(struct rewrite *rw, json_t *container, bool inspected)
     restore_anonymous(container, labels, inspected);
     restore_image(container, labels, inspected);
     ports_restore(rw, container, labels, inspected);
+    socket_restore(container, labels, inspected); /* by its source */
     mounts_restore(container, labels, inspected);
-    socket_restore(container, labels, inspected);
     if (inspected)
         restore_mounts(rw, host);
 }

@@ -283,13 +283,12 @@ static json_t *container_body(const struct companion *c)
 {
     AUTO(strbuf_fini) struct strbuf image = STRBUF(KIB);
     json_t *host = json_pack(
-        "{s:s, s:[s], s:b, s:[s], s:i, s:I, s:I, s:{s:s}, s:{s:s}, "
-        "s:[{s:s, s:i, s:i}], s:[{s:s, s:s, s:s}]}",
+        "{s:s, s:[s], s:b, s:[s], s:i, s:I, s:I, s:{s:s}, s:{s:s}, s:[{s:s, "
+        "s:s, s:s}]}",
         "NetworkMode", "none", "CapDrop", "ALL", "ReadonlyRootfs", 1,
         "SecurityOpt", "no-new-privileges", "PidsLimit", 16, "Memory",
         (json_int_t)(128 * MIB), "MemorySwap", (json_int_t)(128 * MIB),
         "RestartPolicy", "Name", "on-failure", "LogConfig", "Type", "none",
-        "Ulimits", "Name", "nofile", "Soft", LINK_FILES, "Hard", LINK_FILES,
         "Mounts", "Type", "volume", "Source", c->name, "Target",
         COMPANION_VOLUME);
 
