@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -227,6 +228,18 @@ static void go_on(struct holder *holder)
         begin_session(holder);
 }
 
+/* The kernel refuses descriptors to be handed over while a user's processes
+ * have more of them on the way than this; as many as the engine allows. */
+static void allow_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void on_end(int number)
 {
     (void)number;
@@ -243,6 +256,7 @@ int companion_hold(const char *address, const char *directory, unsigned mode,
     signal(SIGINT, on_end);
     signal(SIGCHLD, SIG_IGN); /* sessions that lost their parent */
     umask(0);
+    allow_files();
     holder = (struct holder){.seconds = seconds, .heard = now()};
     if (!listen_on_all(&holder, address, directory, mode))
         return companion_say(COMPANION_FAILED, "cannot listen");

@@ -21,11 +21,10 @@ enum {
     LINK_ASK_S = 60,           /* a socket is waited for so long */
     LINK_RESERVED_S = 120,     /* and kept for a container to be made */
     LINK_BEAT_S = 30,
-    LINK_FILES = 65536, /* that the companion may open */
-    LINK_GREET_S = 15,  /* from the exec to its hello */
-    LINK_ENDING = 32,   /* connections that are over and not read yet */
-    LINK_ENDING_S = 2,  /* each of them is kept so long */
-    LINK_REST_S = 10,   /* between two looks whether another berth has it */
+    LINK_GREET_S = 15, /* from the exec to its hello */
+    LINK_ENDING = 32,  /* connections that are over and not read yet */
+    LINK_ENDING_S = 2, /* each of them is kept so long */
+    LINK_REST_S = 10,  /* between two looks whether another berth has it */
 };
 
 /* ---- session.c: frames over an exec ---- */

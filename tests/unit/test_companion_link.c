@@ -312,7 +312,6 @@ static void it_is_made_when_it_is_first_needed(void **state)
     assert_non_null(strstr(body, "\"CapDrop\":[\"ALL\"]"));
     assert_non_null(strstr(body, "\"ReadonlyRootfs\":true"));
     assert_non_null(strstr(body, "no-new-privileges"));
-    assert_non_null(strstr(body, "\"Ulimits\":[{\"Name\":\"nofile\""));
     assert_non_null(strstr(body, "\"User\":\"0:123\""));
     assert_null(strstr(body, "berth.namespace")); /* and out of sight */
     answer("POST /containers/create?name=berth_companion.r1", 404, "{}");
