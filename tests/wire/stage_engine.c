@@ -60,7 +60,8 @@ static struct str show_exactly(struct stage_stream *s, struct str bytes)
     free(s->shown);
     s->shown = malloc(bytes.len + !bytes.len);
     assert(s->shown);
-    memcpy(s->shown, bytes.ptr, bytes.len);
+    if (bytes.len)
+        memcpy(s->shown, bytes.ptr, bytes.len);
     return str_of(s->shown, bytes.len);
 }
 
