@@ -284,7 +284,9 @@ static void take_step(struct request *rq, const struct policy *policy,
         return;
     case REWRITE_REFUSED:
         rq->verdict = rq->rewrite.verdict;
-        rq->engine_words = str_eq(str_from(rq->verdict.rule), S("namespace"));
+        /* names are refused as by an engine; what is the policy's is not */
+        rq->engine_words =
+            !str_has_prefix(str_from(rq->verdict.rule), S("container."));
         request_decide(rq);
         request_after(rq, rq->verdict.status);
         return;
