@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "policy/docker/companion_name.h"
 #include "policy/docker/image_ref.h"
 #include "policy/docker/own_tag.h"
 #include "policy/judge/judge.h"
@@ -168,6 +169,26 @@ static void take_judgement(struct learner *l, const struct judgement *found)
     }
 }
 
+/* A socket of the companion's is in a record in place of the docker.sock that
+ * was asked for: it is no directory of the host, and says that the policy has
+ * one.
+ */
+static void take_sockets(struct learner *l, json_t *body)
+{
+    json_t *mounts =
+        json_object_get(json_object_get(body, "HostConfig"), "Mounts");
+
+    for (size_t i = json_array_size(mounts); i-- > 0;) {
+        const char *source = json_string_value(
+            json_object_get(json_array_get(mounts, i), "Source"));
+
+        if (!source || !strstr(source, "/" COMPANION_NAME))
+            continue;
+        note(l, "container.engine_socket", S(MOUNT_BERTH));
+        json_array_remove(mounts, i);
+    }
+}
+
 /* What would the strictest rules lack for it? */
 static void judge_again(struct learner *l, enum operation operation,
                         const json_t *record)
@@ -188,6 +209,7 @@ static void judge_again(struct learner *l, enum operation operation,
             0 ||
         match.route->operation != operation)
         return;
+    take_sockets(l, body);
     judge_report(&l->rules, &match, &target, body, &found);
     take_judgement(l, &found);
 }

@@ -149,6 +149,7 @@ static void allow_word(const struct setting *row, json_t *object,
         json_object_set_new(object, row->key, json_true());
         break;
     case SETTING_ENUM:
+    case SETTING_STRING: /* engine_socket */
         json_object_set_new(object, row->key, json_string(word));
         break;
     case SETTING_INTEGER:
@@ -162,7 +163,6 @@ static void allow_word(const struct setting *row, json_t *object,
     case SETTING_OBJECTS:
         add_mount(row, object, word);
         break;
-    case SETTING_STRING:
     case SETTING_WORD_OR_NUMBER:
     case SETTING_NUMBER:
     case SETTING_DURATION:

@@ -20,7 +20,7 @@ from host import Host
 TOP = HERE.parents[1]
 CACHE = Path(os.environ.get("BERTH_TEST_CACHE", "/var/cache/berth-test"))
 USER = 65532  # of the image
-IMAGE_MAX = 5 << 20  # compressed, all of it, as the README has it
+IMAGE_MAX = 6 << 20  # compressed, all of it, as the README has it
 BUILD_LIMIT = 600  # seconds; a minute where nothing else runs
 # What a runner has of Docker: its command and the libraries that this needs.
 RUNNER_IMAGE = "docker:cli"
@@ -347,7 +347,7 @@ volumes:
                 ("$PWD/nothing", "does not exist"),
                 ("/root", "is in the file system of the runner's own container"),
                 ("/srv/ci", "is in the file system of the runner's own container"),
-                ("/var/run/docker.sock", "docker.sock")):
+                ("/run/podman/podman.sock", "is never mounted")):
             said = self.runs(f"docker create --name web -v {path}:/x busybox ls /x "
                              "&& docker start web || true; "
                              "docker rm -f web || true; false", rc=1)

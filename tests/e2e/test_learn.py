@@ -119,9 +119,17 @@ class Learn(Scenario):
 
     def test_what_no_policy_allows_is_told(self):
         berth = self.under({"mode": "report-only"})
-        self.docker("create", "-v", "/run/docker.sock:/run/docker.sock",
+        self.docker("create", "-v", "/run/podman/podman.sock:/s",
                     "busybox", "true")
         self.assertIn("stay refused", self.learn(berth)[1])
+
+    def test_a_socket_that_leads_back_is_no_directory(self):
+        berth = self.under({"mode": "report-only"})
+        self.docker("create", "-v", "/run/docker.sock:/run/docker.sock",
+                    "busybox", "true")
+        learnt, said = self.learn(berth)
+        self.assertNotIn("mounts", said)
+        self.assertEqual(learnt["container"]["engine_socket"], "berth")
 
     def test_refusals_are_learnt_from_when_asked(self):
         berth = self.under({"operations": {"allow": ["container:read"]}})

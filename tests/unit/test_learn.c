@@ -84,6 +84,16 @@ static void what_is_on_record_of_a_body_is_judged_again(void **state)
     warns(record, "container.host_namespaces: \"pid\"");
 }
 
+static void a_socket_that_leads_back_is_no_directory(void **state)
+{
+    (void)state;
+    teaches(CREATE "\"verdict\":\"allow\",\"request\":{\"image\":\"app\","
+                   "\"mounts\":[{\"Type\":\"bind\",\"Source\":"
+                   "\"/var/lib/docker/volumes/berth_companion.r1/_data/84\","
+                   "\"Target\":\"/var/run/docker.sock\",\"ReadOnly\":true}]}}",
+            "container", "{\"engine_socket\":\"berth\"}");
+}
+
 static void what_is_on_record_of_a_query_is_judged_again(void **state)
 {
     (void)state;
@@ -304,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_operation_that_passed_is_allowed),
         cmocka_unit_test(what_is_on_record_of_a_body_is_judged_again),
+        cmocka_unit_test(a_socket_that_leads_back_is_no_directory),
         cmocka_unit_test(what_is_on_record_of_a_query_is_judged_again),
         cmocka_unit_test(what_was_found_to_be_lacking_is_given),
         cmocka_unit_test(lists_keep_what_is_allowed_anyway),
