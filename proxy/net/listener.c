@@ -1,4 +1,4 @@
-#include "proxy/net/listener.h"
+#include "proxy/net/listener_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "proxy/base/log.h"
-#include "proxy/net/handover.h"
 #include "proxy/net/local_address.h"
 
 enum {
@@ -19,29 +18,7 @@ enum {
     ACCEPTS_PER_TURN = 64,
 };
 
-struct listener {
-    struct event_base *base;
-    int fd;
-    int lock; /* held while we live: PATH.lock, or -1 */
-    char *path;
-    dev_t device; /* of our socket file, to know it again */
-    ino_t inode;
-    bool ours;
-    struct event *event;
-    struct event *pause; /* the end of one that a failed accept began */
-    struct handover *offer;
-    struct listener_heir heir;
-    int conversation; /* with whom it is taken over from, or -1 */
-    mode_t mode;      /* and for a socket file in place of the other's */
-    char *group;
-    listener_cb on_client;
-    void *arg;
-};
-
-static int problem(struct strbuf *why, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int problem(struct strbuf *why, int error, const char *format, ...)
+int listener_problem(struct strbuf *why, int error, const char *format, ...)
 {
     va_list args;
 
@@ -63,15 +40,17 @@ static int take_lock(struct listener *l, struct strbuf *why)
     l->lock = open(strbuf_cstr(&path),
                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (l->lock < 0)
-        return problem(why, errno,
-                       "cannot make %s: %s; the directory must exist and be "
-                       "writable for this user",
-                       path.ptr, strerror(errno));
+        return listener_problem(
+            why, errno,
+            "cannot make %s: %s; the directory must exist and be "
+            "writable for this user",
+            path.ptr, strerror(errno));
     if (flock(l->lock, LOCK_EX | LOCK_NB) < 0)
-        return problem(why, EADDRINUSE,
-                       "another berth listens on %s; stop it, or give this "
-                       "one another path",
-                       l->path);
+        return listener_problem(
+            why, EADDRINUSE,
+            "another berth listens on %s; stop it, or give this "
+            "one another path",
+            l->path);
     return 0;
 }
 
@@ -83,28 +62,32 @@ static int remove_stale(const char *path, const struct local_address *address,
     int fd, r;
 
     if (lstat(path, &st) < 0)
-        return errno == ENOENT ? 0
-                               : problem(why, errno, "cannot look at %s: %s",
-                                         path, strerror(errno));
+        return errno == ENOENT
+                   ? 0
+                   : listener_problem(why, errno, "cannot look at %s: %s", path,
+                                      strerror(errno));
     if (!S_ISSOCK(st.st_mode))
-        return problem(why, EEXIST,
-                       "%s exists and is no socket; remove it, or choose "
-                       "another path",
-                       path);
+        return listener_problem(
+            why, EEXIST,
+            "%s exists and is no socket; remove it, or choose "
+            "another path",
+            path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return problem(why, errno, "no socket: %s", strerror(errno));
+        return listener_problem(why, errno, "no socket: %s", strerror(errno));
     r = connect(fd, &address->any, address->size) < 0 ? errno : 0;
     close(fd);
     if (r != ECONNREFUSED)
-        return problem(why, EADDRINUSE,
-                       "a process listens on %s; stop it, or choose another "
-                       "path",
-                       path);
+        return listener_problem(
+            why, EADDRINUSE,
+            "a process listens on %s; stop it, or choose another "
+            "path",
+            path);
     log_info("removed the socket %s that nobody listens on", path);
-    return unlink(path) < 0 ? problem(why, errno, "cannot remove %s: %s", path,
-                                      strerror(errno))
-                            : 0;
+    return unlink(path) < 0
+               ? listener_problem(why, errno, "cannot remove %s: %s", path,
+                                  strerror(errno))
+               : 0;
 }
 
 static int group_id(const char *group, gid_t *gid, struct strbuf *why)
@@ -118,9 +101,9 @@ static int group_id(const char *group, gid_t *gid, struct strbuf *why)
     }
     entry = getgrnam(group);
     if (!entry)
-        return problem(why, ENOENT,
-                       "there is no group %s; make it, or write its number",
-                       group);
+        return listener_problem(
+            why, ENOENT, "there is no group %s; make it, or write its number",
+            group);
     *gid = entry->gr_gid;
     return 0;
 }
@@ -142,10 +125,11 @@ static int give(const char *file, const char *group, struct strbuf *why)
     if (r < 0 || !group)
         return r;
     return lchown(file, (uid_t)-1, gid) < 0
-               ? problem(why, errno,
-                         "cannot give %s to the group %s: %s; run as a "
-                         "member of it, or as root",
-                         file, group, strerror(errno))
+               ? listener_problem(
+                     why, errno,
+                     "cannot give %s to the group %s: %s; run as a "
+                     "member of it, or as root",
+                     file, group, strerror(errno))
                : 0;
 }
 
@@ -178,8 +162,8 @@ static int open_up(struct listener *l, const struct listen_policy *config,
     if (r < 0)
         return r;
     if (chmod_ours(l, config->mode) < 0)
-        return problem(why, errno, "cannot set the mode of %s: %s", l->path,
-                       strerror(errno));
+        return listener_problem(why, errno, "cannot set the mode of %s: %s",
+                                l->path, strerror(errno));
     return 0;
 }
 
@@ -195,8 +179,8 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
     r = bind(l->fd, &address->any, address->size);
     umask(umask_before);
     if (r < 0)
-        return problem(why, errno, "cannot bind %s: %s", l->path,
-                       strerror(errno));
+        return listener_problem(why, errno, "cannot bind %s: %s", l->path,
+                                strerror(errno));
     if (lstat(l->path, &st) == 0) {
         l->device = st.st_dev;
         l->inode = st.st_ino;
@@ -205,8 +189,7 @@ static int bind_socket(struct listener *l, const struct listen_policy *config,
     return open_up(l, config, why);
 }
 
-/* Is the socket file the one that we hold, or held when it was taken? */
-static bool has_our_file(const struct listener *l)
+bool listener_has_file(const struct listener *l)
 {
     struct stat st;
 
@@ -221,25 +204,26 @@ static int bind_port(struct listener *l, const struct local_address *address,
 
     setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     return bind(l->fd, &address->any, address->size) < 0
-               ? problem(why, errno,
-                         "cannot listen on %s: %s; choose another "
-                         "port",
-                         l->path, strerror(errno))
+               ? listener_problem(why, errno,
+                                  "cannot listen on %s: %s; choose another "
+                                  "port",
+                                  l->path, strerror(errno))
                : 0;
 }
 
 /* A file that others listen on is not replaced; its lock is held. */
-static int open_socket(struct listener *l, const struct listen_policy *config,
-                       struct strbuf *why)
+int listener_open(struct listener *l, const struct listen_policy *config,
+                  struct strbuf *why)
 {
     struct local_address address;
     int r = local_address_of(l->path, &address);
     bool is_file = address.any.sa_family == AF_UNIX;
 
     if (r < 0)
-        return problem(why, ENAMETOOLONG,
-                       "%s is too long for a Unix socket: %zu bytes at most",
-                       l->path, sizeof(address.socket.sun_path) - 1);
+        return listener_problem(
+            why, ENAMETOOLONG,
+            "%s is too long for a Unix socket: %zu bytes at most", l->path,
+            sizeof(address.socket.sun_path) - 1);
     if (is_file && l->lock < 0)
         r = take_lock(l, why);
     if (r == 0 && is_file)
@@ -249,12 +233,12 @@ static int open_socket(struct listener *l, const struct listen_policy *config,
     l->fd = socket(address.any.sa_family,
                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0)
-        return problem(why, errno, "no socket: %s", strerror(errno));
+        return listener_problem(why, errno, "no socket: %s", strerror(errno));
     r = is_file ? bind_socket(l, config, &address, why)
                 : bind_port(l, &address, why);
     if (r == 0 && listen(l->fd, BACKLOG) < 0)
-        r = problem(why, errno, "cannot listen on %s: %s", l->path,
-                    strerror(errno));
+        r = listener_problem(why, errno, "cannot listen on %s: %s", l->path,
+                             strerror(errno));
     return r;
 }
 
@@ -267,14 +251,16 @@ static int adopt_socket(struct listener *l, int fd, struct strbuf *why)
         type != AF_UNIX ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
         !listening)
-        return problem(why, EINVAL,
-                       "descriptor %d of the socket activation is no "
-                       "listening Unix socket; use ListenStream= with a path",
-                       fd);
+        return listener_problem(
+            why, EINVAL,
+            "descriptor %d of the socket activation is no "
+            "listening Unix socket; use ListenStream= with a path",
+            fd);
     l->fd = fd;
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
         fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-        return problem(why, errno, "descriptor %d: %s", fd, strerror(errno));
+        return listener_problem(why, errno, "descriptor %d: %s", fd,
+                                strerror(errno));
     return 0;
 }
 
@@ -309,8 +295,8 @@ static void on_pause_end(evutil_socket_t fd, short what, void *arg)
     event_add(l->event, NULL);
 }
 
-static struct listener *new_listener(struct event_base *base, const char *path,
-                                     listener_cb on_client, void *arg)
+struct listener *listener_make(struct event_base *base, const char *path,
+                               listener_cb on_client, void *arg)
 {
     struct listener *l = xcalloc(1, sizeof(*l));
 
@@ -323,7 +309,7 @@ static struct listener *new_listener(struct event_base *base, const char *path,
     return l;
 }
 
-static void accept_from_now_on(struct listener *l)
+void listener_accept(struct listener *l)
 {
     l->event = event_new(l->base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
     l->pause = event_new(l->base, -1, 0, on_pause_end, l);
@@ -334,166 +320,18 @@ int listener_new(struct event_base *base, const struct listen_policy *config,
                  int activated, listener_cb on_client, void *arg,
                  struct listener **out, struct strbuf *why)
 {
-    struct listener *l = new_listener(base, config->path, on_client, arg);
+    struct listener *l = listener_make(base, config->path, on_client, arg);
     int r;
 
     r = activated >= 0 ? adopt_socket(l, activated, why)
-                       : open_socket(l, config, why);
+                       : listener_open(l, config, why);
     if (r < 0) {
         listener_free(l);
         return r;
     }
-    accept_from_now_on(l);
+    listener_accept(l);
     *out = l;
     return 0;
-}
-
-/* ---- from one process to the next ---- */
-
-enum {
-    LETTER_LISTENER = 'l',
-    LETTER_LOCK = 'k', /* with it, the socket file is theirs who have it */
-    LETTER_EXTRA = 'e',
-};
-
-static size_t list_fds(void *arg, int *fds, char *letters)
-{
-    const struct listener *l = arg;
-    int all[] = {l->fd, l->lock,
-                 l->heir.extra ? l->heir.extra(l->heir.arg) : -1};
-    const char names[] = {LETTER_LISTENER, LETTER_LOCK, LETTER_EXTRA};
-    size_t count = 0;
-
-    for (size_t i = 0; i < sizeof(names); i++) {
-        if (all[i] < 0)
-            continue;
-        fds[count] = all[i];
-        letters[count++] = names[i];
-    }
-    return count;
-}
-
-static void on_taken(void *arg)
-{
-    struct listener *l = arg;
-
-    event_del(l->event);
-    event_del(l->pause);
-    l->ours = false;
-    l->offer = handover_free(l->offer);
-    l->heir.taken(l->heir.arg);
-}
-
-void listener_offer(struct listener *l, const struct listener_heir *heir)
-{
-    const struct handover_calls calls = {list_fds, on_taken, l};
-
-    l->heir = *heir;
-    if (!l->offer && l->conversation < 0)
-        l->offer = handover_new(l->base, l->path, &calls);
-}
-
-static int keep_fds(struct listener *l, const int *fds, const char *letters,
-                    int *extra, struct strbuf *why)
-{
-    int unused = -1;
-
-    for (size_t i = 0; letters[i]; i++) {
-        int *to = letters[i] == LETTER_LISTENER ? &l->fd
-                  : letters[i] == LETTER_LOCK   ? &l->lock
-                  : letters[i] == LETTER_EXTRA  ? extra
-                                                : &unused;
-        if (*to >= 0)
-            close(*to);
-        *to = fds[i];
-    }
-    if (unused >= 0)
-        close(unused);
-    return l->fd >= 0
-               ? 0
-               : problem(why, EPROTO, "the berth at %s hands over no listener",
-                         l->path);
-}
-
-int listener_take(struct event_base *base, const struct listen_policy *config,
-                  listener_cb on_client, void *arg, struct listener **out,
-                  int *extra, struct strbuf *why)
-{
-    struct listener *l = new_listener(base, config->path, on_client, arg);
-    int fds[HANDOVER_FDS], r;
-    char letters[HANDOVER_FDS + 1];
-    struct stat st;
-
-    *extra = -1;
-    l->conversation = handover_ask(l->path, fds, letters);
-    /* anybody may have the address; it is the lock that says who serves */
-    if (l->conversation == -EPERM || l->conversation == -EAGAIN)
-        log_warn("%s is not taken over: who offers it is of another user, or "
-                 "does not answer",
-                 l->path);
-    if (l->conversation == -ECONNREFUSED || l->conversation == -EPERM ||
-        l->conversation == -EAGAIN)
-        r = -ENOENT;
-    else if (l->conversation < 0)
-        r = problem(why, -l->conversation,
-                    "the berth that listens on %s does not hand it over: %s",
-                    l->path, strerror(-l->conversation));
-    else
-        r = keep_fds(l, fds, letters, extra, why);
-    if (r < 0) {
-        if (*extra >= 0)
-            close(*extra);
-        *extra = -1;
-        listener_free(l);
-        return r;
-    }
-    if (lstat(l->path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        l->device = st.st_dev;
-        l->inode = st.st_ino;
-    }
-    l->mode = config->mode;
-    l->group = config->group ? xstrdup(config->group) : NULL;
-    *out = l;
-    return 0;
-}
-
-/* The file went with the berth that made it, and with it all who could
- * connect. */
-static void bind_again(struct listener *l)
-{
-    const struct listen_policy config = {
-        .path = l->path, .mode = l->mode, .group = l->group};
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(4096);
-    int before = l->fd;
-
-    l->fd = -1;
-    if (open_socket(l, &config, &why) == 0) {
-        close(before);
-        return;
-    }
-    log_error("%s is gone: %.*s", l->path, STR_FMT(strbuf_str(&why)));
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = before;
-}
-
-void listener_begin(struct listener *l)
-{
-    bool ended;
-
-    if (l->conversation < 0)
-        return;
-    ended = handover_finish(l->conversation) < 0;
-    l->conversation = -1;
-    if (ended)
-        log_warn("the berth that listened on %s ended meanwhile", l->path);
-    if (l->lock >= 0)
-        l->ours = has_our_file(l);
-    if (ended && l->lock >= 0 && !l->ours)
-        bind_again(l);
-    if (l->heir.taken)
-        listener_offer(l, &l->heir);
-    accept_from_now_on(l);
 }
 
 int listener_try_access(const struct listener *l,
@@ -538,7 +376,7 @@ struct listener *listener_free(struct listener *l)
     handover_free(l->offer);
     if (l->conversation >= 0)
         close(l->conversation);
-    if (l->ours && has_our_file(l))
+    if (l->ours && listener_has_file(l))
         unlink(l->path);
     if (l->fd >= 0)
         close(l->fd);
