@@ -85,7 +85,7 @@ static void give_turn_of(struct ledger *ledger, enum share share)
     ticket->on_turn(ticket->arg);
 }
 
-/* Of each of SHARES; who waits for one of them need not wait for another. */
+/* Of each of SHARES; a ticket may wait for one of them alone. */
 static void give_turns(struct ledger *ledger, const struct shares *shares)
 {
     const struct shares all = *shares; /* ON_TURN may end whose they are */

@@ -16,6 +16,8 @@
  * the other, find the same companion.
  */
 
+enum { COMPANION_MEMORY_MIB = 128 };
+
 static struct str text_at(const json_t *object, const char *key)
 {
     const json_t *text = json_object_get(object, key);
@@ -281,16 +283,16 @@ static json_t *exec_body(struct companion *c)
  * its group is that of the sockets. */
 static json_t *container_body(const struct companion *c)
 {
+    const json_int_t memory = COMPANION_MEMORY_MIB * (json_int_t)MIB;
     AUTO(strbuf_fini) struct strbuf image = STRBUF(KIB);
     json_t *host = json_pack(
         "{s:s, s:[s], s:b, s:[s], s:i, s:I, s:I, s:{s:s}, s:{s:s}, s:[{s:s, "
         "s:s, s:s}]}",
         "NetworkMode", "none", "CapDrop", "ALL", "ReadonlyRootfs", 1,
-        "SecurityOpt", "no-new-privileges", "PidsLimit", 16, "Memory",
-        (json_int_t)(128 * MIB), "MemorySwap", (json_int_t)(128 * MIB),
-        "RestartPolicy", "Name", "on-failure", "LogConfig", "Type", "none",
-        "Mounts", "Type", "volume", "Source", c->name, "Target",
-        COMPANION_VOLUME);
+        "SecurityOpt", "no-new-privileges", "PidsLimit", 16, "Memory", memory,
+        "MemorySwap", memory, "RestartPolicy", "Name", "on-failure",
+        "LogConfig", "Type", "none", "Mounts", "Type", "volume", "Source",
+        c->name, "Target", COMPANION_VOLUME);
 
     link_put_image_name(&image, c->program);
     return json_pack("{s:s, s:o, s:[s, s, s, o, s], s:{s:s}, s:o}", "Image",

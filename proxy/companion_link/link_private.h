@@ -150,7 +150,7 @@ void link_needed(struct companion *companion);
 
 /* All who wait are told. */
 void link_refuse_asks(struct companion *companion, int status, const char *why);
-/* Go by the list of containers that have sockets; it is asked for. Who waits
+/* Go by the list of containers that have sockets; it is asked for. The waiter
  * already is served by the one that is asked for next. */
 void link_ask_list(struct companion *companion);
 /* A connection to socket NUMBER, on CHANNEL of the session. */

@@ -30,7 +30,7 @@ static rlim_t needed(const struct policies *policies)
         const struct policy *policy = policies->items[i];
 
         sum += OF_A_POLICY + policy->listen.clients + BUSY_CLIENTS;
-        if (leads_back(policy)) /* the other end of each, and who waits */
+        if (leads_back(policy)) /* the other end of each, and the waiters */
             sum += 2 * WIRE_CHANNELS + OF_A_COMPANION;
         if (policy->port_address[0]) /* both ends of a connection */
             sum += LIMIT_PORT_LISTENERS +

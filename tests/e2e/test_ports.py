@@ -248,9 +248,14 @@ class Ports(Scenario):
             for i in range(1000):
                 s = socket.create_connection(("127.0.0.1", port), PATIENCE)
                 open_ones.append(s)
+                # nc has a short queue of those that it has not accepted, and
+                # the kernel forgets who finds it full
                 s.sendall(b"%d" % i)
-            for i, s in enumerate(open_ones):
                 self.assertEqual(s.recv(16), b"%d" % i)
+            for i, s in enumerate(open_ones):
+                s.sendall(b"again %d" % i)
+            for i, s in enumerate(open_ones):
+                self.assertEqual(s.recv(16), b"again %d" % i)
         finally:
             for s in open_ones:
                 s.close()

@@ -138,7 +138,7 @@ def lint(name, *argv, files=(), needs=(), limit=600):
     """One tool over all FILES; it is content or it is not."""
 
     def work(run):
-        run.call(*argv, *sources(run.top, *files))
+        run.call(*argv, *(sources(run.top, *files) if files else ()))
         return [Case("passed", name)]
 
     return Step("lint " + name, work, needs, limit)
