@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+#include "policy/base/json_str.h"
 #include "policy/base/limits.h"
 #include "policy/base/subnet.h"
 
@@ -29,13 +30,6 @@ static const struct {
     {"172.28.0.0/14",  16},
     {"192.168.0.0/16", 20},
 };
-
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 /* False when it is no range of IPv4. */
 static bool range_read(struct str text, struct range *range, unsigned *bits)
@@ -70,7 +64,7 @@ static void add_network(struct ranges *taken, const json_t *network)
 
     json_array_foreach(json_object_get(ipam, "Config"), i, config)
     {
-        ranges_add(taken, text_at(config, "Subnet"));
+        ranges_add(taken, str_at(config, "Subnet"));
     }
 }
 
@@ -128,7 +122,7 @@ static int count_all(const struct ranges *taken, const json_t *pools)
     {
         json_int_t size = json_integer_value(json_object_get(pool, "Size"));
 
-        left = count_free(taken, text_at(pool, "Base"),
+        left = count_free(taken, str_at(pool, "Base"),
                           size > 0 ? (uint64_t)size : 0, left);
     }
     return left;

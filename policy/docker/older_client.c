@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "policy/base/json_str.h"
 #include "policy/base/json_write.h"
 
 /* API 1.MINOR, as far as something changed there. */
@@ -13,13 +14,6 @@ enum {
     NO_CONTAINER_CONFIG = 45, /* and no IDs among aliases */
     NO_OLD_FIELDS = 52,
 };
-
-static struct str text_of(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 static json_t *text_new(struct str text)
 {
@@ -34,7 +28,7 @@ static bool changes(unsigned version, unsigned client, unsigned engine)
 
 unsigned engine_oldest_minor(const json_t *version)
 {
-    struct str text = text_of(version, "MinAPIVersion");
+    struct str text = str_at(version, "MinAPIVersion");
     uint64_t minor;
 
     if (!str_has_prefix(text, S("1.")) ||
@@ -158,7 +152,7 @@ static void drop_strange_options(json_t *host)
 
     json_array_foreach(json_object_get(host, "Mounts"), i, mount)
     {
-        struct str type = text_of(mount, "Type");
+        struct str type = str_at(mount, "Type");
 
         if (!str_eq(type, S("volume")))
             json_object_del(mount, "VolumeOptions");
@@ -175,7 +169,7 @@ static void move_mac_address(json_t *body)
     json_t *host = json_object_get(body, "HostConfig");
     json_t *networking = json_object_get(body, "NetworkingConfig");
     json_t *endpoints = json_object_get(networking, "EndpointsConfig");
-    struct str mode = text_of(host, "NetworkMode");
+    struct str mode = str_at(host, "NetworkMode");
     void *first = json_object_iter(endpoints);
     json_t *endpoint;
 
@@ -422,7 +416,7 @@ static void inspect_container(unsigned client, unsigned engine,
                               json_t *container)
 {
     json_t *settings = json_object_get(container, "NetworkSettings");
-    struct str id = text_of(container, "Id");
+    struct str id = str_at(container, "Id");
 
     if (changes(NO_CONTAINER_CONFIG, client, engine) && id.len > 12)
         put_short_ids(json_object_get(settings, "Networks"), id);
@@ -438,8 +432,8 @@ static void event(unsigned client, unsigned engine, json_t *event)
         json_object_get(json_object_get(actor, "Attributes"), "image");
 
     if (!changes(NO_OLD_FIELDS, client, engine) ||
-        (!str_eq(text_of(event, "Type"), S("container")) &&
-         !str_eq(text_of(event, "Type"), S("image"))))
+        (!str_eq(str_at(event, "Type"), S("container")) &&
+         !str_eq(str_at(event, "Type"), S("image"))))
         return;
     if (json_object_get(event, "Action"))
         put_if_missing(event, "status",

@@ -2,12 +2,8 @@
 
 #include <stdlib.h>
 
+#include "policy/base/json_str.h"
 #include "policy/base/limits.h"
-
-static struct str text_of(const json_t *text)
-{
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 static void add_key(json_t *object, struct str key, json_t *value)
 {
@@ -26,7 +22,7 @@ static void drop_pushed(struct image_names *names, const json_t *tags)
     {
         AUTO(strbuf_fini) struct strbuf full = STRBUF(OWN_TAG_MAX);
 
-        if (own_push_mark_read(&full, text_of(tag), IMAGE_FULL) == 0 &&
+        if (own_push_mark_read(&full, str_of_json(tag), IMAGE_FULL) == 0 &&
             json_is_false(json_object_getn(names->tags, full.ptr, full.len)))
             json_object_deln(names->tags, full.ptr, full.len);
     }
@@ -69,7 +65,7 @@ void image_names_read(struct image_names *names, struct str ns,
         (struct image_names){.tags = json_object(), .digests = json_object()};
     json_array_foreach(tags, i, tag)
     {
-        struct str text = text_of(tag);
+        struct str text = str_of_json(tag);
 
         if (own_name_read(text).kind == OWN_NAME_REAL)
             add_shared(names, shared, text);
@@ -212,7 +208,7 @@ json_t *image_names_tags(const struct image_names *names)
 
 bool image_is_of_containerd(const json_t *image)
 {
-    struct str id = text_of(json_object_get(image, "Id"));
+    struct str id = str_of_json(json_object_get(image, "Id"));
     const json_t *text;
     size_t i;
 
@@ -220,7 +216,8 @@ bool image_is_of_containerd(const json_t *image)
     {
         struct str name, digest;
 
-        if (str_cut(text_of(text), '@', &name, &digest) && str_eq(digest, id))
+        if (str_cut(str_of_json(text), '@', &name, &digest) &&
+            str_eq(digest, id))
             return true;
     }
     return false;
@@ -262,7 +259,7 @@ static void append_once(json_t *list, json_t *text)
 static json_t *computed_digests(const struct image_names *names,
                                 const json_t *image, bool listed)
 {
-    struct str id = text_of(json_object_get(image, "Id"));
+    struct str id = str_of_json(json_object_get(image, "Id"));
     json_t *list = json_array();
     size_t count;
     const char **keys = sorted_keys(names->tags, &count);
@@ -293,7 +290,7 @@ json_t *image_names_digests(const struct image_names *names,
     {
         struct image_ref ref;
 
-        if (image_ref_parse(text_of(text), &ref) == 0 && ref.digest.len &&
+        if (image_ref_parse(str_of_json(text), &ref) == 0 && ref.digest.len &&
             !own_tag_is_reserved(&ref) &&
             (has_repository(names->tags, ref.name) ||
              has_repository(names->digests, ref.name)))

@@ -1,5 +1,6 @@
 #include "policy/isolation/leftovers.h"
 
+#include "policy/base/json_str.h"
 #include "policy/base/rfc3339.h"
 #include "policy/docker/companion_name.h"
 #include "policy/docker/namespace.h"
@@ -90,22 +91,12 @@ int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
 
 /* ---- lists ---- */
 
-static struct str text_of(const json_t *text)
-{
-    return str_of(json_string_value(text), json_string_length(text));
-}
-
-static struct str text_at(const json_t *object, const char *key)
-{
-    return text_of(json_object_get(object, key));
-}
-
 static int64_t time_at(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
 
     return json_is_integer(value) ? json_integer_value(value)
-                                  : rfc3339_seconds(text_of(value));
+                                  : rfc3339_seconds(str_of_json(value));
 }
 
 static struct str without_slash(struct str name)
@@ -130,7 +121,7 @@ static struct str own_name(const json_t *container, struct str ns,
 
     json_array_foreach(names, i, name)
     {
-        struct str text = without_slash(text_of(name));
+        struct str text = without_slash(str_of_json(name));
 
         if (is_own(ns, text))
             return text;
@@ -143,8 +134,8 @@ static struct str own_name(const json_t *container, struct str ns,
 static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
                      struct leftover *leftover)
 {
-    const struct str id = text_at(row, "Id");
-    struct str name = text_at(row, "Name");
+    const struct str id = str_at(row, "Id");
+    struct str name = str_at(row, "Name");
 
     leftover->made = time_at(row, "Created");
     leftover->ref = id;
@@ -193,9 +184,9 @@ static void walk_tags(const json_t *image,
 
     json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
     {
-        struct own_name name = own_name_read(text_of(tag));
+        struct own_name name = own_name_read(str_of_json(tag));
         const struct leftover leftover = {
-            .ref = text_of(tag), .name = text_of(tag), .row = image};
+            .ref = str_of_json(tag), .name = str_of_json(tag), .row = image};
 
         if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR)
             visit(arg, name.ns, &leftover);
@@ -222,7 +213,7 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
     {
         struct str ns =
             kinds[kind].label
-                ? text_at(json_object_get(row, "Labels"), kinds[kind].label)
+                ? str_at(json_object_get(row, "Labels"), kinds[kind].label)
                 : S("");
         struct leftover leftover = {.ref = S(""), .name = S(""), .row = row};
 

@@ -2,13 +2,9 @@
 
 #include <stdio.h>
 
+#include "policy/base/json_str.h"
 #include "policy/base/limits.h"
 #include "policy/docker/namespace.h"
-
-static struct str text_of(const json_t *text)
-{
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 json_t *port_wish_read(const json_t *labels)
 {
@@ -82,15 +78,16 @@ json_t *port_wish_listens(const json_t *wish)
             continue;
         json_array_foreach(given, i, binding)
         {
-            add(list_at(all, name), text_of(json_object_get(binding, "HostIp")),
-                text_of(json_object_get(binding, "HostPort")));
+            add(list_at(all, name),
+                str_of_json(json_object_get(binding, "HostIp")),
+                str_of_json(json_object_get(binding, "HostPort")));
         }
         if (json_array_size(given) == 0)
             add(list_at(all, name), S(""), S(""));
     }
     json_array_foreach(json_object_get(wish, "exposed"), i, binding)
     {
-        if (port_name_of_tcp(text_of(binding), name) &&
+        if (port_name_of_tcp(str_of_json(binding), name) &&
             !json_object_get(all, name))
             add(list_at(all, name), S(""), S(""));
     }

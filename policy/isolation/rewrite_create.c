@@ -31,11 +31,6 @@ static json_t *list_at(json_t *object, const char *key)
     return value;
 }
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 /* One slash in front of a name is none of it. */
 static struct str without_slash(struct str name)
 {
@@ -189,7 +184,7 @@ static void add_volume(struct rewrite *rw, json_t *host, json_t *taken,
                        const char *path, const char *why, struct strbuf *lines)
 {
     char *clean = clean_path(path);
-    struct str driver = text_at(host, "VolumeDriver");
+    struct str driver = str_at(host, "VolumeDriver");
     json_t *options;
 
     if (path[0] == '/' && !json_object_get(taken, clean)) {
@@ -331,7 +326,7 @@ static void move_links(struct rewrite *rw, json_t *host, json_t *endpoints,
 
 static void add_aliases(struct rewrite *rw, json_t *host, struct str name)
 {
-    struct str mode = text_at(host, "NetworkMode");
+    struct str mode = str_at(host, "NetworkMode");
     json_t *networking = object_at(rw->draft, "NetworkingConfig");
     json_t *endpoints = object_at(networking, "EndpointsConfig");
     json_t *endpoint;
@@ -421,11 +416,11 @@ void rewrite_container_create(struct rewrite *rw)
     name = plain_name(rw);
     rewrite_set_query(rw, S("name"), rewrite_prefix(rw, name));
     host = object_at(rw->draft, "HostConfig");
-    given = text_at(host, "NetworkMode");
+    given = str_at(host, "NetworkMode");
     is_default = given.len == 0 || str_eq(given, S("default"));
     if (is_default)
         json_object_set_new(host, "NetworkMode", json_string("default"));
-    typed = rewrite_keep(rw, text_at(rw->draft, "Image"));
+    typed = rewrite_keep(rw, str_at(rw->draft, "Image"));
     image = typed.len ? image_look_up(rw, typed).inspected : NULL;
     rewrite_body(rw);
     if (rewrite_is_refused(rw))
@@ -534,8 +529,8 @@ static void plan_rename(struct rewrite *rw, struct str ref, struct str name)
     ask = rewrite_get(rw, strbuf_str(&path));
     if (!ask || ask->status != 200)
         return;
-    id = text_at(ask->reply, "Id");
-    old = text_at(ask->reply, "Name");
+    id = str_at(ask->reply, "Id");
+    old = str_at(ask->reply, "Name");
     if (old.len)
         old = namespace_strip(rw->context.ns, str_from_index(old, 1));
     networks = json_object_get(json_object_get(ask->reply, "NetworkSettings"),

@@ -8,16 +8,11 @@
  * cannot be told is not shown: prunes, reloads, builds, other people's pulls.
  */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 static bool is_own_container(struct rewrite *rw, const json_t *attributes,
                              struct str id)
 {
     if (!labels_are_own(rw, attributes) ||
-        !namespace_has(rw->context.ns, text_at(attributes, "name")))
+        !namespace_has(rw->context.ns, str_at(attributes, "name")))
         return false;
     own_ids_note(rw, REF_CONTAINER, id);
     return true;
@@ -26,13 +21,13 @@ static bool is_own_container(struct rewrite *rw, const json_t *attributes,
 /* Of "host" and "none", only what our containers do with them. */
 static bool is_own_network(struct rewrite *rw, const json_t *attributes)
 {
-    struct str name = text_at(attributes, "name");
+    struct str name = str_at(attributes, "name");
 
     /* shown by its name; its label, which it takes to be used, is not told */
     if (namespace_has(rw->context.ns, name))
         return true;
     return (str_eq(name, S("host")) || str_eq(name, S("none"))) &&
-           own_ids_known(rw, REF_CONTAINER, text_at(attributes, "container"));
+           own_ids_known(rw, REF_CONTAINER, str_at(attributes, "container"));
 }
 
 static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
@@ -42,7 +37,7 @@ static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
         own_ids_known(rw, REF_VOLUME, name))
         return true;
     if (!is_full_id(name) ||
-        !own_ids_known(rw, REF_CONTAINER, text_at(attributes, "container")))
+        !own_ids_known(rw, REF_CONTAINER, str_at(attributes, "container")))
         return false;
     own_ids_note(rw, REF_VOLUME, name);
     return true;
@@ -51,7 +46,7 @@ static bool is_own_volume(struct rewrite *rw, const json_t *attributes,
 /* By its name: what only an ID tells of may be anybody's. */
 static bool is_own_image(const struct rewrite *rw, const json_t *attributes)
 {
-    struct str name = text_at(attributes, "name");
+    struct str name = str_at(attributes, "name");
 
     return own_name_read(name).kind == OWN_NAME_TAG &&
            own_name_is_of(name, rw->context.ns);
@@ -61,7 +56,7 @@ bool event_is_own(struct rewrite *rw, const json_t *event)
 {
     const json_t *actor = json_object_get(event, "Actor");
     const json_t *attributes = json_object_get(actor, "Attributes");
-    struct str type = text_at(event, "Type"), id = text_at(actor, "ID");
+    struct str type = str_at(event, "Type"), id = str_at(actor, "ID");
 
     if (str_eq(type, S("container")))
         return is_own_container(rw, attributes, id);
@@ -78,7 +73,7 @@ bool event_is_own(struct rewrite *rw, const json_t *event)
 static void restore_name(const struct rewrite *rw, json_t *object,
                          const char *key)
 {
-    json_t *name = image_name_restored(rw, text_at(object, key));
+    json_t *name = image_name_restored(rw, str_at(object, key));
 
     if (name)
         json_object_set_new(object, key, name);
@@ -90,7 +85,7 @@ void event_restore(struct rewrite *rw, json_t *event)
     json_t *attributes = json_object_get(actor, "Attributes");
     json_t *image = json_object_get(attributes, LABEL_IMAGE);
 
-    if (str_eq(text_at(event, "Type"), S("image"))) {
+    if (str_eq(str_at(event, "Type"), S("image"))) {
         restore_name(rw, attributes, "name");
         restore_name(rw, actor, "ID");
         restore_name(rw, event, "id");
@@ -106,11 +101,11 @@ bool event_is_wanted(const struct rewrite *rw, const json_t *event)
 {
     const json_t *actor = json_object_get(event, "Actor");
     const json_t *attributes = json_object_get(actor, "Attributes");
-    struct str id = text_at(actor, "ID");
+    struct str id = str_at(actor, "ID");
     struct str image =
-        text_at(attributes,
-                str_eq(text_at(event, "Type"), S("image")) ? "name" : "image");
-    struct str actors[] = {id, text_at(attributes, "name")};
+        str_at(attributes,
+               str_eq(str_at(event, "Type"), S("image")) ? "name" : "image");
+    struct str actors[] = {id, str_at(attributes, "name")};
     struct str images[] = {id, image_ref_untagged(id), image,
                            image_ref_untagged(image)};
 

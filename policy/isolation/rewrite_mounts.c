@@ -28,11 +28,6 @@ enum {
     SHOWN = 100, /* bytes of a path */
 };
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 static void warn(struct rewrite *rw, json_t *text)
 {
     if (!rw->warnings)
@@ -241,7 +236,7 @@ static bool judge_hidden(struct rewrite *rw, struct str path,
 
 static void place_mount(struct rewrite *rw, const json_t *runner, json_t *mount)
 {
-    struct str path = rewrite_keep(rw, text_at(mount, "Source"));
+    struct str path = rewrite_keep(rw, str_at(mount, "Source"));
     struct runner_mount found;
 
     json_object_del(mount, MOUNT_OF_RUNNER);
@@ -274,7 +269,7 @@ static bool is_noted(const json_t *binds, struct str target)
 
     json_array_foreach(binds, i, wish)
     {
-        if (str_eq(text_at(wish, "target"), target))
+        if (str_eq(str_at(wish, "target"), target))
             return true;
     }
     return false;
@@ -284,19 +279,19 @@ static bool is_noted(const json_t *binds, struct str target)
  * volume. */
 static void place_bind(struct rewrite *rw, json_t *mount, json_t *binds)
 {
-    struct str path = rewrite_keep(rw, text_at(mount, "Source"));
+    struct str path = rewrite_keep(rw, str_at(mount, "Source"));
     struct runner_mount found = {
         .kind = RUNNER_MOUNT_BELOW,
         .source = mount_base_written(rw->context.mounts, path),
         .subpath = STRBUF(2 * LIMIT_PATH)};
     struct str propagation =
-        text_at(json_object_get(mount, "BindOptions"), "Propagation");
+        str_at(json_object_get(mount, "BindOptions"), "Propagation");
 
     if (found.source.len == 0)
         found.source = mount_base_listed(rw->context.mounts, path);
     if (found.source.len == 0)
         return;
-    if (!is_noted(binds, text_at(mount, "Target")))
+    if (!is_noted(binds, str_at(mount, "Target")))
         json_array_append_new(binds, json_pack("{s:O, s:o}", "target",
                                                json_object_get(mount, "Target"),
                                                "mount", json_deep_copy(mount)));
@@ -320,7 +315,7 @@ static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
         return;
     json_array_foreach(mounts, i, mount)
     {
-        if (str_eq(text_at(mount, "Type"), S("bind")) &&
+        if (str_eq(str_at(mount, "Type"), S("bind")) &&
             !json_object_get(mount, MOUNT_OF_RUNNER))
             place_bind(rw, mount, binds);
     }
@@ -337,8 +332,8 @@ static void keep_read_only(struct rewrite *rw, const json_t *mounts)
         return;
     json_array_foreach(mounts, i, mount)
     {
-        if (str_eq(text_at(mount, "Type"), S("bind")) &&
-            str_has_prefix(text_at(mount, "Source"), S("/")) && /* no socket */
+        if (str_eq(str_at(mount, "Type"), S("bind")) &&
+            str_has_prefix(str_at(mount, "Source"), S("/")) && /* no socket */
             json_is_true(json_object_get(mount, "ReadOnly")))
             need_minor(rw, RECURSIVE_MINOR);
     }
@@ -402,7 +397,7 @@ static void restore_shown(json_t *mount, struct str source, struct str options)
     json_object_set_new(mount, "Type", json_string("bind"));
     json_object_set_new(mount, "Source", json_of_str(source));
     json_object_set_new(mount, "Mode", json_of_str(options));
-    if (text_at(mount, "Propagation").len == 0)
+    if (str_at(mount, "Propagation").len == 0)
         json_object_set_new(mount, "Propagation", json_string("rprivate"));
     json_object_del(mount, "Name");
     json_object_del(mount, "Driver");
@@ -416,7 +411,7 @@ static void restore_all_shown(json_t *container, struct str target,
 
     json_array_foreach(json_object_get(container, "Mounts"), i, mount)
     {
-        if (is_at(text_at(mount, "Destination"), target))
+        if (is_at(str_at(mount, "Destination"), target))
             restore_shown(mount, source, options);
     }
 }
@@ -440,7 +435,7 @@ static void take_out(json_t *host, struct str target)
     struct bind_spec spec;
 
     for (size_t i = json_array_size(mounts); i-- > 0;) {
-        if (str_eq(text_at(json_array_get(mounts, i), "Target"), target))
+        if (str_eq(str_at(json_array_get(mounts, i), "Target"), target))
             json_array_remove(mounts, i);
     }
     for (size_t i = json_array_size(binds); i-- > 0;) {
@@ -454,13 +449,13 @@ static void restore_bind(json_t *container, json_t *host, const json_t *wish)
 {
     json_t *bind = json_object_get(wish, "bind");
     json_t *mount = json_object_get(wish, "mount");
-    struct str target = text_at(wish, "target");
+    struct str target = str_at(wish, "target");
     struct bind_spec spec = {0};
 
     if (json_is_string(bind) && bind_spec_parse(str_of_json(bind), &spec))
         return;
     restore_all_shown(container, target,
-                      bind ? spec.source : text_at(mount, "Source"),
+                      bind ? spec.source : str_at(mount, "Source"),
                       spec.options);
     if (!json_is_object(host))
         return;
@@ -473,7 +468,7 @@ static void restore_bind(json_t *container, json_t *host, const json_t *wish)
 
 void mounts_restore(json_t *container, const json_t *labels, bool inspected)
 {
-    struct str text = text_at(labels, LABEL_MOUNTS);
+    struct str text = str_at(labels, LABEL_MOUNTS);
     json_auto_t *binds = NULL;
     const json_t *wish;
     size_t i;

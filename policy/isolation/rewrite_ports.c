@@ -11,11 +11,6 @@
  * is in a label, and replies show that.
  */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 bool ports_are_runners(const struct rewrite *rw)
 {
     return rw->context.port_address.len > 0;
@@ -152,9 +147,9 @@ static bool find_wish(struct rewrite *rw, struct str *name, json_t **wish)
     ask = inspect(rw, ref);
     if (!ask || ask->status != 200 || !container_is_own(rw, ask->reply))
         return false;
-    rw->port_id = rewrite_keep(rw, text_at(ask->reply, "Id"));
+    rw->port_id = rewrite_keep(rw, str_at(ask->reply, "Id"));
     *name = namespace_strip(rw->context.ns,
-                            str_from_index(text_at(ask->reply, "Name"), 1));
+                            str_from_index(str_at(ask->reply, "Name"), 1));
     *wish = port_wish_read(
         json_object_get(json_object_get(ask->reply, "Config"), "Labels"));
     return *wish != NULL;
@@ -222,7 +217,7 @@ static json_t *guess(const json_t *listens, const char *name)
 
     json_array_foreach(json_object_get(listens, name), i, binding)
     {
-        struct str ip = text_at(binding, "HostIp");
+        struct str ip = str_at(binding, "HostIp");
         const char *port =
             json_string_value(json_object_get(binding, "HostPort"));
         uint16_t number;
@@ -273,7 +268,7 @@ static void restore_inspect(const struct rewrite *rw, json_t *container,
 
         if (json_array_size(value) == 0 || !json_object_get(listens, key))
             continue;
-        shown = shown_at(rw, text_at(container, "Id"), listens, key);
+        shown = shown_at(rw, str_at(container, "Id"), listens, key);
         json_object_set_new(ports, key, shown ? shown : json_array());
     }
 }
@@ -288,7 +283,7 @@ static void add_row(json_t *rows, const json_t *row, const json_t *shown)
         json_t *copy = json_deep_copy(row);
         uint16_t number = 0;
 
-        port_is_fixed(text_at(binding, "HostPort"), &number);
+        port_is_fixed(str_at(binding, "HostPort"), &number);
         json_object_set(copy, "IP", json_object_get(binding, "HostIp"));
         json_object_set_new(copy, "PublicPort", json_integer(number));
         json_array_append_new(rows, copy);
@@ -309,14 +304,14 @@ static void restore_listed(const struct rewrite *rw, json_t *container,
         strbuf_addf(&name, "%" JSON_INTEGER_FORMAT "/tcp",
                     json_integer_value(json_object_get(row, "PrivatePort")));
         if (!json_object_get(row, "PublicPort") ||
-            !str_eq(text_at(row, "Type"), S("tcp")) ||
-            !str_eq(text_at(row, "IP"), rw->context.port_address) ||
+            !str_eq(str_at(row, "Type"), S("tcp")) ||
+            !str_eq(str_at(row, "IP"), rw->context.port_address) ||
             !json_object_get(listens, strbuf_cstr(&name))) {
             json_array_append(rows, row);
             continue;
         }
         shown =
-            shown_at(rw, text_at(container, "Id"), listens, strbuf_cstr(&name));
+            shown_at(rw, str_at(container, "Id"), listens, strbuf_cstr(&name));
         add_row(rows, row, shown);
     }
     json_object_set_new(container, "Ports", rows);
@@ -367,7 +362,7 @@ bool ports_match(json_t *values, const json_t *container)
 
         json_object_foreach(values, range, yes)
         {
-            if (port && is_within(str_from(range), port, text_at(row, "Type")))
+            if (port && is_within(str_from(range), port, str_at(row, "Type")))
                 return true;
         }
     }

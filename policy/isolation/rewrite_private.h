@@ -9,6 +9,7 @@
  * remember how far it had come.
  */
 
+#include "policy/base/json_str.h"
 #include "policy/docker/reference.h"
 #include "policy/isolation/image_names.h"
 #include "policy/isolation/rewrite.h"
@@ -40,11 +41,6 @@ struct local_filter {
     struct name_pattern **patterns; /* of FILTER_NAME and FILTER_ID */
     json_t *values;                 /* an object whose keys they are */
 };
-
-static inline struct str str_of_json(const json_t *text)
-{
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 static inline json_t *json_of_str(struct str s)
 {

@@ -5,15 +5,10 @@
  * on an engine of its own. Names still have their namespace when this runs.
  */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 /* The name that the container was given, without its namespace. */
 static struct str plain_name(const struct rewrite *rw, const json_t *container)
 {
-    struct str name = text_at(container, "Name");
+    struct str name = str_at(container, "Name");
     const json_t *other;
     size_t i;
 
@@ -124,11 +119,11 @@ static void restore_mode(const struct rewrite *rw, json_t *host,
 {
     bool old = rw->context.engine_minor && rw->context.engine_minor < 44;
 
-    if (!is_own_bridge(rw, text_at(host, "NetworkMode")))
+    if (!is_own_bridge(rw, str_at(host, "NetworkMode")))
         return;
     /* new engines say "bridge" for both */
     json_object_set_new(host, "NetworkMode",
-                        json_string(old && text_at(labels, LABEL_NETWORK).len
+                        json_string(old && str_at(labels, LABEL_NETWORK).len
                                         ? "default"
                                         : BRIDGE_NAME));
 }
@@ -157,13 +152,13 @@ static bool has_line(struct str text, struct str wanted)
 static void restore_anonymous(json_t *container, const json_t *labels,
                               bool inspected)
 {
-    struct str volumes = text_at(labels, LABEL_VOLUMES);
+    struct str volumes = str_at(labels, LABEL_VOLUMES);
     json_t *mount;
     size_t i;
 
     json_array_foreach(json_object_get(container, "Mounts"), i, mount)
     {
-        if (!has_line(volumes, text_at(mount, "Destination")))
+        if (!has_line(volumes, str_at(mount, "Destination")))
             continue;
         json_object_set_new(mount, "Mode", json_string(""));
         if (!inspected)
@@ -181,9 +176,9 @@ static void restore_mounts(const struct rewrite *rw, json_t *host)
         json_t *mount = json_array_get(mounts, i);
         json_t *options = json_object_get(mount, "VolumeOptions");
         json_t *labels = json_object_get(options, "Labels");
-        struct str why = text_at(labels, LABEL_ADDED);
+        struct str why = str_at(labels, LABEL_ADDED);
         json_t *binds = json_object_get(host, "Binds");
-        json_t *image = image_name_restored(rw, text_at(mount, "Source"));
+        json_t *image = image_name_restored(rw, str_at(mount, "Source"));
 
         if (image)
             json_object_set_new(mount, "Source", image);
@@ -255,7 +250,7 @@ static size_t count_state(const struct rewrite *rw, const json_t *list,
 
     json_array_foreach(list, i, container)
     {
-        struct str is = text_at(container, "State");
+        struct str is = str_at(container, "State");
 
         if (!container_is_own(rw, container))
             continue;
@@ -313,7 +308,7 @@ static void count_users(json_t *images, const json_t *containers)
 
         json_array_foreach(containers, n, container)
         {
-            if (str_eq(text_at(container, "ImageID"), text_at(image, "Id")))
+            if (str_eq(str_at(container, "ImageID"), str_at(image, "Id")))
                 count++;
         }
         json_object_set_new(image, "Containers", json_integer(count));

@@ -14,11 +14,6 @@
  * 26 and a client of API 1.45. Nobody but the companion can write there.
  */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    return str_of_json(json_object_get(object, key));
-}
-
 /* ---- the label ---- */
 
 json_t *socket_wish_read(const json_t *labels)
@@ -63,7 +58,7 @@ static void put_label(struct rewrite *rw, const json_t *wish)
  * it has none. */
 static json_t *read_mark(const json_t *mount)
 {
-    struct str source = text_at(mount, "Source"), bind = S(SOCKET_MARK_BIND),
+    struct str source = str_at(mount, "Source"), bind = S(SOCKET_MARK_BIND),
                plain = S(SOCKET_MARK_MOUNT);
     json_t *entry;
 
@@ -148,7 +143,7 @@ static json_t *label_of(const json_t *container)
 
     json_array_foreach(json_object_get(container, "Mounts"), i, mount)
     {
-        if (wish && str_eq(text_at(mount, "Source"), text_at(wish, "path")))
+        if (wish && str_eq(str_at(mount, "Source"), str_at(wish, "path")))
             return json_object_get(labels, LABEL_SOCKET);
     }
     return NULL;
@@ -215,7 +210,7 @@ static const json_t *entry_for(const json_t *wish, struct str target)
 
     json_array_foreach(entries, i, entry)
     {
-        if (str_eq(text_at(entry, "target"), target))
+        if (str_eq(str_at(entry, "target"), target))
             return entry;
     }
     return json_array_get(entries, 0);
@@ -233,7 +228,7 @@ static void cut_bind(struct str bind, struct str *source, struct str *options)
 /* An engine insists on "rslave" for what is below its own directory. */
 static void show_mounted(json_t *mount, const json_t *entry)
 {
-    struct str bind = text_at(entry, "bind"), source, options;
+    struct str bind = str_at(entry, "bind"), source, options;
 
     if (json_object_get(mount, "Propagation"))
         json_object_set_new(mount, "Propagation", json_string("rprivate"));
@@ -257,10 +252,10 @@ static void show_asked(json_t *host, const json_t *wish)
 
     for (size_t i = 0; i < json_array_size(mounts);) {
         json_t *mount = json_array_get(mounts, i);
-        const json_t *entry = entry_for(wish, text_at(mount, "Target"));
+        const json_t *entry = entry_for(wish, str_at(mount, "Target"));
         json_t *bind = json_object_get(entry, "bind");
 
-        if (!str_eq(text_at(mount, "Source"), text_at(wish, "path"))) {
+        if (!str_eq(str_at(mount, "Source"), str_at(wish, "path"))) {
             i++;
             continue;
         }
@@ -290,8 +285,8 @@ void socket_restore(json_t *container, const json_t *labels, bool inspected)
         return;
     json_array_foreach(json_object_get(container, "Mounts"), i, mount)
     {
-        if (str_eq(text_at(mount, "Source"), text_at(wish, "path")))
-            show_mounted(mount, entry_for(wish, text_at(mount, "Destination")));
+        if (str_eq(str_at(mount, "Source"), str_at(wish, "path")))
+            show_mounted(mount, entry_for(wish, str_at(mount, "Destination")));
     }
     if (inspected)
         show_asked(json_object_get(container, "HostConfig"), wish);

@@ -1,5 +1,6 @@
 #include "policy/isolation/runner_mount.h"
 
+#include "policy/base/json_str.h"
 #include "policy/base/limits.h"
 #include "policy/config/host_path.h"
 #include "policy/docker/bind_spec.h"
@@ -7,16 +8,9 @@
 
 enum { ID_MIN = 12 }; /* digits, as a container's host name has them */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
-
 static bool is_type(const json_t *mount, const char *type)
 {
-    return str_eq(text_at(mount, "Type"), str_from(type));
+    return str_eq(str_at(mount, "Type"), str_from(type));
 }
 
 /* Where PATH goes on behind DIRECTORY, without a slash in front. */
@@ -48,7 +42,7 @@ static const json_t *find_mount(const json_t *inspected, struct str path,
 
     json_array_foreach(mounts, i, mount)
     {
-        struct str at = path_trim(text_at(mount, "Destination"));
+        struct str at = path_trim(str_at(mount, "Destination"));
 
         if (at.len > destination->len && path_is_within(path, at)) {
             best = mount;
@@ -74,14 +68,14 @@ static bool is_guard(const json_t *mount, struct str handed)
     return !json_is_true(json_object_get(mount, "RW")) ||
            !(is_type(mount, "bind") || is_type(mount, "volume")) ||
            (handed.len &&
-            path_is_within(path_trim(text_at(mount, "Source")), handed));
+            path_is_within(path_trim(str_at(mount, "Source")), handed));
 }
 
 /* Is MOUNT, at AT below PATH, what is there without it? */
 static bool is_same(const json_t *mount, struct str at, struct str path,
                     struct str handed)
 {
-    struct str source = path_trim(text_at(mount, "Source"));
+    struct str source = path_trim(str_at(mount, "Source"));
 
     return json_is_true(json_object_get(mount, "RW")) && handed.len &&
            is_below(source, handed) &&
@@ -101,7 +95,7 @@ static void find_hidden(const json_t *inspected, struct str path,
 
     json_array_foreach(json_object_get(inspected, "Mounts"), i, mount)
     {
-        struct str at = path_trim(text_at(mount, "Destination"));
+        struct str at = path_trim(str_at(mount, "Destination"));
 
         if (!is_below(at, path) || is_same(mount, at, path, handed) ||
             out->guarded)
@@ -126,7 +120,7 @@ static void look_below(const json_t *inspected, const json_t *mount,
                        struct runner_mount *out)
 {
     AUTO(strbuf_fini) struct strbuf handed = STRBUF(4 * LIMIT_PATH);
-    struct str source = path_trim(text_at(mount, "Source"));
+    struct str source = path_trim(str_at(mount, "Source"));
 
     part = path_trim(part);
     strbuf_add(&handed, str_eq(source, S("/")) && rest.len ? S("") : source);
@@ -146,7 +140,7 @@ static bool is_listed(const json_t *host, struct str target)
 
     json_array_foreach(json_object_get(host, "Mounts"), i, value)
     {
-        if (str_eq(path_trim(text_at(value, "Target")), target))
+        if (str_eq(path_trim(str_at(value, "Target")), target))
             return true;
     }
     json_array_foreach(json_object_get(host, "Binds"), i, value)
@@ -177,9 +171,9 @@ static bool find_subpath(const json_t *inspected, struct str destination,
         return false;
     json_array_foreach(json_object_get(host, "Mounts"), i, mount)
     {
-        struct str target = path_trim(text_at(mount, "Target"));
+        struct str target = path_trim(str_at(mount, "Target"));
         struct str part =
-            text_at(json_object_get(mount, "VolumeOptions"), "Subpath");
+            str_at(json_object_get(mount, "VolumeOptions"), "Subpath");
 
         if (part.len && path_fault(target))
             return false;
@@ -198,7 +192,7 @@ static const json_t *find_wider(const json_t *inspected, struct str source)
 
     json_array_foreach(json_object_get(inspected, "Mounts"), i, mount)
     {
-        struct str at = path_trim(text_at(mount, "Source"));
+        struct str at = path_trim(str_at(mount, "Source"));
 
         if (at.len == 0 || at.len >= len || !path_is_within(source, at) ||
             !json_is_true(json_object_get(mount, "RW")) ||
@@ -220,7 +214,7 @@ static void add_subpath(struct runner_mount *out, struct str part)
 
 static void take_volume(const json_t *mount, struct runner_mount *out)
 {
-    out->source = text_at(mount, "Name");
+    out->source = str_at(mount, "Name");
     if (out->source.len)
         out->kind = RUNNER_MOUNT_VOLUME;
 }
@@ -228,13 +222,13 @@ static void take_volume(const json_t *mount, struct runner_mount *out)
 static void take_bind(const json_t *inspected, const json_t *mount,
                       struct str rest, struct runner_mount *out)
 {
-    struct str source = path_trim(text_at(mount, "Source"));
+    struct str source = path_trim(str_at(mount, "Source"));
     const json_t *wider = find_wider(inspected, source);
 
     if (path_fault(source))
         return;
     if (wider) {
-        struct str base = path_trim(text_at(wider, "Source"));
+        struct str base = path_trim(str_at(wider, "Source"));
 
         if (is_type(wider, "volume")) {
             take_volume(wider, out);
@@ -287,12 +281,12 @@ void runner_mount_fini(struct runner_mount *mount)
 
 bool runner_is_named(const json_t *inspected, struct str ref)
 {
-    struct str name = text_at(inspected, "Name");
+    struct str name = str_at(inspected, "Name");
 
     if (str_has_prefix(name, S("/")) && str_eq(str_from_index(name, 1), ref))
         return true;
     return is_hex_word(ref) && ref.len >= ID_MIN &&
-           str_has_prefix(text_at(inspected, "Id"), ref);
+           str_has_prefix(str_at(inspected, "Id"), ref);
 }
 
 bool runner_is_foreign(const json_t *inspected)

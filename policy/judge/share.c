@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <math.h>
 
+#include "policy/base/json_str.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/own_tag.h"
 #include "policy/judge/amounts.h"
@@ -252,20 +253,13 @@ void share_of_update(const json_t *body, struct shares *asks)
 
 /* ---- what is there ---- */
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
-
 bool share_is_own(struct str ns, const json_t *labels, struct str name)
 {
     if (ns.len == 0)
         return true;
     if (name.len && name.ptr[0] == '/')
         name = str_from_index(name, 1);
-    return str_eq(text_at(labels, LABEL_NAMESPACE), ns) &&
+    return str_eq(str_at(labels, LABEL_NAMESPACE), ns) &&
            namespace_has(ns, name);
 }
 
@@ -303,7 +297,7 @@ static bool row_is_own(struct str ns, const json_t *row)
 
 bool share_is_running(const json_t *row)
 {
-    struct str state = text_at(row, "State");
+    struct str state = str_at(row, "State");
 
     return !str_eq(state, S("created")) && !str_eq(state, S("exited")) &&
            !str_eq(state, S("dead"));
@@ -324,11 +318,11 @@ void share_count_containers(struct str ns, const json_t *list, struct str ref,
             continue;
         used->of[SHARE_CONTAINERS]++;
         if (ref.len &&
-            (str_eq(text_at(row, "Id"), ref) || row_has_name(row, ref)))
+            (str_eq(str_at(row, "Id"), ref) || row_has_name(row, ref)))
             *target = row;
         if (!share_is_running(row) ||
             !share_read_label(
-                text_at(json_object_get(row, "Labels"), LABEL_TAKES), &takes))
+                str_at(json_object_get(row, "Labels"), LABEL_TAKES), &takes))
             continue;
         for (size_t n = 0; n < LABELLED; n++) {
             /* one without a limit was made before there was one to keep */
@@ -346,7 +340,7 @@ void share_count_networks(struct str ns, const json_t *list,
 
     json_array_foreach(list, i, row)
     {
-        struct str name = text_at(row, "Name");
+        struct str name = str_at(row, "Name");
 
         if (share_is_own(ns, json_object_get(row, "Labels"), name) &&
             !(ns.len && str_eq(namespace_strip(ns, name), S(BRIDGE_NAME))))
@@ -394,7 +388,7 @@ static bool has_volume(const json_t *list, struct str name)
 
     json_array_foreach(list, i, volume)
     {
-        if (str_eq(text_at(volume, "Name"), name))
+        if (str_eq(str_at(volume, "Name"), name))
             return true;
     }
     return false;
@@ -423,8 +417,8 @@ static void need_volumes_of_container(const json_t *list, const json_t *body,
 
     json_array_foreach(json_object_get(host, "Mounts"), i, one)
     {
-        if (str_eq(text_at(one, "Type"), S("volume")))
-            need_volume(list, text_at(one, "Source"), counted, needed);
+        if (str_eq(str_at(one, "Type"), S("volume")))
+            need_volume(list, str_at(one, "Source"), counted, needed);
     }
     json_array_foreach(json_object_get(host, "Binds"), i, one)
     {
@@ -449,19 +443,19 @@ void share_count_volumes(struct str ns, const json_t *reply,
     *needed = 0;
     json_array_foreach(list, i, volume)
     {
-        struct str name = text_at(volume, "Name");
+        struct str name = str_at(volume, "Name");
         const json_t *labels = json_object_get(volume, "Labels");
 
         /* an engine gives a full ID to those without a name */
         used->of[SHARE_VOLUMES] +=
             share_is_own(ns, labels, name) ||
-            (is_full_id(name) && str_eq(text_at(labels, LABEL_NAMESPACE), ns));
+            (is_full_id(name) && str_eq(str_at(labels, LABEL_NAMESPACE), ns));
     }
     if (operation == OP_CONTAINER_CREATE) {
         need_volumes_of_container(list, wanted, needed);
     } else {
         json_auto_t *counted = json_object();
 
-        need_volume(list, text_at(wanted, "Name"), counted, needed);
+        need_volume(list, str_at(wanted, "Name"), counted, needed);
     }
 }

@@ -3,6 +3,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "policy/base/json_str.h"
 #include "policy/docker/target.h"
 #include "policy/isolation/rewrite.h"
 #include "policy/isolation/socket_wish.h"
@@ -17,13 +18,6 @@
  */
 
 enum { COMPANION_MEMORY_MIB = 128 };
-
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 static void go_to(struct companion *c, enum step step)
 {
@@ -146,14 +140,14 @@ static void on_look(const struct http_head *head, struct str body,
     }
     labels = json_object_get(json_object_get(reply, "Config"), "Labels");
     if (!head || head->status != 200 ||
-        !str_eq(text_at(labels, LABEL_COMPANION), str_from(c->ns))) {
+        !str_eq(str_at(labels, LABEL_COMPANION), str_from(c->ns))) {
         fail_at(c, "looking for the companion", head, body, why);
         return;
     }
     json_array_foreach(json_object_get(reply, "Mounts"), i, mount)
     {
-        if (str_eq(text_at(mount, "Destination"), S(COMPANION_VOLUME)))
-            set_path(c, text_at(mount, "Source"));
+        if (str_eq(str_at(mount, "Destination"), S(COMPANION_VOLUME)))
+            set_path(c, str_at(mount, "Source"));
     }
     if (c->replaced && TAILQ_EMPTY(&c->asks) &&
         json_array_size(json_object_get(reply, "ExecIDs")) > 0) {
@@ -172,7 +166,7 @@ static void on_kind(const struct http_head *head, struct str body,
 {
     struct companion *c = arg;
     json_auto_t *reply = head ? reply_json_parse(body) : NULL;
-    struct str architecture = text_at(reply, "Arch");
+    struct str architecture = str_at(reply, "Arch");
 
     c->question = NULL;
     if (architecture.len == 0) {
@@ -194,7 +188,7 @@ static void on_volume(const struct http_head *head, struct str body,
 {
     struct companion *c = arg;
     json_auto_t *reply = head ? reply_json_parse(body) : NULL;
-    struct str path = text_at(reply, "Mountpoint");
+    struct str path = str_at(reply, "Mountpoint");
 
     c->question = NULL;
     if (head && head->status == 201 && path.len && path.ptr[0] == '/') {
@@ -252,7 +246,7 @@ static void on_exec(const struct http_head *head, struct str body,
     const struct link_events events = {on_ready, on_open, on_end, arg};
     struct companion *c = arg;
     json_auto_t *reply = head ? reply_json_parse(body) : NULL;
-    struct str id = text_at(reply, "Id");
+    struct str id = str_at(reply, "Id");
 
     c->question = NULL;
     if (!head || head->status != 201 || !is_full_id(id)) {

@@ -2,16 +2,10 @@
 
 #include <stdlib.h>
 
+#include "policy/base/json_str.h"
 #include "policy/docker/namespace.h"
 #include "policy/isolation/rewrite.h"
 #include "proxy/base/log.h"
-
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
 
 /* ---- entries ---- */
 
@@ -115,8 +109,8 @@ static unsigned published(const struct near *near, const json_t *container,
 
     json_array_foreach(list, i, binding)
     {
-        if (str_eq(text_at(binding, "HostIp"), str_from(near->address)) &&
-            port_is_fixed(text_at(binding, "HostPort"), &number))
+        if (str_eq(str_at(binding, "HostIp"), str_from(near->address)) &&
+            port_is_fixed(str_at(binding, "HostPort"), &number))
             return number;
     }
     return 0;
@@ -125,7 +119,7 @@ static unsigned published(const struct near *near, const json_t *container,
 static void take_inspect(struct near_entry *entry, const json_t *container)
 {
     const struct near *near = entry->near;
-    bool own = str_eq(text_at(container, "Id"), str_from(entry->id)) &&
+    bool own = str_eq(str_at(container, "Id"), str_from(entry->id)) &&
                namespace_has_container(str_from(near->ns), container);
 
     entry->running =
@@ -284,13 +278,13 @@ void near_take_event(struct near *near, const json_t *event)
 {
     const json_t *actor = json_object_get(event, "Actor");
     const json_t *labels = json_object_get(actor, "Attributes");
-    struct str id = text_at(actor, "ID"), name = text_at(labels, "name");
-    struct str action = text_at(event, "Action");
+    struct str id = str_at(actor, "ID"), name = str_at(labels, "name");
+    struct str action = str_at(event, "Action");
     struct str ns = str_from(near->ns);
     struct near_entry *entry = near_find(near, id);
 
-    if (!str_eq(text_at(event, "Type"), S("container")) ||
-        !str_eq(text_at(labels, LABEL_NAMESPACE), ns) ||
+    if (!str_eq(str_at(event, "Type"), S("container")) ||
+        !str_eq(str_at(labels, LABEL_NAMESPACE), ns) ||
         !namespace_has(ns, name))
         return;
     if (str_eq(action, S("start"))) {
@@ -329,7 +323,7 @@ void near_take_list(struct near *near, const json_t *list)
             if (namespace_has(ns, text) && str_find(text, '/') < 0)
                 own = namespace_strip(ns, text);
         }
-        found(near, text_at(row, "Id"), own, json_object_get(row, "Labels"));
+        found(near, str_at(row, "Id"), own, json_object_get(row, "Labels"));
     }
     for (entry = TAILQ_FIRST(&near->entries); entry; entry = next) {
         next = TAILQ_NEXT(entry, link);
@@ -365,7 +359,7 @@ bool near_noted(struct near *near, struct str id, struct str *name,
 
     if (!note)
         return false;
-    *name = text_at(note, "name");
+    *name = str_at(note, "name");
     *wish = json_object_get(note, "wish");
     if (json_is_null(*wish))
         *wish = NULL;

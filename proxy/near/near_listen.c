@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "policy/base/json_str.h"
 #include "proxy/base/log.h"
 #include "proxy/near/near_private.h"
 
@@ -346,13 +347,6 @@ static void explain(const struct binding *b, int error, struct strbuf *why)
                                       : strerror(-error));
 }
 
-static struct str text_at(const json_t *object, const char *key)
-{
-    const json_t *text = json_object_get(object, key);
-
-    return str_of(json_string_value(text), json_string_length(text));
-}
-
 static enum port_open listen_for_port(struct near_port *port,
                                       const json_t *bindings, struct str *other,
                                       struct strbuf *why)
@@ -363,8 +357,8 @@ static enum port_open listen_for_port(struct near_port *port,
     json_array_foreach(bindings, i, given)
     {
         struct binding b = {.port = port,
-                            .ip = text_at(given, "HostIp"),
-                            .number = text_at(given, "HostPort")};
+                            .ip = str_at(given, "HostIp"),
+                            .number = str_at(given, "HostPort")};
         int r = -EMFILE;
 
         if (port->entry->near->counts.listeners + TARGETS <=

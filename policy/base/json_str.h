@@ -1,0 +1,19 @@
+#pragma once
+
+/* Texts in JSON values as what the rest of the program calls a text. */
+
+#include <jansson.h>
+
+#include "policy/base/str.h"
+
+/* It is VALUE's, and as long-lived; empty where that is no text, or NULL. */
+static inline struct str str_of_json(const json_t *value)
+{
+    return str_of(json_string_value(value), json_string_length(value));
+}
+
+/* The same of OBJECT's member KEY; empty where there is none. */
+static inline struct str str_at(const json_t *object, const char *key)
+{
+    return str_of_json(json_object_get(object, key));
+}
