@@ -13,17 +13,16 @@ from peers import ENGINE, NEAR, Berth, Process, api
 from sections import REQUESTS, SECONDS, Row, load
 
 OWN, FOREIGN = 30, 300
-NAMESPACE = "bench"
 GO = "Go proxy"
 TITLE = f"{OWN} containers among {OWN + FOREIGN}"
 SOURCE = Path(__file__).resolve().parent / "filter_proxy.go"
-LABEL = f"berth.namespace={NAMESPACE}"
 
 
 class GoProxy(Process):
     """Behind an `ssh -L`, as berth is its own."""
 
-    def __init__(self, ground, ssh):
+    def __init__(self, ground, ssh, namespace):
+        self.namespace = namespace
         self.program = ground.dir / "filter_proxy"
         self.engine = ssh.socket
         subprocess.run(["go", "build", "-o", self.program, SOURCE], check=True,
@@ -33,7 +32,7 @@ class GoProxy(Process):
         super().__init__(ground, GO, NEAR, ENGINE)
 
     def argv(self, target):
-        return [self.program, self.socket, self.engine, NAMESPACE]
+        return [self.program, self.socket, self.engine, self.namespace]
 
 
 def create(socket, name, labels):
@@ -54,10 +53,10 @@ def furnish(engine, berth):
         create(berth, f"own-{n}", {})
 
 
-def targets(peer, since, until):
+def targets(peer, namespace, since, until):
     """What to ask PEER for: each the same answer."""
-    label = [] if isinstance(peer, Berth) else [LABEL]
-    name = "own-7" if isinstance(peer, Berth) else f"{NAMESPACE}.own-7"
+    label = [] if isinstance(peer, Berth) else [f"berth.namespace={namespace}"]
+    name = "own-7" if isinstance(peer, Berth) else f"{namespace}.own-7"
 
     def filtered(target, **filters):
         if label:
@@ -74,13 +73,13 @@ def targets(peer, since, until):
     }
 
 
-def words(peer, since, until):
+def words(peer, namespace, since, until):
     """The same as commands."""
     is_berth = isinstance(peer, Berth)
-    label = [] if is_berth else ["--filter", f"label={LABEL}"]
+    label = [] if is_berth else ["--filter", f"label=berth.namespace={namespace}"]
     return {
         "ps": ["ps", "-a", *label],
-        "inspect": ["inspect", "own-7" if is_berth else f"{NAMESPACE}.own-7"],
+        "inspect": ["inspect", "own-7" if is_berth else f"{namespace}.own-7"],
         "events": ["events", "--since", str(since), "--until", str(until),
                    "--filter", "type=container", *label],
     }
@@ -104,13 +103,13 @@ def namespaces(peers, size):
     furnish(ground.run_dir / ENGINE, berth.socket)
     until = int(time.time()) + 1
     time.sleep(1.1)  # until then, events would wait for more
-    asked = {p.name: targets(p, since, until) for p in ways}
+    asked = {p.name: targets(p, berth.namespace, since, until) for p in ways}
     for peer in ways:
         check_answer(peer, asked[peer.name]["list"])
 
     def command(peer, what):
         began = time.monotonic()
-        peer.docker(*words(peer, since, until)[what])
+        peer.docker(*words(peer, berth.namespace, since, until)[what])
         return {"ms": (time.monotonic() - began) * 1e3}
 
     for what in "ps", "inspect", "events":
@@ -124,8 +123,8 @@ def namespaces(peers, size):
     if not shutil.which("go"):
         print("without Go (golang-go) there is no proxy to compare with")
         return
-    go = GoProxy(ground, ssh)
-    asked[GO] = targets(go, since, until)
+    go = GoProxy(ground, ssh, berth.namespace)
+    asked[GO] = targets(go, berth.namespace, since, until)
     check_answer(go, asked[GO]["list"])
     for n in (1, 10):
         yield Row(f"Lists against a proxy that filters, {TITLE}",

@@ -320,6 +320,8 @@ class Berth(Process):
     binary = None
 
     def __init__(self, ground, place, target, name="berth"):
+        # a second berth for a namespace of the same engine would be refused
+        self.namespace = f"bench{len(ground.peers)}"
         super().__init__(ground, name, place, target)
 
     def argv(self, target):
@@ -330,7 +332,7 @@ class Berth(Process):
         return {
             "version": 1,
             "preset": "compose-tests",
-            "namespace": "bench",
+            "namespace": self.namespace,
             "listen": {"path": str(self.socket), "clients": 4096},
             "upstream": self.upstream(target),
             "audit": {"to": str(self.where / "audit")},
