@@ -49,7 +49,8 @@ def furnish(engine, berth):
     """The events of the last that are made are those an engine remembers."""
     for n in range(FOREIGN):
         create(engine, f"other.own-{n}", {"berth.namespace": "other"})
-    for n in range(OWN):
+    _, there = api(berth, "GET", "/containers/json?all=1")
+    for n in range(OWN - len(there)):  # other sections have a container, too
         create(berth, f"own-{n}", {})
 
 
