@@ -51,12 +51,13 @@ static const char version[] =
     "\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\",\"KernelVersion\":\"" PADDING
         PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING
             PADDING PADDING "\"}\n";
-static const char container[] =
-    "{\"Id\":\"" ID "\",\"Name\":\"/bench.box\",\"Image\":\"sha256:" ID
-    "\",\"State\":{\"Status\":\"running\",\"Running\":true,\"Pid\":42},"
-    "\"Config\":{\"Image\":\"busybox\",\"Labels\":{\"berth.namespace\":"
-    "\"bench\"},\"Env\":[\"PAD=" PADDING PADDING PADDING PADDING PADDING PADDING
-        PADDING "\"]},\"NetworkSettings\":{\"Networks\":{}}}\n";
+/* of the namespace and the name that were asked for */
+#define CONTAINER                                                              \
+    "{\"Id\":\"" ID "\",\"Name\":\"/%s.box\",\"Image\":\"sha256:" ID           \
+    "\",\"State\":{\"Status\":\"running\",\"Running\":true,\"Pid\":42},"       \
+    "\"Config\":{\"Image\":\"busybox\",\"Labels\":{\"berth.namespace\":"       \
+    "\"%s\"},\"Env\":[\"PAD=" PADDING PADDING PADDING PADDING PADDING PADDING  \
+        PADDING "\"]},\"NetworkSettings\":{\"Networks\":{}}}\n"
 
 static const char created[] = "{\"Id\":\"" ID "\",\"Warnings\":[]}\n";
 
@@ -76,6 +77,19 @@ static bool say_json(struct wire *wire, const char *text)
 {
     return wire_say(wire, JSON "Content-Length: %zu\r\n\r\n%s", strlen(text),
                     text);
+}
+
+static bool inspect(struct wire *wire, const char *path)
+{
+    char namespace[64] = "bench", text[sizeof(CONTAINER) + 128], end;
+    const char *name = strstr(path, "/containers/");
+
+    if (!name ||
+        sscanf(name, "/containers/%63[a-z0-9]%c", namespace, &end) != 2 ||
+        end != '.')
+        strcpy(namespace, "bench");
+    snprintf(text, sizeof(text), CONTAINER, namespace, namespace);
+    return say_json(wire, text);
 }
 
 static bool attach(struct wire *wire, const char *path)
@@ -131,7 +145,7 @@ static bool answer(struct wire *wire, const struct head *head)
     if (strstr(path, "/containers/json"))
         return say_json(wire, "[]\n");
     if (strstr(path, "/json"))
-        return say_json(wire, container);
+        return inspect(wire, path);
     return say_json(wire, version);
 }
 
