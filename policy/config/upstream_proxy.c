@@ -85,7 +85,7 @@ static bool is_loopback(struct str host, const struct subnet *address)
  * below it. */
 static bool is_in_domain(struct str host, struct str domain)
 {
-    size_t len = domain.len;
+    size_t len;
 
     if (str_has_prefix(domain, S("*.")))
         domain = str_from_index(domain, 1);
@@ -95,26 +95,32 @@ static bool is_in_domain(struct str host, struct str domain)
     if (host.len <= len ||
         !str_eq_nocase(str_from_index(host, host.len - len), domain))
         return false;
-    return domain.ptr[0] == '.' || host.ptr[host.len - len - 1] == '.';
+    return str_has_prefix(domain, S(".")) ||
+           host.ptr[host.len - len - 1] == '.';
 }
 
 /* Take ":PORT" off the end of *ENTRY, and the brackets of an IPv6 address.
  * False when it is another port. */
 static bool take_port(struct str *entry, unsigned port)
 {
-    struct str name = *entry, text = {0};
-    ssize_t end = str_find(name, ']');
+    struct str text;
     uint64_t number;
+    ssize_t end;
 
-    if (str_has_prefix(name, S("[")) && end > 0) {
-        text = str_from_index(name, (size_t)end + 1);
-        name = str_of(name.ptr + 1, (size_t)end - 1);
-    } else if ((end = str_find(name, ':')) >= 0 &&
-               str_find(str_from_index(name, (size_t)end + 1), ':') < 0) {
-        text = str_from_index(name, (size_t)end);
-        name = str_head(name, (size_t)end);
+    if (str_has_prefix(*entry, S("["))) {
+        end = str_find(*entry, ']');
+        if (end <= 0)
+            return true;
+        text = str_from_index(*entry, (size_t)end + 1);
+        *entry = str_of(entry->ptr + 1, (size_t)end - 1);
+    } else {
+        end = str_find(*entry, ':');
+        if (end < 0 ||
+            str_find(str_from_index(*entry, (size_t)end + 1), ':') >= 0)
+            return true;
+        text = str_from_index(*entry, (size_t)end);
+        *entry = str_head(*entry, (size_t)end);
     }
-    *entry = name;
     if (text.len == 0)
         return true;
     return text.ptr[0] == ':' &&
