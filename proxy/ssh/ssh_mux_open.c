@@ -184,10 +184,11 @@ static void explain(struct ssh_mux *mux, const struct ssh_channel *ch,
                     "MaxSessions",
                     ssh_mux_command(mux), refusal(mux));
     else if (strstr(refusal(mux), "unknown channel type"))
-        strbuf_addf(why,
-                    "the SSH server cannot forward to sockets (Dropbear does "
-                    "not); let upstream.channel be \"auto\", and install the "
-                    "docker command there");
+        strbuf_addf(
+            why,
+            "the SSH server cannot forward to sockets (Dropbear can "
+            "since 2024.84); let upstream.channel be \"auto\", and install the "
+            "docker command there");
     else
         strbuf_addf(why,
                     "the SSH server could not open %s (%s): is the engine "

@@ -1,6 +1,7 @@
 """The SSH link to servers as people have them; run.py runs these, too."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,12 @@ def test(function):
 
 class Dropbear:
     """Debian's, in the foreground, with sshd's place in a Bed."""
+
+    @staticmethod
+    def forwards_to_sockets():
+        """Since 2024.84; Debian 12 has an older one."""
+        with open(shutil.which("dropbear"), "rb") as f:
+            return b"direct-streamlocal@openssh.com" in f.read()
 
     def __init__(self, bed, *options):
         self.port = free_port()
@@ -86,8 +93,13 @@ def dropbear_is_a_server_like_others(bed):
     link.quit()
     link = bed.link(server, known_hosts=known, channel="forward")
     link.up(1)
-    link.say("raw 1 echo")
-    link.expect("^stream 1 closed .*why=the SSH server cannot forward to sockets .*auto")
+    if Dropbear.forwards_to_sockets():
+        link.say(f"stream 1 up={MIB} down=0")
+        link.say(f"stream 2 up=0 down={MIB}")
+        link.expect("^stream . ok ", count=2)
+    else:
+        link.say("raw 1 echo")
+        link.expect("^stream 1 closed .*why=the SSH server cannot forward to sockets .*auto")
     link.quit()
     # as a jump host it is as good as any
     sshd = bed.sshd()
