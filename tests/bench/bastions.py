@@ -70,13 +70,6 @@ class BerthBehind(Berth):
         self.way = way
         super().__init__(ground, NEAR, target)
 
-    def policy(self, target):
-        """The peer without a bastion has the namespace of that name on the
-        same address, if there is no delay."""
-        policy = super().policy(target)
-        return {**policy, "namespace": self.way.name} if target == STAND_IN \
-            else policy
-
     def upstream(self, target):
         return {"url": f"ssh://{self.way.name}/run/{target}",
                 "ssh_config": str(self.way.config)}
@@ -134,9 +127,10 @@ def bastions(peers, size):
     for count, say in (1, "one bastion"), (2, "two bastions"):
         far, near = (Way(ground, port, count, f) for f in (True, False))
         kinds = [SshBehind] + ([BerthBehind] if Berth.binary else [])
-        yield from commands(f"{say}, 10 ms to each host",
-                            [peers.direct[ENGINE]]
-                            + [kind(ground, far, ENGINE) for kind in kinds])
+        everyone = [peers.direct[ENGINE]] + [kind(ground, far, ENGINE)
+                                             for kind in kinds]
+        peers.prepare(everyone)
+        yield from commands(f"{say}, 10 ms to each host", everyone)
         everyone = [kind(ground, near, STAND_IN) for kind in kinds]
         yield from streams(
             f"{say}, no delay",

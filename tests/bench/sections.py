@@ -286,9 +286,9 @@ class Peers:
     def commands(self, place):
         return self.behind(place, ENGINE) + [self.over_ssh[place]]
 
-    def prepare(self):
+    def prepare(self, everyone=None):
         """A container BOX that each of them can see."""
-        for peer in self.engine(NEAR) + self.engine(FAR):
+        for peer in everyone or self.engine(NEAR) + self.engine(FAR):
             try:
                 peer.docker("inspect", BOX)
             except RuntimeError:
