@@ -18,10 +18,6 @@ ONE_WAY_US = 10000  # of the long way
 ENGINE, STAND_IN = "docker.sock", "bench.sock"  # as the bed's /run knows them
 NEAR, FAR = "near", "far"
 # what create.json needs: its paths, and limits to fill in
-RULES = {"container": {
-    "mounts": [{"source": "/home/runner/_work", "host": "/srv/r1/_work",
-                "mode": "rw"}],
-    "limits": {"memory": "4g", "cpus": 2, "pids": 1024}}}
 # a log line for each request, and regular expressions on paths, as the images
 # that put HAProxy before docker.sock have it; but with connections kept
 HAPROXY_PATHS = ("_ping", "version", "events", "auth", "build", "containers",
@@ -92,6 +88,8 @@ class Ground:
         self.address = {NEAR: (self.env["BED_SSH_HOST"],
                                int(self.env["BED_SSH_PORT"]))}
         self.run_dir = Path(self.env["BED_SOCKET"]).parent
+        # where runners have their work; the engine makes no directory for a bind
+        (self.run_dir / "work/_temp").mkdir(parents=True, exist_ok=True)
         self.start_reader("stand_in", self.run_dir / STAND_IN)
         _, port = self.start_reader("delay", *self.address[NEAR], ONE_WAY_US)
         self.address[FAR] = ("127.0.0.1", int(port))
@@ -336,7 +334,10 @@ class Berth(Process):
             "listen": {"path": str(self.socket), "clients": 4096},
             "upstream": self.upstream(target),
             "audit": {"to": str(self.where / "audit")},
-            **RULES,
+            "container": {
+                "mounts": [{"source": "/home/runner/_work",
+                            "host": "/run/work", "mode": "rw"}],
+                "limits": {"memory": "4g", "cpus": 2, "pids": 1024}},
         }
 
     def upstream(self, target):
