@@ -6,6 +6,7 @@
 #   tests/install.sh try      and a Docker engine, for deploy/try.sh
 #   tests/install.sh check    what building, unit tests and checks need
 #   tests/install.sh trixie   and a Debian 13 to build in
+#   tests/install.sh bench    an engine, and what tests/bench/run measures
 #   tests/install.sh          all, with every engine and all their clients
 #
 # Outside of dpkg's files it writes to one directory only, $BERTH_TEST_CACHE
@@ -30,6 +31,7 @@ engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(docker-compose python3-docker socat prometheus zstd)
 trees=(debootstrap debian-archive-keyring)
+peers=(haproxy golang-go)
 
 # What is in the Debian 13 trees.
 engine_tree=(docker.io docker-cli docker-buildx docker-compose python3-docker
@@ -224,6 +226,11 @@ trixie)
     install_packages "${build[@]}" "${check[@]}" "${trees[@]}"
     make_tree trixie-build "${build_tree[@]}"
     ;;
+bench)
+    install_packages "${build[@]}" "${check[@]}" "${engine[@]}" "${trees[@]}" \
+        "${peers[@]}"
+    make_tree trixie "${engine_tree[@]}"
+    ;;
 all)
     install_packages "${build[@]}" "${check[@]}" "${engine[@]}" \
         "${clients[@]}" "${trees[@]}"
@@ -233,5 +240,5 @@ all)
     make_tree trixie-build "${build_tree[@]}"
     make_node_modules
     ;;
-*) die "there is no \"$what\"; there are build, try, check, trixie and all" ;;
+*) die "there is no \"$what\"; there are build, try, check, trixie, bench and all" ;;
 esac

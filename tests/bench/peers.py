@@ -226,7 +226,7 @@ class Peer:
             capture_output=True, text=True, timeout=180)
         if p.returncode != 0:
             raise RuntimeError(f"bench_{name} {args} on {self.name}: {p.stderr}")
-        return json.loads(p.stdout)
+        return {**json.loads(p.stdout), "said": p.stderr.strip()}
 
     def docker(self, *words, **how):
         p = subprocess.run(

@@ -76,7 +76,7 @@ def load(peer, size, *args):
     r = peer.tool("load", target, connections, size.load_ms, how, *body)
     if r["errors"] or not r["requests"]:
         raise RuntimeError(f"{peer.name}: {r['errors']} bad answers, "
-                           f"{r['requests']} good ones")
+                           f"{r['requests']} good ones: {r['said']}")
     return {"rate": r["requests"] / r["seconds"], "p50": r["p50"],
             "p99": r["p99"],
             "cpu": (peer.cpu() - before) * 1e6 / r["requests"]}
