@@ -225,6 +225,19 @@ static void restore_annotations(json_t *descriptor, const json_t *tags)
     json_object_set_new(annotations, tag_key, json_of_str(ref.tag));
 }
 
+/* Where an image is a single manifest, that has them, too. */
+static void restore_descriptors(json_t *image, const json_t *tags)
+{
+    json_t *manifest;
+    size_t i;
+
+    restore_annotations(json_object_get(image, "Descriptor"), tags);
+    restore_annotations(json_object_get(image, "ImageManifestDescriptor"),
+                        tags);
+    json_array_foreach(json_object_get(image, "Manifests"), i, manifest)
+        restore_annotations(json_object_get(manifest, "Descriptor"), tags);
+}
+
 /* What others are made from is listed by its names alone. To an engine, an
  * anchor is one. */
 static bool is_in_between(const struct rewrite *rw, const char *id)
@@ -263,7 +276,8 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
     image_names_fini(&names);
     if (!shown && listed)
         return false;
-    restore_annotations(json_object_get(image, "Descriptor"), tags);
+    restore_descriptors(image, tags);
+    image_identity_restore(rw, image, tags, digests);
     if (listed) {
         put_names(rw, image, tags, digests);
         hide_parent(rw, image);

@@ -247,6 +247,10 @@ void image_list_begin(struct rewrite *rw, const json_t *list);
  * words. Does it see it? */
 bool image_restore(struct rewrite *rw, json_t *image, bool listed);
 bool image_inspect_restore(struct rewrite *rw, json_t *image);
+/* Leave of IMAGE's Identity, and of its manifests', what TAGS and DIGESTS, the
+ * names that the runner sees on it, say anyway, and its own builds. */
+void image_identity_restore(const struct rewrite *rw, json_t *image,
+                            const json_t *tags, const json_t *digests);
 void history_restore(struct rewrite *rw, json_t *history);
 void filters_map_images(struct rewrite *rw, json_t *filters, const char *key);
 /* "app:1", or NULL when NAME is none of the namespace's own. */
