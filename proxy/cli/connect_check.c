@@ -213,16 +213,31 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "?";
 }
 
+/* What is known of a number says little of a distribution's package of it. */
 static void tell_faults(const json_t *component)
 {
+    AUTO(strbuf_fini) struct strbuf ids = STRBUF(LIMIT_STEP);
     const char *name = text_of(component, "Name");
     const char *version = text_of(component, "Version");
+    const char *commit =
+        text_of(json_object_get(component, "Details"), "GitCommit");
+    bool packaged = engine_fault_is_packaged(str_from(version)) ||
+                    engine_fault_is_packaged(str_from(commit));
     const struct engine_fault *fault = NULL;
 
     while (
-        (fault = engine_fault_next(fault, str_from(name), str_from(version))))
-        say("warn", STEP_ENGINE, "%s %s has %s, unless it was patched: %s",
-            name, version, fault->id, fault->what);
+        (fault = engine_fault_next(fault, str_from(name), str_from(version)))) {
+        if (packaged)
+            strbuf_addf(&ids, "%s%s", ids.len ? ", " : "", fault->id);
+        else
+            say("warn", STEP_ENGINE, "%s %s has %s, unless it was patched: %s",
+                name, version, fault->id, fault->what);
+    }
+    if (ids.len)
+        say("note", STEP_ENGINE,
+            "%s %s is a distribution's package, whose fixes do not show in its "
+            "number: see its security tracker for %.*s",
+            name, version, STR_FMT(strbuf_str(&ids)));
 }
 
 /* Nobody listens on port 1: what matters is who says so. */
