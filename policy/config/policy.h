@@ -112,6 +112,7 @@ struct upstream_policy {
     enum ssh_channel_mode channel;
     unsigned connect_timeout, dead_after, wait; /* milliseconds */
     unsigned spare_channels;
+    unsigned links;
 };
 
 enum { POLICY_ADDRESS = 64 }; /* an IP address in text */

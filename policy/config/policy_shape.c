@@ -253,7 +253,11 @@ static const struct setting upstream_rows[] = {
      .help = "how long requests wait for the link to come back"},
     {"spare_channels", INTEGER_AT(struct upstream_policy, spare_channels),
      "32", .max = 256,
-     .help = "ssh channels opened ahead of demand, at most"},
+     .help = "ssh channels opened ahead of demand, at most; of each link"},
+    {"links", INTEGER_AT(struct upstream_policy, links), "1", .min = 1,
+     .max = LIMIT_LINKS,
+     .help = "ssh connections to the host, over which streams are spread; more "
+             "than one where one cannot carry all, as on a long way"},
 };
 static const struct shape upstream_shape = {
     .rows = upstream_rows,

@@ -141,5 +141,5 @@ bool upstream_config_eq(const struct upstream_config *a,
            a->channel == b->channel &&
            a->connect_timeout_ms == b->connect_timeout_ms &&
            a->dead_after_ms == b->dead_after_ms && a->wait_ms == b->wait_ms &&
-           a->spare_channels == b->spare_channels;
+           a->spare_channels == b->spare_channels && a->links == b->links;
 }

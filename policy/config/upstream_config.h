@@ -76,6 +76,7 @@ struct upstream_config {
     unsigned dead_after_ms;      /* silence of a probe that ends the link */
     unsigned wait_ms;            /* requests wait so long for a reconnect */
     unsigned spare_channels;     /* opened ahead of demand at most */
+    unsigned links;              /* ssh: connections to the host; 0 is 1 */
 };
 
 /*

@@ -284,6 +284,7 @@ static int set_rest(struct making *m, const struct step *step,
     config->channel = keys->channel;
     config->wait_ms = keys->wait;
     config->spare_channels = keys->spare_channels;
+    config->links = keys->links;
     set_agent(m, file, config);
     set_times(m, file, config);
     move(&config->ssh_files, &file->files);
@@ -369,6 +370,7 @@ static int make_jump(struct making *m, const struct step *step,
     jump->forward_port = config->port;
     jump->channel = SSH_CHANNEL_FORWARD;
     jump->spare_channels = 0; /* each would be a connection to the next */
+    jump->links = 1;
     strbuf_addf(&url, "ssh://%s@%s:%u", jump->user, jump->host, jump->port);
     jump->url = xstr_dup(strbuf_str(&url));
     return 0;

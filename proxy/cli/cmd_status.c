@@ -73,10 +73,11 @@ static void print_engine(const json_t *e)
         printf("  link down: %s\n", text(e, "why"));
     if (*text(e, "engine_id"))
         printf("  its ID is %s\n", text(e, "engine_id"));
-    printf("  reconnects %lld; channels %lld; streams: %lld used, %lld idle, "
-           "%lld opening, %lld waited for\n",
-           number(e, "reconnects"), number(e, "channels"), number(e, "used"),
-           number(e, "idle"), number(e, "opening"), number(e, "waiting"));
+    printf("  links %lld; reconnects %lld; channels %lld; streams: %lld used, "
+           "%lld idle, %lld opening, %lld waited for\n",
+           number(e, "links"), number(e, "reconnects"), number(e, "channels"),
+           number(e, "used"), number(e, "idle"), number(e, "opening"),
+           number(e, "waiting"));
 }
 
 /* What clients wrote, harmless to a terminal and of one line. */

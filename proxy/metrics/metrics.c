@@ -78,6 +78,7 @@ VALUE(ports_refused, frontend_view, of->ports_refused)
 VALUE(link_up, backend_view, of->link_up)
 VALUE(engine_up, backend_view, of->engine_up)
 VALUE(reconnects, backend_view, of->connects ? of->connects - 1 : 0)
+VALUE(links, backend_view, of->links)
 VALUE(channels, backend_view, of->channels)
 VALUE(waiting, backend_view, of->waiting)
 VALUE(start_time, process_view, of->start_time)
@@ -322,6 +323,8 @@ static const struct family {
      "Times it was opened again.", .of_backend = reconnects},
     {"berth_engine_up", "gauge", "Does the engine answer?",
      .of_backend = engine_up},
+    {"berth_links", "gauge", "SSH connections to the engine's host.",
+     .of_backend = links},
     {"berth_channels", "gauge",
      "Channels to the engine's host, spare ones too.", .of_backend = channels},
     {"berth_streams", "gauge", "Streams to the engine, by what they do.",

@@ -62,6 +62,7 @@ struct backend_view {
     bool engine_up;
     const char *engine_id; /* "": not known */
     uint64_t connects;     /* of the link, up to now */
+    unsigned links;        /* ssh: connections that are up */
     unsigned channels;
     unsigned used, idle, opening,
         waiting; /* streams; waiting: takers in the queue */

@@ -127,12 +127,13 @@ static json_t *berth_status(const struct frontend_view *frontend)
 static json_t *backend_status(const struct backend_view *h)
 {
     return json_pack(
-        "{ss sb ss* sb ss sI si si si si si}", "upstream", h->upstream,
+        "{ss sb ss* sb ss sI si si si si si si}", "upstream", h->upstream,
         "link_up", h->link_up, "why", h->link_up ? NULL : h->why, "engine_up",
         h->engine_up, "engine_id", h->engine_id ? h->engine_id : "",
-        "reconnects", (json_int_t)(h->connects ? h->connects - 1 : 0),
-        "channels", (int)h->channels, "used", (int)h->used, "idle",
-        (int)h->idle, "opening", (int)h->opening, "waiting", (int)h->waiting);
+        "reconnects", (json_int_t)(h->connects ? h->connects - 1 : 0), "links",
+        (int)h->links, "channels", (int)h->channels, "used", (int)h->used,
+        "idle", (int)h->idle, "opening", (int)h->opening, "waiting",
+        (int)h->waiting);
 }
 
 static json_t *process_status(const struct process_view *p)

@@ -170,6 +170,7 @@ static void put_engine(struct page *page, const struct backend_view *b)
     } else {
         put(page, "<td></td>");
     }
+    put_count(page, b->links);
     put_count(page, b->connects ? b->connects - 1 : 0);
     put_count(page, b->channels);
     put_count(page, b->used);
@@ -182,7 +183,8 @@ static void put_engines(struct page *page, const struct picture *picture)
 {
     put(page,
         "<h2>Engines</h2>\n<div><table><tr><th>Engine<th>Link<th>Answers<th>ID"
-        "<th class=n>Reconnects<th class=n>Channels<th class=n>Streams "
+        "<th class=n>Links<th class=n>Reconnects<th class=n>Channels<th "
+        "class=n>Streams "
         "used<th class=n>idle<th class=n>waited for</tr>\n");
     for (size_t i = 0; i < picture->backend_count; i++)
         put_engine(page, &picture->backends[i]);

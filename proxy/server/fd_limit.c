@@ -36,7 +36,9 @@ static rlim_t needed(const struct policies *policies)
             sum += LIMIT_PORT_LISTENERS +
                    LIMIT_PORT_CONNECTIONS *
                        (policy->upstream.kind == UPSTREAM_SSH ? 1 : 2);
-        if (policy->upstream.kind != UPSTREAM_SSH)
+        if (policy->upstream.kind == UPSTREAM_SSH)
+            sum += policy->upstream.links;
+        else
             sum += 2 * policy->listen.clients + LIMIT_POOL_IDLE;
     }
     return sum;

@@ -430,6 +430,8 @@ static void status(const struct upstream *upstream,
         .up = l->state == LINK_UP,
         .stage = stage_of(l),
         .generation = l->generation,
+        .connects = l->generation,
+        .links = l->state == LINK_UP,
         .hops = l->state == LINK_DOWN ? l->hops : ssh_jump_behind(l),
         .channels = (unsigned)(l->mux.count + l->mux.spares),
     };

@@ -271,6 +271,33 @@ void ssh_mux_detach(struct ssh_mux *mux, const char *why)
     mux->pump = NULL;
 }
 
+static void move(struct ssh_mux *from, struct ssh_mux *to,
+                 struct ssh_channel *ch)
+{
+    TAILQ_REMOVE(&from->in[SSH_CHANNEL_QUEUED], ch, link);
+    not_busy(from, ch); /* it is again once it is open */
+    if (ch->changed)
+        TAILQ_REMOVE(&from->news, ch, changed_link);
+    from->count--;
+    to->count++;
+    ch->mux = to;
+    ssh_mux_add(to, ch);
+    if (ch->changed)
+        TAILQ_INSERT_TAIL(&to->news, ch, changed_link);
+}
+
+void ssh_mux_move(struct ssh_mux *from, struct ssh_mux *to)
+{
+    struct ssh_channel *ch, *next;
+
+    assert(!from->session);
+    for (ch = TAILQ_FIRST(&from->in[SSH_CHANNEL_QUEUED]); ch; ch = next) {
+        next = TAILQ_NEXT(ch, link);
+        if (!ch->given_up)
+            move(from, to, ch);
+    }
+}
+
 void ssh_mux_fini(struct ssh_mux *mux, const char *why)
 {
     struct ssh_channel *ch;

@@ -77,6 +77,10 @@ void ssh_mux_attach(struct ssh_mux *mux, LIBSSH2_SESSION *session,
  */
 int ssh_mux_start(struct ssh_mux *mux, struct strbuf *why);
 
+/* FROM has no session: what waits there waits on TO from now on, in the order
+ * in which it came. */
+void ssh_mux_move(struct ssh_mux *from, struct ssh_mux *to);
+
 /* The session is about to go: open streams close with WHY. */
 void ssh_mux_detach(struct ssh_mux *mux, const char *why);
 

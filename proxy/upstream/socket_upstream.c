@@ -339,6 +339,7 @@ static void status(const struct upstream *upstream,
         .up = true,
         .direct = true,
         .generation = up->address.generation ? up->address.generation : 1,
+        .connects = up->address.generation ? up->address.generation : 1,
         .channels = (unsigned)up->count};
 }
 

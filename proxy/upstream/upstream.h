@@ -119,7 +119,10 @@ struct upstream_status {
     enum upstream_stage stage; /* !up: where it is, or failed */
     const char *why; /* !up: one sentence for the client: what and what next */
     unsigned retry_ms;   /* !up: when the next try comes, or 0 if unknown */
-    uint64_t generation; /* grows with every new connection (ssh: login) */
+    uint64_t generation; /* grows when what was there before is gone, and a
+                            new connection (ssh: login) may lead elsewhere */
+    uint64_t connects;   /* 1 and how often any was made again; 0: none yet */
+    unsigned links;      /* ssh: that streams are spread over */
     bool direct;         /* each stream is a connection to the engine */
     unsigned hops;       /* jump hosts that are behind us */
     unsigned channels;   /* there are now, spare ones too */

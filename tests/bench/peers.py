@@ -350,6 +350,27 @@ class Berth(Process):
         }
 
 
+class LinkedBerth(Berth):
+    """berth with several SSH links."""
+
+    def __init__(self, ground, place, target, links):
+        self.links = links
+        super().__init__(ground, place, target, f"berth, {links} links")
+
+    def upstream(self, target):
+        return {**super().upstream(target), "links": self.links}
+
+    def launch(self):
+        before = len(self.ground.sshd_children())
+        took = super().launch()
+        end = time.monotonic() + 60
+        while len(self.ground.sshd_children()) < before + self.links:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name} does not get its links")
+            time.sleep(0.05)
+        return took
+
+
 class PlainBerth(Berth):
     """berth without a way: its upstream is a socket on this machine. With
     NAMESPACED, the runner's words are rewritten, too; without, requests are

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 from peers import (FAR, NEAR, STAND_IN, ENGINE, BareLoop, Berth, Direct,
-                   DockerOverSsh, HaProxy, PlainBerth, Ssh, api, rss_kib)
+                   DockerOverSsh, HaProxy, LinkedBerth, PlainBerth, Ssh, api,
+                   rss_kib)
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -153,21 +154,22 @@ def bursts(peers, size):
                   lambda p: p.tool("load", "/version", 100, 0, "fresh"))
 
 
-def streams(peers, size):
+def stream(peer, what, name, n, bytes_):
     """Bytes through the peer to the stand-in, which makes and drops them."""
-
-    def run(peer, what, name, n, bytes_):
-        if isinstance(peer, BareLoop):
-            r = peer.stream({"get": "down", "put": "up"}[what], n, bytes_)
-            return {"rate": r["bytes"] / r["seconds"] / MIB,
-                    "cpu": r["cpu"] * GIB / r["bytes"]}
-        cpu, sshd = peer.cpu(), peer.sshd_cpu()
-        r = peer.tool("flow", what, name, n, bytes_)
-        scale = GIB / r["bytes"]
+    if isinstance(peer, BareLoop):
+        r = peer.stream({"get": "down", "put": "up"}[what], n, bytes_)
         return {"rate": r["bytes"] / r["seconds"] / MIB,
-                "cpu": (peer.cpu() - cpu) * scale,
-                "sshd": (peer.sshd_cpu() - sshd) * scale}
+                "cpu": r["cpu"] * GIB / r["bytes"]}
+    cpu, sshd = peer.cpu(), peer.sshd_cpu()
+    r = peer.tool("flow", what, name, n, bytes_)
+    scale = GIB / r["bytes"]
+    return {"rate": r["bytes"] / r["seconds"] / MIB,
+            "cpu": (peer.cpu() - cpu) * scale,
+            "sshd": (peer.sshd_cpu() - sshd) * scale}
 
+
+def streams(peers, size):
+    """One stream, and eight at once."""
     kinds = [("get", "source", "archive down"), ("put", "sink", "archive up"),
              ("pull", "source", "attached down"), ("push", "sink", "attached up")]
     for what, name, say in kinds if size.full else kinds[:2]:
@@ -177,11 +179,24 @@ def streams(peers, size):
                       f"{say} x {n}", STREAM,
                       peers.stand_in(NEAR) + peers.same_cipher + bare,
                       lambda p, a=(what, name, n):
-                          run(p, *a, size.stream_bytes))
+                          stream(p, *a, size.stream_bytes))
     for what, name, say in kinds[:2] if size.full else ():
         yield Row("Streams to a stand-in engine, 20 ms round trip",
                   f"{say} x 1", STREAM, peers.stand_in(FAR),
-                  lambda p, a=(what, name, 1): run(p, *a, size.stream_bytes))
+                  lambda p, a=(what, name, 1):
+                      stream(p, *a, size.stream_bytes))
+
+
+def links(peers, size):
+    """Eight streams over one link, and over several."""
+    for place in NEAR, FAR:
+        everyone = peers.with_links(place, 2, 4)
+        for what, name, say in (("get", "source", "archive down"),
+                                ("put", "sink", "archive up")):
+            yield Row(f"Eight streams over several links, {WHERE[place]}",
+                      f"{say} x 8", STREAM, everyone,
+                      lambda p, a=(what, name, 8):
+                          stream(p, *a, size.stream_bytes), "berth")
 
 
 def engine_streams(peers, size):
@@ -264,6 +279,11 @@ class Peers:
         """Some that may be stopped."""
         berths = [Berth(self.ground, place, STAND_IN)] if Berth.binary else []
         return [Ssh(self.ground, place, STAND_IN), *berths]
+
+    def with_links(self, place, *counts):
+        linked = [LinkedBerth(self.ground, place, STAND_IN, n)
+                  for n in counts if Berth.binary]
+        return self.by[place, STAND_IN] + linked
 
     def plain(self):
         return [PlainBerth(self.ground, STAND_IN, False)] if Berth.binary else []

@@ -47,7 +47,8 @@
     "################################################################"
 
 static const char version[] =
-    "{\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\",\"MinAPIVersion\":"
+    "{\"ID\":\"stand-in\",\"Version\":\"26.1.5\",\"ApiVersion\":\"1.45\","
+    "\"MinAPIVersion\":"
     "\"1.24\",\"Os\":\"linux\",\"Arch\":\"amd64\",\"KernelVersion\":\"" PADDING
         PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING PADDING
             PADDING PADDING "\"}\n";

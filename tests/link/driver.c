@@ -240,9 +240,9 @@ static void on_status(struct upstream *u, void *arg)
 
     (void)arg;
     upstream_get_status(u, &status);
-    printf("status %s generation=%llu retry=%u why=%s\n",
+    printf("status %s generation=%llu links=%u retry=%u why=%s\n",
            status.up ? "up" : "down", (unsigned long long)status.generation,
-           status.retry_ms, status.why ? status.why : "-");
+           status.links, status.retry_ms, status.why ? status.why : "-");
 }
 
 static struct flow *flow_open(unsigned id)
@@ -411,6 +411,7 @@ static void configure(struct upstream_config *config, const char *key,
         {"connect_timeout_ms", NULL,                       &config->connect_timeout_ms},
         {"dead_after_ms",      NULL,                       &config->dead_after_ms     },
         {"spare_channels",     NULL,                       &config->spare_channels    },
+        {"links",              NULL,                       &config->links             },
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {

@@ -9,6 +9,9 @@
  *   zeros LEN         LEN bytes of no interest down
  *   hold              neither reads nor writes, until the peer goes
  *   close LEN         reads LEN bytes, then closes
+ *   GET ...           a head of HTTP: the answer tells an engine's ID, which is
+ *                     the next line of the file SOCKET.ids, the last one again
+ *                     and again; or "one"
  */
 
 #include <errno.h>
@@ -23,6 +26,8 @@
 #include "pattern.h"
 
 #define BUFFER 65536
+
+static char ids[256]; /* the path of SOCKET.ids */
 
 struct job {
     int fd;
@@ -139,6 +144,40 @@ static void swallow(int fd, unsigned long len)
         ;
 }
 
+/* Called under the lock: the ID that comes next. */
+static void next_id(char *id, size_t size)
+{
+    static unsigned long asked;
+    FILE *file = fopen(ids, "r");
+    unsigned long at = 0;
+
+    snprintf(id, size, "one");
+    asked++;
+    while (file && at++ < asked && fgets(id, (int)size, file))
+        id[strcspn(id, "\n")] = '\0';
+    if (file)
+        fclose(file);
+}
+
+static void tell_id(int fd)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    char id[64], answer[256], last[4] = "", byte;
+
+    while (memcmp(last, "\n\r\n", 3) != 0 && read(fd, &byte, 1) == 1) {
+        memmove(last, last + 1, 2);
+        last[2] = byte;
+    }
+    pthread_mutex_lock(&lock);
+    next_id(id, sizeof(id));
+    pthread_mutex_unlock(&lock);
+    snprintf(answer, sizeof(answer),
+             "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n"
+             "Connection: close\r\n\r\n{\"ID\":\"%s\"}",
+             strlen("{\"ID\":\"\"}") + strlen(id), id);
+    write_all(fd, answer, strlen(answer));
+}
+
 static void *serve(void *arg)
 {
     struct job *job = arg;
@@ -161,6 +200,8 @@ static void *serve(void *arg)
         hold(job->fd);
     else if (sscanf(line, "close %lu", &job->len) == 1)
         swallow(job->fd, job->len);
+    else if (strncmp(line, "GET ", 4) == 0)
+        tell_id(job->fd);
     close(job->fd);
     free(job);
     return NULL;
@@ -175,6 +216,7 @@ int main(int argc, char **argv)
     if (argc != 2 || strlen(argv[1]) >= sizeof(address.sun_path))
         return 2;
     signal(SIGPIPE, SIG_IGN);
+    snprintf(ids, sizeof(ids), "%s.ids", argv[1]);
     memcpy(address.sun_path, argv[1], strlen(argv[1]) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||

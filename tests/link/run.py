@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import aliases  # noqa: E402
 import jumps  # noqa: E402
 import keys  # noqa: E402
+import links  # noqa: E402
 import proxies  # noqa: E402
 import servers  # noqa: E402
 from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
@@ -633,7 +634,8 @@ def run(bed, function):
 
 
 def main():
-    tests.extend(aliases.tests + jumps.tests + keys.tests + proxies.tests + servers.tests)
+    tests.extend(aliases.tests + jumps.tests + keys.tests + links.tests
+                 + proxies.tests + servers.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77

@@ -36,6 +36,7 @@ static int setup(void **state)
                                         .link_up = true,
                                         .engine_up = true,
                                         .connects = 3,
+                                        .links = 4,
                                         .idle = 5};
     backends[1] = (struct backend_view){.upstream = "ssh://a", .twin = 1};
     picture = (struct picture){
@@ -89,6 +90,7 @@ static void prometheus_gets_a_line_for_each_number(void **state)
     has(&page, "berth_port_connections_refused_total{" OF_R1 "} 5");
     has(&page, "berth_link_up{upstream=\"ssh://a\"} 1");
     has(&page, "berth_link_reconnects_total{upstream=\"ssh://a\"} 2");
+    has(&page, "berth_links{upstream=\"ssh://a\"} 4");
     has(&page, "berth_streams{upstream=\"ssh://a\",state=\"idle\"} 5");
     has(&page, "process_resident_memory_bytes 4096");
 }

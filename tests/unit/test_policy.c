@@ -460,6 +460,7 @@ static void what_the_policy_says_goes_before_the_file(void **state)
     assert_int_equal(config->port, 2200);
     assert_string_equal(config->forward_host, "last");
     assert_int_equal(config->spare_channels, 0);
+    assert_int_equal(config->links, 1); /* of a jump host */
     assert_int_equal(config->connect_timeout_ms, 2000);
     assert_null(config->jump);
     policy_unref(policy);
