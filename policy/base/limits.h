@@ -193,6 +193,20 @@
 #define LIMIT_PORT_CONNECTIONS 1024       /* at a time; more of them wait */
 #define LIMIT_PORT_NOTES       1024       /* containers that were just made */
 
+/* trees of files that are kept in step */
+#define LIMIT_FILES_ENTRIES    ((size_t)1000000)   /* of one tree */
+#define LIMIT_FILES_NAMES      (256 * MIB)         /* bytes of their paths */
+#define LIMIT_FILES_BYTES      (1024 * 1024 * MIB) /* of their content */
+#define LIMIT_FILES_PATH       ((size_t)4095) /* a path, where a link leads */
+#define LIMIT_FILES_NAME       ((size_t)255)  /* one part of a path */
+#define LIMIT_FILES_DEPTH      128            /* parts of a path */
+#define LIMIT_FILES_MOUNTS     256            /* paths that are mounted */
+#define LIMIT_FILES_PIECE      (64 * KIB)     /* of content, in a message */
+#define LIMIT_FILES_MESSAGE    (LIMIT_FILES_PIECE + 16 * KIB)
+#define LIMIT_FILES_BATCH      4096 /* asked for before an answer is waited for */
+#define LIMIT_FILES_BATCH_TEXT MIB /* of the paths in it */
+#define LIMIT_FILES_REASON     256 /* why the other end gave up */
+
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES  64 /* further ones are counted */
 #define LIMIT_WARNINGS 16 /* further ones are left out */

@@ -1,0 +1,69 @@
+#include "proxy/files/file_content.h"
+
+#include <errno.h>
+
+int file_content_send(struct file_stream *stream, struct file_reader *reader,
+                      enum file_status *status, uint64_t *bytes)
+{
+    char room[LIMIT_FILES_PIECE];
+    struct file_message message;
+    int r = 0;
+
+    for (;;) {
+        message = (struct file_message){.type = FILE_MSG_DATA};
+        *status = file_reader_next(reader, room, sizeof(room), &message.data,
+                                   &message.number);
+        if (*status != FILE_DONE || (!message.data.len && !message.number))
+            break;
+        if (message.number)
+            message.type = FILE_MSG_HOLE;
+        *bytes += message.data.len;
+        r = file_stream_send(stream, &message);
+        if (r < 0)
+            break;
+    }
+    file_reader_close(reader);
+    if (r < 0)
+        return r;
+    message = (struct file_message){
+        .type = FILE_MSG_DATA_END,
+        .status = *status,
+        .entry = reader->entry,
+    };
+    return file_stream_send(stream, &message);
+}
+
+int file_content_receive(struct file_stream *stream, struct file_apply *apply,
+                         enum file_status *status, struct file_entry *now,
+                         uint64_t *bytes)
+{
+    struct file_message message;
+    int r;
+
+    for (;;) {
+        r = file_stream_next(stream, &message);
+        if (r < 0)
+            break;
+        if (message.type == FILE_MSG_DATA) {
+            *bytes += message.data.len;
+            file_apply_data(apply, message.data);
+        } else if (message.type == FILE_MSG_HOLE) {
+            file_apply_hole(apply, message.number);
+        } else {
+            break;
+        }
+    }
+    if (r == 0 && message.type != FILE_MSG_DATA_END)
+        r = -EBADMSG;
+    if (r < 0 || message.status != FILE_DONE) {
+        file_apply_abandon(apply);
+        *status = r < 0 ? FILE_TROUBLE : message.status;
+        return r;
+    }
+    *status = file_apply_commit(apply, now);
+    if (*status == FILE_DONE && message.entry.has_hash) {
+        now->has_hash = true;
+        memcpy(now->hash, message.entry.hash, FILE_HASH_BYTES);
+    }
+    return 0;
+}

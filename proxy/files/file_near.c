@@ -1,0 +1,258 @@
+#include "proxy/files/file_near_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "proxy/files/file_read.h"
+#include "proxy/files/file_scan.h"
+
+void file_near_init(struct file_near *near, int root,
+                    const struct file_limits *limits)
+{
+    *near = (struct file_near){.root = root, .limits = *limits};
+    file_apply_init(&near->apply, root);
+    near->apply.modes = 01777;
+}
+
+void file_near_fini(struct file_near *near)
+{
+    file_apply_fini(&near->apply);
+    file_base_fini(&near->base);
+    file_table_fini(&near->far);
+    file_mounts_fini(&near->mounts);
+    file_mounts_fini(&near->interrupted);
+}
+
+int file_near_connect(struct file_near *near, struct file_stream *stream)
+{
+    struct file_message message = {
+        .type = FILE_MSG_HELLO,
+        .number = FILE_WIRE_VERSION,
+    };
+    int r = file_stream_send(stream, &message);
+
+    r = r < 0 ? r : file_stream_flush(stream);
+    r = r < 0 ? r : file_stream_expect(stream, FILE_MSG_HELLO, &message);
+    if (r < 0)
+        return r;
+    if (message.number != FILE_WIRE_VERSION)
+        return -EPROTONOSUPPORT;
+    near->stream = stream;
+    near->fresh = true;
+    return 0;
+}
+
+void near_note(struct file_near *near, enum file_note note,
+               const struct file_item *item, enum file_status status)
+{
+    near->report->lost += note == FILE_NOTE_LOST;
+    near->report->left += note == FILE_NOTE_LEFT;
+    near->report->skipped += note == FILE_NOTE_SKIPPED;
+    if (near->note)
+        near->note(near->note_arg, note, item, status);
+}
+
+int near_send(struct file_near *near, enum file_message_type type,
+              const struct file_entry *entry)
+{
+    struct file_message message = {.type = type};
+
+    if (entry)
+        message.entry = *entry;
+    return file_stream_send(near->stream, &message);
+}
+
+int near_answer(struct file_near *near, enum file_message_type type,
+                const struct file_item *item, struct file_message *message)
+{
+    int r = file_stream_expect(near->stream, type, message);
+
+    if (r == 0 && !str_eq(message->entry.path, item->path))
+        near->stream->broken = r = -EBADMSG;
+    return r;
+}
+
+static int ask_list(struct file_near *near)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < near->mounts.count; i++) {
+        struct file_entry mount = {.path = str_from(near->mounts.paths[i])};
+
+        r = near_send(near, FILE_MSG_MOUNT, &mount);
+    }
+    r = r < 0 ? r
+              : file_stream_send(near->stream, &(struct file_message){
+                                                   .type = FILE_MSG_LIST,
+                                                   .number = near->fresh,
+                                               });
+    return r < 0 ? r : file_stream_flush(near->stream);
+}
+
+/* The list before this one, of which the far end tells the differences. */
+struct listing {
+    struct file_near *near;
+    struct file_table *now;
+    size_t at; /* in near->far */
+};
+
+/* Take over all that was before PATH, and pass over PATH itself. */
+static int take_until(struct listing *list, const struct str *path, bool *had)
+{
+    const struct file_table *old = &list->near->far;
+    int order = -1;
+
+    *had = false;
+    while (list->at < old->count) {
+        struct file_entry *entry = old->rows[list->at];
+        int r;
+
+        if (path)
+            order = file_path_order(entry->path, *path);
+        if (order > 0)
+            return 0;
+        list->at++;
+        if (order == 0) {
+            *had = true;
+            return 0;
+        }
+        r = file_table_add(list->now, entry, &list->near->limits);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int take_entry(struct listing *list, const struct file_message *message)
+{
+    bool had;
+    int r = take_until(list, &message->entry.path, &had);
+    struct file_entry *entry;
+
+    if (r < 0)
+        return r;
+    if (message->type == FILE_MSG_GONE)
+        return had ? 0 : -EBADMSG;
+    entry = file_entry_new(&message->entry);
+    r = file_table_add(list->now, entry, &list->near->limits);
+    file_entry_unref(entry);
+    return r;
+}
+
+static int read_list(struct file_near *near, struct file_table *now)
+{
+    struct listing list = {.near = near, .now = now};
+    struct file_message message;
+    bool had;
+    int r;
+
+    if (near->fresh)
+        file_table_fini(&near->far);
+    for (;;) {
+        r = file_stream_next(near->stream, &message);
+        if (r < 0)
+            return r;
+        if (message.type != FILE_MSG_ENTRY && message.type != FILE_MSG_GONE)
+            break;
+        r = take_entry(&list, &message);
+        if (r < 0)
+            return r;
+    }
+    if (message.type == FILE_MSG_FAILED)
+        return message.number == EFBIG ? -EFBIG : -ECONNABORTED;
+    r = take_until(&list, NULL, &had);
+    if (r < 0)
+        return r;
+    return message.type == FILE_MSG_LISTED && message.number == now->count
+               ? 0
+               : -EBADMSG;
+}
+
+/* Returns what the stream failed with, which no later call can repair. */
+static int receive_list(struct file_near *near)
+{
+    struct file_table now = {0};
+    int r = read_list(near, &now);
+
+    if (r < 0) {
+        file_table_fini(&now);
+        near->stream->broken = r;
+        return r;
+    }
+    file_table_fini(&near->far);
+    near->far = now; /* handed over */
+    near->fresh = false;
+    return 0;
+}
+
+static void settle_at_once(struct file_near *near, struct file_item *item)
+{
+    if (item->lost && item->action != FILE_LEAVE)
+        near_note(near, FILE_NOTE_LOST, item, FILE_DONE);
+    if (item->action == FILE_AGREE)
+        file_merge_settle(item, file_entry_ref(item->near.now),
+                          file_entry_ref(item->far.now));
+    else if (item->action == FILE_FORGET)
+        file_merge_settle(item, NULL, NULL);
+    else if (item->action == FILE_LEAVE)
+        near_note(near, item->blocked ? FILE_NOTE_SKIPPED : FILE_NOTE_LEFT,
+                  item, FILE_CHANGED);
+}
+
+/* Is a directory here whose content nobody could see? */
+static void note_opaque(struct file_near *near, const struct file_item *item)
+{
+    if (!item->blocked && ((item->near.now && item->near.now->opaque) ||
+                           (item->far.now && item->far.now->opaque)))
+        near_note(near, FILE_NOTE_SKIPPED, item, FILE_DENIED);
+}
+
+static int carry(struct file_near *near, struct file_merge *merge)
+{
+    int r = near_compare(near, merge);
+
+    if (r < 0)
+        return r;
+    file_merge_decide(merge);
+    for (size_t i = 0; i < merge->count; i++) {
+        note_opaque(near, &merge->items[i]);
+        settle_at_once(near, &merge->items[i]);
+    }
+    r = near_pull(near, merge);
+    return r < 0 ? r : near_push(near, merge);
+}
+
+static void remember(struct file_near *near, const struct file_merge *merge)
+{
+    struct file_base base = {0};
+
+    file_merge_base(merge, &base);
+    file_base_fini(&near->base);
+    near->base = base; /* handed over */
+}
+
+int file_near_round(struct file_near *near, enum file_turn turn,
+                    struct file_report *report)
+{
+    struct file_table mine = {0};
+    struct file_merge merge;
+    int r = ask_list(near);
+    int scanned;
+
+    *report = (struct file_report){0};
+    near->report = report;
+    if (r < 0)
+        return r;
+    scanned = file_scan(near->root, &near->mounts, &near->limits, &mine);
+    r = receive_list(near);
+    r = r < 0 ? r : scanned;
+    if (r == 0) {
+        file_merge_init(&merge, &mine, &near->far, &near->base, &near->mounts,
+                        &near->interrupted, turn);
+        r = carry(near, &merge);
+        remember(near, &merge);
+        file_merge_fini(&merge);
+    }
+    file_table_fini(&mine);
+    return r;
+}

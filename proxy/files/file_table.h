@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * A tree as a list of entries in the order of trees. It can only grow at its
+ * end, which keeps it in order, free of doubles and whole: an entry's
+ * directory and a hard link's file stand before it.
+ */
+
+#include "proxy/files/file_entry.h"
+
+/* What one tree may hold; 0 entries or bytes stand for the maximum. */
+struct file_limits {
+    size_t entries; /* up to LIMIT_FILES_ENTRIES */
+    uint64_t bytes; /* of content, up to LIMIT_FILES_BYTES */
+};
+
+struct file_table {
+    struct file_entry **rows;
+    size_t count;
+    size_t room;
+    size_t names;   /* bytes of all paths and targets */
+    uint64_t bytes; /* of all content; a hard link has none */
+};
+
+void file_table_fini(struct file_table *table);
+
+/*
+ * Append ENTRY and hold it too. Returns 0; -EBADMSG when it is not good, does
+ * not follow the last one, or its directory or file is missing; -EFBIG over
+ * LIMITS or LIMIT_FILES_NAMES. The table is then as it was.
+ */
+int file_table_add(struct file_table *table, struct file_entry *entry,
+                   const struct file_limits *limits);
+
+/* The entry of PATH, which stays the table's; or NULL. */
+struct file_entry *file_table_find(const struct file_table *table,
+                                   struct str path);
+
+/* Where PATH is, or would be: the first row that is not before it. */
+size_t file_table_seek(const struct file_table *table, struct str path);
