@@ -223,6 +223,7 @@ void file_merge_hashed(struct file_item *item, struct file_side *side,
     }
     with_hash = *side->now;
     with_hash.has_hash = true;
+    with_hash.unsure = with_hash.unsure || hashed->unsure;
     memcpy(with_hash.hash, hashed->hash, FILE_HASH_BYTES);
     file_entry_unref(side->now);
     side->now = file_entry_new(&with_hash);

@@ -2,7 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
+
+/*
+ * Has somebody opened it for writing? A write that takes long, or goes through
+ * mmap(), changes content after the stamps. No lease can be got then; else it
+ * is given back at once. SIGURG, because nobody dies of it, would tell of a
+ * writer that came meanwhile.
+ */
+static bool is_being_written(int fd)
+{
+    if (fcntl(fd, F_SETSIG, SIGURG) < 0)
+        return false;
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+        return errno == EAGAIN;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
 
 enum file_status file_reader_open(struct file_reader *reader, int root,
                                   struct str path, bool hash)
@@ -21,6 +38,8 @@ enum file_status file_reader_open(struct file_reader *reader, int root,
     *reader = (struct file_reader){.fd = fd, .first = st};
     reader->entry.path = path;
     file_entry_fill(&reader->entry, &st, file_clock());
+    if (is_being_written(fd))
+        reader->entry.unsure = true;
     reader->hashing = hash || reader->entry.unsure;
     blake2b_init(&reader->hash);
     return FILE_DONE;

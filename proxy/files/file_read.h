@@ -19,8 +19,10 @@ struct file_reader {
 };
 
 /*
- * Open the regular file PATH below ROOT. With HASH, or when it is unsure, its
- * content is hashed as it is read. Returns FILE_DONE, or what is wrong: nothing
+ * Open the regular file PATH below ROOT. It is unsure, too, while somebody has
+ * it open for writing, as far as we may know: that needs to own it, or
+ * CAP_LEASE. With HASH, or when it is unsure, its content is hashed as it is
+ * read. Returns FILE_DONE, or what is wrong: nothing
  * is open then.
  */
 enum file_status file_reader_open(struct file_reader *reader, int root,
