@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proxy/files/file_far.h"
@@ -122,6 +123,20 @@ static void *serve(void *arg)
     return NULL;
 }
 
+static void start_process(struct file_trees *trees)
+{
+    trees->child = fork();
+    assert(trees->child >= 0);
+    if (trees->child == 0) {
+        close(trees->sockets[0]);
+        serve(trees);
+        _exit(0);
+    }
+    /* so that the end of the process is the end of the stream */
+    close(trees->sockets[1]);
+    trees->sockets[1] = -1;
+}
+
 int file_trees_open(struct file_trees *trees, long budget)
 {
     assert(!trees->open);
@@ -129,17 +144,24 @@ int file_trees_open(struct file_trees *trees, long budget)
     trees->budget = budget;
     file_stream_init(&trees->near_stream, near_read, near_write, trees);
     file_stream_init(&trees->far_stream, far_read, far_write, trees);
-    assert(pthread_create(&trees->thread, NULL, serve, trees) == 0);
     trees->open = true;
+    if (trees->forked)
+        start_process(trees);
+    else
+        assert(pthread_create(&trees->thread, NULL, serve, trees) == 0);
     return file_near_connect(&trees->end, &trees->near_stream);
 }
 
 int file_trees_close(struct file_trees *trees)
 {
     shutdown(trees->sockets[0], SHUT_RDWR);
-    pthread_join(trees->thread, NULL);
+    if (trees->forked)
+        waitpid(trees->child, NULL, 0);
+    else
+        pthread_join(trees->thread, NULL);
     close(trees->sockets[0]);
-    close(trees->sockets[1]);
+    if (!trees->forked)
+        close(trees->sockets[1]);
     file_stream_fini(&trees->near_stream);
     file_stream_fini(&trees->far_stream);
     trees->open = false;

@@ -6,6 +6,7 @@
  */
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include "proxy/files/file_near.h"
 
@@ -21,6 +22,8 @@ struct file_trees {
     bool open;
     int sockets[2];
     pthread_t thread;
+    bool forked; /* the far end is a process, which may be killed */
+    pid_t child;
     struct file_stream near_stream, far_stream;
     struct file_limits far_limits;
     int far_result;
@@ -34,7 +37,7 @@ void file_trees_fini(struct file_trees *trees);
 
 /* A new session whose stream breaks after BUDGET bytes. */
 int file_trees_open(struct file_trees *trees, long budget);
-/* Returns what the far end returned. */
+/* Returns what the far end returned, if it is a thread. */
 int file_trees_close(struct file_trees *trees);
 
 /* A round in a session, which must work. */

@@ -252,6 +252,117 @@ static void a_growing_file_comes_whole_or_not_at_all(void **state)
     assert_true(file_trees_are_alike(&trees));
 }
 
+/* A round that gets an unkind end after a random while. */
+static void kill_later(pid_t pid, unsigned *seed)
+{
+    usleep((unsigned)rand_r(seed) % 12000);
+    kill(pid, SIGKILL);
+}
+
+static void *kill_child(void *arg)
+{
+    kill_later(trees.child, arg);
+    return NULL;
+}
+
+/* Files whose content is one letter, so that a part of two shows. */
+static void write_letters(const char *root, unsigned *seed)
+{
+    char *bytes = xcalloc(1, 300000);
+    char path[128];
+
+    for (unsigned i = 0; i < 20; i++) {
+        size_t len = 1 + (unsigned)rand_r(seed) % 300000;
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/file%u", root, i);
+        memset(bytes, 'a' + rand_r(seed) % 26, len);
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+        assert_true(write(fd, bytes, len) == (ssize_t)len);
+        close(fd);
+    }
+    free(bytes);
+}
+
+static void all_files_are_whole(const char *root)
+{
+    char *bytes = xcalloc(1, 300001);
+    char path[128];
+
+    for (unsigned i = 0; i < 20; i++) {
+        ssize_t n;
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/file%u", root, i);
+        fd = open(path, O_RDONLY);
+        if (fd < 0)
+            continue;
+        n = read(fd, bytes, 300001);
+        assert_true(n > 0);
+        for (ssize_t j = 1; j < n; j++)
+            assert_true(bytes[j] == bytes[0]);
+        close(fd);
+    }
+    free(bytes);
+}
+
+static void a_killed_far_end_leaves_whole_files(void **state)
+{
+    unsigned seed = 5;
+
+    (void)state;
+    trees.forked = true;
+    /* this one is written in place: half of it may be seen, but not stay */
+    file_mounts_add(&trees.end.mounts, S(""));
+    file_mounts_add(&trees.end.mounts, S("one"));
+    file_trees_write(&trees, "near/one", "1");
+    file_trees_round(&trees, FILE_TURN_NEAR);
+    file_trees_close(&trees);
+    for (unsigned i = 0; i < 60; i++) {
+        struct file_report report;
+        pthread_t thread;
+
+        write_letters(trees.near, &seed);
+        file_trees_write(&trees, "near/one", i % 2 ? "22222" : "333");
+        assert_int_equal(file_trees_open(&trees, -1), 0);
+        pthread_create(&thread, NULL, kill_child, &seed);
+        file_near_round(&trees.end, FILE_TURN_NEAR, &report);
+        pthread_join(thread, NULL);
+        file_trees_close(&trees);
+        all_files_are_whole(trees.far);
+        /* whoever's turn it is: the near side alone has changed something */
+        file_trees_round(&trees, FILE_TURN_FAR);
+        assert_true(file_trees_are_alike(&trees));
+        assert_string_equal(file_trees_read(&trees, "near/one"),
+                            i % 2 ? "22222" : "333");
+        file_trees_close(&trees);
+    }
+}
+
+static void both_ends_killed_leave_whole_files(void **state)
+{
+    unsigned seed = 6;
+
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        pid_t pid;
+
+        write_letters(i % 2 ? trees.near : trees.far, &seed);
+        pid = fork();
+        if (pid == 0) {
+            file_trees_round(&trees, i % 2 ? FILE_TURN_NEAR : FILE_TURN_FAR);
+            _exit(0);
+        }
+        kill_later(pid, &seed);
+        waitpid(pid, NULL, 0);
+        all_files_are_whole(trees.near);
+        all_files_are_whole(trees.far);
+        file_trees_round(&trees, i % 2 ? FILE_TURN_NEAR : FILE_TURN_FAR);
+        assert_true(file_trees_are_alike(&trees));
+        file_trees_close(&trees);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +371,8 @@ int main(void)
         T(a_fifo_in_a_files_place_stops_nobody),
         T(what_is_written_while_it_is_read_is_right_in_the_end),
         T(a_growing_file_comes_whole_or_not_at_all),
+        T(a_killed_far_end_leaves_whole_files),
+        T(both_ends_killed_leave_whole_files),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -467,6 +467,36 @@ static void below_what_cannot_be_seen_nothing_happens(void **state)
     file_table_fini(&far);
 }
 
+static void half_of_what_we_sent_is_no_change(void **state)
+{
+    struct file_mounts none = {.count = 0}, interrupted = {.count = 0};
+    struct node old = {.kind = FILE_REGULAR, .mode = 0644, .content = 1};
+    struct node half = {.kind = FILE_REGULAR, .mode = 0644, .content = 2};
+    struct tree before = {.nodes = {old}}, broken = {.nodes = {half}};
+
+    (void)state;
+    file_mounts_add(&interrupted, S("a"));
+    for (int i = 0; i < 2; i++) {
+        struct file_table near = {0}, far = {0};
+        struct file_base base = {0};
+        struct file_merge merge;
+
+        coarse = false;
+        table_of(&before, &near);
+        table_of(&broken, &far);
+        base_of(&before, &base, false);
+        file_merge_init(&merge, &near, &far, &base, &none,
+                        i ? &interrupted : NULL, FILE_TURN_FAR);
+        file_merge_decide(&merge);
+        assert_int_equal(merge.items[0].action, i ? FILE_TO_FAR : FILE_TO_NEAR);
+        file_merge_fini(&merge);
+        file_base_fini(&base);
+        file_table_fini(&near);
+        file_table_fini(&far);
+    }
+    file_mounts_fini(&interrupted);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -481,6 +511,7 @@ int main(void)
         cmocka_unit_test(one_way_nothing_of_the_near_side_changes),
         cmocka_unit_test(what_is_mounted_keeps_its_name_and_kind),
         cmocka_unit_test(below_what_cannot_be_seen_nothing_happens),
+        cmocka_unit_test(half_of_what_we_sent_is_no_change),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -3,12 +3,17 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "proxy/files/file_apply.h"
+#include "proxy/files/file_read.h"
+#include "proxy/files/file_scan.h"
 #include "tests/support/file_trees.h"
 
 static struct file_trees trees;
@@ -506,6 +511,125 @@ static void two_full_trees_without_a_past_lose_nothing(void **state)
     assert_true(file_trees_are_alike(&trees));
 }
 
+static void a_mapped_file_is_looked_at_again(void **state)
+{
+    char *bytes;
+    int fd;
+
+    (void)state;
+    put("near/a", "one");
+    fd = open(file_trees_path(&trees, "near/a"), O_RDWR);
+    bytes = mmap(NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(bytes != MAP_FAILED);
+    bytes[0] = 'O';
+    usleep(30000);
+    in();
+    holds("far/a", "One");
+    bytes[1] = 'N'; /* the page is dirty: no stamp changes */
+    in();
+    holds("far/a", "ONe");
+    munmap(bytes, 3);
+    close(fd);
+}
+
+static void what_changes_while_it_is_read_is_not_taken(void **state)
+{
+    struct file_reader reader;
+    char bytes[4];
+    struct str piece;
+    uint64_t hole;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        put("near/a", "12345678");
+        usleep(30000);
+        assert_int_equal(
+            file_reader_open(&reader, trees.near_fd, S("a"), false), FILE_DONE);
+        assert_false(reader.entry.unsure);
+        assert_int_equal(file_reader_next(&reader, bytes, 4, &piece, &hole),
+                         FILE_DONE);
+        if (i == 0)
+            put("near/a", "abcdefgh"); /* the same size */
+        if (i == 1)
+            put("near/a", "123456789"); /* longer */
+        if (i == 2)
+            put("near/a", "12"); /* shorter */
+        if (file_reader_next(&reader, bytes, 4, &piece, &hole) == FILE_DONE)
+            assert_int_equal(file_reader_next(&reader, bytes, 4, &piece, &hole),
+                             FILE_CHANGED);
+        file_reader_close(&reader);
+    }
+}
+
+static void what_was_changed_meanwhile_is_not_replaced(void **state)
+{
+    struct file_table table = {0};
+    struct file_apply apply;
+    struct file_entry now;
+
+    (void)state;
+    put("far/a", "old");
+    put("far/gone", "old");
+    assert_int_equal(file_scan(trees.far_fd, &trees.end.mounts,
+                               &(struct file_limits){0}, &table),
+                     0);
+    put("far/a", "changed");
+    file_apply_init(&apply, trees.far_fd);
+    assert_int_equal(file_apply_delete(&apply, S("a"), table.rows[0]),
+                     FILE_CHANGED);
+    for (unsigned flags = 0; flags < 4; flags++) {
+        file_apply_begin(&apply, table.rows[0], table.rows[0], flags);
+        file_apply_data(&apply, S("new"));
+        assert_int_equal(file_apply_commit(&apply, &now), FILE_CHANGED);
+    }
+    assert_int_equal(
+        file_apply_meta(&apply, table.rows[0], table.rows[0], &now),
+        FILE_CHANGED);
+    holds("far/a", "changed");
+    /* more, or less, than was announced */
+    file_trees_remove(&trees, "far/gone");
+    file_apply_begin(&apply, table.rows[1], NULL, 0);
+    file_apply_data(&apply, S("newer"));
+    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
+    file_apply_begin(&apply, table.rows[1], NULL, 0);
+    file_apply_data(&apply, S("ne"));
+    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
+    file_apply_begin(&apply, table.rows[1], NULL, 0);
+    file_apply_hole(&apply, UINT64_MAX);
+    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
+    holds("far/gone", NULL);
+    file_apply_fini(&apply);
+    file_table_fini(&table);
+}
+
+static void leftovers_of_a_killed_end_go(void **state)
+{
+    (void)state;
+    put("near/.berth-sync.0123456789abcdef", "half");
+    file_trees_mkdir(&trees, "far/.berth-sync.0123456789abcdef");
+    put("near/.berth-sync.0123456789abcdeg", "no digits");
+    in();
+    assert_true(file_trees_are_alike(&trees)); /* looks for such names */
+    holds("far/.berth-sync.0123456789abcdeg", "no digits");
+}
+
+static void too_deep_is_left_alone(void **state)
+{
+    struct file_report report;
+    char path[3 * LIMIT_FILES_DEPTH + 16] = "near";
+
+    (void)state;
+    for (unsigned i = 0; i < LIMIT_FILES_DEPTH + 2; i++) {
+        strcat(path, "/d");
+        file_trees_mkdir(&trees, path);
+    }
+    put("near/a", "1");
+    report = in();
+    assert_int_equal(report.skipped, 1);
+    assert_int_equal(report.to_far, LIMIT_FILES_DEPTH + 1);
+    holds("far/a", "1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +659,11 @@ int main(void)
         T(closed_directories_come_back_closed),
         T(a_mode_travels_without_the_content),
         T(two_full_trees_without_a_past_lose_nothing),
+        T(a_mapped_file_is_looked_at_again),
+        T(what_changes_while_it_is_read_is_not_taken),
+        T(what_was_changed_meanwhile_is_not_replaced),
+        T(leftovers_of_a_killed_end_go),
+        T(too_deep_is_left_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
