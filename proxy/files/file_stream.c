@@ -77,6 +77,7 @@ int file_stream_next(struct file_stream *stream, struct file_message *message)
         struct str all = strbuf_str(&stream->in);
         struct str rest = str_from_index(all, stream->taken);
         size_t before = rest.len;
+        char *room;
         ssize_t n;
         int r = file_wire_next(&rest, message);
 
@@ -86,8 +87,8 @@ int file_stream_next(struct file_stream *stream, struct file_message *message)
         }
         if (r < 0)
             return break_with(stream, r);
-        n = stream->read(stream->arg, make_room(stream),
-                         STREAM_ROOM - stream->in.len);
+        room = make_room(stream);
+        n = stream->read(stream->arg, room, STREAM_ROOM - stream->in.len);
         if (n <= 0)
             break_with(stream, n < 0 ? (int)n : -EPIPE);
         else

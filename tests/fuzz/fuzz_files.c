@@ -21,6 +21,8 @@
 #include "proxy/files/file_near.h"
 #include "tests/fuzz/fuzz.h"
 
+#define SECRET "TOPSECRET"
+
 static char folder[] = "/tmp/berth-fuzz-files-XXXXXX";
 static int top = -1;
 static struct stat outside, secret;
@@ -54,7 +56,7 @@ static void make_world(void)
     atexit(remove_world);
     top = open(folder, O_RDONLY | O_DIRECTORY);
     assert(top >= 0 && mkdirat(top, "outside", 0755) == 0);
-    write_file("outside/secret", "TOPSECRET");
+    write_file("outside/secret", SECRET);
     assert(fstatat(top, "outside", &outside, 0) == 0);
     assert(fstatat(top, "outside/secret", &secret, 0) == 0);
 }
@@ -131,7 +133,7 @@ static ssize_t give(void *arg, const char *bytes, size_t len)
 {
     struct pipe *pipe = arg;
 
-    assert(!memmem(bytes, len, "TOPSECRET", 9));
+    assert(!memmem(bytes, len, SECRET, 9));
     return strbuf_add(&pipe->out, str_of(bytes, len)) < 0 ? -EPIPE
                                                           : (ssize_t)len;
 }
@@ -207,7 +209,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 
     if (top < 0)
         make_world();
-    if (!len || len > 256 * KIB)
+    /* what an end repeats tells nothing */
+    if (!len || len > 256 * KIB || memmem(bytes, len, SECRET, 9))
         return 0;
     input = str_from_index(input, 1);
     check_messages(input);

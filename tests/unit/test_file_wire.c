@@ -5,6 +5,7 @@
 
 #include "proxy/files/blake2b.h"
 #include "proxy/files/file_mounts.h"
+#include "proxy/files/file_stream.h"
 #include "proxy/files/file_table.h"
 #include "proxy/files/file_wire.h"
 
@@ -69,6 +70,41 @@ static void messages_come_through(void **state)
     assert_int_equal(in.flags, FILE_BEFORE | FILE_IN_PLACE);
     assert_true(file_stamp_eq(&in.before.stamp, &out.before.stamp));
     assert_int_equal(in.before.kind, FILE_REGULAR);
+}
+
+static ssize_t take(void *arg, char *bytes, size_t len)
+{
+    struct str *in = arg;
+    struct str part = str_head(*in, len);
+
+    assert_true(len > 0);
+    memcpy(bytes, part.ptr, part.len);
+    *in = str_from_index(*in, part.len);
+    return (ssize_t)part.len;
+}
+
+/* Of all sizes, so that messages are cut everywhere by a full buffer. */
+static void a_stream_gives_what_was_sent(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf all = STRBUF(64 * MIB);
+    static const char zeros[LIMIT_FILES_PIECE];
+    struct file_message message;
+    struct file_stream stream;
+    struct str in;
+
+    (void)state;
+    for (size_t len = 1; len <= LIMIT_FILES_PIECE; len += 101)
+        file_wire_add(&all, &(struct file_message){
+                                .type = FILE_MSG_DATA,
+                                .data = {zeros, len},
+        });
+    in = strbuf_str(&all);
+    file_stream_init(&stream, take, NULL, &in);
+    for (size_t len = 1; len <= LIMIT_FILES_PIECE; len += 101) {
+        assert_int_equal(file_stream_next(&stream, &message), 0);
+        assert_int_equal(message.data.len, len);
+    }
+    file_stream_fini(&stream);
 }
 
 static void no_path_leads_out(void **state)
@@ -312,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_come_through),
+        cmocka_unit_test(a_stream_gives_what_was_sent),
         cmocka_unit_test(no_path_leads_out),
         cmocka_unit_test(paths_end_at_their_limits),
         cmocka_unit_test(what_is_no_message_is_refused),
