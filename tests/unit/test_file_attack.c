@@ -318,7 +318,7 @@ static void a_killed_far_end_leaves_whole_files(void **state)
     file_trees_write(&trees, "near/one", "1");
     file_trees_round(&trees, FILE_TURN_NEAR);
     file_trees_close(&trees);
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 25; i++) {
         struct file_report report;
         pthread_t thread;
 
@@ -344,7 +344,7 @@ static void both_ends_killed_leave_whole_files(void **state)
     unsigned seed = 6;
 
     (void)state;
-    for (unsigned i = 0; i < 60; i++) {
+    for (unsigned i = 0; i < 25; i++) {
         pid_t pid;
 
         write_letters(i % 2 ? trees.near : trees.far, &seed);

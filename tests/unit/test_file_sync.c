@@ -3,17 +3,12 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "proxy/files/file_apply.h"
-#include "proxy/files/file_read.h"
-#include "proxy/files/file_scan.h"
 #include "tests/support/file_trees.h"
 
 static struct file_trees trees;
@@ -297,22 +292,6 @@ static void hard_links_stay_links(void **state)
     assert_true(file_trees_are_alike(&trees));
 }
 
-static void sparse_files_stay_sparse(void **state)
-{
-    struct file_report report;
-    char path[128];
-
-    (void)state;
-    put("near/a", "start");
-    snprintf(path, sizeof(path), "%s", file_trees_path(&trees, "near/a"));
-    assert_int_equal(truncate(path, 50 * (long)MIB), 0);
-    report = in();
-    assert_true(report.bytes_out < MIB);
-    assert_int_equal(look("far/a").st_size, 50 * MIB);
-    assert_true(look("far/a").st_blocks < 1024);
-    assert_true(file_trees_are_alike(&trees));
-}
-
 static void what_cannot_be_carried_is_left_alone(void **state)
 {
     struct file_report report;
@@ -414,72 +393,6 @@ static void one_way_the_volume_follows(void **state)
     holds("far/a", NULL);
 }
 
-static void a_tree_over_the_limits_is_refused(void **state)
-{
-    struct file_report report;
-
-    (void)state;
-    trees.end.limits.entries = 3;
-    put("near/a", "1");
-    put("near/b", "2");
-    put("near/c", "3");
-    in();
-    put("near/d", "4");
-    assert_int_equal(file_near_round(&trees.end, FILE_TURN_NEAR, &report),
-                     -EFBIG);
-    holds("far/d", NULL);
-    file_trees_remove(&trees, "near/d");
-    in(); /* and the stream is whole */
-    put("far/d", "4");
-    assert_int_equal(file_near_round(&trees.end, FILE_TURN_FAR, &report),
-                     -EFBIG);
-    holds("near/d", NULL);
-}
-
-static void a_far_tree_over_its_own_limits_is_refused(void **state)
-{
-    struct file_report report;
-
-    (void)state;
-    trees.far_limits.bytes = 10;
-    put("far/a", "0123456789");
-    out();
-    put("far/b", "x");
-    assert_int_equal(file_near_round(&trees.end, FILE_TURN_FAR, &report),
-                     -EFBIG);
-    holds("near/b", NULL);
-    assert_int_equal(file_trees_close(&trees), -EFBIG);
-}
-
-static void a_removed_root_is_not_an_empty_one(void **state)
-{
-    struct file_report report;
-
-    (void)state;
-    put("near/a", "1");
-    in();
-    file_trees_remove(&trees, "near");
-    assert_int_equal(file_near_round(&trees.end, FILE_TURN_NEAR, &report),
-                     -ENOENT);
-    holds("far/a", "1");
-}
-
-static void closed_directories_come_back_closed(void **state)
-{
-    (void)state;
-    file_trees_mkdir(&trees, "far/d");
-    put("far/d/a", "1");
-    assert_int_equal(chmod(file_trees_path(&trees, "far/d"), 0555), 0);
-    out();
-    holds("near/d/a", "1");
-    assert_int_equal(look("near/d").st_mode & 07777, 0555);
-    usleep(30000);
-    assert_int_equal(out().to_near, 0);
-    assert_int_equal(chmod(file_trees_path(&trees, "far/d"), 0755), 0);
-    out();
-    assert_int_equal(look("near/d").st_mode & 07777, 0755);
-}
-
 static void a_mode_travels_without_the_content(void **state)
 {
     struct file_report report;
@@ -511,125 +424,6 @@ static void two_full_trees_without_a_past_lose_nothing(void **state)
     assert_true(file_trees_are_alike(&trees));
 }
 
-static void a_mapped_file_is_looked_at_again(void **state)
-{
-    char *bytes;
-    int fd;
-
-    (void)state;
-    put("near/a", "one");
-    fd = open(file_trees_path(&trees, "near/a"), O_RDWR);
-    bytes = mmap(NULL, 3, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    assert_true(bytes != MAP_FAILED);
-    bytes[0] = 'O';
-    usleep(30000);
-    in();
-    holds("far/a", "One");
-    bytes[1] = 'N'; /* the page is dirty: no stamp changes */
-    in();
-    holds("far/a", "ONe");
-    munmap(bytes, 3);
-    close(fd);
-}
-
-static void what_changes_while_it_is_read_is_not_taken(void **state)
-{
-    struct file_reader reader;
-    char bytes[4];
-    struct str piece;
-    uint64_t hole;
-
-    (void)state;
-    for (unsigned i = 0; i < 3; i++) {
-        put("near/a", "12345678");
-        usleep(30000);
-        assert_int_equal(
-            file_reader_open(&reader, trees.near_fd, S("a"), false), FILE_DONE);
-        assert_false(reader.entry.unsure);
-        assert_int_equal(file_reader_next(&reader, bytes, 4, &piece, &hole),
-                         FILE_DONE);
-        if (i == 0)
-            put("near/a", "abcdefgh"); /* the same size */
-        if (i == 1)
-            put("near/a", "123456789"); /* longer */
-        if (i == 2)
-            put("near/a", "12"); /* shorter */
-        if (file_reader_next(&reader, bytes, 4, &piece, &hole) == FILE_DONE)
-            assert_int_equal(file_reader_next(&reader, bytes, 4, &piece, &hole),
-                             FILE_CHANGED);
-        file_reader_close(&reader);
-    }
-}
-
-static void what_was_changed_meanwhile_is_not_replaced(void **state)
-{
-    struct file_table table = {0};
-    struct file_apply apply;
-    struct file_entry now;
-
-    (void)state;
-    put("far/a", "old");
-    put("far/gone", "old");
-    assert_int_equal(file_scan(trees.far_fd, &trees.end.mounts,
-                               &(struct file_limits){0}, &table),
-                     0);
-    put("far/a", "changed");
-    file_apply_init(&apply, trees.far_fd);
-    assert_int_equal(file_apply_delete(&apply, S("a"), table.rows[0]),
-                     FILE_CHANGED);
-    for (unsigned flags = 0; flags < 4; flags++) {
-        file_apply_begin(&apply, table.rows[0], table.rows[0], flags);
-        file_apply_data(&apply, S("new"));
-        assert_int_equal(file_apply_commit(&apply, &now), FILE_CHANGED);
-    }
-    assert_int_equal(
-        file_apply_meta(&apply, table.rows[0], table.rows[0], &now),
-        FILE_CHANGED);
-    holds("far/a", "changed");
-    /* more, or less, than was announced */
-    file_trees_remove(&trees, "far/gone");
-    file_apply_begin(&apply, table.rows[1], NULL, 0);
-    file_apply_data(&apply, S("newer"));
-    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
-    file_apply_begin(&apply, table.rows[1], NULL, 0);
-    file_apply_data(&apply, S("ne"));
-    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
-    file_apply_begin(&apply, table.rows[1], NULL, 0);
-    file_apply_hole(&apply, UINT64_MAX);
-    assert_int_equal(file_apply_commit(&apply, &now), FILE_TROUBLE);
-    holds("far/gone", NULL);
-    file_apply_fini(&apply);
-    file_table_fini(&table);
-}
-
-static void leftovers_of_a_killed_end_go(void **state)
-{
-    (void)state;
-    put("near/.berth-sync.0123456789abcdef", "half");
-    file_trees_mkdir(&trees, "far/.berth-sync.0123456789abcdef");
-    put("near/.berth-sync.0123456789abcdeg", "no digits");
-    in();
-    assert_true(file_trees_are_alike(&trees)); /* looks for such names */
-    holds("far/.berth-sync.0123456789abcdeg", "no digits");
-}
-
-static void too_deep_is_left_alone(void **state)
-{
-    struct file_report report;
-    char path[3 * LIMIT_FILES_DEPTH + 16] = "near";
-
-    (void)state;
-    for (unsigned i = 0; i < LIMIT_FILES_DEPTH + 2; i++) {
-        strcat(path, "/d");
-        file_trees_mkdir(&trees, path);
-    }
-    put("near/a", "1");
-    report = in();
-    assert_int_equal(report.skipped, 1);
-    assert_int_equal(report.to_far, LIMIT_FILES_DEPTH + 1);
-    holds("far/a", "1");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -647,23 +441,13 @@ int main(void)
         T(an_owner_is_no_change),
         T(results_belong_to_the_runner),
         T(hard_links_stay_links),
-        T(sparse_files_stay_sparse),
         T(what_cannot_be_carried_is_left_alone),
         T(only_what_is_mounted_travels),
         T(a_mounted_file_is_written_in_place),
         T(a_mounted_name_stays),
         T(one_way_the_volume_follows),
-        T(a_tree_over_the_limits_is_refused),
-        T(a_far_tree_over_its_own_limits_is_refused),
-        T(a_removed_root_is_not_an_empty_one),
-        T(closed_directories_come_back_closed),
         T(a_mode_travels_without_the_content),
         T(two_full_trees_without_a_past_lose_nothing),
-        T(a_mapped_file_is_looked_at_again),
-        T(what_changes_while_it_is_read_is_not_taken),
-        T(what_was_changed_meanwhile_is_not_replaced),
-        T(leftovers_of_a_killed_end_go),
-        T(too_deep_is_left_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "proxy/files/blake2b.h"
-#include "proxy/files/file_mounts.h"
+#include "proxy/files/file_merge.h"
 #include "proxy/files/file_stream.h"
 #include "proxy/files/file_table.h"
 #include "proxy/files/file_wire.h"
@@ -302,6 +302,71 @@ static void mounts_end_at_their_limit(void **state)
     file_mounts_fini(&mounts);
 }
 
+/* The action for the last of two trees' names, which once were like BASE. */
+static enum file_action last_action(const struct file_table *near,
+                                    const struct file_table *far,
+                                    const struct file_table *base,
+                                    const struct file_mounts *interrupted)
+{
+    static const struct file_mounts none;
+    struct file_base pairs = {0};
+    struct file_merge merge;
+    enum file_action action;
+
+    for (size_t i = 0; i < base->count; i++)
+        file_base_add(&pairs, (struct file_pair){
+                                  file_entry_ref(base->rows[i]),
+                                  file_entry_ref(base->rows[i]),
+                              });
+    file_merge_init(&merge, near, far, &pairs, &none, interrupted,
+                    FILE_TURN_FAR);
+    file_merge_decide(&merge);
+    action = merge.items[merge.count - 1].action;
+    file_merge_fini(&merge);
+    file_base_fini(&pairs);
+    return action;
+}
+
+static void half_of_what_we_sent_is_no_change(void **state)
+{
+    struct file_mounts interrupted = {.count = 0};
+    struct file_table before = {0}, broken = {0};
+    struct file_entry half = entry(FILE_REGULAR, "a");
+
+    (void)state;
+    half.stamp.mtime++;
+    assert_int_equal(add(&before, entry(FILE_REGULAR, "a"), 0), 0);
+    assert_int_equal(add(&broken, half, 0), 0);
+    file_mounts_add(&interrupted, S("a"));
+    assert_int_equal(last_action(&before, &broken, &before, NULL),
+                     FILE_TO_NEAR);
+    assert_int_equal(last_action(&before, &broken, &before, &interrupted),
+                     FILE_TO_FAR);
+    file_mounts_fini(&interrupted);
+    file_table_fini(&before);
+    file_table_fini(&broken);
+}
+
+static void below_what_cannot_be_seen_nothing_happens(void **state)
+{
+    struct file_table before = {0}, hidden = {0}, gone = {0};
+    struct file_entry opaque = entry(FILE_DIRECTORY, "d");
+
+    (void)state;
+    assert_int_equal(add(&before, opaque, 0), 0);
+    assert_int_equal(add(&gone, opaque, 0), 0);
+    assert_int_equal(add(&before, entry(FILE_REGULAR, "d/a"), 0), 0);
+    opaque.opaque = true;
+    assert_int_equal(add(&hidden, opaque, 0), 0);
+    assert_int_equal(last_action(&hidden, &before, &before, NULL), FILE_LEAVE);
+    assert_int_equal(last_action(&before, &hidden, &before, NULL), FILE_LEAVE);
+    assert_int_equal(last_action(&gone, &before, &before, NULL),
+                     FILE_DELETE_FAR);
+    file_table_fini(&before);
+    file_table_fini(&hidden);
+    file_table_fini(&gone);
+}
+
 /* As Python's hashlib.blake2b(..., digest_size=32) has them. */
 static void hashes_are_those_of_others(void **state)
 {
@@ -357,6 +422,8 @@ int main(void)
         cmocka_unit_test(a_table_is_a_whole_tree),
         cmocka_unit_test(bytes_of_a_tree_end_at_their_limit),
         cmocka_unit_test(mounts_end_at_their_limit),
+        cmocka_unit_test(half_of_what_we_sent_is_no_change),
+        cmocka_unit_test(below_what_cannot_be_seen_nothing_happens),
         cmocka_unit_test(hashes_are_those_of_others),
     };
 
