@@ -189,7 +189,7 @@ static enum file_status commit(struct file_apply *apply, struct file_entry *now)
     int folder = apply_folder(apply, apply->entry->path);
     AUTO(file_close) int old = -1;
     enum file_status status = complete(apply);
-    struct stat there, ready;
+    struct stat there = {.st_ino = 0}, ready = {.st_ino = 0};
 
     if (status == FILE_DONE && folder < 0)
         status = file_status_of(folder);
@@ -218,10 +218,9 @@ enum file_status file_apply_commit(struct file_apply *apply,
 
 void file_apply_abandon(struct file_apply *apply)
 {
-    int folder;
-
     if (apply->fd >= 0 && apply->temporary[0]) {
-        folder = apply_folder(apply, apply->entry->path);
+        int folder = apply_folder(apply, apply->entry->path);
+
         if (folder >= 0)
             unlinkat(folder, apply->temporary, 0);
     }

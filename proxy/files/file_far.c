@@ -305,18 +305,17 @@ int file_far_serve(int root, const struct file_limits *limits,
 {
     struct file_message message;
     struct far far;
-    bool quiet;
     int r;
 
     far_init(&far, root, limits, stream);
     do {
         r = file_stream_next(stream, &message);
-        quiet = !far.asked && !far.mounts.count;
         if (r == 0) {
             r = serve(&far, &message);
             if (r < 0 && !stream->broken)
                 file_stream_fail(stream, r);
-        } else if (r == -EPIPE && quiet && !strbuf_str(&stream->in).len) {
+        } else if (r == -EPIPE && !far.asked && !far.mounts.count &&
+                   !stream->in.len) {
             r = 1; /* the end, where it may be */
         }
     } while (r == 0);

@@ -83,8 +83,8 @@ static void want_hashes(struct file_item *item)
     for (size_t i = 0; i < 2; i++) {
         struct file_side *side = sides[i];
 
-        side->hash_wanted =
-            both || (side->change == FILE_PERHAPS && side->base->has_hash);
+        side->hash_wanted = both || (side->change == FILE_PERHAPS &&
+                                     side->base && side->base->has_hash);
     }
 }
 

@@ -222,6 +222,7 @@ static int add_symlink(struct scan *scan, int fd, const char *name,
 {
     char target[LIMIT_FILES_PATH + 1];
     ssize_t len = readlinkat(fd, name, target, sizeof(target));
+    int r;
 
     if (len < 0 && errno == ENOENT)
         return 0;
@@ -229,7 +230,9 @@ static int add_symlink(struct scan *scan, int fd, const char *name,
         model->kind = FILE_OTHER; /* it was a link a moment ago */
     else
         model->target = str_of(target, (size_t)len);
-    return add_entry(scan, model);
+    r = add_entry(scan, model);
+    model->target = S(""); /* it ends with this function */
+    return r;
 }
 
 static int add_name(struct scan *scan, int fd, const char *name)
