@@ -18,10 +18,16 @@ void file_apply_init(struct file_apply *apply, int root)
     };
 }
 
+void file_apply_forget(struct file_apply *apply)
+{
+    file_close(&apply->folder_fd);
+    apply->folder_fd = -1;
+}
+
 void file_apply_fini(struct file_apply *apply)
 {
     file_apply_abandon(apply);
-    file_close(&apply->folder_fd);
+    file_apply_forget(apply);
     strbuf_fini(&apply->folder);
 }
 

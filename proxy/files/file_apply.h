@@ -45,6 +45,9 @@ struct file_apply {
 void file_apply_init(struct file_apply *apply, int root);
 void file_apply_fini(struct file_apply *apply);
 
+/* A while has passed: what is called as it was may be another by now. */
+void file_apply_forget(struct file_apply *apply);
+
 /*
  * Remove PATH, if it is still BEFORE. Removing what is not there any more is
  * FILE_DONE.

@@ -15,7 +15,7 @@ enum file_kind {
     FILE_REGULAR = 1,
     FILE_DIRECTORY,
     FILE_SYMLINK,
-    FILE_HARD_LINK, /* to a regular file that stands earlier in the tree */
+    FILE_HARD_LINK, /* to a regular file earlier in the tree */
     FILE_OTHER,     /* a socket, a FIFO, a device: never carried */
 };
 

@@ -92,6 +92,7 @@ static int answer_list(struct far *far, bool all)
     struct file_table now = {0};
     int r;
 
+    file_apply_forget(&far->apply);
     if (all)
         file_table_fini(&far->told);
     r = file_scan(far->root, &far->mounts, far->limits, &now);

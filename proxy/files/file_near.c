@@ -21,6 +21,22 @@ void file_near_fini(struct file_near *near)
     file_table_fini(&near->far);
     file_mounts_fini(&near->mounts);
     file_mounts_fini(&near->interrupted);
+    file_mounts_fini(&near->new);
+}
+
+void file_near_set_root(struct file_near *near, int root)
+{
+    near->root = near->apply.root = root;
+    file_apply_forget(&near->apply);
+}
+
+int file_near_keep(struct file_near *near, struct str path)
+{
+    size_t count = near->mounts.count;
+    bool kept = count && file_mounts_scope(&near->mounts, path) == FILE_INSIDE;
+    int r = file_mounts_add(&near->mounts, path);
+
+    return r < 0 || kept ? r : file_mounts_add(&near->new, path);
 }
 
 int file_near_connect(struct file_near *near, struct file_stream *stream)
@@ -42,7 +58,7 @@ int file_near_connect(struct file_near *near, struct file_stream *stream)
     return 0;
 }
 
-void near_note(struct file_near *near, enum file_note note,
+void near_tell(struct file_near *near, enum file_note note,
                const struct file_item *item, enum file_status status)
 {
     near->report->lost += note == FILE_NOTE_LOST;
@@ -188,14 +204,14 @@ static int receive_list(struct file_near *near)
 static void settle_at_once(struct file_near *near, struct file_item *item)
 {
     if (item->lost && item->action != FILE_LEAVE)
-        near_note(near, FILE_NOTE_LOST, item, FILE_DONE);
+        near_tell(near, FILE_NOTE_LOST, item, FILE_DONE);
     if (item->action == FILE_AGREE)
         file_merge_settle(item, file_entry_ref(item->near.now),
                           file_entry_ref(item->far.now));
     else if (item->action == FILE_FORGET)
         file_merge_settle(item, NULL, NULL);
     else if (item->action == FILE_LEAVE)
-        near_note(near, item->blocked ? FILE_NOTE_SKIPPED : FILE_NOTE_LEFT,
+        near_tell(near, item->blocked ? FILE_NOTE_SKIPPED : FILE_NOTE_LEFT,
                   item, FILE_CHANGED);
 }
 
@@ -204,7 +220,42 @@ static void note_opaque(struct file_near *near, const struct file_item *item)
 {
     if (!item->blocked && ((item->near.now && item->near.now->opaque) ||
                            (item->far.now && item->far.now->opaque)))
-        near_note(near, FILE_NOTE_SKIPPED, item, FILE_DENIED);
+        near_tell(near, FILE_NOTE_SKIPPED, item, FILE_DENIED);
+}
+
+static bool is_stale(const struct file_near *near,
+                     const struct file_table *mine,
+                     const struct file_entry *entry)
+{
+    return file_mounts_scope(&near->new, entry->path) == FILE_INSIDE &&
+           !file_table_find(mine, entry->path);
+}
+
+/* What only the far side has below what is new: as if it had been removed here.
+ */
+static void disown_stale(struct file_near *near, const struct file_table *mine)
+{
+    struct file_base *old = &near->base, base = {0};
+    size_t at = 0;
+
+    for (size_t i = 0; near->new.count &&i < near->far.count; i++) {
+        struct file_entry *entry = near->far.rows[i];
+
+        while (at < old->count &&
+               file_path_order(old->pairs[at].near->path, entry->path) < 0)
+            file_base_add(&base, old->pairs[at++]);
+        if (at < old->count && str_eq(old->pairs[at].near->path, entry->path))
+            file_base_add(&base, old->pairs[at++]);
+        else if (is_stale(near, mine, entry))
+            file_base_add(&base, (struct file_pair){file_entry_ref(entry),
+                                                    file_entry_ref(entry)});
+    }
+    if (base.count == 0)
+        return;
+    while (at < old->count)
+        file_base_add(&base, old->pairs[at++]);
+    free(old->pairs); /* all that they held is in BASE */
+    *old = base;
 }
 
 static int carry(struct file_near *near, struct file_merge *merge)
@@ -247,12 +298,15 @@ int file_near_round(struct file_near *near, enum file_turn turn,
     r = receive_list(near);
     r = r < 0 ? r : scanned;
     if (r == 0) {
+        disown_stale(near, &mine);
         file_merge_init(&merge, &mine, &near->far, &near->base, &near->mounts,
                         &near->interrupted, turn);
         r = carry(near, &merge);
         remember(near, &merge);
         file_merge_fini(&merge);
     }
+    if (r == 0)
+        file_mounts_fini(&near->new);
     file_table_fini(&mine);
     return r;
 }

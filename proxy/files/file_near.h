@@ -42,8 +42,9 @@ struct file_near {
     /* private */
     struct file_stream *stream;
     struct file_base base;
-    struct file_table far; /* the far side, as it was last told */
-    bool fresh;            /* it was not told anything over this stream */
+    struct file_table far;  /* the far side, as it was last told */
+    bool fresh;             /* it was not told anything over this stream */
+    struct file_mounts new; /* not kept in step before */
     struct file_mounts interrupted;
     struct file_report *report; /* of this round */
 };
@@ -56,6 +57,18 @@ struct file_near {
 void file_near_init(struct file_near *near, int root,
                     const struct file_limits *limits);
 void file_near_fini(struct file_near *near);
+
+/*
+ * Another root, which stays the caller's: the same directory, opened anew.
+ */
+void file_near_set_root(struct file_near *near, int root);
+
+/*
+ * Keep PATH in step from now on, "" for the root itself. What only the far side
+ * has below it is of another time, and goes in the next round. Returns as
+ * file_mounts_add().
+ */
+int file_near_keep(struct file_near *near, struct str path);
 
 /*
  * Greet the far end of STREAM, which stays the caller's and must outlive the

@@ -30,7 +30,7 @@ int near_send(struct file_near *near, enum file_message_type type,
 int near_answer(struct file_near *near, enum file_message_type type,
                 const struct file_item *item, struct file_message *message);
 
-void near_note(struct file_near *near, enum file_note note,
+void near_tell(struct file_near *near, enum file_note note,
                const struct file_item *item, enum file_status status);
 
 /* What STAMPED, which was just read or made, is under the name of MODEL. */

@@ -32,7 +32,7 @@ static void pull_delete(struct pull *pull, struct file_item *item)
         file_apply_delete(&near->apply, item->path, item->near.now);
 
     if (status != FILE_DONE) {
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
     } else if (item->action == FILE_DELETE_NEAR) {
         near->report->removed_near++;
         file_merge_settle(item, NULL, NULL);
@@ -62,7 +62,7 @@ static void pull_entry(struct pull *pull, struct file_item *item,
     if (status == FILE_DONE)
         settle(pull, item, &now, item->far.now);
     else
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
 }
 
 /* A directory must let its content in; its own mode comes last. */
@@ -101,7 +101,7 @@ static int pull_file(struct pull *pull, struct file_item *item,
     int r;
 
     if (status != FILE_DONE) {
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
         return 0;
     }
     if (message->entry.kind != FILE_REGULAR)
@@ -117,7 +117,7 @@ static int pull_file(struct pull *pull, struct file_item *item,
         memcpy(far->hash, now.hash, FILE_HASH_BYTES);
         settle(pull, item, &now, far);
     } else if (r == 0) {
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
     }
     file_entry_unref(far);
     return r;
@@ -203,7 +203,7 @@ static void pull_meta(struct pull *pull, struct file_item *item)
     if (status == FILE_DONE)
         settle(pull, item, &now, item->far.now);
     else
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
 }
 
 /* Give a directory that was made the mode that it should have. */

@@ -59,7 +59,7 @@ static int answers(struct push *push)
         if (r < 0)
             break;
         if (message.status != FILE_DONE)
-            near_note(near, FILE_NOTE_LEFT, item, message.status);
+            near_tell(near, FILE_NOTE_LEFT, item, message.status);
         else if (!fits(batch->rows[i].sent, &message.entry))
             near->stream->broken = r = -EBADMSG;
         else if (batch->rows[i].settles)
@@ -125,7 +125,7 @@ static int push_content(struct push *push, struct file_item *item)
         return r;
     status = file_reader_open(&reader, near->root, item->path, false);
     if (status != FILE_DONE) {
-        near_note(near, FILE_NOTE_LEFT, item, status);
+        near_tell(near, FILE_NOTE_LEFT, item, status);
         return 0;
     }
     message = put_message(item, FILE_MSG_PUT, &reader.entry);

@@ -27,7 +27,7 @@ static uint64_t most_bytes(const struct file_limits *limits)
 }
 
 /*
- * Does ENTRY's directory stand in TABLE? Going back from the end meets only
+ * Is ENTRY's directory in TABLE? Going back from the end meets only
  * the last entry's own directories, so the search is short for most.
  */
 static bool has_parent(const struct file_table *table, struct str path)
@@ -47,7 +47,7 @@ static bool has_parent(const struct file_table *table, struct str path)
     return found && found->kind == FILE_DIRECTORY && !found->opaque;
 }
 
-/* A hard link leads to a regular file that stands before it. */
+/* A hard link leads to a regular file before it. */
 static bool has_target(const struct file_table *table,
                        const struct file_entry *entry)
 {

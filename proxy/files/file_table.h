@@ -3,7 +3,7 @@
 /*
  * A tree as a list of entries in the order of trees. It can only grow at its
  * end, which keeps it in order, free of doubles and whole: an entry's
- * directory and a hard link's file stand before it.
+ * directory and a hard link's file come before it.
  */
 
 #include "proxy/files/file_entry.h"
