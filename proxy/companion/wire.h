@@ -50,7 +50,6 @@ enum wire_type {
 enum wire_kind {
     WIRE_SOCKET = 1, /* a connection to one of the sockets; its number in 2
                         bytes follows */
-    WIRE_FILES,      /* not there yet: closed at once */
 };
 
 struct wire_frame {

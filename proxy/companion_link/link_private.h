@@ -10,7 +10,9 @@
 #include "proxy/base/bytes.h"
 #include "proxy/companion/programs.h"
 #include "proxy/companion/wire.h"
+#include "proxy/companion_link/box.h"
 #include "proxy/companion_link/companion_link.h"
+#include "proxy/companion_link/exec_pipe.h"
 #include "proxy/http/http_reader.h"
 #include "proxy/upstream/subrequest.h"
 
@@ -106,14 +108,8 @@ void link_flush(struct link_session *session);
 /* ---- life.c: from nothing to a session ---- */
 
 enum step {
-    STEP_IDLE,   /* there is none, and nobody needs one */
-    STEP_LOOK,   /* is the container there? */
-    STEP_KIND,   /* of machine */
-    STEP_VOLUME, /* make it */
-    STEP_CREATE, /* the container */
-    STEP_LOAD,   /* its image, which was not there */
-    STEP_START,
-    STEP_EXEC,
+    STEP_IDLE,  /* there is none, and nobody needs one */
+    STEP_BEGIN, /* its container is looked for, or made */
     STEP_GREET, /* the session has to say hello */
     STEP_READY,
     STEP_PAUSE, /* before it begins anew */
@@ -121,13 +117,11 @@ enum step {
 
 struct companion {
     struct companion_config config;
-    char *ns, *name;
+    char *ns;
     enum step step;
-    struct subrequest *question;
+    struct box *box;
     struct event *soon; /* the next step; or the end of a pause */
     struct backoff backoff;
-    const struct companion_program *program;
-    bool loaded;        /* the image, in this attempt */
     bool replaced;      /* another berth has it, as far as is known */
     struct strbuf path; /* of the volume on the engine's host */
     char nonce[WIRE_NONCE + 1];

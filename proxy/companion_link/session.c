@@ -3,34 +3,18 @@
 
 #include "proxy/companion_link/link_private.h"
 
-/*
- * An exec in the companion, not a TTY: what is sent is its standard input as it
- * is, and what comes is cut into pieces of standard output and error, each
- * behind a head of 8 bytes (Docker's API, "ContainerAttach"), which frames know
- * nothing of.
- */
-
-enum { PIECE_HEAD = 8, PIECE_OUTPUT = 1, PIECE_ERROR = 2, LAST_WORDS = 256 };
+/* Frames over an exec in the companion. */
 
 struct link_session {
     struct event_base *base;
-    struct pool *pool;
-    struct pool_waiter waiter;
-    struct stream *stream;
-    struct http_reader *reader;
-    struct strbuf request;
-    bool hijacked, greeted;
+    struct exec_pipe *pipe;
+    bool greeted;
     bool replaced;      /* it has said bye */
-    struct event *soon; /* to begin, or to send what was put */
+    struct event *soon; /* to send what was put */
     struct event *beat;
     char nonce[WIRE_NONCE + 1];
     struct link_events events;
-    /* the piece that comes */
-    unsigned char head[PIECE_HEAD];
-    size_t head_length;
-    uint32_t piece_left;
-    struct strbuf words; /* of standard error */
-    struct bytes in;     /* the beginning of a frame */
+    struct bytes in; /* the beginning of a frame */
     struct bytes out;
     struct link_conns conns;
     unsigned count, ending; /* without those that end; those */
@@ -78,21 +62,6 @@ void link_note_ending(struct link_session *s, struct link_conn *conn)
 unsigned link_connections(const struct link_session *s)
 {
     return s->count;
-}
-
-/* The callee may free S. */
-static void end(struct link_session *s, const char *why)
-{
-    AUTO(strbuf_fini) struct strbuf words = STRBUF(2 * LAST_WORDS + 2);
-    struct str said = str_head(strbuf_str(&s->words), LAST_WORDS);
-
-    while (said.len && said.ptr[said.len - 1] == '\n')
-        said.len--;
-    strbuf_add(&words, str_head(str_from(why), LAST_WORDS));
-    if (said.len)
-        strbuf_add(&words, S(": "));
-    strbuf_add_visible(&words, said);
-    s->events.on_end(strbuf_cstr(&words), s->replaced, s->events.arg);
 }
 
 /* ---- to the companion ---- */
@@ -153,10 +122,8 @@ static void send_out(struct link_session *s)
 {
     struct link_conn *conn, *next;
 
-    if (!s->hijacked || s->stream->state != STREAM_OPEN)
-        return;
     while (s->out.len > 0) {
-        size_t taken = stream_write(s->stream, bytes_str(&s->out));
+        size_t taken = exec_pipe_write(s->pipe, bytes_str(&s->out));
 
         if (taken == 0)
             break;
@@ -270,154 +237,30 @@ static bool take_output(struct link_session *s, struct str bytes)
     return good;
 }
 
-/* One part of a piece, or of its head. How much of BYTES it was; 0: it is none.
- */
-static size_t take_part(struct link_session *s, struct str bytes)
-{
-    size_t part;
-
-    if (s->piece_left == 0) {
-        part = PIECE_HEAD - s->head_length;
-        part = part < bytes.len ? part : bytes.len;
-        memcpy(s->head + s->head_length, bytes.ptr, part);
-        s->head_length += part;
-        if (s->head_length < PIECE_HEAD)
-            return part;
-        s->head_length = 0;
-        s->piece_left = wire_get(s->head + 4, 4);
-        return s->head[0] == PIECE_OUTPUT || s->head[0] == PIECE_ERROR ? part
-                                                                       : 0;
-    }
-    part = s->piece_left < bytes.len ? s->piece_left : bytes.len;
-    s->piece_left -= (uint32_t)part;
-    if (s->head[0] == PIECE_ERROR)
-        strbuf_add(&s->words, str_head(bytes, part)); /* as far as it goes */
-    else if (!take_output(s, str_head(bytes, part)))
-        return 0;
-    return part;
-}
-
-static bool take_pieces(struct link_session *s)
-{
-    struct str in = stream_peek(s->stream);
-
-    while (in.len > 0) {
-        size_t total = 0, part = 1;
-
-        while (part && total < in.len) {
-            part = take_part(s, str_from_index(in, total));
-            total += part;
-        }
-        if (!part)
-            return false;
-        stream_consume(s->stream, total);
-        in = stream_peek(s->stream);
-    }
-    return true;
-}
-
 /* ---- the exec ---- */
 
-/* Up to where the engine's HTTP ends. False: it will not. */
-static bool read_head(struct link_session *s)
+static ssize_t on_output(struct str bytes, void *arg)
 {
-    struct str in, data;
-    size_t used;
-
-    while (!s->hijacked) {
-        in = stream_peek(s->stream);
-        switch (http_reader_next(s->reader, in, &used, &data)) {
-        case HTTP_MORE:
-            stream_consume(s->stream, used);
-            return true;
-        case HTTP_HEAD:
-            stream_consume(s->stream, used);
-            break;
-        case HTTP_HIJACK:
-            stream_consume(s->stream, used);
-            s->hijacked = true;
-            break;
-        case HTTP_DATA:
-        case HTTP_END:
-        case HTTP_ERROR:
-            return false;
-        }
-    }
-    return true;
+    return take_output(arg, bytes) ? (ssize_t)bytes.len : -1;
 }
 
-static void on_change(struct stream *stream, void *arg)
+static void on_room(void *arg)
+{
+    send_out(arg);
+}
+
+static void on_end(const char *why, void *arg)
 {
     struct link_session *s = arg;
 
-    if (stream->state == STREAM_OPEN && s->request.len > 0)
-        strbuf_consume(&s->request,
-                       stream_write(stream, strbuf_str(&s->request)));
-    if (!read_head(s)) {
-        end(s, "the engine does not start a session in the companion");
-        return;
-    }
-    if (s->hijacked && !take_pieces(s)) {
-        end(s, "the companion does not say what it should");
-        return;
-    }
-    if (stream->state == STREAM_CLOSED && stream->why)
-        end(s, stream->why);
-    else if (stream->state == STREAM_CLOSED || stream->eof)
-        end(s, "the session in the companion has ended");
-    else
-        send_out(s);
-}
-
-static void use_stream(struct link_session *s, struct stream *stream)
-{
-    s->stream = stream;
-    stream->on_change = on_change;
-    stream->arg = s;
-    on_change(stream, s);
-}
-
-static void on_stream(struct pool_waiter *waiter, struct stream *stream,
-                      const char *why)
-{
-    struct link_session *s =
-        (struct link_session *)((char *)waiter -
-                                offsetof(struct link_session, waiter));
-
-    if (stream)
-        use_stream(s, stream);
-    else
-        end(s, why);
+    s->events.on_end(why, s->replaced, s->events.arg);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *arg)
 {
-    struct link_session *s = arg;
-    struct stream *stream;
-
     (void)fd;
     (void)what;
-    if (s->stream) {
-        send_out(s);
-        return;
-    }
-    if (s->waiter.waits)
-        return;
-    stream = pool_take(s->pool, &s->waiter);
-    if (stream)
-        use_stream(s, stream);
-}
-
-static void put_request(struct link_session *s, const char *exec)
-{
-    static const char body[] = "{\"Detach\":false,\"Tty\":false}";
-
-    strbuf_addf(&s->request,
-                "POST /exec/%s/start HTTP/1.1\r\nHost: docker\r\n"
-                "User-Agent: berth\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-                "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n"
-                "%s",
-                exec, sizeof(body) - 1, body);
+    send_out(arg);
 }
 
 struct link_session *link_session_new(struct event_base *base,
@@ -426,24 +269,18 @@ struct link_session *link_session_new(struct event_base *base,
                                       const struct link_events *events)
 {
     struct link_session *s = xcalloc(1, sizeof(*s));
+    const struct exec_events pipe_events = {on_output, on_room, on_end, s};
 
     s->base = base;
-    s->pool = pool;
     s->events = *events;
-    s->waiter.on_stream = on_stream;
-    s->reader = http_reader_new(HTTP_RESPONSES);
-    http_reader_expect(s->reader, METHOD_POST);
-    s->request.max = LIMIT_HEAD;
-    s->words.max = LAST_WORDS;
     s->in.max = LINK_FRAME;
     s->out.max = LINK_OUT;
     TAILQ_INIT(&s->conns);
     memcpy(s->nonce, nonce, WIRE_NONCE);
-    put_request(s, exec);
     s->soon = event_new(base, -1, 0, on_soon, s);
     s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
     event_add(s->beat, &(struct timeval){LINK_BEAT_S, 0});
-    event_active(s->soon, 0, 0);
+    s->pipe = exec_pipe_new(base, pool, exec, &pipe_events);
     return s;
 }
 
@@ -453,14 +290,9 @@ struct link_session *link_session_free(struct link_session *s)
         return NULL;
     while (!TAILQ_EMPTY(&s->conns))
         link_conn_free(TAILQ_FIRST(&s->conns));
-    pool_cancel(s->pool, &s->waiter);
-    if (s->stream)
-        pool_discard(s->pool, s->stream);
-    http_reader_free(s->reader);
+    exec_pipe_free(s->pipe);
     event_free(s->soon);
     event_free(s->beat);
-    strbuf_fini(&s->request);
-    strbuf_fini(&s->words);
     bytes_fini(&s->in);
     bytes_fini(&s->out);
     free(s);
