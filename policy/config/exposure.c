@@ -256,6 +256,22 @@ static int put_runner_mount(const struct rules *rules,
         index, STR_FMT(str_head(str_from(rules->container.runner), SHOWN)));
 }
 
+/* What is copied is this machine's, on which the runner is. */
+static int put_copy(const struct mount_rule *rule, size_t index,
+                    struct strbuf *out)
+{
+    bool written = rule->mode == MOUNT_READ_WRITE;
+    struct str source = path_trim(str_from(rule->source));
+    const char *means = find_place(source, written);
+
+    if (!means)
+        return 0;
+    return strbuf_addf(out,
+                       "container.mounts[%zu]: %.*s of the machine that berth "
+                       "runs on %s\n",
+                       index, STR_FMT(str_head(source, SHOWN)), means);
+}
+
 static int put_mount(const struct rules *rules, const struct mount_rule *rule,
                      size_t index, struct strbuf *out)
 {
@@ -266,6 +282,8 @@ static int put_mount(const struct rules *rules, const struct mount_rule *rule,
 
     if (rule->by == MOUNT_BY_CONTAINER)
         return put_runner_mount(rules, rule, index, out);
+    if (rule->by == MOUNT_BY_COPY)
+        return put_copy(rule, index, out);
     host = str_head(host, SHOWN);
     if (means)
         return strbuf_addf(out, "container.mounts[%zu]: %.*s %s\n", index,

@@ -21,6 +21,8 @@ enum mount_way {
     MOUNT_BY_HOST,      /* the engine's host has it */
     MOUNT_BY_CONTAINER, /* it is in a mount of the runner's own container, which
                            runs on that engine, too */
+    MOUNT_BY_COPY,      /* this machine has it, and a volume on the engine is
+                           kept in step with it */
 };
 
 /* A place that containers may bind, and what the runner calls it. */
@@ -45,6 +47,8 @@ struct limit_rules {
     unsigned log_files;
     unsigned stop_timeout;    /* milliseconds */
     unsigned health_interval; /* the least; milliseconds */
+    uint64_t copy_bytes;      /* of one mount rule that is by copy */
+    unsigned copy_files;
 };
 
 /* What a container gets that asks for nothing: the limit unless said here. */

@@ -10,7 +10,7 @@
 #define DAY  (24 * HOUR)
 
 static const char *const mount_modes[] = {"ro", "rw", NULL};
-static const char *const mount_ways[] = {"host", "container", NULL};
+static const char *const mount_ways[] = {"host", "container", "copy", NULL};
 
 static bool check_host_namespace(struct str text, struct strbuf *why)
 {
@@ -98,11 +98,19 @@ static bool check_mount(const void *object, const char **key,
 {
     const struct mount_rule *rule = object;
 
-    if (rule->by != MOUNT_BY_CONTAINER || (!rule->host && !rule->create))
+    if (rule->by == MOUNT_BY_COPY && strcmp(rule->source, "/") == 0) {
+        *key = "source";
+        strbuf_addf(why, "is all of this machine, and \"by\" is \"copy\"; "
+                         "write the directory that the runner works in");
+        return false;
+    }
+    if (rule->by == MOUNT_BY_HOST || (!rule->host && !rule->create))
         return true;
     *key = rule->host ? "host" : "create";
-    strbuf_addf(why, "goes with \"by\": \"host\" only; leave it out, or leave "
-                     "out \"by\": \"container\"");
+    strbuf_addf(why,
+                "goes with \"by\": \"host\" only; leave it out, or leave "
+                "out \"by\": \"%s\"",
+                mount_ways[rule->by]);
     return false;
 }
 
@@ -156,7 +164,8 @@ static const struct setting mount_rows[] = {
      .help = "the path as the runner says it; what is below it is meant too"},
     {"by", ENUM_AT(struct mount_rule, by), "\"host\"", .words = mount_ways,
      .help = "where the path is for the engine: host, on the engine's host; container, in a mount of the runner's own "
-             "container (container.runner), whatever that mount is: a volume or a path of the host"},
+             "container (container.runner), whatever that mount is: a volume or a path of the host; copy, nowhere: a "
+             "volume of berth's is kept in step with what this machine has there (docs/near.md)"},
     {"host", STRING_AT(struct mount_rule, host), "null",
      .check = check_mount_path, .pattern = "^/[^:]*$",
      .help = "the same path on the engine's host; none: it is the same there"},
@@ -205,6 +214,10 @@ static const struct setting limit_rows[] = {
      .help = "how long a container may take to stop, which the engine waits for when it is to end itself"},
     {"health_interval", DURATION_AT(struct limit_rules, health_interval), "\"100ms\"", .min = 1, .max = HOUR,
      .help = "the shortest time between two health checks, each of which is a process that the engine starts"},
+    {"copy_bytes", SIZE_AT(struct limit_rules, copy_bytes), "\"10g\"", .min = MIB, .max = (double)LIMIT_FILES_BYTES,
+     .help = "the most that the files may have together that containers mount below one of container.mounts that is \"by\": \"copy\""},
+    {"copy_files", INTEGER_AT(struct limit_rules, copy_files), "200000", .min = 1, .max = LIMIT_FILES_ENTRIES,
+     .help = "the most files, directories and links of these"},
 };
 static const struct shape limit_shape = {
     limit_rows, sizeof(limit_rows) / sizeof(limit_rows[0]),

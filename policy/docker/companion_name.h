@@ -17,6 +17,20 @@
 #define COMPANION_PROGRAM "berth-companion"
 #define COMPANION_VOLUME  "/sockets" /* where its volume is, inside of it */
 
+/*
+ * The volume of a directory that is copied, and the container in which berth
+ * works on it: the namespace, a dot, and digits that are the directory's own.
+ */
+#define FILES_NAME "berth_files."
+#define FILES_VOLUME                                                           \
+    "/files" /* where the volume is, inside of the container                   \
+              */
+enum { FILES_DIGITS = 16 };
+
+/* Of a container of the namespace: [{"root": a directory that is copied,
+ * "path": what is mounted of it, "" for all}] */
+#define LABEL_FILES "berth.files"
+
 /* Of a container of the namespace: {"socket": its number, "path": its place on
  * the engine's host, "mounts": [{"target", and "bind" or "source" as its client
  * wrote it}]} */
@@ -28,5 +42,13 @@
 #define SOCKET_MARK_BIND  "berth:bind:"
 #define SOCKET_MARK_MOUNT "berth:mount:"
 
-/* A lookup that is for the companion, not for the engine (lookup.h). */
+/* Lookups that are for the companion, not for the engine (lookup.h). */
 #define LOOKUP_SOCKET "companion:socket"
+/*
+ * Bring directories that are copied into step: {"turn": "in" or "out", "binds":
+ * [{"root", "path", "make", "here"}]}, those of a container that is to be made.
+ * Whatever both sides have changed is the runner's with "in", and the
+ * container's with "out". 200; or the status, and {"message", "rule"} why not.
+ */
+#define LOOKUP_FILES     "companion:files"
+#define FILES_LIMIT_RULE "container.limits"

@@ -5,6 +5,7 @@
 
 #include "policy/base/json_size.h"
 #include "policy/base/limits.h"
+#include "policy/docker/companion_name.h"
 
 void lookups_fini(struct lookups *set)
 {
@@ -91,6 +92,16 @@ void lookups_drop_open(struct lookups *set)
         if (set->items[i].state == LOOKUP_OPEN)
             lookups_answer(set, i, 0, NULL);
     }
+}
+
+bool lookups_take_long(const struct lookups *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->items[i].state == LOOKUP_SENT &&
+            strcmp(set->items[i].target, LOOKUP_FILES) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool lookups_change(const struct lookups *set)

@@ -68,3 +68,5 @@ static inline bool lookups_are_pending(const struct lookups *set)
     return set->answered < set->count;
 }
 bool lookups_change(const struct lookups *set);
+/* Is one on its way that takes as long as files do (LOOKUP_FILES)? */
+bool lookups_take_long(const struct lookups *set);

@@ -6,6 +6,7 @@
 #include "policy/docker/namespace.h"
 #include "policy/docker/own_tag.h"
 #include "policy/docker/target.h"
+#include "policy/isolation/files_name.h"
 
 /* A tag's name has so many parts at most that it is looked for. */
 enum { IMAGE_PARTS = 8 };
@@ -108,8 +109,9 @@ static bool is_companions(struct str ns, struct str name)
 {
     struct str intro = S(COMPANION_NAME);
 
-    return str_has_prefix(name, intro) &&
-           str_eq(str_from_index(name, intro.len), ns);
+    return files_name_is_of(name, ns) ||
+           (str_has_prefix(name, intro) &&
+            str_eq(str_from_index(name, intro.len), ns));
 }
 
 /* The name of a container for which IS_OWN holds: links give it others'. */

@@ -8,7 +8,6 @@
  * in the body by the tables, and a function for what is not in them. OURS is
  * how an operation is kept to its namespace; one that is not here is refused.
  */
-static void by_tables(struct rewrite *rw);
 static void no_objects(struct rewrite *rw)
 {
     (void)rw;
@@ -64,42 +63,42 @@ static const struct {
     {OP_CONTAINER_CREATE,           rewrite_container_create},
     {OP_CONTAINER_RENAME,           rewrite_container_rename, after_container_rename},
     {OP_CONTAINER_PRUNE,            rewrite_container_prune},
-    {OP_CONTAINER_ARCHIVE_INFO,     by_tables},
-    {OP_CONTAINER_ARCHIVE,          by_tables},
-    {OP_PUT_CONTAINER_ARCHIVE,      by_tables},
-    {OP_CONTAINER_EXPORT,           by_tables},
-    {OP_CONTAINER_CHANGES,          by_tables},
-    {OP_CONTAINER_INSPECT,          by_tables},
-    {OP_CONTAINER_TOP,              by_tables},
-    {OP_CONTAINER_LOGS,             by_tables},
-    {OP_CONTAINER_STATS,            by_tables},
-    {OP_CONTAINER_ATTACH_WEBSOCKET, by_tables},
-    {OP_CONTAINER_ATTACH,           by_tables},
-    {OP_CONTAINER_KILL,             by_tables},
-    {OP_CONTAINER_PAUSE,            by_tables},
-    {OP_CONTAINER_UNPAUSE,          by_tables},
+    {OP_CONTAINER_ARCHIVE_INFO,     rewrite_files_in},
+    {OP_CONTAINER_ARCHIVE,          rewrite_files_in},
+    {OP_PUT_CONTAINER_ARCHIVE,      rewrite_files_in, files_out},
+    {OP_CONTAINER_EXPORT,           rewrite_by_tables},
+    {OP_CONTAINER_CHANGES,          rewrite_by_tables},
+    {OP_CONTAINER_INSPECT,          rewrite_by_tables},
+    {OP_CONTAINER_TOP,              rewrite_by_tables},
+    {OP_CONTAINER_LOGS,             rewrite_by_tables, NULL, finish_container_logs},
+    {OP_CONTAINER_STATS,            rewrite_by_tables},
+    {OP_CONTAINER_ATTACH_WEBSOCKET, rewrite_by_tables, NULL, files_out},
+    {OP_CONTAINER_ATTACH,           rewrite_by_tables, NULL, files_out},
+    {OP_CONTAINER_KILL,             rewrite_by_tables, files_out},
+    {OP_CONTAINER_PAUSE,            rewrite_by_tables, files_out},
+    {OP_CONTAINER_UNPAUSE,          rewrite_by_tables},
     {OP_CONTAINER_RESTART,          rewrite_container_start},
     {OP_CONTAINER_START,            rewrite_container_start},
-    {OP_CONTAINER_STOP,             by_tables},
-    {OP_CONTAINER_WAIT,             by_tables},
-    {OP_CONTAINER_RESIZE,           by_tables},
-    {OP_CONTAINER_UPDATE,           by_tables},
-    {OP_CONTAINER_DELETE,           by_tables},
-    {OP_CONTAINER_COPY,             by_tables},
-    {OP_CONTAINER_EXEC,             by_tables},
-    {OP_EXEC_INSPECT,               by_tables},
-    {OP_EXEC_START,                 by_tables},
-    {OP_EXEC_RESIZE,                by_tables},
-    {OP_CHECKPOINT_LIST,            by_tables},
-    {OP_CHECKPOINT_CREATE,          by_tables},
-    {OP_CHECKPOINT_DELETE,          by_tables},
+    {OP_CONTAINER_STOP,             rewrite_by_tables, files_out},
+    {OP_CONTAINER_WAIT,             rewrite_by_tables, NULL, files_out},
+    {OP_CONTAINER_RESIZE,           rewrite_by_tables},
+    {OP_CONTAINER_UPDATE,           rewrite_by_tables},
+    {OP_CONTAINER_DELETE,           rewrite_by_tables, files_out},
+    {OP_CONTAINER_COPY,             rewrite_by_tables},
+    {OP_CONTAINER_EXEC,             rewrite_by_tables},
+    {OP_EXEC_INSPECT,               rewrite_by_tables},
+    {OP_EXEC_START,                 rewrite_files_in, NULL, files_out},
+    {OP_EXEC_RESIZE,                rewrite_by_tables},
+    {OP_CHECKPOINT_LIST,            rewrite_by_tables},
+    {OP_CHECKPOINT_CREATE,          rewrite_by_tables},
+    {OP_CHECKPOINT_DELETE,          rewrite_by_tables},
     {OP_IMAGE_LIST,                 rewrite_image_list},
     {OP_IMAGE_SEARCH,               no_objects}, /* asks a registry */
     {OP_IMAGE_GET_ALL,              rewrite_image_get_all},
     {OP_IMAGE_GET,                  rewrite_image_get},
-    {OP_IMAGE_HISTORY,              by_tables},
+    {OP_IMAGE_HISTORY,              rewrite_by_tables},
     {OP_IMAGE_INSPECT,              rewrite_image_inspect},
-    {OP_IMAGE_ATTESTATIONS,         by_tables},
+    {OP_IMAGE_ATTESTATIONS,         rewrite_by_tables},
     {OP_IMAGE_LOAD,                 rewrite_image_load, NULL, finish_image_load},
     {OP_IMAGE_CREATE,               rewrite_image_create, NULL, finish_image_create},
     {OP_IMAGE_COMMIT,               rewrite_image_commit, NULL, finish_image_commit},
@@ -115,10 +114,10 @@ static const struct {
     {OP_NETWORK_PRUNE,              rewrite_network_prune},
     {OP_NETWORK_DELETE,             rewrite_network_delete},
     {OP_VOLUME_LIST,                rewrite_volume_list},
-    {OP_VOLUME_INSPECT,             by_tables},
+    {OP_VOLUME_INSPECT,             rewrite_by_tables},
     {OP_VOLUME_CREATE,              rewrite_volume_create},
     {OP_VOLUME_PRUNE,               rewrite_volume_prune},
-    {OP_VOLUME_DELETE,              by_tables},
+    {OP_VOLUME_DELETE,              rewrite_by_tables},
     {OP_PLUGIN_LIST,                no_plugins},
     {OP_PLUGIN_INSPECT,             no_plugin},
     {OP_SWARM_INSPECT,               no_swarm},
@@ -139,7 +138,7 @@ static const struct {
 
 /* ---- the passes ---- */
 
-static void by_tables(struct rewrite *rw)
+void rewrite_by_tables(struct rewrite *rw)
 {
     for (size_t i = 0; i < rw->match->param_count; i++) {
         const struct route_param *param = &rw->match->params[i];

@@ -107,7 +107,7 @@ static json_t *become_volume(struct rewrite *rw, json_t *mount, struct str name,
     if (found->subpath.len) {
         json_object_set_new(options, "Subpath",
                             json_of_str(strbuf_str(&found->subpath)));
-        need_minor(rw, SUBPATH_MINOR);
+        mounts_need_subpaths(rw);
     }
     json_object_set_new(mount, "Type", json_string("volume"));
     json_object_set_new(mount, "Source", json_of_str(name));
@@ -148,10 +148,15 @@ static void become_directory(struct rewrite *rw, json_t *mount,
                                   found->source.ptr, found->source.len));
 }
 
-static bool has_subpaths(const struct rewrite *rw)
+bool mounts_have_subpaths(const struct rewrite *rw)
 {
     return rw->context.engine_minor == 0 ||
            rw->context.engine_minor >= SUBPATH_MINOR;
+}
+
+void mounts_need_subpaths(struct rewrite *rw)
+{
+    need_minor(rw, SUBPATH_MINOR);
 }
 
 static void become(struct rewrite *rw, json_t *mount, struct str path,
@@ -159,7 +164,7 @@ static void become(struct rewrite *rw, json_t *mount, struct str path,
 {
     struct str source = found->source;
 
-    if (found->subpath.len && !has_subpaths(rw)) {
+    if (found->subpath.len && !mounts_have_subpaths(rw)) {
         rewrite_refuse_by(rw, RULE, FIELD,
                           "\"%.*s\" is below \"%.*s\" of the runner's own "
                           "container, and only Engine 26 and later can mount a "
@@ -193,7 +198,7 @@ static void take_written(struct rewrite *rw, struct runner_mount *found)
 
     if (found->kind == RUNNER_MOUNT_PATH || found->kind == RUNNER_MOUNT_BELOW)
         base = mount_base_written(rw->context.mounts, found->source);
-    if (base.len == 0 || !has_subpaths(rw))
+    if (base.len == 0 || !mounts_have_subpaths(rw))
         return;
     r = strbuf_add(&part, mount_base_rest(found->source, base));
     if (r == 0 && found->subpath.len)
@@ -311,12 +316,13 @@ static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
     json_t *mount;
     size_t i;
 
-    if (!has_subpaths(rw))
+    if (!mounts_have_subpaths(rw))
         return;
     json_array_foreach(mounts, i, mount)
     {
         if (str_eq(str_at(mount, "Type"), S("bind")) &&
-            !json_object_get(mount, MOUNT_OF_RUNNER))
+            !json_object_get(mount, MOUNT_OF_RUNNER) &&
+            !json_object_get(mount, MOUNT_BY_COPY_OF))
             place_bind(rw, mount, binds);
     }
 }
@@ -381,6 +387,7 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
             return;
         place_mount(rw, runner, mount);
     }
+    files_create(rw, host);
     keep_read_only(rw, mounts);
 }
 

@@ -186,16 +186,11 @@ static void open_ports(struct rewrite *rw)
             json_pack("{s:s%}", "message", strbuf_cstr(&why), why.len));
 }
 
-static void by_name(struct rewrite *rw)
-{
-    rewrite_set_param(rw, 0, resolve_container(rw, rw->match->params[0].value));
-    rewrite_body(rw);
-}
-
 void rewrite_container_start(struct rewrite *rw)
 {
-    by_name(rw);
+    rewrite_by_tables(rw);
     open_ports(rw);
+    files_in(rw);
 }
 
 void ports_not_started(struct rewrite *rw)

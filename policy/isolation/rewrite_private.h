@@ -258,7 +258,8 @@ json_t *image_name_restored(const struct rewrite *rw, struct str name);
 
 /* ---- rewrite_create.c, rewrite_network.c, ...: one operation each ---- */
 
-void rewrite_body(struct rewrite *rw); /* by the table of references */
+void rewrite_body(struct rewrite *rw);      /* by the table of references */
+void rewrite_by_tables(struct rewrite *rw); /* and the names in the path */
 void rewrite_container_create(struct rewrite *rw);
 void rewrite_container_rename(struct rewrite *rw);
 void rewrite_container_list(struct rewrite *rw);
@@ -323,6 +324,21 @@ bool ports_match(json_t *values, const json_t *container);
 /* HOST, the HostConfig of a create from IMAGE (NULL: not known). */
 void mounts_create(struct rewrite *rw, json_t *host, const json_t *image);
 void mounts_restore(json_t *container, const json_t *labels, bool inspected);
+
+/* Can the engine mount a part of a volume? And: this request does. */
+bool mounts_have_subpaths(const struct rewrite *rw);
+void mounts_need_subpaths(struct rewrite *rw);
+
+/* ---- rewrite_files.c ---- */
+
+/* Behind rewrite_body: binds of what is copied become parts of volumes. */
+void files_create(struct rewrite *rw, json_t *host);
+/* Bring what is copied into step: before the request is sent, where the runner
+ * has the last word; or behind its reply, where containers have. */
+void files_in(struct rewrite *rw);
+void files_out(struct rewrite *rw);
+void rewrite_files_in(struct rewrite *rw);
+void finish_container_logs(struct rewrite *rw);
 
 /* ---- rewrite_socket.c ---- */
 

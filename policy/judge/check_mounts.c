@@ -23,6 +23,7 @@ struct bind_wish {
     bool listed;           /* the policy has a path for it */
     bool create;           /* which the engine may make */
     bool of_runner;        /* it is a path of the runner's own container */
+    struct str copied;     /* the rule's source, where it is copied; or empty */
     struct strbuf host;    /* the path on the host */
 };
 
@@ -151,6 +152,8 @@ static bool judge_source(struct judge *judge, const struct place *place,
     wish->force_read_only = wish->shared_read_only && !wish->read_only;
     wish->listed = true;
     wish->of_runner = rule->by == MOUNT_BY_CONTAINER;
+    if (rule->by == MOUNT_BY_COPY)
+        wish->copied = path_trim(str_from(rule->source));
     /* what may only be read is not created either */
     wish->create = rule->create && !wish->shared_read_only;
     if (wish->shared_read_only && (wish->read_write || wish->relabel) &&
@@ -236,24 +239,39 @@ static bool is_private(struct str propagation)
            str_eq(propagation, S("rprivate"));
 }
 
+/* Is it no path of the engine's host? */
+static bool is_elsewhere(const struct bind_wish *wish)
+{
+    return wish->of_runner || wish->copied.len;
+}
+
 /* What MOUNT is on the host is left to be found; it may become a volume, which
- * has neither labels of its own nor a propagation. */
-static void mark_of_runner(struct judge *judge, json_t *mount, bool relabel,
-                           struct str propagation)
+ * has neither labels of its own nor a propagation. MAKE: what is missing of a
+ * copied one may be made. */
+static void mark_elsewhere(struct judge *judge, const struct bind_wish *wish,
+                           json_t *mount, struct str propagation, bool make)
 {
     struct str source = str_head(member_text(mount, "Source"), 100);
+    const char *from =
+        wish->of_runner ? "the runner's container" : "the runner";
 
-    json_object_set_new(mount, MOUNT_OF_RUNNER, json_true());
-    if (relabel)
+    if (wish->of_runner)
+        json_object_set_new(mount, MOUNT_OF_RUNNER, json_true());
+    else
+        json_object_set_new(mount, MOUNT_BY_COPY_OF,
+                            json_pack("{s:s%, s:b}", "root", wish->copied.ptr,
+                                      wish->copied.len, "make",
+                                      make && !wish->shared_read_only));
+    if (wish->relabel)
         judge_warn(judge,
                    "%.*s keeps its SELinux label: z and Z are left out of "
-                   "what comes from the runner's container",
-                   STR_FMT(source));
+                   "what comes from %s",
+                   STR_FMT(source), from);
     if (!is_private(propagation))
         judge_warn(judge,
                    "%.*s is mounted as private, not as %.*s, since it comes "
-                   "from the runner's container",
-                   STR_FMT(source), STR_FMT(str_head(propagation, 40)));
+                   "from %s",
+                   STR_FMT(source), STR_FMT(str_head(propagation, 40)), from);
 }
 
 /*
@@ -268,7 +286,7 @@ static bool put_mount(struct judge *judge, const struct place *place,
     bool read_only = spec->read_only || wish->force_read_only;
     json_t *mount;
 
-    if (spec->relabel && !wish->of_runner &&
+    if (spec->relabel && !is_elsewhere(wish) &&
         !judge_refuse(judge, 403, "container.mounts", place,
                       "z and Z go only with a mount that the policy lets the "
                       "engine create; leave them out, or have the policy say "
@@ -279,8 +297,8 @@ static bool put_mount(struct judge *judge, const struct place *place,
                   wish->host.len, "Target", spec->target.ptr, spec->target.len);
     if (read_only)
         json_object_set_new(mount, "ReadOnly", json_true());
-    if (wish->of_runner)
-        mark_of_runner(judge, mount, spec->relabel, spec->propagation);
+    if (is_elsewhere(wish))
+        mark_elsewhere(judge, wish, mount, spec->propagation, true);
     else if (spec->propagation.len)
         json_object_set_new(mount, "BindOptions",
                             json_pack("{s:s%}", "Propagation",
@@ -289,7 +307,7 @@ static bool put_mount(struct judge *judge, const struct place *place,
     note_asked(judge, spec->target, "bind",
                json_stringn(wish->text.ptr, wish->text.len));
     judge_note(judge, CHANGE_MOVED, place);
-    if (is_mapped(wish) || wish->of_runner)
+    if (is_mapped(wish) || is_elsewhere(wish))
         judge_note(judge, CHANGE_MAPPED, place);
     if (wish->force_read_only)
         judge_note(judge, CHANGE_INJECTED, place);
@@ -383,15 +401,17 @@ bool check_binds(struct judge *judge, const struct field *field,
     return true;
 }
 
-/* MOUNT becomes one of what the runner's container has. */
-static void take_of_runner(struct judge *judge, const struct place *source_at,
-                           const struct bind_wish *wish, json_t *mount)
+/* MOUNT becomes one of what the runner or its container has. */
+static void take_elsewhere(struct judge *judge, const struct place *source_at,
+                           const struct bind_wish *wish, json_t *mount,
+                           bool make)
 {
     json_t *options = json_object_get(mount, "BindOptions");
 
     json_object_set_new(mount, "Source",
                         json_stringn(wish->host.ptr, wish->host.len));
-    mark_of_runner(judge, mount, false, member_text(options, "Propagation"));
+    mark_elsewhere(judge, wish, mount, member_text(options, "Propagation"),
+                   make);
     json_object_del(mount, "BindOptions");
     judge_note(judge, CHANGE_MAPPED, source_at);
 }
@@ -406,6 +426,7 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
         place_field(&options_at, options, "CreateMountpoint");
     struct place access_at = place_field(place, mount, "ReadOnly");
     json_auto_t *asked = json_deep_copy(mount);
+    bool make = json_is_true(json_object_get(options, "CreateMountpoint"));
     AUTO(bind_wish_fini)
     struct bind_wish wish = {
         .source = member_text(asked, "Source"),
@@ -432,13 +453,12 @@ static bool judge_bind_mount(struct judge *judge, const struct place *place,
                       "ReadOnlyNonRecursive leaves what is mounted further "
                       "down writable; leave it out"))
         return false;
-    if (wish.listed && !wish.create &&
-        json_is_true(json_object_get(options, "CreateMountpoint"))) {
+    if (wish.listed && !wish.create && !wish.copied.len && make) {
         json_object_set_new(options, "CreateMountpoint", json_false());
         judge_note(judge, CHANGE_INJECTED, &create_at);
     }
-    if (wish.of_runner) {
-        take_of_runner(judge, &source_at, &wish, mount);
+    if (is_elsewhere(&wish)) {
+        take_elsewhere(judge, &source_at, &wish, mount, make);
     } else if (is_mapped(&wish)) {
         json_object_set_new(mount, "Source",
                             json_stringn(wish.host.ptr, wish.host.len));

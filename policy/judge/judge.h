@@ -47,6 +47,12 @@ struct change {
  */
 #define MOUNT_OF_RUNNER "berth.runner"
 
+/*
+ * The same of one whose source is copied: {"root": the source of its rule,
+ * "make": may the source be made on this machine?}.
+ */
+#define MOUNT_BY_COPY_OF "berth.copy"
+
 enum need_kind {
     NEED_CONTAINER, /* what inspecting the container in the path says */
     NEED_IMAGE, /* what inspecting the image SUBJECT says, and whether it was

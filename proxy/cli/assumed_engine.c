@@ -210,6 +210,8 @@ static const struct row socket_row = {
     .status = 201,
     .reply = put_socket,
     .means = "its companion has a socket in place of docker.sock"};
+static const struct row files_row = {.status = 200,
+                                     .means = "what is copied is in step"};
 static const struct row nothing = {.status = 404, .means = "there is none"};
 
 static const struct row *find_row(const struct lookup *lookup,
@@ -247,6 +249,8 @@ static json_t *presume(const struct assumptions *assumptions,
     target_init(&target);
     if (str_eq(str_from(lookup->target), S(LOOKUP_SOCKET)))
         row = &socket_row;
+    else if (str_eq(str_from(lookup->target), S(LOOKUP_FILES)))
+        row = &files_row;
     else if (target_parse(&target, str_from(lookup->target), &why) ||
              route_find(lookup->method, &target, &match))
         row = &nothing;

@@ -410,7 +410,7 @@ static void check_opened(struct run *run)
             json_object_get(run->one, "opens"));
 }
 
-/* "mounts": {"/w": "rw"}, the policy's by host. */
+/* "mounts": {"/w": "rw"}, the policy's by host, or by copy. */
 static struct objects read_mounts(const json_t *one, struct mount_rule *rules)
 {
     struct objects mounts = {.items = rules};
@@ -423,6 +423,8 @@ static struct objects read_mounts(const json_t *one, struct mount_rule *rules)
 
         rules[mounts.count++] = (struct mount_rule){
             .source = (char *)(uintptr_t)key,
+            .by = strcmp(json_string_value(mode), "copy") == 0 ? MOUNT_BY_COPY
+                                                               : MOUNT_BY_HOST,
             .mode = written ? MOUNT_READ_WRITE : MOUNT_READ_ONLY,
             .create = !strcmp(json_string_value(mode), "create"),
         };

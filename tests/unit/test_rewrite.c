@@ -23,7 +23,7 @@
  *                 "taken" by the container ID; and whose it "opens"
  *
  *     "mounts":   {"/w": "rw"}, what the policy has on the engine's host; "ro",
- *                 or "create"
+ *                 "create", or "copy" for what is copied
  *     "runner":   the runner's own container, "binds" what the judge noted of
  *                 the mounts, and what its client is told ("warns")
  *
