@@ -201,8 +201,19 @@ static void on_reply_data(struct exchange *ex, struct str data)
         exchange_restore(ex, data);
 }
 
+/* Does the engine's side of a tunnel end, rather than a reply? */
+static bool is_tunnel(const struct exchange *ex)
+{
+    return ex->request_state == RQ_HIJACK || ex->request_state == RQ_SHUT;
+}
+
 void exchange_reply_ends(struct exchange *ex)
 {
+    if (is_tunnel(ex)) {
+        exchange_enter_reply(ex, RP_SHUT);
+        exchange_finish_if_done(ex);
+        return;
+    }
     if (!exchange_restore_end(ex))
         return;
     exchange_put_last_line(ex);
@@ -430,8 +441,10 @@ void exchange_engine_eof(struct exchange *ex)
         return;
     }
     if (ex->reply_state == RP_HIJACK) {
-        exchange_enter_reply(ex, RP_SHUT);
-        exchange_finish_if_done(ex);
+        if (request_finish(&ex->rq, S("")))
+            exchange_enter_reply(ex, RP_FINISH);
+        else
+            exchange_reply_ends(ex);
         return;
     }
     switch (http_reader_eof(ex->reader[ENGINE])) {

@@ -35,8 +35,8 @@ static const struct state reply_states[] = {
     [RP_ASK] = {"ask",    BIT(RP_BODY) | BIT(RP_HIJACK) | BIT(RP_DONE)              },
     [RP_BODY] = {"body",   BIT(RP_LINE) | BIT(RP_FINISH) | BIT(RP_DONE)              },
     [RP_LINE] = {"line",   BIT(RP_BODY) | BIT(RP_FINISH) | BIT(RP_DONE)              },
-    [RP_FINISH] = {"finish", BIT(RP_DONE)                                              },
-    [RP_HIJACK] = {"tunnel", BIT(RP_SHUT)                                              },
+    [RP_FINISH] = {"finish", BIT(RP_SHUT) | BIT(RP_DONE)                               },
+    [RP_HIJACK] = {"tunnel", BIT(RP_FINISH) | BIT(RP_SHUT)                             },
     [RP_SHUT] = {"shut",   0                                                         },
     [RP_DONE] = {"done",   0                                                         },
 };

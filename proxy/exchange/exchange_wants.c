@@ -8,6 +8,9 @@ static enum exchange_timer timer_of(const struct exchange *ex)
         return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (ex->client_gone && !exchange_asks(ex))
         return TIMER_DRAIN;
+    /* who is asked sees to it that it ends */
+    if (exchange_asks(ex) && lookups_take_long(&ex->rq.lookups))
+        return TIMER_NONE;
     if (ex->reply_state == RP_ASK || ex->reply_state == RP_LINE ||
         ex->reply_state == RP_FINISH || (ex->tunnel && exchange_asks(ex)))
         return TIMER_LINK;

@@ -286,7 +286,8 @@ static bool read_from(struct exchange_driver *d, enum side from)
     if (from == ENGINE && !d->has_stream)
         return false;
     if (!exchange_wish(d->ex).read[from]) {
-        if (from == CLIENT || !d->failed || !side->told_eof)
+        if (from == CLIENT || !d->failed || !side->told_eof ||
+            exchange_wish(d->ex).ask)
             return false;
         exchange_stream_failed(d->ex, d->why, 1, d->pristine);
         return true;
