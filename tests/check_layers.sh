@@ -37,7 +37,7 @@ only '<(bzlib|lzma|zlib|zstd)' proxy/archive/unpack.c
 only '<http_parser' proxy/http/http_reader.c
 only '<nghttp2' proxy/grpc/h2_private.h
 only '<libssh2' proxy/ssh/ proxy/cli/ proxy/server/metrics_feed.c
-only '<(event2/|evutil|event\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/near/ proxy/companion_link/ proxy/metrics/ proxy/server/ proxy/cli/
-only '<(sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/near/ proxy/companion/ proxy/companion_link/ proxy/metrics/ proxy/sandbox/ proxy/server/ proxy/cli/
+only '<(event2/|evutil|event\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/near/ proxy/companion_link/ proxy/files_link/ proxy/metrics/ proxy/server/ proxy/cli/
+only '<(sys/(socket|epoll|select|poll)\.h|poll\.h|netdb\.h)' proxy/net/ proxy/upstream/ proxy/ssh/ proxy/near/ proxy/companion/ proxy/companion_link/ proxy/files_link/ proxy/metrics/ proxy/sandbox/ proxy/server/ proxy/cli/
 [ $wrong = 0 ] || echo "these are not how the layers are meant" >&2
 exit $wrong

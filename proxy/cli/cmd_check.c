@@ -1,8 +1,10 @@
 #include "proxy/cli/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxy/base/policy_file.h"
 #include "proxy/cli/connect_check.h"
@@ -37,6 +39,25 @@ static void tell_not_followed(const struct policy *policy)
         }
 }
 
+/* Directories that berth copies, as the user that it is to run as. */
+static void tell_copied(const struct policy *policy)
+{
+    const struct objects *mounts = &policy->rules.container.mounts;
+    const struct mount_rule *rules = mounts->items;
+
+    for (size_t i = 0; i < mounts->count; i++) {
+        bool written = rules[i].mode == MOUNT_READ_WRITE;
+        int wanted = R_OK | X_OK | (written ? W_OK : 0);
+
+        if (rules[i].by == MOUNT_BY_COPY && access(rules[i].source, wanted) < 0)
+            fprintf(stderr,
+                    "container.mounts[%zu]: %s is copied by berth's own user, "
+                    "and this one may not read%s it: %s\n",
+                    i, rules[i].source, written ? " and write" : "",
+                    strerror(errno));
+    }
+}
+
 static int print_it(const struct policy *policy)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(8 * MIB);
@@ -46,6 +67,7 @@ static int print_it(const struct policy *policy)
     policy_put_warnings(policy, &warnings);
     printf("%.*s", STR_FMT(strbuf_str(&text)));
     fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&warnings)));
+    tell_copied(policy);
     tell_not_followed(policy);
     return EXIT_OK;
 }

@@ -9,6 +9,12 @@
  *
  *     berth-companion hold DIRECTORY MODE SECONDS
  *     berth-companion session NONCE
+ *
+ * In another container it works on the volume of a directory that is copied:
+ * its first process does nothing, and the other is the far end of proxy/files.
+ *
+ *     berth-companion idle
+ *     berth-companion files DIRECTORY MODE UID GID ENTRIES BYTES
  */
 
 #include <sys/socket.h>
@@ -50,6 +56,18 @@ int companion_session(int in, int out, int holder, const char *nonce);
 /* The same, with a connection of its own; it waits a while for the first
  * process to listen. */
 int companion_session_join(const char *address, const char *nonce);
+
+/* The first process where files are copied: until SIGTERM. */
+int companion_idle(void);
+
+/* The far end, on standard input and output: first, DIRECTORY itself gets the
+ * mode and the owner of the other one. */
+struct companion_folder {
+    const char *directory;
+    unsigned mode, uid, gid;
+    unsigned long long entries, bytes;
+};
+int companion_files(const struct companion_folder *folder);
 
 /* Write a line to standard error. Returns CODE. */
 int companion_say(int code, const char *line);

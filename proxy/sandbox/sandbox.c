@@ -49,24 +49,36 @@ static void expect(struct sandbox *s, int r, const char *sentence)
         note(s, MISSING "%s: %s", sentence, strerror(errno));
 }
 
-static int drop_capabilities(void)
+/* Where files are COPIED, root reads and writes those of the runner's, gives
+ * them back to it, and asks whether somebody else has them open. */
+static uint64_t kept_capabilities(bool copies)
+{
+    uint64_t kept = 1ULL << CAP_CHOWN | 1ULL << CAP_NET_BIND_SERVICE;
+
+    if (copies)
+        kept |=
+            1ULL << CAP_DAC_OVERRIDE | 1ULL << CAP_FOWNER | 1ULL << CAP_LEASE;
+    return kept;
+}
+
+static int drop_capabilities(bool copies)
 {
     struct __user_cap_header_struct header = {.version =
                                                   _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
-    uint32_t kept = 1U << CAP_CHOWN | 1U << CAP_NET_BIND_SERVICE;
+    uint64_t kept = kept_capabilities(copies);
 
     if (syscall(SYS_capget, &header, data) < 0)
         return -1;
     /* those of the bounding set first: that takes one of them. Without it, no
      * new privileges see to it that none comes from there. */
     for (int i = 0; i <= 63; i++) {
-        if (i != CAP_CHOWN && i != CAP_NET_BIND_SERVICE)
+        if (!(kept >> i & 1))
             prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    data[0].effective &= kept;
-    data[0].permitted &= kept;
+    data[0].effective &= (uint32_t)kept;
+    data[0].permitted &= (uint32_t)kept;
     data[0].inheritable = data[1].inheritable = 0;
     data[1].effective = data[1].permitted = 0;
     return (int)syscall(SYS_capset, &header, data);
@@ -94,10 +106,10 @@ static void close_files(struct sandbox *s)
              strerror(-r));
 }
 
-static void close_calls(struct sandbox *s)
+static void close_calls(struct sandbox *s, bool copies)
 {
     size_t allowed = 0;
-    int r = sandbox_calls(&allowed);
+    int r = sandbox_calls(copies, &allowed);
 
     if (r == 0)
         note(s, "no system calls but %zu, none that executes (seccomp)",
@@ -112,18 +124,23 @@ static void close_calls(struct sandbox *s)
 void sandbox_enter(struct sandbox *s, const char *const *files,
                    size_t file_count, const struct policies *policies)
 {
+    bool copies = sandbox_paths_copy(policies);
+
     sandbox_paths_add_system(&s->paths);
     sandbox_paths_add(&s->paths, files, file_count, policies);
     expect(s, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
            "no new privileges, ever");
-    expect(s, drop_capabilities(),
-           geteuid() == 0 ? "no capabilities but to give sockets a group and "
-                            "to listen on low ports"
-                          : "no capabilities but to listen on low ports, if "
-                            "they were given");
+    expect(s, drop_capabilities(copies),
+           geteuid() == 0 && copies
+               ? "no capabilities but to copy files, to give sockets a group "
+                 "and to listen on low ports"
+           : geteuid() == 0 ? "no capabilities but to give sockets a group and "
+                              "to listen on low ports"
+                            : "no capabilities but to listen on low ports, if "
+                              "they were given");
     expect(s, forbid_core_dumps(), "no core dumps, no tracing");
     close_files(s);
-    close_calls(s);
+    close_calls(s, copies);
 }
 
 void sandbox_leave_out(struct sandbox *s, const char *why)

@@ -141,6 +141,13 @@ static const char *const allowed_calls[] = {
     "uname",
 };
 
+/* The same where it copies files. */
+static const char *const copying_calls[] = {
+    "fchmod",      "fchown",    "fchown32",  "fchownat",         "ftruncate",
+    "ftruncate64", "linkat",    "mkdirat",   "openat2",          "renameat",
+    "renameat2",   "symlinkat", "utimensat", "utimensat_time64",
+};
+
 /* Nothing of berth's makes these: who does is not berth any more. */
 static const char *const deadly_calls[] = {
     "bpf",
@@ -177,7 +184,7 @@ static int add(scmp_filter_ctx filter, uint32_t action, const char *name)
 }
 
 /* Rules about arguments: a call passes if any of its rules lets it. */
-static int add_conditional(scmp_filter_ctx filter)
+static int add_conditional(scmp_filter_ctx filter, bool copies)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
     static const unsigned long requests[] = {FIONREAD, FIONBIO, TCGETS};
@@ -207,6 +214,8 @@ static int add_conditional(scmp_filter_ctx filter)
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < COUNT(rules); i++) {
+        if (copies && rules[i].call == SCMP_SYS(fchownat))
+            continue; /* it is allowed already */
         r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rules[i].call, 1,
                                    &rules[i].condition);
         if (r == -EDOM)
@@ -225,7 +234,7 @@ static int add_conditional(scmp_filter_ctx filter)
     return r;
 }
 
-static int fill(scmp_filter_ctx filter)
+static int fill(scmp_filter_ctx filter, bool copies)
 {
     int r = 0;
 
@@ -233,13 +242,15 @@ static int fill(scmp_filter_ctx filter)
         r = add(filter, SCMP_ACT_ALLOW, allowed_calls[i]);
     for (size_t i = 0; r == 0 && i < COUNT(deadly_calls); i++)
         r = add(filter, SCMP_ACT_KILL_PROCESS, deadly_calls[i]);
-    return r < 0 ? r : add_conditional(filter);
+    for (size_t i = 0; copies && r == 0 && i < COUNT(copying_calls); i++)
+        r = add(filter, SCMP_ACT_ALLOW, copying_calls[i]);
+    return r < 0 ? r : add_conditional(filter, copies);
 }
 
-int sandbox_calls(size_t *allowed)
+int sandbox_calls(bool copies, size_t *allowed)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int r = filter ? fill(filter) : -ENOMEM;
+    int r = filter ? fill(filter, copies) : -ENOMEM;
 
     if (r == 0)
         r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -248,6 +259,6 @@ int sandbox_calls(size_t *allowed)
     if (filter)
         seccomp_release(filter);
     if (r == 0)
-        *allowed = COUNT(allowed_calls);
+        *allowed = COUNT(allowed_calls) + (copies ? COUNT(copying_calls) : 0);
     return r;
 }

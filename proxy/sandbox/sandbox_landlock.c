@@ -28,6 +28,11 @@ static const uint64_t accesses[] = {
     [SANDBOX_SOCKETS] = LANDLOCK_ACCESS_FS_READ_FILE | WRITE | MAKE |
                         LANDLOCK_ACCESS_FS_MAKE_SOCK |
                         LANDLOCK_ACCESS_FS_REMOVE_FILE,
+    [SANDBOX_FILES] = READ | WRITE | MAKE | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                      LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                      LANDLOCK_ACCESS_FS_MAKE_DIR |
+                      LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER |
+                      LANDLOCK_ACCESS_FS_TRUNCATE,
 };
 
 /* What may be granted on a file that is no directory. */
@@ -47,10 +52,10 @@ static uint64_t handled_by(long abi)
     return handled;
 }
 
-static int grant(int ruleset, const struct sandbox_path *path)
+static int grant(int ruleset, const struct sandbox_path *path, uint64_t handled)
 {
     struct landlock_path_beneath_attr rule = {
-        .allowed_access = accesses[path->access],
+        .allowed_access = accesses[path->access] & handled,
         .parent_fd = open(path->path, O_PATH | O_CLOEXEC),
     };
     struct stat st;
@@ -81,7 +86,7 @@ int sandbox_landlock(const struct sandbox_paths *paths)
     if (ruleset < 0)
         return -errno;
     for (size_t i = 0; r == 0 && i < paths->count; i++)
-        r = grant(ruleset, &paths->items[i]);
+        r = grant(ruleset, &paths->items[i], attr.handled_access_fs);
     if (r == 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         r = -errno;
     close(ruleset);

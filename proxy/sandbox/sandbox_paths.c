@@ -115,6 +115,40 @@ static void add_upstream(struct sandbox_paths *paths,
     }
 }
 
+static bool is_copied(const struct mount_rule *rule)
+{
+    return rule->by == MOUNT_BY_COPY;
+}
+
+bool sandbox_paths_copy(const struct policies *policies)
+{
+    for (size_t i = 0; i < policies->count; i++) {
+        const struct objects *mounts =
+            &policies->items[i]->rules.container.mounts;
+        const struct mount_rule *rules = mounts->items;
+
+        for (size_t n = 0; n < mounts->count; n++) {
+            if (is_copied(&rules[n]))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Directories that containers mount by copy. */
+static void add_copied(struct sandbox_paths *paths,
+                       const struct objects *mounts)
+{
+    const struct mount_rule *rules = mounts->items;
+
+    for (size_t i = 0; i < mounts->count; i++) {
+        if (is_copied(&rules[i]))
+            add(paths, str_from(rules[i].source),
+                rules[i].mode == MOUNT_READ_WRITE ? SANDBOX_FILES
+                                                  : SANDBOX_READ);
+    }
+}
+
 static void add_policy(struct sandbox_paths *paths, const struct policy *policy)
 {
     add_beside(paths, policy->listen.path, SANDBOX_SOCKETS);
@@ -125,6 +159,7 @@ static void add_policy(struct sandbox_paths *paths, const struct policy *policy)
     if (policy->audit.chain) /* the last line */
         add_beside(paths, policy->audit.to, SANDBOX_READ);
     add_upstream(paths, &policy->upstream);
+    add_copied(paths, &policy->rules.container.mounts);
 }
 
 void sandbox_paths_add(struct sandbox_paths *paths, const char *const *files,
@@ -167,8 +202,8 @@ static bool covers(const struct sandbox_paths *allowed,
 bool sandbox_paths_cover(const struct sandbox_paths *allowed,
                          const struct sandbox_paths *wanted, struct strbuf *why)
 {
-    static const char *const verbs[] = {"read from", "write to",
-                                        "have a socket in"};
+    static const char *const verbs[] = {
+        "read from", "write to", "have a socket in", "copy files to and from"};
     bool all = true;
 
     for (size_t i = 0; i < wanted->count; i++) {

@@ -13,6 +13,7 @@ enum sandbox_access {
     SANDBOX_READ,    /* and what is below */
     SANDBOX_APPEND,  /* open for writing, and make new files */
     SANDBOX_SOCKETS, /* make and remove sockets and their locks */
+    SANDBOX_FILES,   /* read, make, change and remove all but devices */
 };
 
 struct sandbox_path {
@@ -33,6 +34,9 @@ void sandbox_paths_add(struct sandbox_paths *paths, const char *const *files,
 
 /* Add what libraries read to find hosts, groups and the time. */
 void sandbox_paths_add_system(struct sandbox_paths *paths);
+
+/* Is there a directory of which files are copied, to be written to or not? */
+bool sandbox_paths_copy(const struct policies *policies);
 
 /* Is each of WANTED among ALLOWED, or below? If not, say in WHY which. */
 bool sandbox_paths_cover(const struct sandbox_paths *allowed,

@@ -12,6 +12,7 @@ enum {
     OF_A_POLICY = 16,
     BUSY_CLIENTS = 64,   /* as in berth.c */
     OF_A_COMPANION = 40, /* connections that end, and a few more */
+    OF_A_COPY = 16,      /* a directory, and files of it that are open */
 };
 
 static bool leads_back(const struct policy *policy)
@@ -19,6 +20,17 @@ static bool leads_back(const struct policy *policy)
     const char *socket = policy->rules.container.engine_socket;
 
     return socket && strcmp(socket, MOUNT_BERTH) == 0;
+}
+
+static rlim_t count_copies(const struct policy *policy)
+{
+    const struct objects *mounts = &policy->rules.container.mounts;
+    const struct mount_rule *rules = mounts->items;
+    rlim_t count = 0;
+
+    for (size_t i = 0; i < mounts->count; i++)
+        count += rules[i].by == MOUNT_BY_COPY;
+    return count;
 }
 
 /* Every client is a descriptor, and every stream of a socket upstream. */
@@ -32,6 +44,7 @@ static rlim_t needed(const struct policies *policies)
         sum += OF_A_POLICY + policy->listen.clients + BUSY_CLIENTS;
         if (leads_back(policy)) /* the other end of each, and the waiters */
             sum += 2 * WIRE_CHANNELS + OF_A_COMPANION;
+        sum += OF_A_COPY * count_copies(policy);
         if (policy->port_address[0]) /* both ends of a connection */
             sum += LIMIT_PORT_LISTENERS +
                    LIMIT_PORT_CONNECTIONS *

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "policy/isolation/files_name.h"
 #include "proxy/base/log.h"
 #include "proxy/base/policies.h"
 #include "proxy/server/session.h"
@@ -239,6 +240,35 @@ static void find_companion(struct frontend *frontend)
     frontend->companion = wanted ? companion_new(&config) : NULL;
 }
 
+/* ---- files ---- */
+
+static void copy_files(struct frontend *frontend)
+{
+    const struct policy *policy = frontend->policy;
+    const struct limit_rules *limits = &policy->rules.container.limits;
+    const struct files_config config = {
+        .base = frontend->runtime->base,
+        .pool = frontend->backend->pool,
+        .ns = str_from(policy->namespace),
+        .mounts = &policy->rules.container.mounts,
+        .limits = {.entries = limits->copy_files, .bytes = limits->copy_bytes},
+    };
+    bool wanted = frontend->runtime->listens && files_are_copied(config.mounts);
+
+    if (wanted && frontend->files && files_is_as(frontend->files, &config))
+        return;
+    files_free(frontend->files);
+    frontend->files = wanted ? files_new(&config) : NULL;
+}
+
+/* What it has beside its listener, as its policy has it from now on. */
+static void begin_beside(struct frontend *frontend)
+{
+    listen_near(frontend);
+    find_companion(frontend);
+    copy_files(frontend);
+}
+
 /* ---- the whole of it ---- */
 
 struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
@@ -266,10 +296,8 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
         return NULL;
     }
     frontend->backend = backend_get(&runtime->backends, policy);
-    if (!frontend->takes_over) {
-        listen_near(frontend);
-        find_companion(frontend);
-    }
+    if (!frontend->takes_over)
+        begin_beside(frontend);
     return frontend;
 }
 
@@ -280,8 +308,7 @@ void frontend_begin(struct frontend *frontend)
     frontend->takes_over = false;
     listener_begin(frontend->listener);
     listener_set_access(frontend->listener, &frontend->policy->listen);
-    listen_near(frontend);
-    find_companion(frontend);
+    begin_beside(frontend);
     log_info("%s was taken over from another berth", frontend->path);
 }
 
@@ -292,6 +319,7 @@ void frontend_yield(struct frontend *frontend)
     if (frontend->near)
         near_yield(frontend->near);
     frontend->companion = companion_free(frontend->companion);
+    frontend->files = files_free(frontend->files);
 }
 
 void frontend_inherit(struct frontend *frontend, struct frontend *old)
@@ -338,8 +366,7 @@ void frontend_commit(struct frontend *frontend)
     frontend->prepared.policy = NULL;
     frontend->backend =
         backend_get(&frontend->runtime->backends, frontend->policy);
-    listen_near(frontend);
-    find_companion(frontend);
+    begin_beside(frontend);
     listener_set_access(frontend->listener, &frontend->policy->listen);
     backend_unref(old_backend);
     policy_unref(old_policy);
@@ -379,6 +406,7 @@ void frontend_free(struct frontend *frontend)
     tunnel_share_free(frontend->builds);
     near_free(frontend->near);
     companion_free(frontend->companion);
+    files_free(frontend->files);
     backend_unref(frontend->backend);
     policy_unref(frontend->policy);
     free(frontend->path);

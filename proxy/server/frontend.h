@@ -13,6 +13,7 @@
 #include "proxy/companion_link/companion_link.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/tunnel_share.h"
+#include "proxy/files_link/files_link.h"
 #include "proxy/metrics/counters.h"
 #include "proxy/metrics/refusals.h"
 #include "proxy/near/near.h"
@@ -44,6 +45,7 @@ struct frontend {
     struct port_book ports;      /* the same, for requests */
     struct companion *companion; /* its sockets in containers, or NULL: what
                                     asks for docker.sock gets none */
+    struct files *files;         /* what is copied for it, or NULL: nothing */
     struct listener *listener;
     struct counters counters;
     struct refusals refusals; /* the last of them */

@@ -46,13 +46,14 @@ void session_engine_init(struct session *s)
 
 static bool is_busy(const struct session_lookup *slot)
 {
-    return slot->subrequest || slot->ask;
+    return slot->subrequest || slot->ask || slot->files;
 }
 
 static void cancel_lookup(struct session_lookup *slot)
 {
     slot->subrequest = subrequest_cancel(slot->subrequest);
     slot->ask = companion_ask_cancel(slot->ask);
+    slot->files = files_ask_cancel(slot->files);
 }
 
 static bool has_lookups(const struct session *s)
@@ -155,25 +156,37 @@ static void on_answer(const struct http_head *head, struct str body,
     session_wake(s);
 }
 
-/* What is for the companion. */
-static void on_socket(int status, json_t *reply, void *arg)
+/* What is for the companion, or for those who copy files. */
+static void on_companion(int status, json_t *reply, void *arg)
 {
     AUTO(json_decrefp) json_t *mine = reply;
     struct session_lookup *lookup = arg;
     struct session *s = lookup->session;
 
     lookup->ask = NULL;
+    lookup->files = NULL;
     if (is_awaited(lookup))
         exchange_answered(s->exchange, lookup->index, status, mine);
     session_wake(s);
 }
 
-static void ask_companion(struct session *s, struct session_lookup *slot)
+/* Is LOOKUP not for the engine? Then it is on its way. */
+static bool ask_companion(struct session *s, const struct lookup *lookup,
+                          struct session_lookup *slot)
 {
-    if (s->frontend->companion)
-        slot->ask = companion_ask(s->frontend->companion, on_socket, slot);
+    struct str target = str_from(lookup->target);
+    bool socket = str_eq(target, S(LOOKUP_SOCKET));
+
+    if (!socket && !str_eq(target, S(LOOKUP_FILES)))
+        return false;
+    if (socket && s->frontend->companion)
+        slot->ask = companion_ask(s->frontend->companion, on_companion, slot);
+    else if (!socket && s->frontend->files)
+        slot->files =
+            files_ask(s->frontend->files, lookup->body, on_companion, slot);
     else /* a policy that has one would have one */
         exchange_answered(s->exchange, slot->index, 0, NULL);
+    return true;
 }
 
 /* Send what may go out now on the slot SLOT; false: there is nothing. */
@@ -198,10 +211,8 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
         .index = index,
         .bounded = lookup->method == METHOD_GET,
     };
-    if (str_eq(str_from(lookup->target), S(LOOKUP_SOCKET))) {
-        ask_companion(s, slot);
+    if (ask_companion(s, lookup, slot))
         return true;
-    }
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
@@ -326,7 +337,7 @@ bool session_read_engine(struct session *s)
         /* a tunnel whose engine has said EOF waits for the client; one whose
          * stream is gone altogether need not */
         return s->told_engine_eof && s->stream->state == STREAM_CLOSED &&
-               settle_engine_end(s);
+               !exchange_wish(s->exchange).ask && settle_engine_end(s);
     }
     in = stream_peek(s->stream);
     if (in.len == 0)

@@ -27,6 +27,7 @@ struct session_lookup {
     bool bounded;     /* a reply that finds no room may be lost: a question's */
     struct subrequest *subrequest;
     struct companion_ask *ask; /* in its stead, of the companion */
+    struct files_ask *files;   /* or of who copies files */
 };
 
 struct session {

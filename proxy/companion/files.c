@@ -1,0 +1,67 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proxy/companion/companion.h"
+#include "proxy/files/file_far.h"
+
+static void on_end(int number)
+{
+    (void)number;
+    _exit(COMPANION_ENDED);
+}
+
+int companion_idle(void)
+{
+    /* the first process of a container is ended by what it handles alone */
+    signal(SIGTERM, on_end);
+    signal(SIGINT, on_end);
+    signal(SIGCHLD, SIG_IGN); /* sessions that lost their parent */
+    for (;;)
+        pause();
+}
+
+static ssize_t take(void *arg, char *bytes, size_t len)
+{
+    ssize_t n;
+
+    (void)arg;
+    do {
+        n = read(STDIN_FILENO, bytes, len);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t give(void *arg, const char *bytes, size_t len)
+{
+    ssize_t n;
+
+    (void)arg;
+    do {
+        n = write(STDOUT_FILENO, bytes, len);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+int companion_files(const struct companion_folder *folder)
+{
+    const struct file_limits limits = {.entries = folder->entries,
+                                       .bytes = folder->bytes};
+    struct file_stream stream;
+    int root = open(folder->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r;
+
+    signal(SIGPIPE, SIG_IGN);
+    umask(0);
+    if (root < 0 || fchown(root, folder->uid, folder->gid) < 0 ||
+        fchmod(root, folder->mode & 07777) < 0)
+        return companion_say(COMPANION_FAILED, "the volume cannot be used");
+    file_stream_init(&stream, take, give, NULL);
+    r = file_far_serve(root, &limits, &stream);
+    file_stream_fini(&stream);
+    close(root);
+    return r < 0 ? companion_say(COMPANION_FAILED, strerror(-r)) : 0;
+}

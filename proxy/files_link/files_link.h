@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * The directories that a namespace's containers mount by copy. Each has a
+ * volume on the engine; the two are brought into step when that is asked for:
+ * before something starts, and after something has ended. Only what containers
+ * have mounted of a directory travels.
+ *
+ * Callbacks come from the event loop (upstream.h).
+ */
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "policy/config/rules.h"
+#include "proxy/files/file_near.h"
+#include "proxy/upstream/pool.h"
+
+struct files;
+
+struct files_config {
+    struct event_base *base;
+    struct pool *pool;            /* outlives it */
+    struct str ns;                /* copied, as is the next */
+    const struct objects *mounts; /* struct mount_rule; those by copy count */
+    struct file_limits limits;    /* of each directory */
+};
+
+/* Never NULL. Nothing is done before it is asked for. */
+struct files *files_new(const struct files_config *config);
+/* What is under way is broken off, and all asks are told so in a later turn of
+ * the loop. NULL is fine; returns NULL. */
+struct files *files_free(struct files *files);
+
+/* Was it made of an equal CONFIG? */
+bool files_is_as(const struct files *files, const struct files_config *config);
+
+/*
+ * Bring into step what is mounted, as WHAT says (LOOKUP_FILES, see
+ * companion_name.h; copied): STATUS 200; or another and REPLY {"message",
+ * "rule"}, which is the callee's. What "out" cannot bring is in the log, and
+ * the status is 200 all the same: what has ended has ended.
+ */
+struct files_ask;
+typedef void (*files_cb)(int status, json_t *reply, void *arg);
+struct files_ask *files_ask(struct files *files, const json_t *what,
+                            files_cb on_reply, void *arg);
+/* No callback any more. NULL is fine; returns NULL. */
+struct files_ask *files_ask_cancel(struct files_ask *ask);

@@ -1,0 +1,72 @@
+#pragma once
+
+/* One directory and its volume; for the files of this folder alone. */
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "policy/base/limits.h"
+#include "proxy/base/bytes.h"
+#include "proxy/companion_link/box.h"
+#include "proxy/companion_link/exec_pipe.h"
+#include "proxy/files_link/files_link.h"
+
+enum {
+    TREE_PUMP = 64 * KIB, /* read of a round at once */
+    TREE_STALL_S = 120,   /* it may take so long without a byte */
+    TREE_TRIES = 3,       /* of one round, each over a new exec */
+    TREE_NOTES = 8,       /* names that the log tells of one round */
+};
+
+/* What a round is for, and what came of it. */
+struct tree_round {
+    enum file_turn turn;
+    const json_t *binds; /* of a container to be made (LOOKUP_FILES), or NULL */
+    int status;          /* 200, or that of a refusal */
+    const char *rule;    /* of the refusal; or NULL */
+    struct strbuf why;
+    struct file_report report;
+    struct strbuf notes; /* a line each */
+    unsigned note_count;
+    bool broken; /* the stream was: over another, it may go well */
+};
+
+struct tree {
+    struct files_config config; /* without its text and rules */
+    char *ns, *source;
+    bool read_only;
+    void (*on_done)(struct tree *tree, void *arg);
+    void *arg;
+
+    struct file_near near;
+    struct file_stream stream;
+    bool greeted;
+    json_t *kept; /* {path: until when, though no container has it; seconds} */
+
+    struct box *box;
+    struct exec_pipe *pipe;
+    int loop_end, thread_end; /* of a pair of sockets; -1: none */
+    struct event *readable, *writable;
+    struct bytes out; /* for the pipe */
+
+    struct tree_round round;
+    unsigned tries;
+    bool runs; /* the thread */
+    pthread_t thread;
+    int done_fd; /* the thread tells by it that it ends */
+    struct event *done;
+    struct event *stall;
+    TAILQ_ENTRY(tree) link;
+};
+
+/* ON_DONE is told when a round is over. */
+struct tree *tree_new(const struct files_config *config, const char *source,
+                      bool read_only,
+                      void (*on_done)(struct tree *tree, void *arg), void *arg);
+void tree_free(struct tree *tree);
+
+/* Begin a round for TURN; BINDS live until it is over. */
+void tree_begin(struct tree *tree, enum file_turn turn, const json_t *binds);
+
+/* tree_round.c: all of it, in the thread. */
+void *tree_run(void *tree);
