@@ -195,7 +195,7 @@ class Copied(Scenario):
         self.assertEqual(self.docker("volume", "ls", "-q"), "")
         self.assertEqual(self.docker("ps", "-a", "--format", "{{.Names}}"),
                          "job")
-        for words in (["inspect", name], ["rm", "-f", name],
+        for words in (["inspect", name], ["rm", name],
                       ["exec", name, "true"], ["volume", "inspect", name],
                       ["volume", "rm", name]):
             self.assertNotEqual(self.docker_result(*words).rc, 0, words)
