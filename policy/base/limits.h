@@ -93,6 +93,7 @@
 
 /* the link */
 #define LIMIT_CHANNELS      4096
+#define LIMIT_HOSTS         32         /* of one policy, with an engine each */
 #define LIMIT_LINKS         16         /* SSH connections to one host */
 #define LIMIT_POOL_IDLE     256        /* streams kept for the next request */
 #define LIMIT_SUBREQUEST    (32 * MIB) /* the engine's reply to berth itself */

@@ -23,8 +23,39 @@ void policy_unref(struct policy *policy)
         return;
     settings_fini(&policy_shape, policy);
     upstream_config_fini(&policy->upstream);
+    for (size_t i = 0; i < policy->other_count; i++)
+        upstream_config_fini(&policy->others[i]);
+    free(policy->others);
     free(policy->namespace);
     free(policy);
+}
+
+bool policy_host_is_drained(const struct policy *policy, size_t at)
+{
+    const struct strings *drain = &policy->upstream_keys.drain;
+
+    for (size_t i = 0; i < drain->count; i++) {
+        if (!strcmp(drain->items[i], policy_host(policy, at)->url))
+            return true;
+    }
+    return false;
+}
+
+size_t policy_find_host(const struct policy *policy,
+                        const struct upstream_config *config)
+{
+    AUTO(strbuf_fini) struct strbuf wanted = STRBUF(8 * KIB);
+    size_t at = 0;
+
+    upstream_config_engine(config, &wanted);
+    for (; at < policy_host_count(policy); at++) {
+        AUTO(strbuf_fini) struct strbuf name = STRBUF(8 * KIB);
+
+        upstream_config_engine(policy_host(policy, at), &name);
+        if (str_eq(strbuf_str(&name), strbuf_str(&wanted)))
+            break;
+    }
+    return at;
 }
 
 /* The entry of WORDS that names OPERATION, or NULL. */
@@ -119,6 +150,21 @@ int policy_put_effective(const struct policy *policy, struct strbuf *out)
     return r;
 }
 
+static int warn_of_host(const struct policy *policy, size_t at,
+                        struct strbuf *out)
+{
+    const struct upstream_config *host = policy_host(policy, at);
+    int r = 0;
+
+    if (host->kind == UPSTREAM_TCP && !upstream_is_local(host))
+        r = strbuf_addf(out,
+                        "upstream.url: %s goes to another machine in the "
+                        "clear, and whoever reaches that port owns the "
+                        "engine; write an ssh:// URL\n",
+                        host->url);
+    return r;
+}
+
 int policy_put_warnings(const struct policy *policy, struct strbuf *out)
 {
     int r = 0;
@@ -128,13 +174,8 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
                         "mode: report-only lets pass what the rules about "
                         "contents refuse: a runner can take the host; use it "
                         "for runners that you trust\n");
-    if (r == 0 && policy->upstream.kind == UPSTREAM_TCP &&
-        !upstream_is_local(&policy->upstream))
-        r = strbuf_addf(out,
-                        "upstream.url: %s goes to another machine in the "
-                        "clear, and whoever reaches that port owns the "
-                        "engine; write an ssh:// URL\n",
-                        policy->upstream.url);
+    for (size_t i = 0; r == 0 && i < policy_host_count(policy); i++)
+        r = warn_of_host(policy, i, out);
     if (r == 0 && policy->isolation == POLICY_NO_ISOLATION)
         r = strbuf_addf(out, "isolation: none lets the runner see and change "
                              "what all others have on the engine; and of "

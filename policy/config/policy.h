@@ -96,9 +96,13 @@ struct proxy_policy {
     bool environment;  /* else what $ALL_PROXY says */
 };
 
+enum missing_host { MISSING_WAIT, MISSING_SKIP };
+
 struct upstream_policy {
-    char *url;
-    char *engine;        /* its ID, or NULL */
+    struct strings urls;    /* of the engines' hosts, one at least */
+    struct strings engines; /* their IDs; none: whatever they are */
+    struct strings drain;   /* those of URLS that are given nothing new */
+    enum missing_host missing;
     char *ssh_config;    /* OpenSSH's, for what the others do not say */
     struct objects jump; /* struct jump_policy */
     struct proxy_policy proxy;
@@ -141,8 +145,31 @@ struct policy {
     struct metrics_policy metrics;
     struct timeouts_policy timeouts;
 
-    struct upstream_config upstream; /* made of upstream_keys */
+    /* made of upstream_keys: the host, or the first; and the others */
+    struct upstream_config upstream;
+    struct upstream_config *others;
+    size_t other_count;
 };
+
+static inline size_t policy_host_count(const struct policy *policy)
+{
+    return 1 + policy->other_count;
+}
+
+/* Number AT of its hosts. */
+static inline const struct upstream_config *
+policy_host(const struct policy *policy, size_t at)
+{
+    return at == 0 ? &policy->upstream : &policy->others[at - 1];
+}
+
+/* Is number AT to be given nothing new? */
+bool policy_host_is_drained(const struct policy *policy, size_t at);
+
+/* The number of the host that leads to the same engine as CONFIG, as far as
+ * configurations tell; or policy_host_count. */
+size_t policy_find_host(const struct policy *policy,
+                        const struct upstream_config *config);
 
 /* All keys there are; the members of struct policy that they go to. */
 extern const struct shape policy_shape;

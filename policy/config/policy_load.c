@@ -195,6 +195,21 @@ static void add_preset(struct loading *loading)
     add_layer(loading, preset->name, preset->text, root);
 }
 
+/* KEY of SECTION is wrong, as TEXT says. */
+static void blame(struct loading *loading, const char *section, const char *key,
+                  struct str text)
+{
+    const struct json_path object = {.key = section};
+    const struct json_path path = {.up = &object, .key = key};
+    const struct policy_source *source = loading->source;
+    struct json_position position = {0};
+
+    if (source->text.ptr != NULL)
+        json_locate(source->text, &path, &position);
+    problems_add(&loading->problems, source_name(source), position.line,
+                 position.column, text);
+}
+
 /* Does any layer say "upstream.KEY"? */
 static bool says(const struct loading *loading, const char *key)
 {
@@ -205,9 +220,10 @@ static bool says(const struct loading *loading, const char *key)
     return false;
 }
 
-/* The keys of "upstream" as the link wants them. The URL was checked; what it
- * can still lack is a user, or what the files of ssh say. */
-static void make_upstream(struct loading *loading, struct policy *policy)
+/* The keys of "upstream" as the link to TEXT wants them. The URL was checked;
+ * what it can still lack is a user, or what the files of ssh say. */
+static void make_host(struct loading *loading, struct policy *policy,
+                      const char *host, struct upstream_config *config)
 {
     const struct upstream_said said = {
         .agent = says(loading, "agent"),
@@ -217,14 +233,14 @@ static void make_upstream(struct loading *loading, struct policy *policy)
     AUTO(strbuf_fini) struct strbuf text = STRBUF(MESSAGE_MAX);
     AUTO(strbuf_fini) struct strbuf why = STRBUF(MESSAGE_MAX);
     struct upstream_policy *keys = &policy->upstream_keys;
-    struct upstream_config *config = &policy->upstream;
     struct url url;
-    int r = url_parse(str_from(keys->url), &url, &why);
+    int r = url_parse(str_from(host), &url, &why);
 
     if (r == 0 && url.kind == UPSTREAM_SSH) {
-        r = upstream_ssh_make(loading->source, &said, policy, &why);
+        r = upstream_ssh_make(loading->source, &said, policy, host, config,
+                              &why);
     } else if (r == 0) {
-        r = url_to_config(str_from(keys->url), NULL, config, &why);
+        r = url_to_config(str_from(host), NULL, config, &why);
         config->agent = keys->agent;
         config->channel = keys->channel;
         config->connect_timeout_ms = keys->connect_timeout;
@@ -232,12 +248,52 @@ static void make_upstream(struct loading *loading, struct policy *policy)
         config->wait_ms = keys->wait;
         config->spare_channels = keys->spare_channels;
     }
-    config->engine = keys->engine ? xstrdup(keys->engine) : NULL;
+    for (size_t i = 0; i < keys->engines.count; i++)
+        strings_add(&config->engines, str_from(keys->engines.items[i]));
     if (r == 0)
         return;
     strbuf_addf(&text, "upstream.url: %.*s", STR_FMT(strbuf_str(&why)));
     problems_add(&loading->problems, source_name(loading->source), 0, 0,
                  strbuf_str(&text));
+}
+
+/* Two URLs may spell one engine; what else leads there, the engines tell. */
+static void check_hosts(struct loading *loading, const struct policy *policy)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(MESSAGE_MAX);
+
+    if (policy->other_count && policy->isolation != POLICY_NAMESPACE)
+        blame(loading, "upstream", "url",
+              S("upstream.url: several hosts need \"isolation\": "
+                "\"namespace\", which is what lives on one of them"));
+    for (size_t i = 0; i < policy_host_count(policy); i++) {
+        size_t first = policy_find_host(policy, policy_host(policy, i));
+
+        if (first == i)
+            continue;
+        strbuf_addf(&text,
+                    "upstream.url: %s and %s are the same engine; "
+                    "remove one",
+                    policy_host(policy, first)->url,
+                    policy_host(policy, i)->url);
+        blame(loading, "upstream", "url", strbuf_str(&text));
+        return;
+    }
+}
+
+static void make_upstream(struct loading *loading, struct policy *policy)
+{
+    const struct strings *urls = &policy->upstream_keys.urls;
+
+    make_host(loading, policy, urls->items[0], &policy->upstream);
+    policy->others = xcalloc(urls->count, sizeof(*policy->others));
+    for (size_t i = 1; i < urls->count && !loading->problems.count; i++)
+        make_host(loading, policy, urls->items[i],
+                  &policy->others[policy->other_count++]);
+    if (loading->problems.count == 0)
+        check_hosts(loading, policy);
+    if (loading->problems.count == 0 && policy->upstream.kind == UPSTREAM_SSH)
+        upstream_ssh_show(policy);
 }
 
 /*
@@ -278,21 +334,6 @@ static void make_namespace(struct policy *policy)
 
     runner_name_fold(&name, str_from(policy->runner)); /* it has room */
     policy->namespace = xstrdup(strbuf_cstr(&name));
-}
-
-/* KEY of SECTION is wrong, as TEXT says. */
-static void blame(struct loading *loading, const char *section, const char *key,
-                  struct str text)
-{
-    const struct json_path object = {.key = section};
-    const struct json_path path = {.up = &object, .key = key};
-    const struct policy_source *source = loading->source;
-    struct json_position position = {0};
-
-    if (source->text.ptr != NULL)
-        json_locate(source->text, &path, &position);
-    problems_add(&loading->problems, source_name(source), position.line,
-                 position.column, text);
 }
 
 /* What no value shows to be wrong by itself. */

@@ -9,20 +9,20 @@ static const char *const modes[] = {"enforce", "report-only", NULL};
 static const char *const isolations[] = {"namespace", "none", NULL};
 static const char *const leftovers_actions[] = {"keep", "remove", NULL};
 static const char *const channels[] = {"auto", "forward", "dial-stdio", NULL};
+static const char *const missing_words[] = {"wait", "skip", NULL};
 
 #define PIB ((double)((uint64_t)1 << 50)) /* more than there is */
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE };
 
-/* Would anybody on the way be able to read, change or take over? */
-static bool way_is_safe(const void *object, const char **key,
-                        struct strbuf *why)
+/* Would anybody on the way to URL be able to read, change or take over? */
+static bool way_is_safe(const struct upstream_policy *upstream, const char *url,
+                        const char **key, struct strbuf *why)
 {
-    const struct upstream_policy *upstream = object;
     struct upstream_config config = {0};
     bool unpinned, plain, jumps, proxied;
 
-    if (url_to_config(str_from(upstream->url), "anybody", &config, why) != 0)
+    if (url_to_config(str_from(url), "anybody", &config, why) != 0)
         return false;
     unpinned = config.kind == UPSTREAM_SSH && upstream->known_hosts == NULL &&
                upstream->host_key == NULL && upstream->ssh_config == NULL;
@@ -47,6 +47,68 @@ static bool way_is_safe(const void *object, const char **key,
                          "one");
     }
     return !unpinned && !plain && !jumps && !proxied;
+}
+
+/* Is WORD, number AT of the hosts, like the ones before it? */
+static bool host_is_sound(const struct upstream_policy *upstream, size_t at,
+                          struct strbuf *why)
+{
+    struct url url, first;
+
+    if (url_parse(str_from(upstream->urls.items[at]), &url, why) != 0 ||
+        url_parse(str_from(upstream->urls.items[0]), &first, why) != 0)
+        return false;
+    if (url.kind != first.kind) {
+        strbuf_addf(why,
+                    "has URLs of two kinds, %s and %s; write all of them "
+                    "with the same scheme",
+                    upstream->urls.items[0], upstream->urls.items[at]);
+        return false;
+    }
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(upstream->urls.items[i], upstream->urls.items[at]) != 0)
+            continue;
+        strbuf_addf(why, "names %s twice; remove one", upstream->urls.items[i]);
+        return false;
+    }
+    return true;
+}
+
+static bool names(const struct strings *list, const char *word)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!strcmp(list->items[i], word))
+            return true;
+    }
+    return false;
+}
+
+static bool upstream_is_sound(const void *object, const char **key,
+                              struct strbuf *why)
+{
+    const struct upstream_policy *upstream = object;
+
+    *key = "url";
+    if (upstream->urls.count == 0) {
+        strbuf_addf(why, "names no engine; write its URL");
+        return false;
+    }
+    for (size_t i = 0; i < upstream->urls.count; i++) {
+        if (!way_is_safe(upstream, upstream->urls.items[i], key, why) ||
+            !host_is_sound(upstream, i, why))
+            return false;
+    }
+    for (size_t i = 0; i < upstream->drain.count; i++) {
+        *key = "drain";
+        if (names(&upstream->urls, upstream->drain.items[i]))
+            continue;
+        strbuf_addf(why,
+                    "names %s, which upstream.url does not have; write it "
+                    "as it is there",
+                    upstream->drain.items[i]);
+        return false;
+    }
+    return true;
 }
 
 /* Is it a URL of ssh, without a socket? */
@@ -197,14 +259,26 @@ static const struct shape proxy_shape = {
 };
 
 static const struct setting upstream_rows[] = {
-    {"url", STRING_AT(struct upstream_policy, url), NULL,
+    {"url", STRINGS_OR_ONE_AT(struct upstream_policy, urls), NULL,
+     .max = LIMIT_HOSTS,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
-             "unix:///path or tcp://host:port",
+             "unix:///path or tcp://host:port; or a list of them, of which the "
+             "namespace lives on one",
      .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
-    {"engine", STRING_AT(struct upstream_policy, engine), "null",
-     .check = check_engine_id, .pattern = PATTERN_ENGINE_ID,
-     .help = "the ID of the engine (docker info --format {{.ID}}), which is the "
-             "only one that is talked to; null: the one that answers first"},
+    {"engine", STRINGS_OR_ONE_AT(struct upstream_policy, engines), "null",
+     .max = LIMIT_HOSTS, .check = check_engine_id,
+     .pattern = PATTERN_ENGINE_ID,
+     .help = "the ID of the engine (docker info --format {{.ID}}), or those of "
+             "all; no others are talked to; null: the one that answers first"},
+    {"drain", STRINGS_AT(struct upstream_policy, drain), "[]",
+     .max = LIMIT_HOSTS,
+     .help = "those of several URLs whose hosts are given nothing new: a "
+             "namespace that has something there stays until it has not"},
+    {"missing", ENUM_AT(struct upstream_policy, missing), "\"wait\"",
+     .words = missing_words,
+     .help = "of several hosts, one that does not answer may have what is the "
+             "namespace's: wait for it, or skip it, for namespaces whose names "
+             "are never used again"},
     {"ssh_config", STRING_AT(struct upstream_policy, ssh_config), "null",
      .check = check_absolute_path, .pattern = PATTERN_ABSOLUTE_PATH,
      .help = "a file of OpenSSH's client configuration, which says what the "
@@ -263,7 +337,7 @@ static const struct shape upstream_shape = {
     .rows = upstream_rows,
     .count = sizeof(upstream_rows) / sizeof(upstream_rows[0]),
     .size = sizeof(struct upstream_policy),
-    .check = way_is_safe,
+    .check = upstream_is_sound,
 };
 
 static const struct setting operations_rows[] = {

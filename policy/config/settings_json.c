@@ -6,9 +6,12 @@ static json_t *strings_to_json(const struct setting *setting,
                                const struct strings *strings)
 {
     struct setting item = *setting;
-    json_t *list = json_array();
+    json_t *list;
 
     item.type = SETTING_STRING;
+    if (setting->type == SETTING_STRINGS_OR_ONE && strings->count == 1)
+        return setting_scalar_to_json(&item, &strings->items[0]);
+    list = json_array();
     for (size_t i = 0; i < strings->count; i++)
         json_array_append_new(
             list, setting_scalar_to_json(&item, &strings->items[i]));

@@ -8,7 +8,7 @@ void upstream_config_fini(struct upstream_config *config)
     free(config->user);
     free(config->host);
     free(config->path);
-    free(config->engine);
+    strings_fini(&config->engines);
     for (size_t i = 0; i < config->identity_count; i++)
         free(config->identities[i]);
     free(config->passphrase_file);
@@ -135,7 +135,7 @@ bool upstream_config_eq(const struct upstream_config *a,
     }
     return a->kind == b->kind && text_eq(a->user, b->user) &&
            text_eq(a->host, b->host) && a->port == b->port &&
-           text_eq(a->path, b->path) && text_eq(a->engine, b->engine) &&
+           text_eq(a->path, b->path) && strings_eq(&a->engines, &b->engines) &&
            text_eq(a->passphrase_file, b->passphrase_file) &&
            a->agent == b->agent && text_eq(a->host_key, b->host_key) &&
            a->channel == b->channel &&

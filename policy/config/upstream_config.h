@@ -38,12 +38,12 @@ struct proxy_config {
 
 struct upstream_config {
     enum upstream_kind kind;
-    char *url;     /* as it was given, for messages */
-    char *user;    /* ssh; never NULL there */
-    char *host;    /* ssh, tcp: a name or address, without brackets */
-    unsigned port; /* ssh, tcp */
-    char *path;    /* unix, ssh: the engine's socket */
-    char *engine;  /* the ID that it must have, or NULL */
+    char *url;              /* as it was given, for messages */
+    char *user;             /* ssh; never NULL there */
+    char *host;             /* ssh, tcp: a name or address, without brackets */
+    unsigned port;          /* ssh, tcp */
+    char *path;             /* unix, ssh: the engine's socket */
+    struct strings engines; /* the IDs that it may have; none: any */
 
     char *identities[LIMIT_IDENTITIES]; /* private key files, tried in order */
     size_t identity_count;

@@ -439,8 +439,7 @@ static int make_policy_jumps(struct making *m, struct upstream_config *config)
     return 0;
 }
 
-/* What was decided goes into the keys, so that they show it. */
-static void show(struct policy *policy)
+void upstream_ssh_show(struct policy *policy)
 {
     struct upstream_policy *keys = &policy->upstream_keys;
     const struct upstream_config *config = &policy->upstream;
@@ -470,14 +469,14 @@ static int make_proxy(struct making *m, struct upstream_config *config)
 
 int upstream_ssh_make(const struct policy_source *source,
                       const struct upstream_said *said, struct policy *policy,
+                      const char *text, struct upstream_config *config,
                       struct strbuf *why)
 {
     struct making m = {
         .source = source, .said = said, .policy = policy, .why = why};
-    struct upstream_config *config = &policy->upstream;
     struct url url;
     struct step step;
-    int r = url_parse(str_from(policy->upstream_keys.url), &url, why);
+    int r = url_parse(str_from(text), &url, why);
 
     if (r)
         return r;
@@ -493,9 +492,8 @@ int upstream_ssh_make(const struct policy_source *source,
     r = make_proxy(&m, config);
     if (r)
         return r;
-    config->url = xstrdup(policy->upstream_keys.url);
+    config->url = xstrdup(text);
     config->path = xstr_dup(url.path);
     share_times(config);
-    show(policy);
     return 0;
 }

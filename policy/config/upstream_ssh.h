@@ -14,10 +14,14 @@ struct upstream_said {
 };
 
 /*
- * Fill POLICY->upstream, whose kind is UPSTREAM_SSH, from POLICY's keys. What
- * the files decide is put into the keys, too, where there is one for it. 0; or
+ * Fill CONFIG from URL, which is one of ssh, and POLICY's keys. 0; or
  * URL_E_INVALID with a sentence in WHY.
  */
 int upstream_ssh_make(const struct policy_source *source,
                       const struct upstream_said *said, struct policy *policy,
+                      const char *url, struct upstream_config *config,
                       struct strbuf *why);
+
+/* With all hosts made: what the files decided for the first of them goes into
+ * the keys, where there is one for it, so that they show it. */
+void upstream_ssh_show(struct policy *policy);

@@ -14,9 +14,10 @@ void policies_fini(struct policies *all)
     all->count = 0;
 }
 
-void policy_put_engine(const struct policy *policy, struct strbuf *out)
+static void put_host_engine(const struct policy *policy, size_t at,
+                            struct strbuf *out)
 {
-    const struct upstream_config *config = &policy->upstream;
+    const struct upstream_config *config = policy_host(policy, at);
     char *real =
         config->kind == UPSTREAM_UNIX ? realpath(config->path, NULL) : NULL;
 
@@ -27,15 +28,32 @@ void policy_put_engine(const struct policy *policy, struct strbuf *out)
     free(real);
 }
 
-/* Whatever else differs (users, keys, time limits): it is the same engine. */
+void policy_put_engine(const struct policy *policy, struct strbuf *out)
+{
+    for (size_t i = 0; i < policy_host_count(policy); i++) {
+        if (i)
+            strbuf_add_char(out, ' ');
+        put_host_engine(policy, i, out);
+    }
+}
+
+/* Whatever else differs (users, keys, time limits): a host of theirs is the
+ * same engine. */
 static bool same_engine(const struct policy *a, const struct policy *b)
 {
-    AUTO(strbuf_fini) struct strbuf of_a = STRBUF(8 * KIB);
-    AUTO(strbuf_fini) struct strbuf of_b = STRBUF(8 * KIB);
+    for (size_t i = 0; i < policy_host_count(a); i++) {
+        AUTO(strbuf_fini) struct strbuf of_a = STRBUF(8 * KIB);
 
-    policy_put_engine(a, &of_a);
-    policy_put_engine(b, &of_b);
-    return str_eq(strbuf_str(&of_a), strbuf_str(&of_b));
+        put_host_engine(a, i, &of_a);
+        for (size_t j = 0; j < policy_host_count(b); j++) {
+            AUTO(strbuf_fini) struct strbuf of_b = STRBUF(8 * KIB);
+
+            put_host_engine(b, j, &of_b);
+            if (str_eq(strbuf_str(&of_a), strbuf_str(&of_b)))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* Two listeners cannot share a path, nor two runners a namespace. */

@@ -24,8 +24,9 @@ int policies_load(const char *const *files, size_t file_count,
 void policies_fini(struct policies *all);
 
 /*
- * Append the name of the engine that POLICY leads to (upstream_config_engine),
- * where symbolic links in a socket's path are followed.
+ * Append the names of the engines that POLICY leads to
+ * (upstream_config_engine), where symbolic links in a socket's path are
+ * followed.
  */
 void policy_put_engine(const struct policy *policy, struct strbuf *out);
 

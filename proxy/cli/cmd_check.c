@@ -26,10 +26,8 @@ static int connect_it(const struct policy *policy)
 }
 
 /* What was read in OpenSSH's files, and is of no use here. */
-static void tell_not_followed(const struct policy *policy)
+static void tell_not_followed(const struct upstream_config *config)
 {
-    const struct upstream_config *config = &policy->upstream;
-
     for (; config; config = config->jump)
         for (size_t i = 0; i < config->not_followed.count; i++) {
             AUTO(strbuf_fini) struct strbuf line = STRBUF(64 * KIB);
@@ -68,7 +66,8 @@ static int print_it(const struct policy *policy)
     printf("%.*s", STR_FMT(strbuf_str(&text)));
     fprintf(stderr, "%.*s", STR_FMT(strbuf_str(&warnings)));
     tell_copied(policy);
-    tell_not_followed(policy);
+    for (size_t i = 0; i < policy_host_count(policy); i++)
+        tell_not_followed(policy_host(policy, i));
     return EXIT_OK;
 }
 

@@ -64,6 +64,7 @@ static int clean(const struct options *options, const struct policy *policy,
     AUTO(strbuf_fini) struct strbuf meant = STRBUF(LIMIT_POLICY_TEXT);
     bool met = options->pattern && strchr(options->pattern, '*');
     struct cleaner_result result = {0};
+    size_t missed = 0;
     struct cleaner_config config = {
         .policy = policy,
         .audit = audit,
@@ -82,15 +83,21 @@ static int clean(const struct options *options, const struct policy *policy,
                 options->age);
         return EXIT_TROUBLE;
     }
-    if (cleaner_run(&config, &result, &why) < 0) {
-        fprintf(stderr, "berth: %s: %s\n", policy->upstream.url,
-                strbuf_cstr(&why));
-        return EXIT_DENIED;
+    /* one that cannot be asked does not keep the others from it */
+    for (; config.host < policy_host_count(policy); config.host++) {
+        strbuf_clear(&why);
+        if (cleaner_run(&config, &result, &why) == 0)
+            continue;
+        fprintf(stderr, "berth: %s: %s\n",
+                policy_host(policy, config.host)->url, strbuf_cstr(&why));
+        missed++;
     }
+    if (missed == policy_host_count(policy))
+        return EXIT_DENIED;
     printf("%u %s, %u could not be, %u namespaces stay\n", result.removed,
            options->dry_run ? "would be removed" : "removed", result.failed,
            result.spared);
-    return result.failed ? EXIT_DENIED : EXIT_OK;
+    return result.failed || missed ? EXIT_DENIED : EXIT_OK;
 }
 
 static int run(const struct options *options)

@@ -133,6 +133,10 @@ static void print_berth(const json_t *b)
     if (strcmp(text(b, "runner"), text(b, "namespace")) != 0)
         printf(" (%s)", text(b, "runner"));
     printf(" on %s\n", text(b, "listener"));
+    if (json_is_string(json_object_get(b, "host")))
+        printf("  its host is %s\n", text(b, "host"));
+    else
+        printf("  it has no host yet\n");
     printf("  clients %lld of %lld; open: %lld requests, %lld streams, %lld "
            "tunnels\n",
            number(b, "clients"), number(b, "clients_limit"),

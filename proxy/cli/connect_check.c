@@ -68,6 +68,7 @@ static const struct {
 
 struct walk {
     const struct upstream_config *config;
+    struct strings *ids;      /* of the hosts before; NULL: there is but one */
     const char *runner;       /* its own container on the engine, or NULL */
     const char *port_address; /* or "": nothing goes to the runner */
     /* the jump hosts in their order, and CONFIG behind them */
@@ -348,6 +349,15 @@ static void on_networks(bool good, void *arg)
         try_ports_if_any(w);
 }
 
+static bool has(const struct strings *list, const char *word)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (!strcmp(list->items[i], word))
+            return true;
+    }
+    return false;
+}
+
 /* One that does not tell its ID can do no worse than be taken for another. */
 static void on_info(const struct http_head *head, struct str body,
                     const char *why, void *arg)
@@ -358,19 +368,33 @@ static void on_info(const struct http_head *head, struct str body,
                             ? json_loadb(body.ptr, body.len, 0, NULL)
                             : NULL;
     const char *id = json_string_value(json_object_get(info, "ID"));
-    const char *wanted = w->config->engine;
+    const struct strings *wanted = &w->config->engines;
 
     (void)why;
     w->subrequest = NULL;
     w->at = STEP_ID;
-    if (wanted && (!id || strcmp(id, wanted) != 0)) {
+    if (wanted->count && !(id && has(wanted, id))) {
         strbuf_addf(&other,
-                    "it is another engine (%.127s) than the one that "
-                    "upstream.engine names (%s)",
-                    id ? id : "it tells no ID", wanted);
+                    "it is another engine (%.127s) than %s upstream.engine "
+                    "names%s%s",
+                    id ? id : "it tells no ID",
+                    wanted->count == 1 ? "the one that" : "those that",
+                    wanted->count == 1 ? ", " : "",
+                    wanted->count == 1 ? wanted->items[0] : "");
         fail(w, strbuf_cstr(&other));
         return;
     }
+    if (!id && w->ids) {
+        fail(w, "it tells no ID, without which it cannot be told from others");
+        return;
+    }
+    if (w->ids && has(w->ids, id)) {
+        fail(w, "it is the engine of a host before; let upstream.url name it "
+                "once");
+        return;
+    }
+    if (w->ids)
+        strings_add(w->ids, str_from(id));
     if (id)
         say("ok", STEP_ID, "%s, for upstream.engine", id);
     w->good = true;
@@ -539,10 +563,11 @@ static void find_hops(struct walk *w)
         w->hops[at--] = config;
 }
 
-bool connect_check(const struct policy *policy)
+static bool walk_to(const struct policy *policy, size_t at, struct strings *ids)
 {
     struct walk w = {
-        .config = &policy->upstream,
+        .config = policy_host(policy, at),
+        .ids = ids,
         .runner = policy->rules.container.runner,
         .port_address = policy->port_address,
         .base = event_base_new(),
@@ -550,8 +575,6 @@ bool connect_check(const struct policy *policy)
     };
 
     find_hops(&w);
-    signal(SIGPIPE, SIG_IGN);
-    log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
     if (!has_step(&w, STEP_NAME) || look_up(&w)) {
         reach(&w, has_step(&w, STEP_PROXY) ? STEP_PROXY
                   : has_step(&w, STEP_TCP) ? STEP_TCP
@@ -566,4 +589,21 @@ bool connect_check(const struct policy *policy)
     }
     walk_fini(&w);
     return w.good;
+}
+
+bool connect_check(const struct policy *policy)
+{
+    AUTO(strings_fini) struct strings ids = {0};
+    size_t count = policy_host_count(policy);
+    bool good = true;
+
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
+    for (size_t i = 0; i < count; i++) {
+        if (count > 1)
+            printf("%s%s%s\n", i ? "\n" : "", policy_host(policy, i)->url,
+                   policy_host_is_drained(policy, i) ? " (drained)" : "");
+        good &= walk_to(policy, i, count > 1 ? &ids : NULL);
+    }
+    return good;
 }

@@ -9,5 +9,5 @@
 
 #include "policy/config/policy.h"
 
-/* Walk it as POLICY says. True when all went well. */
+/* Walk it as POLICY says, to each of its hosts. True when all went well. */
 bool connect_check(const struct policy *policy);

@@ -190,6 +190,13 @@ static void put_objects(struct page *page, const char *name,
         put_word(page, name, frontend, "kind", rows[i].kind, rows[i].count);
 }
 
+static void put_host(struct page *page, const char *name,
+                     const struct frontend_view *frontend)
+{
+    if (frontend->host)
+        put_word(page, name, frontend, "upstream", frontend->host, 1);
+}
+
 static void put_image_bytes(struct page *page, const char *name,
                             const struct frontend_view *frontend)
 {
@@ -284,6 +291,8 @@ static const struct family {
     {"berth_requests_open", "gauge",
      "Requests that run, by kind; stream and upgrade are open streams.",
      .put_berth = put_open},
+    {"berth_host", "gauge", "1, for the host that the namespace is on.",
+     .put_berth = put_host},
     {"berth_objects", "gauge",
      "What the namespace has on the engine, by kind.",
      .put_berth = put_objects},

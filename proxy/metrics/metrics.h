@@ -36,6 +36,7 @@ struct frontend_view {
     const char *runner; /* its name, of which the namespace is made */
     const char *namespace;
     const char *listener;
+    const char *host; /* the URL of its engine, or NULL: it has none yet */
     const struct counters *counters;
     unsigned clients, clients_max;
     unsigned open[ACCESS_COUNT]; /* requests that run, by kind */

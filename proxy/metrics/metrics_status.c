@@ -111,13 +111,14 @@ static json_t *berth_status(const struct frontend_view *frontend)
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack(
-        "{ss* ss ss si si so so sI sI sI sI sI sI so si so so}", "runner",
+        "{ss* ss ss ss? si si so so sI sI sI sI sI sI so si so so}", "runner",
         frontend->runner, "namespace", frontend->namespace, "listener",
-        frontend->listener, "clients", (int)frontend->clients, "clients_limit",
-        (int)frontend->clients_max, "requests", requests_of(frontend), "open",
-        open_of(frontend), "bytes_in", (json_int_t)bytes_in, "bytes_out",
-        (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
-        "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
+        frontend->listener, "host", frontend->host, "clients",
+        (int)frontend->clients, "clients_limit", (int)frontend->clients_max,
+        "requests", requests_of(frontend), "open", open_of(frontend),
+        "bytes_in", (json_int_t)bytes_in, "bytes_out", (json_int_t)bytes_out,
+        "lookups", (json_int_t)c->lookups, "cache_requests",
+        (json_int_t)frontend->cache_asked, "cache_hits",
         (json_int_t)frontend->cache_known, "audit_failures",
         (json_int_t)c->audit_failures, "objects", objects_of(frontend),
         "builds", (int)frontend->builds, "calls", calls_of(frontend),

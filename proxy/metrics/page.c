@@ -230,6 +230,9 @@ static void put_has(struct page *page, const struct frontend_view *f)
 
     put(page, "<tr>");
     put_name(page, f);
+    put(page, "<td><code>");
+    put_words(page, f->host ? f->host : "no host yet");
+    put(page, "</code></td>");
     if (o->known) {
         put_count(page, o->containers);
         put_count(page, o->networks);
@@ -248,8 +251,8 @@ static void put_has(struct page *page, const struct frontend_view *f)
 static void put_objects(struct page *page, const struct picture *picture)
 {
     put(page,
-        "<h2>What they have</h2>\n<div><table><tr><th>Runner<th class=n>"
-        "Containers<th class=n>Networks<th class=n>Volumes<th class=n>"
+        "<h2>What they have</h2>\n<div><table><tr><th>Runner<th>Host<th "
+        "class=n>Containers<th class=n>Networks<th class=n>Volumes<th class=n>"
         "Images<th class=n>their bytes<th class=n>Ports<th class=n>Builds "
         "that run</tr>\n");
     for (size_t i = 0; i < picture->frontend_count; i++)

@@ -158,7 +158,8 @@ static void add_policy(struct sandbox_paths *paths, const struct policy *policy)
         add_beside(paths, policy->audit.to, SANDBOX_APPEND);
     if (policy->audit.chain) /* the last line */
         add_beside(paths, policy->audit.to, SANDBOX_READ);
-    add_upstream(paths, &policy->upstream);
+    for (size_t i = 0; i < policy_host_count(policy); i++)
+        add_upstream(paths, policy_host(policy, i));
     add_copied(paths, &policy->rules.container.mounts);
 }
 

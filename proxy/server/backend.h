@@ -14,6 +14,7 @@
 #include "policy/config/policy.h"
 #include "proxy/server/census.h"
 #include "proxy/upstream/engine_probe.h"
+#include "proxy/upstream/nowhere.h"
 #include "proxy/upstream/pool.h"
 
 struct backends; /* all there are */
@@ -22,7 +23,9 @@ struct backend {
     struct upstream *upstream;
     struct pool *pool;
     struct engine_probe *engine;
-    struct census *census; /* what its namespaces have */
+    struct census *census;                /* what its namespaces have */
+    const struct upstream_config *config; /* NULL: it leads nowhere */
+    unsigned tenants; /* namespaces of this process that live there */
     /* private from here on */
     struct backends *all;
     struct policy *policy;
@@ -39,9 +42,21 @@ struct backends {
     struct backend *first;
 };
 
-/* The backend that POLICY's upstream asks for, made if there is none yet. The
- * reference is the caller's. */
-struct backend *backend_get(struct backends *all, struct policy *policy);
+/* The backend that number AT of POLICY's hosts asks for, made if there is none
+ * yet. The reference is the caller's. */
+struct backend *backend_get(struct backends *all, struct policy *policy,
+                            size_t at);
+
+/* One that leads nowhere (nowhere.h), as long as POLICY's namespace has no
+ * host: takers of streams are told the reason at once. The reference is the
+ * caller's. */
+struct backend *backend_new_nowhere(struct backends *all,
+                                    struct policy *policy);
+/* WHY is the reason from now on. */
+void backend_say(struct backend *nowhere, const char *why);
+
+/* Where it leads, for people. */
+const char *backend_url(const struct backend *backend);
 
 struct backend *backend_ref(struct backend *backend);
 /* The last one closes the link, soon. NULL is fine; returns NULL. */

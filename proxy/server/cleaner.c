@@ -257,7 +257,8 @@ int cleaner_run(const struct cleaner_config *config,
     c->result = result;
     c->why = why;
     c->base = event_base_new();
-    c->upstream = upstream_new(c->base, &config->policy->upstream);
+    c->upstream =
+        upstream_new(c->base, policy_host(config->policy, config->host));
     c->pool = pool_new(c->base, c->upstream);
     c->deadline = event_new(c->base, -1, 0, on_deadline, c);
     event_add(c->deadline, &(struct timeval){2 * wait / 1000, 0});

@@ -4,15 +4,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "policy/isolation/files_name.h"
 #include "proxy/base/log.h"
 #include "proxy/base/policies.h"
 #include "proxy/server/session.h"
-
-enum {
-    /* clients over the limit that are still told so, each for a moment */
-    BUSY_CLIENTS = 64,
-};
 
 static void on_client(int fd, void *arg)
 {
@@ -20,7 +14,7 @@ static void on_client(int fd, void *arg)
     unsigned limit = frontend->policy->listen.clients;
 
     frontend->had_clients = true;
-    if (frontend->session_count >= limit + BUSY_CLIENTS)
+    if (frontend->session_count >= limit + FRONTEND_BUSY_CLIENTS)
         close(fd);
     else
         session_new(frontend, fd, frontend->session_count >= limit);
@@ -44,7 +38,7 @@ static int open_audit(struct frontend *frontend, const struct policy *policy,
 static int take_claim(struct frontend *frontend, const struct policy *policy,
                       int fd, struct claim **out, struct strbuf *why)
 {
-    AUTO(strbuf_fini) struct strbuf engine = STRBUF(8 * KIB);
+    AUTO(strbuf_fini) struct strbuf engine = STRBUF(16 * KIB);
     struct runtime *runtime = frontend->runtime;
 
     if (!runtime->claims_namespaces || policy->isolation != POLICY_NAMESPACE) {
@@ -108,8 +102,12 @@ void frontend_log(const struct frontend *frontend)
     if (strcmp(frontend->policy->runner, frontend->policy->namespace) != 0)
         log_info("namespace: \"%s\" is \"%s\" on the engine",
                  frontend->policy->runner, frontend->policy->namespace);
-    log_info("serving %s on %s, engine at %s", frontend->policy->namespace,
-             frontend->path, frontend->policy->upstream.url);
+    if (policy_host_count(frontend->policy) > 1)
+        log_info("serving %s on %s, %zu hosts", frontend->policy->namespace,
+                 frontend->path, policy_host_count(frontend->policy));
+    else
+        log_info("serving %s on %s, engine at %s", frontend->policy->namespace,
+                 frontend->path, frontend->policy->upstream.url);
 }
 
 static void on_summary(evutil_socket_t fd, short what, void *arg)
@@ -172,26 +170,6 @@ static bool noted_ports(void *arg, struct str id, struct str *name,
     return frontend->near && near_noted(frontend->near, id, name, wish);
 }
 
-/* Listen as its policy has it from now on, over its backend of now. */
-static void listen_near(struct frontend *frontend)
-{
-    const struct policy *policy = frontend->policy;
-    const struct near_config config = {
-        .base = frontend->runtime->base,
-        .upstream = frontend->backend->upstream,
-        .pool = frontend->backend->pool,
-        .ns = str_from(policy->namespace),
-        .listen = &policy->rules.ports.listen,
-        .address = policy->port_address,
-    };
-    bool wanted = frontend->runtime->listens && policy->port_address[0];
-
-    if (wanted && frontend->near && near_is_as(frontend->near, &config))
-        return;
-    near_free(frontend->near);
-    frontend->near = wanted ? near_new(&config) : NULL;
-}
-
 static const struct port_book port_functions = {
     .open = open_ports,
     .doubt = doubt_ports,
@@ -200,74 +178,6 @@ static const struct port_book port_functions = {
     .note = note_ports,
     .noted = noted_ports,
 };
-
-/* ---- docker.sock in containers ---- */
-
-static void on_companion_client(int fd, const struct companion_caller *caller,
-                                void *arg)
-{
-    struct frontend *frontend = arg;
-    unsigned limit = frontend->policy->listen.clients;
-
-    frontend->had_clients = true;
-    if (!frontend->listener || frontend->session_count >= limit + BUSY_CLIENTS)
-        close(fd);
-    else
-        session_new_from(frontend, fd, frontend->session_count >= limit,
-                         caller);
-}
-
-static void find_companion(struct frontend *frontend)
-{
-    const struct policy *policy = frontend->policy;
-    const char *socket = policy->rules.container.engine_socket;
-    const struct companion_config config = {
-        .base = frontend->runtime->base,
-        .pool = frontend->backend->pool,
-        .ns = str_from(policy->namespace),
-        .mode = policy->listen.mode,
-        .gid = listener_group(&policy->listen),
-        .on_client = on_companion_client,
-        .arg = frontend,
-    };
-    bool wanted = frontend->runtime->listens && socket &&
-                  strcmp(socket, MOUNT_BERTH) == 0;
-
-    if (wanted && frontend->companion &&
-        companion_is_as(frontend->companion, &config))
-        return;
-    companion_free(frontend->companion);
-    frontend->companion = wanted ? companion_new(&config) : NULL;
-}
-
-/* ---- files ---- */
-
-static void copy_files(struct frontend *frontend)
-{
-    const struct policy *policy = frontend->policy;
-    const struct limit_rules *limits = &policy->rules.container.limits;
-    const struct files_config config = {
-        .base = frontend->runtime->base,
-        .pool = frontend->backend->pool,
-        .ns = str_from(policy->namespace),
-        .mounts = &policy->rules.container.mounts,
-        .limits = {.entries = limits->copy_files, .bytes = limits->copy_bytes},
-    };
-    bool wanted = frontend->runtime->listens && files_are_copied(config.mounts);
-
-    if (wanted && frontend->files && files_is_as(frontend->files, &config))
-        return;
-    files_free(frontend->files);
-    frontend->files = wanted ? files_new(&config) : NULL;
-}
-
-/* What it has beside its listener, as its policy has it from now on. */
-static void begin_beside(struct frontend *frontend)
-{
-    listen_near(frontend);
-    find_companion(frontend);
-    copy_files(frontend);
-}
 
 /* ---- the whole of it ---- */
 
@@ -284,6 +194,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->policy = policy_ref(policy);
     frontend->owned = own_ids_new(LIMIT_OWNED);
     frontend->summary = event_new(runtime->base, -1, 0, on_summary, frontend);
+    frontend_host_init(frontend);
     frontend->ledger = ledger_new();
     frontend->jobs = job_book_new();
     frontend->builds = tunnel_share_new();
@@ -295,9 +206,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
         frontend_free(frontend);
         return NULL;
     }
-    frontend->backend = backend_get(&runtime->backends, policy);
-    if (!frontend->takes_over)
-        begin_beside(frontend);
+    frontend_find_host(frontend);
     return frontend;
 }
 
@@ -308,7 +217,8 @@ void frontend_begin(struct frontend *frontend)
     frontend->takes_over = false;
     listener_begin(frontend->listener);
     listener_set_access(frontend->listener, &frontend->policy->listen);
-    begin_beside(frontend);
+    if (frontend_has_host(frontend))
+        frontend_reach_out(frontend);
     log_info("%s was taken over from another berth", frontend->path);
 }
 
@@ -334,8 +244,10 @@ void frontend_inherit(struct frontend *frontend, struct frontend *old)
 int frontend_prepare(struct frontend *frontend, struct policy *policy,
                      struct strbuf *why)
 {
-    int r = open_audit(frontend, policy, &frontend->prepared.audit, why);
+    int r = frontend_stays(frontend, policy, why);
 
+    if (r == 0)
+        r = open_audit(frontend, policy, &frontend->prepared.audit, why);
     if (r == 0)
         r = take_claim(frontend, policy, -1, &frontend->prepared.claim, why);
     if (r == 0)
@@ -353,7 +265,6 @@ void frontend_forget(struct frontend *frontend)
 
 void frontend_commit(struct frontend *frontend)
 {
-    struct backend *old_backend = frontend->backend;
     struct policy *old_policy = frontend->policy;
 
     audit_sink_free(frontend->audit);
@@ -364,11 +275,8 @@ void frontend_commit(struct frontend *frontend)
     frontend->prepared.claim = NULL;
     frontend->policy = frontend->prepared.policy;
     frontend->prepared.policy = NULL;
-    frontend->backend =
-        backend_get(&frontend->runtime->backends, frontend->policy);
-    begin_beside(frontend);
+    frontend_find_host(frontend);
     listener_set_access(frontend->listener, &frontend->policy->listen);
-    backend_unref(old_backend);
     policy_unref(old_policy);
     frontend_log(frontend);
 }
@@ -404,10 +312,7 @@ void frontend_free(struct frontend *frontend)
     ledger_free(frontend->ledger);
     job_book_free(frontend->jobs);
     tunnel_share_free(frontend->builds);
-    near_free(frontend->near);
-    companion_free(frontend->companion);
-    files_free(frontend->files);
-    backend_unref(frontend->backend);
+    frontend_host_fini(frontend);
     policy_unref(frontend->policy);
     free(frontend->path);
     free(frontend);

@@ -29,7 +29,10 @@ struct frontend {
     struct memory_share memory;
     char *path; /* of the listener */
     struct policy *policy;
-    struct backend *backend;
+    struct backend *backend; /* while it has no host, one that leads nowhere */
+    struct placement *placement; /* finds it, or NULL */
+    struct event *patience; /* when clients are told that it has none yet */
+    bool impatient;         /* they are */
     struct audit_sink *audit;
     int64_t match_steps;         /* that name filters may still take */
     uint64_t match_seen_us;      /* when they were last added to */
@@ -67,6 +70,9 @@ struct frontend {
     } prepared;
     struct frontend *next; /* its server's */
 };
+
+/* Clients over the limit that are still told so, each for a moment. */
+enum { FRONTEND_BUSY_CLIENTS = 64 };
 
 /* Where a new frontend's clients come from. */
 enum {
@@ -124,6 +130,11 @@ int64_t *frontend_match_steps(struct frontend *frontend);
 /* Say in the log what it serves. */
 void frontend_log(const struct frontend *frontend);
 
+/* Do its clients wait for its host, and not for long yet? */
+bool frontend_is_placing(const struct frontend *frontend);
+/* Has it one? */
+bool frontend_has_host(const struct frontend *frontend);
+
 /* No new clients; sessions end then. */
 void frontend_stop(struct frontend *frontend, enum exchange_end end);
 
@@ -141,3 +152,19 @@ void frontend_end_cancel(struct frontend *frontend);
 
 /* With no sessions left. NULL is fine. */
 void frontend_free(struct frontend *frontend);
+
+/* In frontend_host.c, for frontend.c alone. */
+
+void frontend_host_init(struct frontend *frontend);
+void frontend_host_fini(struct frontend *frontend);
+
+/* Go to the host of its policy of now; of several, to the one that it is on, or
+ * else to the one that is found. */
+void frontend_find_host(struct frontend *frontend);
+/* May POLICY be its policy? Where there were several hosts, or will be, the
+ * namespace stays on the one it is on. 0, or a negative errno with WHY. */
+int frontend_stays(const struct frontend *frontend, const struct policy *policy,
+                   struct strbuf *why);
+/* It has a host, and takes its clients: its ports, its companion and copied
+ * files, as its policy of now has them. */
+void frontend_reach_out(struct frontend *frontend);

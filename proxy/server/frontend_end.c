@@ -90,6 +90,8 @@ static bool has_an_end(const struct frontend *frontend)
     /* another process serves it, or still does */
     if (frontend->succeeded || frontend->takes_over)
         return false;
+    if (!frontend_has_host(frontend)) /* nothing was made */
+        return false;
     /* without isolation, all that others have would be its own */
     if (policy->isolation != POLICY_NAMESPACE ||
         (!removes && !frontend->had_clients))

@@ -50,6 +50,8 @@ static void look_at_berth(const struct frontend *frontend, double now,
         .runner = frontend->policy->runner,
         .namespace = frontend->policy->namespace,
         .listener = frontend->path,
+        .host =
+            frontend_has_host(frontend) ? backend_url(frontend->backend) : NULL,
         .counters = &frontend->counters,
         .clients = frontend->session_count,
         .clients_max = frontend->policy->listen.clients,
@@ -73,7 +75,7 @@ static void look_at_backend(const struct backend *backend,
 
     upstream_get_status(backend->upstream, &status);
     *view = (struct backend_view){
-        .upstream = backend->policy->upstream.url,
+        .upstream = backend_url(backend),
         .link_up = status.up,
         .why = status.why,
         .engine_up = engine_probe_get(backend->engine)->known,

@@ -97,6 +97,7 @@ static void set_timer(struct session *s)
 /* The link stayed away too long: its own words say why. */
 static void link_timeout(struct session *s)
 {
+    AUTO(strbuf_fini) struct strbuf buffer = STRBUF(LIMIT_ERROR_TEXT);
     struct upstream_status status;
     unsigned retry_after;
     const char *why;
@@ -106,6 +107,7 @@ static void link_timeout(struct session *s)
     why = status.up || !status.why
               ? "the engine's host did not open a channel in time"
               : status.why;
+    why = session_why(s, why, &buffer);
     if (exchange_wish(s->exchange).ask)
         exchange_ask_failed(s->exchange, why, retry_after);
     else

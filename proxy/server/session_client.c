@@ -76,7 +76,8 @@ bool session_read_client(struct session *s)
         exchange_eof(s->exchange, CLIENT);
         return true;
     }
-    if (!s->readable)
+    /* what is asked next is asked of the host that is being looked for */
+    if (!s->readable || frontend_is_placing(s->frontend))
         return false;
     got = recv(s->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (got < 0 && errno == EAGAIN) {

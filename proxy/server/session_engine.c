@@ -23,9 +23,19 @@ static void use_stream(struct session *s, struct stream *stream)
     exchange_stream_open(s->exchange);
 }
 
+const char *session_why(const struct session *s, const char *why,
+                        struct strbuf *buffer)
+{
+    if (!s->backend->config || policy_host_count(s->frontend->policy) == 1)
+        return why;
+    strbuf_addf(buffer, "%s: %s", backend_url(s->backend), why);
+    return strbuf_cstr(buffer);
+}
+
 static void on_stream(struct pool_waiter *waiter, struct stream *stream,
                       const char *why)
 {
+    AUTO(strbuf_fini) struct strbuf buffer = STRBUF(LIMIT_ERROR_TEXT);
     struct session *s =
         (struct session *)((char *)waiter - offsetof(struct session, waiter));
 
@@ -34,7 +44,8 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
         use_stream(s, stream);
     } else {
         engine_probe_doubt(s->backend->engine);
-        exchange_stream_failed(s->exchange, why, 1, true);
+        exchange_stream_failed(s->exchange, session_why(s, why, &buffer), 1,
+                               true);
     }
     session_wake(s);
 }
@@ -134,6 +145,7 @@ static void on_broken(void *arg)
 static void on_answer(const struct http_head *head, struct str body,
                       const char *why, void *arg)
 {
+    AUTO(strbuf_fini) struct strbuf buffer = STRBUF(LIMIT_ERROR_TEXT);
     struct session_lookup *lookup = arg;
     struct session *s = lookup->session;
 
@@ -151,7 +163,8 @@ static void on_answer(const struct http_head *head, struct str body,
             exchange_lookup_failed(s->exchange, lookup->index,
                                    SUBREQUEST_CROWDED, 1);
     } else {
-        exchange_lookup_failed(s->exchange, lookup->index, why, 1);
+        exchange_lookup_failed(s->exchange, lookup->index,
+                               session_why(s, why, &buffer), 1);
     }
     session_wake(s);
 }
@@ -307,10 +320,12 @@ static bool settle_engine_end(struct session *s)
     if (stream->state == STREAM_CLOSED && stream->why) {
         struct str why = str_from(stream->why);
         AUTO(strbuf_fini) struct strbuf copy = STRBUF(2 * LIMIT_REASON);
+        AUTO(strbuf_fini) struct strbuf buffer = STRBUF(LIMIT_ERROR_TEXT);
 
         strbuf_add(&copy, str_head(why, LIMIT_REASON));
         engine_probe_doubt(s->backend->engine);
-        exchange_stream_failed(s->exchange, strbuf_cstr(&copy), 1,
+        exchange_stream_failed(s->exchange,
+                               session_why(s, strbuf_cstr(&copy), &buffer), 1,
                                stream->pristine);
         return true;
     }

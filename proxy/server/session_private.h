@@ -76,6 +76,11 @@ void session_host_init(struct session *s, bool busy);
 
 void session_engine_init(struct session *s);
 
+/* WHY, with the host that it is about in front where the namespace could be on
+ * another one, too; good as long as BUFFER is. */
+const char *session_why(const struct session *s, const char *why,
+                        struct strbuf *buffer);
+
 /* Give up what is asked and what is awaited; a stream that is REUSABLE and was
  * not shut goes back to the pool. */
 void session_drop_stream(struct session *s, bool reusable);

@@ -27,8 +27,9 @@ struct engine_probe {
     struct subrequest *probe; /* or NULL */
     subrequest_cb asked;      /* which question the probe is */
     bool informed;            /* /info was answered since the engine is known */
-    char id[LIMIT_ENGINE_ID + 1]; /* of the one engine there is, or "" */
-    uint64_t generation;          /* of the connection that was last seen */
+    const struct strings *allowed; /* IDs; none: any */
+    char id[LIMIT_ENGINE_ID + 1];  /* of the one engine there is, or "" */
+    uint64_t generation;           /* of the connection that was last seen */
     bool held;         /* until it is known whose the connection is */
     bool suspect;      /* held by on_idle_end; the timer asks */
     bool doubted;      /* too soon after the last time; the timer looks */
@@ -80,6 +81,21 @@ static void on_version(const struct http_head *head, struct str body,
 
 /* ---- which engine it is ---- */
 
+/* Is it known which it may be? */
+static bool is_pinned(const struct engine_probe *engine)
+{
+    return engine->id[0] || engine->allowed->count;
+}
+
+static bool is_allowed(const struct engine_probe *engine, const char *id)
+{
+    for (size_t i = 0; i < engine->allowed->count; i++) {
+        if (!strcmp(engine->allowed->items[i], id))
+            return true;
+    }
+    return engine->allowed->count == 0;
+}
+
 static void hold(struct engine_probe *engine, const char *why)
 {
     engine->held = true;
@@ -105,7 +121,7 @@ static void look_at_connection(struct engine_probe *engine,
     engine->generation = status->generation;
     engine->informed = false;
     engine->facts.oldest = 0;
-    if (!first || engine->id[0])
+    if (!first || is_pinned(engine))
         hold(engine, NULL);
 }
 
@@ -113,11 +129,19 @@ static void reject(struct engine_probe *engine, const char *told)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
 
-    strbuf_addf(&why,
-                "another engine answers (%s) than the one that this runner's "
-                "containers are on (%s), so it is not used; if that is meant, "
-                "restart berth, and change upstream.engine where it is set",
-                told, engine->id);
+    if (*engine->id)
+        strbuf_addf(&why,
+                    "another engine answers (%s) than the one that this "
+                    "runner's containers are on (%s), so it is not used; if "
+                    "that is meant, restart berth, and change upstream.engine "
+                    "where it is set",
+                    told, engine->id);
+    else
+        strbuf_addf(&why,
+                    "the engine that answers (%s) is none of those that "
+                    "upstream.engine names, so it is not used; if it is meant, "
+                    "add it there",
+                    told);
     set_known(engine, false, strbuf_cstr(&why));
     log_error("%s", strbuf_cstr(&why));
     hold(engine, NULL);
@@ -132,9 +156,9 @@ static bool is_the_one(struct engine_probe *engine, const json_t *info)
 
     if (!id || strlen(id) > LIMIT_ENGINE_ID)
         id = "";
-    if (!engine->id[0])
+    if (!engine->id[0] && is_allowed(engine, id))
         snprintf(engine->id, sizeof(engine->id), "%s", id);
-    if (!strcmp(id, engine->id)) {
+    if (!strcmp(id, engine->id) && (*id || !engine->allowed->count)) {
         release(engine);
         return true;
     }
@@ -173,7 +197,7 @@ static void on_info(const struct http_head *head, struct str body,
         again_in(engine, 0);
         return;
     }
-    if (!head || (head->status >= 500 && engine->id[0])) {
+    if (!head || (head->status >= 500 && is_pinned(engine))) {
         not_told(engine, head ? "the engine does not answer /info" : why);
         return;
     }
@@ -216,7 +240,7 @@ static void on_reply(const struct http_head *head, struct str body,
     engine->probe = NULL;
     engine->facts.known = was_known; /* until it is said aloud */
     set_known(engine, known, head ? "its answer to /_ping is none" : why);
-    if (!known && engine->id[0])
+    if (!known && is_pinned(engine))
         again_in(engine, 0); /* which holds, where the link is up */
     else if (known && !engine->informed)
         ask(engine, S("/info"), on_info);
@@ -238,7 +262,7 @@ static void probe(struct engine_probe *engine)
     }
     look_at_connection(engine, &status);
     /* what was away may come back as another */
-    if (!engine->facts.known && engine->id[0] && !engine->held)
+    if (!engine->facts.known && is_pinned(engine) && !engine->held)
         hold(engine, NULL);
     if (engine->held)
         ask(engine, S("/info"), on_info);
@@ -297,15 +321,17 @@ static void on_idle_end(void *arg)
 
 struct engine_probe *engine_probe_new(struct event_base *base,
                                       struct upstream *upstream,
-                                      struct pool *pool, const char *id)
+                                      struct pool *pool,
+                                      const struct strings *allowed)
 {
     struct engine_probe *engine = xcalloc(1, sizeof(*engine));
 
     engine->base = base;
     engine->upstream = upstream;
     engine->pool = pool;
-    if (id)
-        snprintf(engine->id, sizeof(engine->id), "%s", id);
+    engine->allowed = allowed;
+    if (allowed->count == 1)
+        snprintf(engine->id, sizeof(engine->id), "%s", allowed->items[0]);
     engine_facts_init(&engine->facts);
     engine->timer = event_new(base, -1, 0, on_timer, engine);
     pool_watch(pool, on_idle_end, engine);

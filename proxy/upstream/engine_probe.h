@@ -14,15 +14,18 @@
  * that lay idle, as it does when it goes away.
  */
 
+#include "policy/base/strings.h"
 #include "proxy/exchange/reply.h"
 #include "proxy/upstream/pool.h"
 
 struct engine_probe;
 
-/* ID: the engine's, copied; or NULL for the one that answers first. */
+/* ALLOWED, which must outlive it: the IDs that the engine may have; with none
+ * in it, it is the one that answers first. */
 struct engine_probe *engine_probe_new(struct event_base *base,
                                       struct upstream *upstream,
-                                      struct pool *pool, const char *id);
+                                      struct pool *pool,
+                                      const struct strings *allowed);
 struct engine_probe *engine_probe_free(struct engine_probe *engine);
 
 /* The facts; .known is false while the engine does not answer. */

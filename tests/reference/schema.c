@@ -93,8 +93,12 @@ static json_t *number_schema(const struct setting *setting, const char *type)
 
 static json_t *list_schema(const struct setting *setting, json_t *items)
 {
-    return json_pack("{s:s,s:o,s:o}", "type", "array", "items", items,
-                     "maxItems", limit(setting_max(setting)));
+    json_t *list = json_pack("{s:s,s:o,s:o}", "type", "array", "items", items,
+                             "maxItems", limit(setting_max(setting)));
+
+    if (setting->fallback == NULL) /* it must be given, and something in it */
+        json_object_set_new(list, "minItems", json_integer(1));
+    return list;
 }
 
 /* An object, or what may be in its place. */

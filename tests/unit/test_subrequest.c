@@ -230,8 +230,9 @@ static void answer_ping(size_t at, const char *version)
 
 static void the_engine_is_known_from_its_ping(void **state)
 {
+    static const struct strings any;
     struct engine_probe *engine =
-        engine_probe_new(base, &fake.upstream, pool, NULL);
+        engine_probe_new(base, &fake.upstream, pool, &any);
 
     (void)state;
     assert_false(engine_probe_get(engine)->known);

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Finds the host that a namespace lives on, of several (host_choice.h): asks
+ * the engine of each for its ID, for how busy it is, and for what the namespace
+ * has there. It goes on asking until one is found. The links to all hosts are
+ * there meanwhile, shared with whoever else of this process uses them.
+ */
+
+#include "proxy/server/runtime.h"
+
+enum {
+    PLACEMENT_GRACE_MS = 1000,   /* for all to tell, where one has something */
+    PLACEMENT_AGAIN_MS = 500,    /* before a host that did not tell is asked */
+    PLACEMENT_ANEW_MS = 10000,   /* before all are, where nothing came of it */
+    PLACEMENT_ANSWER_MS = 10000, /* for one answer */
+};
+
+struct placement;
+
+/* Number AT of the policy's hosts; BACKEND's reference is the callee's. Comes
+ * from the event loop, and the placement is gone. */
+typedef void (*placement_cb)(struct backend *backend, size_t at, void *arg);
+
+/* ON_WHY is told, from the event loop, what it waits for, when that changes. */
+struct placement *placement_new(struct runtime *runtime, struct policy *policy,
+                                placement_cb on_placed,
+                                void (*on_why)(const char *why, void *arg),
+                                void *arg);
+/* NULL is fine; returns NULL. */
+struct placement *placement_free(struct placement *placement);
