@@ -42,7 +42,8 @@ static bool judge_registry(struct build_call *call, struct str text,
     if (!exported && !call->view->containerd_store &&
         build_images_have(call->images, &ref))
         return own_tag_put(own, call->view->ns, &ref) == 0;
-    return image_is_in(exported ? &rules->push : &rules->registries, &ref) ||
+    return image_may_be_fetched(exported ? &rules->push : &rules->registries,
+                                &ref) ||
            build_refuse(call, 403, rule, field,
                         "the cache \"%.*s\" is not allowed here; to allow it, "
                         "add its registry or repository to %s in the policy",

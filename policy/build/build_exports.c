@@ -98,7 +98,10 @@ static bool is_listed(struct build_call *call, const struct strings *list,
                       const char *rule, const struct image_ref *ref,
                       const char *field)
 {
-    return image_is_in(list, ref) ||
+    /* images.tags is about names alone */
+    return (list == &call->view->rules->images.tags
+                ? image_is_in(list, ref)
+                : image_may_be_fetched(list, ref)) ||
            build_refuse(call, 403, rule, field,
                         "the image \"%.*s%s%.*s\" is not allowed here; to "
                         "allow it, add its registry or repository to %s in "

@@ -191,45 +191,76 @@ static void put_image_pattern(struct strbuf *out, struct str pattern)
     strbuf_add(out, S("(@.*)?$"));
 }
 
+static void add_for(struct build_call *call, struct pb_message *policy,
+                    uint64_t action, struct str regex, uint64_t frontends)
+{
+    add_constraint(call, add_rule(call, policy, action, MATCH_REGEX, regex),
+                   S("image.recordtype"), S("frontend"), frontends);
+}
+
+/* Allow what those PATTERNS name that are wide, or the others. */
+static void allow_images(struct build_call *call, struct pb_message *policy,
+                         const struct strings *patterns, bool wide,
+                         uint64_t frontends)
+{
+    for (size_t i = 0; i < patterns->count; i++) {
+        AUTO(strbuf_fini) struct strbuf name = STRBUF(4 * LIMIT_POLICY_TEXT);
+        struct str pattern = str_from(patterns->items[i]);
+
+        if (image_pattern_is_wide(pattern) != wide || str_eq(pattern, S("*")))
+            continue;
+        put_image_pattern(&name, pattern);
+        add_for(call, policy, POLICY_ALLOW, strbuf_str(&name), frontends);
+    }
+}
+
+static bool has_wide(const struct strings *patterns)
+{
+    for (size_t i = 0; i < patterns->count; i++)
+        if (image_pattern_is_wide(str_from(patterns->items[i])))
+            return true;
+    return false;
+}
+
+/* What image_host_is_local says, of a source. */
+#define NUMBER "(0x[0-9a-f]*|[0-9]+)"
+#define LOCAL                                                                  \
+    "^docker-image://(\\[|(?i:([^/]*\\.)?localhost|localhost\\.localdomain"    \
+    "|ip6-localhost|ip6-loopback|127\\.[0-9.]+|0\\.[0-9.]+"                    \
+    "|169\\.254\\.[0-9.]+|" NUMBER "(\\." NUMBER "){0,2}"                      \
+    "|(" NUMBER "\\.)*(0x[0-9a-f]*|0[0-9]+)(\\." NUMBER ")*)(:[0-9]+)?/)"
+
+/* Behind what is denied: PATTERNS, and of the hosts that are local only those
+ * that they name. */
+static void add_patterns(struct build_call *call, struct pb_message *policy,
+                         const struct strings *patterns, uint64_t frontends)
+{
+    if (!image_patterns_are_open(patterns))
+        allow_images(call, policy, patterns, true, frontends);
+    if (has_wide(patterns))
+        add_for(call, policy, POLICY_DENY, S(LOCAL), frontends);
+    allow_images(call, policy, patterns, false, frontends);
+}
+
 /* Registries, where the policy names them. Frontends are not among them:
  * build.frontends has those. */
 static void add_registries(struct build_call *call, struct pb_message *policy)
 {
     const struct strings *registries = &call->view->rules->images.registries;
 
-    if (image_patterns_are_open(registries))
-        return;
-    add_rule(call, policy, POLICY_DENY, MATCH_REGEX, S("^docker-image://"));
-    for (size_t i = 0; i < registries->count; i++) {
-        AUTO(strbuf_fini) struct strbuf name = STRBUF(4 * LIMIT_POLICY_TEXT);
-
-        put_image_pattern(&name, str_from(registries->items[i]));
-        add_constraint(call,
-                       add_rule(call, policy, POLICY_ALLOW, MATCH_REGEX,
-                                strbuf_str(&name)),
-                       S("image.recordtype"), S("frontend"), ATTR_NOT_EQUAL);
-    }
+    if (!image_patterns_are_open(registries))
+        add_rule(call, policy, POLICY_DENY, MATCH_REGEX, S("^docker-image://"));
+    add_patterns(call, policy, registries, ATTR_NOT_EQUAL);
 }
 
 static void add_frontends(struct build_call *call, struct pb_message *policy)
 {
     const struct strings *frontends = &call->view->rules->build.frontends;
 
-    if (image_patterns_are_open(frontends))
-        return;
-    add_constraint(call,
-                   add_rule(call, policy, POLICY_DENY, MATCH_REGEX,
-                            S("^docker-image://.*$")),
-                   S("image.recordtype"), S("frontend"), ATTR_EQUAL);
-    for (size_t i = 0; i < frontends->count; i++) {
-        AUTO(strbuf_fini) struct strbuf name = STRBUF(4 * LIMIT_POLICY_TEXT);
-
-        put_image_pattern(&name, str_from(frontends->items[i]));
-        add_constraint(call,
-                       add_rule(call, policy, POLICY_ALLOW, MATCH_REGEX,
-                                strbuf_str(&name)),
-                       S("image.recordtype"), S("frontend"), ATTR_EQUAL);
-    }
+    if (!image_patterns_are_open(frontends))
+        add_for(call, policy, POLICY_DENY, S("^docker-image://.*$"),
+                ATTR_EQUAL);
+    add_patterns(call, policy, frontends, ATTR_EQUAL);
 }
 
 static void add_convert(struct build_call *call, struct pb_message *policy,

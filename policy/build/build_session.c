@@ -3,15 +3,6 @@
 /* What the engine asks a session for: the runner's own, handed to its own
  * build. Names go on record, values never. */
 
-static bool some_registry_is(const struct strings *patterns, struct str host)
-{
-    for (size_t i = 0; i < patterns->count; i++)
-        if (pattern_matches(
-                image_pattern_registry(str_from(patterns->items[i])), host))
-            return true;
-    return false;
-}
-
 /* Credentials go to registries that the policy knows. */
 static bool judge_host(struct build_call *call, struct str host)
 {
@@ -22,9 +13,9 @@ static bool judge_host(struct build_call *call, struct str host)
         str_eq(host, S("https://index.docker.io/v1/")) ||
         str_eq(host, S("index.docker.io")))
         host = S("docker.io");
-    return some_registry_is(&rules->images.registries, host) ||
-           some_registry_is(&rules->images.push, host) ||
-           some_registry_is(&rules->build.frontends, host) ||
+    return image_registry_may_be_asked(&rules->images.registries, host) ||
+           image_registry_may_be_asked(&rules->images.push, host) ||
+           image_registry_may_be_asked(&rules->build.frontends, host) ||
            build_refuse(call, 403, "images.registries", "Host",
                         "the registry %.*s is not allowed here; to allow it, "
                         "add it to images.registries in the policy",

@@ -10,7 +10,8 @@ static bool is_listed(struct build_call *call, const struct image_ref *ref)
 
     complete.name = str_of(complete.text, ref->name.len);
     image_ref_complete(&complete);
-    return image_is_in(&call->view->rules->images.registries, &complete);
+    return image_may_be_fetched(&call->view->rules->images.registries,
+                                &complete);
 }
 
 /* Read TEXT, which may be ours only where that is allowed. */
@@ -62,7 +63,7 @@ bool build_judge_frontend_image(struct build_call *call, struct str text,
         return false;
     build_note(call, "frontends", text);
     image_ref_complete(&ref);
-    return image_is_in(frontends, &ref) ||
+    return image_may_be_fetched(frontends, &ref) ||
            build_refuse(call, 403, "build.frontends", field,
                         "the frontend \"%.*s\" is not allowed here, for what "
                         "it does in the engine is not seen; to allow it, add "

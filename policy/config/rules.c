@@ -165,10 +165,11 @@ static const struct setting image_rows[] = {
     {"registries", STRINGS_AT(struct image_rules, registries), "[\"*\"]",
      .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "where images may come from: \"ghcr.io\", \"ghcr.io/acme\", "
-             "\"alpine\"; \"*\" alone for everywhere"},
+             "\"alpine\"; \"*\" alone for everywhere but the engine's own "
+             "host, whose registries are named beside it: \"localhost:5000\""},
     {"push", STRINGS_AT(struct image_rules, push), "[\"*\"]",
      .check = check_image_pattern, .pattern = PATTERN_IMAGE,
-     .help = "where they may be pushed to"},
+     .help = "where they may be pushed to, likewise"},
     {"tags", STRINGS_AT(struct image_rules, tags), "[\"*\"]",
      .check = check_image_pattern, .pattern = PATTERN_IMAGE,
      .help = "what names builds, tags, commits and imports may give"},

@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "policy/base/pattern.h"
+#include "policy/base/subnet.h"
 
 static bool is_lower(char c)
 {
@@ -309,6 +310,104 @@ struct str image_pattern_registry(struct str pattern)
     return image_host_is_registry(first) || str_find(first, '*') >= 0
                ? first
                : S("docker.io");
+}
+
+/* "127", "0x7f": what a resolver may take for a part of an address. */
+static bool is_number(struct str part)
+{
+    bool hex = part.len >= 2 && part.ptr[0] == '0' &&
+               (part.ptr[1] == 'x' || part.ptr[1] == 'X');
+
+    if (hex)
+        part = str_from_index(part, 2);
+    for (size_t i = 0; i < part.len; i++) {
+        unsigned char c = (unsigned char)part.ptr[i];
+
+        if (hex ? !isxdigit(c) : !isdigit(c))
+            return false;
+    }
+    return part.len > 0 || hex;
+}
+
+static bool is_numeric(struct str name)
+{
+    struct str part;
+    bool more = true;
+
+    while (more) {
+        more = str_cut(name, '.', &part, &name);
+        if (!is_number(part))
+            return false;
+    }
+    return true;
+}
+
+static bool ends_nocase(struct str text, struct str end)
+{
+    return text.len >= end.len &&
+           str_eq_nocase(str_from_index(text, text.len - end.len), end);
+}
+
+bool image_host_is_local(struct str host)
+{
+    static const struct str ranges[] = {STR("127.0.0.0/8"), STR("0.0.0.0/8"),
+                                        STR("169.254.0.0/16")};
+    static const struct str names[] = {
+        STR("localhost"), STR("localhost.localdomain"), STR("ip6-localhost"),
+        STR("ip6-loopback")};
+    struct subnet address, range;
+    struct str name, port;
+
+    if (str_has_prefix(host, S("[")))
+        return true;
+    str_cut(host, ':', &name, &port);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_eq_nocase(name, names[i]))
+            return true;
+    }
+    if (!is_numeric(name))
+        return ends_nocase(name, S(".localhost"));
+    if (!subnet_parse(name, &address))
+        return true;
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        subnet_parse(ranges[i], &range);
+        if (subnet_is_within(&address, &range))
+            return true;
+    }
+    return false;
+}
+
+bool image_may_be_fetched(const struct strings *patterns,
+                          const struct image_ref *ref)
+{
+    struct str host, path;
+    bool local;
+
+    str_cut(ref->name, '/', &host, &path);
+    local = image_host_is_local(host);
+    for (size_t i = 0; i < patterns->count; i++) {
+        struct str pattern = str_from(patterns->items[i]);
+
+        if (!(local && image_pattern_is_wide(pattern)) &&
+            image_pattern_matches(pattern, ref))
+            return true;
+    }
+    return false;
+}
+
+bool image_registry_may_be_asked(const struct strings *patterns,
+                                 struct str host)
+{
+    bool local = image_host_is_local(host);
+
+    for (size_t i = 0; i < patterns->count; i++) {
+        struct str pattern = str_from(patterns->items[i]);
+
+        if (!(local && image_pattern_is_wide(pattern)) &&
+            pattern_matches(image_pattern_registry(pattern), host))
+            return true;
+    }
+    return false;
 }
 
 bool image_patterns_are_open(const struct strings *patterns)

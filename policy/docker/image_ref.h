@@ -39,6 +39,15 @@ bool image_ref_is_full_id(struct str text);
 bool image_host_is_registry(struct str first);
 
 /*
+ * Would an engine that is asked for something of the registry HOST
+ * ("127.0.0.1:5000") ask its own machine, or its link (169.254.0.0/16, where
+ * clouds have what a machine may know of itself)? What might be such an address
+ * counts: one in an unusual spelling ("127.1"), all of IPv6. Where DNS leads a
+ * name is not known here.
+ */
+bool image_host_is_local(struct str host);
+
+/*
  * Does PATTERN name REF? A pattern is a registry ("ghcr.io"), a repository or
  * the beginning of its path ("ghcr.io/acme", "docker.io/library"), or an image
  * as people write them ("alpine", "acme/app:v*"); "*" stands for any run of
@@ -50,6 +59,21 @@ bool image_is_in(const struct strings *patterns, const struct image_ref *ref);
 
 /* The registry that PATTERN is about, itself a pattern: "ghcr.io", "*". */
 struct str image_pattern_registry(struct str pattern);
+
+/*
+ * The same two questions where an engine would ask the registry: a host that is
+ * local (see above) has to be named, for "*" stands for none of those.
+ */
+bool image_may_be_fetched(const struct strings *patterns,
+                          const struct image_ref *ref);
+bool image_registry_may_be_asked(const struct strings *patterns,
+                                 struct str host);
+
+/* Does PATTERN begin with "*", so that it names no host that is local? */
+static inline bool image_pattern_is_wide(struct str pattern)
+{
+    return str_has_prefix(pattern, S("*"));
+}
 
 /* Does the list name everything? */
 bool image_patterns_are_open(const struct strings *patterns);

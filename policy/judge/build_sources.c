@@ -28,16 +28,16 @@ bool build_image_is_allowed(const struct rules *rules, struct str name,
         return refuse(why, "images.digests_only", name,
                       "it may become another one at any time: add its digest, "
                       "NAME@sha256:...");
-    if (image_patterns_are_open(registries))
-        return true;
     if (named)
         image_ref_complete(&ref);
-    if (named && !image_ref_is_id(name) && image_is_in(registries, &ref))
+    /* not there, so it can only be meant as a name, of which a registry is
+     * asked */
+    if (!inspected && named && image_may_be_fetched(registries, &ref))
         return true;
-    if (inspected && image_is_listed(rules, inspected))
-        return true;
-    /* not there, so it can only be meant as a name */
-    if (!inspected && named && image_is_in(registries, &ref))
+    if (inspected &&
+        (image_patterns_are_open(registries) ||
+         (named && !image_ref_is_id(name) && image_is_in(registries, &ref)) ||
+         image_is_listed(rules, inspected)))
         return true;
     return refuse(why, "images.registries", name,
                   "to allow it, add its registry or repository to "

@@ -82,17 +82,6 @@ bool image_is_listed(const struct rules *rules, const json_t *inspected)
            any_is_listed(patterns, json_object_get(inspected, "RepoDigests"));
 }
 
-static bool some_registry_is(const struct strings *patterns, struct str host)
-{
-    for (size_t i = 0; i < patterns->count; i++) {
-        struct str pattern = str_from(patterns->items[i]);
-
-        if (pattern_matches(image_pattern_registry(pattern), host))
-            return true;
-    }
-    return false;
-}
-
 bool judge_registry(struct judge *judge, const struct place *place,
                     struct str host, bool push)
 {
@@ -101,8 +90,8 @@ bool judge_registry(struct judge *judge, const struct place *place,
     if (str_eq(host, S("index.docker.io")) ||
         str_eq(host, S("registry-1.docker.io")) || host.len == 0)
         host = S("docker.io");
-    return some_registry_is(&rules->registries, host) ||
-           (push && some_registry_is(&rules->push, host)) ||
+    return image_registry_may_be_asked(&rules->registries, host) ||
+           (push && image_registry_may_be_asked(&rules->push, host)) ||
            judge_lack(judge, "images.registries", host, place,
                       "the registry %.*s is not allowed here; to allow it, "
                       "add it to images.registries in the policy",
@@ -124,19 +113,45 @@ bool check_registry(struct judge *judge, const struct field *field,
     return judge_registry(judge, place, host, true);
 }
 
-/* Refuse REF unless PATTERNS, the value of RULE, have it. */
+static bool refuse_unlisted(struct judge *judge, const struct place *place,
+                            const char *rule, const struct image_ref *ref)
+{
+    return judge_lack(judge, rule, ref->name, place,
+                      "the image \"%.*s%s%.*s\" is not allowed here; to "
+                      "allow it, add its registry or repository to %s in the "
+                      "policy",
+                      STR_FMT(ref->name), ref->tag.len ? ":" : "",
+                      STR_FMT(ref->tag), rule);
+}
+
+/* Refuse REF, a name, unless PATTERNS, the value of RULE, have it. */
 static bool is_listed_or_refused(struct judge *judge, const struct place *place,
                                  const char *rule,
                                  const struct strings *patterns,
                                  const struct image_ref *ref)
 {
     return image_is_in(patterns, ref) ||
-           judge_lack(judge, rule, ref->name, place,
-                      "the image \"%.*s%s%.*s\" is not allowed here; to "
-                      "allow it, add its registry or repository to %s in the "
-                      "policy",
-                      STR_FMT(ref->name), ref->tag.len ? ":" : "",
-                      STR_FMT(ref->tag), rule);
+           refuse_unlisted(judge, place, rule, ref);
+}
+
+/* The same where the engine is to ask its registry. */
+static bool is_fetched_or_refused(struct judge *judge,
+                                  const struct place *place, const char *rule,
+                                  const struct strings *patterns,
+                                  const struct image_ref *ref)
+{
+    struct str host, path;
+
+    if (image_may_be_fetched(patterns, ref))
+        return true;
+    str_cut(ref->name, '/', &host, &path);
+    return image_host_is_local(host)
+               ? judge_lack(judge, rule, ref->name, place,
+                            "%.*s is on the engine's own host or link, which "
+                            "no \"*\" stands for; to allow it, add it to %s "
+                            "in the policy",
+                            STR_FMT(host), rule)
+               : refuse_unlisted(judge, place, rule, ref);
 }
 
 static bool parse_or_refuse(struct judge *judge, const struct place *place,
@@ -250,8 +265,8 @@ bool judge_image_create(struct judge *judge)
         return judge_refuse(judge, 403, "images.digests_only", &at.place,
                             "images are pulled by digest here; ask for "
                             "NAME@sha256:...");
-    return is_listed_or_refused(judge, &at.place, "images.registries",
-                                &rules->registries, &ref);
+    return is_fetched_or_refused(judge, &at.place, "images.registries",
+                                 &rules->registries, &ref);
 }
 
 /* The image in the path, for a push or a look at a registry. */
@@ -269,6 +284,6 @@ bool judge_image_path(struct judge *judge)
         return false;
     if (!push)
         image_ref_complete(&ref);
-    return is_listed_or_refused(judge, &at, rule,
-                                push ? &rules->push : &rules->registries, &ref);
+    return is_fetched_or_refused(
+        judge, &at, rule, push ? &rules->push : &rules->registries, &ref);
 }

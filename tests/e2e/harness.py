@@ -187,6 +187,11 @@ class Berth:
             "audit": {"to": str(self.audit_path)},
             **changes,
         }
+        # "*" stands for no registry of the engine's own host
+        self.policy["images"] = {
+            "registries": ["*", env["BED_REGISTRY"]],
+            "push": ["*", env["BED_REGISTRY"]],
+            **self.policy.get("images", {})}
         # several beds' runners share this machine's localhost
         self.policy["ports"] = {"publish": "host",
                                 **self.policy.get("ports", {})}

@@ -36,7 +36,7 @@ def objects(text):
 
 class BuildFlows(Scenario):
     engines = ("26.1", "next", "next-graph")
-    policy = {"build": {"remotes": ["**"]}, "images": {"push": ["*"]}}
+    policy = {"build": {"remotes": ["**"]}}
 
     def setUp(self):
         super().setUp()

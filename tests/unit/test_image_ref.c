@@ -190,6 +190,72 @@ static void a_pattern_is_about_a_registry(void **state)
     }
 }
 
+static void an_engine_s_own_host_is_local_however_it_is_written(void **state)
+{
+    static const struct {
+        const char *host;
+        bool local;
+    } cases[] = {
+        {"localhost",                  true },
+        {"LocalHost:5000",             true },
+        {"a.localhost",                true },
+        {"localhost.localdomain:80",   true },
+        {"ip6-localhost:80",           true },
+        {"127.0.0.1",                  true },
+        {"127.255.0.9:5000",           true },
+        {"127.1:5000",                 true },
+        {"2130706433:5000",            true },
+        {"0x7f000001:5000",            true },
+        {"0177.0.0.1",                 true },
+        {"0.0.0.0:1",                  true },
+        {"169.254.169.254",            true },
+        {"[::1]:5000",                 true },
+        {"[2001:db8::1]",              true },
+        {"10.0.0.1:5000",              false},
+        {"169.253.0.1",                false},
+        {"128.0.0.1",                  false},
+        {"127.example.com",            false},
+        {"localhost.example.com:5000", false},
+        {"mylocalhost:5000",           false},
+        {"docker.io",                  false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (image_host_is_local(str_from(cases[i].host)) != cases[i].local)
+            fail_msg("%s", cases[i].host);
+}
+
+static void what_is_local_is_fetched_only_where_it_is_named(void **state)
+{
+    static const struct {
+        const char *pattern, *image, *host;
+        bool fetched;
+    } cases[] = {
+        {"*",             "10.0.0.1:5000/x",  "10.0.0.1:5000",  true },
+        {"*",             "127.0.0.1:5000/x", "127.0.0.1:5000", false},
+        {"*:5000",        "localhost:5000/x", "localhost:5000", false},
+        {"*/x",           "[::1]:5000/x",     "[::1]:5000",     false},
+        {"127.0.0.*",     "127.0.0.1:5000/x", "127.0.0.1:5000", true },
+        {"localhost:*/x", "localhost:5000/x", "localhost:5000", true },
+        {"[::1]:5000",    "[::1]:5000/x",     "[::1]:5000",     true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct strings patterns = {0};
+        struct image_ref ref;
+
+        strings_add(&patterns, str_from(cases[i].pattern));
+        assert_int_equal(image_ref_parse(str_from(cases[i].image), &ref), 0);
+        if (image_may_be_fetched(&patterns, &ref) != cases[i].fetched ||
+            image_registry_may_be_asked(&patterns, str_from(cases[i].host)) !=
+                cases[i].fetched)
+            fail_msg("%s: %s", cases[i].pattern, cases[i].image);
+        strings_fini(&patterns);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +265,8 @@ int main(void)
         cmocka_unit_test(ids_are_told_from_names),
         cmocka_unit_test(patterns_name_registries_paths_and_images),
         cmocka_unit_test(a_pattern_is_about_a_registry),
+        cmocka_unit_test(an_engine_s_own_host_is_local_however_it_is_written),
+        cmocka_unit_test(what_is_local_is_fetched_only_where_it_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
