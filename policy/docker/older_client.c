@@ -11,6 +11,7 @@ enum {
     PRUNES_ANONYMOUS = 42,
     NO_NONE = 43,
     NO_VIRTUAL_SIZE = 44,
+    READ_ONLY_BELOW = 44,
     NO_CONTAINER_CONFIG = 45, /* and no IDs among aliases */
     NO_OLD_FIELDS = 52,
 };
@@ -210,6 +211,25 @@ static void create_as_before(unsigned client, unsigned engine, json_t *body)
         drop_strange_options(host);
     if (changes(44, client, engine) && engine >= NO_OLD_FIELDS)
         move_mac_address(body);
+}
+
+unsigned older_client_read_only(const json_t *body, unsigned engine)
+{
+    const json_t *mount,
+        *mounts =
+            json_object_get(json_object_get(body, "HostConfig"), "Mounts");
+    size_t i;
+
+    if (engine && engine < READ_ONLY_BELOW)
+        return 0;
+    json_array_foreach(mounts, i, mount)
+    {
+        if (str_eq(str_at(mount, "Type"), S("bind")) &&
+            str_has_prefix(str_at(mount, "Source"), S("/")) && /* no socket */
+            json_is_true(json_object_get(mount, "ReadOnly")))
+            return READ_ONLY_BELOW;
+    }
+    return 0;
 }
 
 /* Add VALUE to the filter KEY of the query, in the shape that is there: an

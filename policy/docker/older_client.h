@@ -30,6 +30,16 @@ unsigned engine_oldest_minor(const json_t *version);
 int older_client_request(enum operation operation, unsigned client,
                          unsigned engine, struct target *target, json_t *body);
 
+/*
+ * The version that a create, BODY, has to be written in at least, 1.N, so that
+ * a directory of the host which it mounts read-only is so with all that is
+ * mounted further down in it: for older ones, an engine leaves that writable
+ * (moby, API 1.44: BindOptions.ReadOnlyNonRecursive). 0: in any, which is what
+ * an engine of ENGINE does, its newest version, when it is too old; 0: not
+ * known.
+ */
+unsigned older_client_read_only(const json_t *body, unsigned engine);
+
 /* Is there anything to be put back into replies of OPERATION? */
 bool older_client_wants_reply(enum operation operation, unsigned client,
                               unsigned engine);

@@ -5,6 +5,7 @@
 #include "policy/base/sha256.h"
 #include "policy/config/host_path.h"
 #include "policy/docker/bind_spec.h"
+#include "policy/docker/older_client.h"
 #include "policy/isolation/mount_base.h"
 #include "policy/isolation/runner_mount.h"
 #include "policy/judge/judge.h"
@@ -22,8 +23,6 @@
 enum {
     SUBPATH_MINOR = 45, /* Engine 26: VolumeOptions.Subpath, which is dropped in
                            silence from what says it is older */
-    RECURSIVE_MINOR = 44, /* Engine 25: for older requests, it leaves what is
-                             mounted below a read-only bind writable */
     NAME_DIGITS = 40,
     SHOWN = 100, /* bytes of a path */
 };
@@ -327,24 +326,6 @@ static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
     }
 }
 
-/* A directory of the host that is only read, is so with all that is mounted
- * further down. */
-static void keep_read_only(struct rewrite *rw, const json_t *mounts)
-{
-    const json_t *mount;
-    size_t i;
-
-    if (rw->context.engine_minor && rw->context.engine_minor < RECURSIVE_MINOR)
-        return;
-    json_array_foreach(mounts, i, mount)
-    {
-        if (str_eq(str_at(mount, "Type"), S("bind")) &&
-            str_has_prefix(str_at(mount, "Source"), S("/")) && /* no socket */
-            json_is_true(json_object_get(mount, "ReadOnly")))
-            need_minor(rw, RECURSIVE_MINOR);
-    }
-}
-
 /* ---- what was written ---- */
 
 static void put_label(struct rewrite *rw, const json_t *binds)
@@ -388,7 +369,7 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
         place_mount(rw, runner, mount);
     }
     files_create(rw, host);
-    keep_read_only(rw, mounts);
+    need_minor(rw, older_client_read_only(rw->draft, rw->context.engine_minor));
 }
 
 /* ---- and is shown ---- */

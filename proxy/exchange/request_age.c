@@ -35,6 +35,19 @@ bool request_age_settle(struct request *rq)
     return false;
 }
 
+void request_age_raise(struct request *rq)
+{
+    unsigned least, client = rq->target.minor;
+
+    if (request_operation(rq) != OP_CONTAINER_CREATE || !rq->tree ||
+        !rq->target.versioned) /* else it is the engine's newest */
+        return;
+    least = older_client_read_only(rq->tree, rq->rewrite.context.engine_minor);
+    if (client < least) /* which adds nothing to a query */
+        older_client_request(OP_CONTAINER_CREATE, client, least, &rq->target,
+                             rq->tree);
+}
+
 /* Whoever holds its own version against what the engine says it speaks finds
  * what berth speaks. */
 static bool is_version(const struct request *rq)

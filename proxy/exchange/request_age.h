@@ -17,6 +17,12 @@ void request_age_answered(struct request *rq);
 /* False: the verdict is a refusal. */
 bool request_age_settle(struct request *rq);
 
+/*
+ * A create that is judged, and that isolation writes no version for: the one
+ * that it needs, so that what is read-only is so (older_client_read_only).
+ */
+void request_age_raise(struct request *rq);
+
 /* Is there anything to be put back into a reply with STATUS? */
 bool request_age_restores(const struct request *rq, int status);
 /* The whole reply, or a line of it, in the client's names. */

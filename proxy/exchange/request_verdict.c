@@ -238,6 +238,8 @@ void request_write(struct request *rq, const struct policy *policy)
         return;
     if (rq->tree && request_operation(rq) == OP_CONTAINER_CREATE)
         request_share_label(&rq->share, rq->tree);
+    if (!rq->rewriting)
+        request_age_raise(rq);
     if ((!rq->tree || request_body_write(rq)) &&
         request_build_begin(rq, policy))
         request_target_write(rq);

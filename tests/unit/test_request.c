@@ -322,6 +322,50 @@ static void what_asks_nothing_is_settled_all_the_same(void **state)
     fini(&asked);
 }
 
+/* Up to API 1.43, an engine leaves what is mounted further down in a read-only
+ * directory writable, whoever writes the request anew. */
+static void what_is_read_only_is_so_without_a_namespace_too(void **state)
+{
+    static const struct {
+        const char *version, *mount, *sent;
+    } rows[] = {
+        {"/v1.41", "\"ReadOnly\": true",  "/v1.44/containers/create"},
+        {"/v1.45", "\"ReadOnly\": true",  "/v1.45/containers/create"},
+        {"",       "\"ReadOnly\": true",  "/containers/create"      },
+        {"/v1.41", "\"ReadOnly\": false", "/v1.41/containers/create"},
+    };
+    struct policy *before = policy;
+    const struct rewrite_context whole = {.engine_minor = 45};
+
+    (void)state;
+    policy = driver_policy(
+        "\"operations\": {\"allow\": [\"container\"]}, \"container\": "
+        "{\"mounts\": [{\"source\": \"/srv\", \"mode\": \"rw\"}]}");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO(strbuf_fini) struct strbuf head = STRBUF(KIB);
+        AUTO(strbuf_fini) struct strbuf body = STRBUF(KIB);
+        struct asked asked;
+
+        strbuf_addf(&body,
+                    "{\"Image\": \"x\", \"HostConfig\": {\"Mounts\": "
+                    "[{\"Type\": \"bind\", \"Source\": \"/srv\", "
+                    "\"Target\": \"/x\", %s}]}}",
+                    rows[i].mount);
+        strbuf_addf(&head,
+                    "POST %s/containers/create" HOST "Content-Type: "
+                    "application/json\r\nContent-Length: %zu\r\n\r\n",
+                    rows[i].version, body.len);
+        ask(&asked, strbuf_cstr(&head));
+        request_add_body(&asked.rq, strbuf_str(&body));
+        request_judge(&asked.rq, policy, &whole, NULL);
+        assert_int_equal(asked.rq.verdict.kind, VERDICT_ALLOW);
+        assert_string_equal(strbuf_cstr(&asked.rq.sent), rows[i].sent);
+        fini(&asked);
+    }
+    policy_unref(policy);
+    policy = before;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +380,7 @@ int main(void)
         cmocka_unit_test(
             a_target_too_long_to_write_is_refused_with_its_verdict),
         cmocka_unit_test(what_asks_nothing_is_settled_all_the_same),
+        cmocka_unit_test(what_is_read_only_is_so_without_a_namespace_too),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
