@@ -378,6 +378,7 @@ void rewrite_fini(struct rewrite *rw)
     json_decref(rw->last_line);
     json_decref(rw->ahead);
     json_decref(rw->build.held);
+    free(rw->build.error);
     for (size_t i = 0; i < rw->kept_count; i++)
         free(rw->kept[i]);
     free(rw->kept);

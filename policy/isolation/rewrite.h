@@ -135,9 +135,13 @@ struct rewrite {
     } push;
     struct {
         uint64_t steps, total; /* how far the builder has told */
-        struct str last;       /* ID of the last step's image, in this stage */
-        bool is_from;          /* the step that runs is a FROM */
-        bool quiet; /* its client wants the ID alone, or all when it fails */
+        char last[13];   /* ID of the last step's image, in this stage; short */
+        char before[13]; /* the same when the step began */
+        bool is_from;    /* the step that runs is a FROM */
+        bool ran;    /* a program, which prints what it likes from then on */
+        bool forged; /* and has: some lines are not the builder's */
+        char *error; /* of a build that failed; or NULL */
+        bool quiet;  /* its client wants the ID alone, or all when it fails */
         bool failed;
         json_t *held; /* lines for that */
     } build;

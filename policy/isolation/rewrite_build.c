@@ -1,6 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "policy/base/json_strict.h"
@@ -204,23 +205,29 @@ static bool step_parse(struct str text, struct step *step)
     return true;
 }
 
-/* Is it the builder that says so, and not a program that a step runs? */
-static bool is_next(const struct rewrite *rw, const struct step *step)
+/*
+ * Is it the builder that says so, and not a program that a step runs? Such a
+ * one can print the next step's line, but the builder's own follows, unless the
+ * build fails there (last_is_ours).
+ */
+static bool is_next(struct rewrite *rw, const struct step *step)
 {
-    return step->number == rw->build.steps + 1 &&
-           (rw->build.steps == 0 || step->total == rw->build.total);
+    if (rw->build.steps && step->total != rw->build.total)
+        return false;
+    if (rw->build.steps && step->number <= rw->build.steps)
+        rw->build.forged = true;
+    return step->number == rw->build.steps + 1 && step->number <= step->total;
 }
 
 static void note_stage(struct rewrite *rw)
 {
-    if (rw->build.last.len == 0)
+    if (!rw->build.last[0])
         return;
     if (!rw->told)
         rw->told = json_object();
     if (json_object_size(rw->told) < LIMIT_LOOKUPS / 8)
-        json_object_setn_new(rw->told, rw->build.last.ptr, rw->build.last.len,
-                             json_true());
-    rw->build.last = S("");
+        json_object_set_new(rw->told, rw->build.last, json_true());
+    rw->build.last[0] = '\0';
 }
 
 /* A step begins: of a Dockerfile that was written anew, as its client wrote it.
@@ -238,6 +245,7 @@ static void begin_step(struct rewrite *rw, const struct step *step,
         str_eq_nocase(str_head(step->instruction, 5), S("FROM "));
     if (rw->build.is_from)
         note_stage(rw);
+    memcpy(rw->build.before, rw->build.last, sizeof(rw->build.before));
     if (written.len == 0)
         return;
     strbuf_addf(&out, "Step %llu/%llu : %.*s", (unsigned long long)step->number,
@@ -269,6 +277,15 @@ static bool hold_line(struct rewrite *rw, const json_t *line)
     return false;
 }
 
+static void note_error(struct rewrite *rw, const json_t *line)
+{
+    const char *error = json_string_value(json_object_get(line, "error"));
+
+    if (!error || rw->build.error)
+        return;
+    rw->build.error = xstrdup(error);
+}
+
 bool image_build_line(struct rewrite *rw, json_t *line)
 {
     struct str text = str_of_json(json_object_get(line, "stream"));
@@ -277,13 +294,16 @@ bool image_build_line(struct rewrite *rw, json_t *line)
     struct str tagged = S("Successfully tagged ");
     struct step step;
 
-    if (image_ref_is_full_id(id))
+    if (image_ref_is_full_id(id) && !str_eq(rw->made, id))
         rw->made = rewrite_keep(rw, id);
+    note_error(rw, line);
+    rw->build.ran |= str_has_prefix(text, S(" ---> Running in "));
     if (step_parse(text, &step) && is_next(rw, &step)) {
         begin_step(rw, &step, line);
     } else if (made_by_step(text).len && !rw->build.is_from) {
         /* what a FROM names is not the build's */
-        rw->build.last = rewrite_keep(rw, made_by_step(text));
+        snprintf(rw->build.last, sizeof(rw->build.last), "%.*s",
+                 STR_FMT(made_by_step(text)));
     } else if (str_has_prefix(text, tagged)) {
         AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
 
@@ -316,11 +336,64 @@ static void anchor_made(struct rewrite *rw)
         anchor(rw, image);
 }
 
+/* The command of step NUMBER, if that is a RUN. */
+static struct str command_of(const struct rewrite *rw, uint64_t number)
+{
+    struct str text =
+        rw->dockerfile ? dockerfile_step(rw->dockerfile, number) : S("");
+    struct str word, command;
+
+    if (!str_cut(text, ' ', &word, &command) || !str_eq_nocase(word, S("RUN")))
+        return S("");
+    return str_trim(command);
+}
+
+/*
+ * The build failed in a step, of whose begin BEFORE is. A program that failed
+ * may have told of the next step before; then the error is of another command
+ * than that step's.
+ */
+static bool last_is_ours(const struct rewrite *rw)
+{
+    struct str error = str_from(rw->build.error ? rw->build.error : "");
+    struct str end = S("' returned a non-zero code: ");
+    ssize_t at = -1;
+
+    if (!rw->build.ran || str_has_prefix(error, S("COPY failed")) ||
+        str_has_prefix(error, S("ADD failed")))
+        return true;
+    for (size_t i = 0; i + end.len <= error.len; i++)
+        if (str_eq(str_of(error.ptr + i, end.len), end))
+            at = (ssize_t)i;
+    if (at < 0 || !str_has_prefix(error, S("The command '")))
+        return false;
+    error = str_head(error, (size_t)at);
+    for (uint64_t n = 1; n <= rw->build.steps; n++) {
+        struct str command = command_of(rw, n);
+
+        /* the first that it could have been is the last that was told of? */
+        if (command.len && str_has_suffix(error, command))
+            return n == rw->build.steps;
+    }
+    return false;
+}
+
+/* It failed: what there was before. */
+static void note_before(struct rewrite *rw)
+{
+    memcpy(rw->build.last, rw->build.before, sizeof(rw->build.last));
+    if (last_is_ours(rw))
+        note_stage(rw);
+    else
+        rw->build.forged = true;
+}
+
 /*
  * IDs that stood in lines as the builder prints for a step. A program that a
  * step runs can print such lines, too, with the ID of an image of another
- * runner's: so what was there before the build stays whose it was. (What the
- * builder took from its cache is held by the namespace's images already.)
+ * runner's: so what was there before the build stays whose it was, and where
+ * one might have, nothing is taken that is told. (What the builder took from
+ * its cache is held by the namespace's images already.)
  */
 static void anchor_told(struct rewrite *rw)
 {
@@ -330,7 +403,7 @@ static void anchor_told(struct rewrite *rw)
     const char *id;
     json_t *yes;
 
-    if (!before)
+    if (!before || rw->build.forged)
         return;
     json_object_foreach(rw->told, id, yes)
     {
@@ -376,8 +449,8 @@ void finish_image_build(struct rewrite *rw)
     if (rw->made.len) {
         anchor_made(rw);
         drop_anchors_below(rw);
-    } else { /* it failed: what there was before */
-        note_stage(rw);
+    } else {
+        note_before(rw);
     }
     anchor_told(rw);
 }

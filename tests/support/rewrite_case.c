@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/docker/dockerfile.h"
 #include "policy/isolation/rewrite.h"
 
 struct run {
@@ -449,6 +450,10 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .runner = str_from(text_at(one, "runner")),
         .binds = json_object_get(one, "binds"),
     };
+    const char *text = text_at(one, "dockerfile");
+    struct verdict why;
+    struct dockerfile *dockerfile =
+        *text ? dockerfile_read(str_from(text), NULL, S(""), &why) : NULL;
     const struct port_book book = {
         .open = open_ports,
         .doubt = doubt_ports,
@@ -470,6 +475,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         enum rewrite_step step = rewrite_begin(&run.rw, &context, &run.match,
                                                &run.target, &run.body);
 
+        run.rw.dockerfile = dockerfile;
         expect_asks(&run, "asks");
         step = converse(&run, step);
         check_all_asked(&run);
@@ -479,6 +485,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
             check_opened(&run);
         rewrite_fini(&run.rw);
     }
+    dockerfile_free(dockerfile);
     json_decref(run.body);
     target_fini(&run.target);
     own_ids_free(run.owned);
