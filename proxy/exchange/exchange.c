@@ -4,9 +4,9 @@
 
 #include "proxy/base/log.h"
 
-struct exchange *exchange_new(const struct exchange_host *host)
+struct connection *connection_new(const struct connection_host *host)
 {
-    struct exchange *ex = xcalloc(1, sizeof(*ex));
+    struct connection *ex = xcalloc(1, sizeof(*ex));
 
     ex->host = host;
     ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
@@ -17,7 +17,7 @@ struct exchange *exchange_new(const struct exchange_host *host)
     return ex;
 }
 
-struct exchange *exchange_free(struct exchange *ex)
+struct connection *connection_free(struct connection *ex)
 {
     if (!ex)
         return NULL;
@@ -31,32 +31,32 @@ struct exchange *exchange_free(struct exchange *ex)
 
 /* ---- output ---- */
 
-size_t exchange_pending(const struct exchange *ex, enum side side)
+size_t exchange_pending(const struct connection *ex, enum side side)
 {
     return ex->out[side].bytes.len - ex->out[side].sent;
 }
 
-size_t exchange_room(const struct exchange *ex, enum side side)
+size_t exchange_room(const struct connection *ex, enum side side)
 {
     size_t used = ex->out[side].bytes.len;
 
     return used < LIMIT_OUT ? LIMIT_OUT - used : 0;
 }
 
-struct str exchange_output(const struct exchange *ex, enum side side)
+struct str connection_output(const struct connection *ex, enum side side)
 {
     if (side == CLIENT && ex->client_gone)
         return S("");
     return str_from_index(strbuf_str(&ex->out[side].bytes), ex->out[side].sent);
 }
 
-void exchange_forget_output(struct exchange *ex, enum side side)
+void exchange_forget_output(struct connection *ex, enum side side)
 {
     strbuf_fini(&ex->out[side].bytes);
     ex->out[side].sent = 0;
 }
 
-void exchange_sent(struct exchange *ex, enum side side, size_t len)
+void connection_sent(struct connection *ex, enum side side, size_t len)
 {
     struct outlet *out = &ex->out[side];
 
@@ -81,9 +81,9 @@ void exchange_sent(struct exchange *ex, enum side side, size_t len)
 
 /* ---- beginning and end of an exchange ---- */
 
-void exchange_begin(struct exchange *ex)
+void exchange_begin(struct connection *ex)
 {
-    const struct exchange_host *host = ex->host;
+    const struct connection_host *host = ex->host;
 
     ex->active = true;
     ex->recorded = ex->complete = ex->keep = ex->reusable = false;
@@ -106,7 +106,7 @@ void exchange_begin(struct exchange *ex)
     host->identify(host->arg, ex->id, sizeof(ex->id));
 }
 
-void exchange_let_go(struct exchange *ex)
+void exchange_let_go(struct connection *ex)
 {
     if (ex->stream == STREAM_WANTED)
         ex->stream =
@@ -123,7 +123,7 @@ void exchange_let_go(struct exchange *ex)
 }
 
 /* What came of the request, for those who count. */
-static enum ticket_end end_of(const struct exchange *ex)
+static enum ticket_end end_of(const struct connection *ex)
 {
     if (ex->engine_status)
         return ex->engine_status < 400 ? TICKET_MADE : TICKET_NOT_MADE;
@@ -135,7 +135,7 @@ static enum ticket_end end_of(const struct exchange *ex)
                                               : TICKET_NOT_MADE;
 }
 
-void exchange_finish(struct exchange *ex, enum audit_close close)
+void exchange_finish(struct connection *ex, enum audit_close close)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = close;
@@ -164,7 +164,7 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
  * A tunnel that is cut looks to its client like one that has ended, unless it
  * carries frames.
  */
-static void put_cut_frame(struct exchange *ex, enum audit_close close)
+static void put_cut_frame(struct connection *ex, enum audit_close close)
 {
     if (ex->reply_state != RP_HIJACK || !ex->framed ||
         !stdcopy_at_boundary(&ex->frames))
@@ -178,7 +178,7 @@ static void put_cut_frame(struct exchange *ex, enum audit_close close)
                                S("berth: the proxy was stopped\n")));
 }
 
-void exchange_cut(struct exchange *ex, enum audit_close close)
+void exchange_cut(struct connection *ex, enum audit_close close)
 {
     put_cut_frame(ex, close);
     ex->keep = ex->reusable = false;
@@ -186,7 +186,7 @@ void exchange_cut(struct exchange *ex, enum audit_close close)
 }
 
 /* The reply is over; what the client still sends is read away. */
-static void drain_rest(struct exchange *ex)
+static void drain_rest(struct connection *ex)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = AUDIT_CLOSE_DONE;
@@ -196,7 +196,7 @@ static void drain_rest(struct exchange *ex)
         exchange_enter(ex, RQ_DRAIN);
 }
 
-void exchange_finish_if_done(struct exchange *ex)
+void exchange_finish_if_done(struct connection *ex)
 {
     if (!exchange_reply_is_over(ex))
         return;
@@ -224,13 +224,13 @@ void exchange_finish_if_done(struct exchange *ex)
     }
 }
 
-bool exchange_head_is_out(const struct exchange *ex)
+bool exchange_head_is_out(const struct connection *ex)
 {
     return ex->reply_state > RP_ASK &&
            !(ex->reply_state == RP_BODY && ex->restoring == RESTORE_WHOLE);
 }
 
-void exchange_answer(struct exchange *ex, int status, const char *message,
+void exchange_answer(struct connection *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close)
 {
     const struct http_head unread = {.minor = 1};
@@ -254,7 +254,7 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
     exchange_answered_alone(ex);
 }
 
-void exchange_answered_alone(struct exchange *ex)
+void exchange_answered_alone(struct connection *ex)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = AUDIT_CLOSE_LOCAL;
@@ -267,7 +267,7 @@ void exchange_answered_alone(struct exchange *ex)
 
 /* ---- in ---- */
 
-size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
+size_t connection_feed(struct connection *ex, enum side side, struct str bytes)
 {
     size_t used;
 
@@ -285,13 +285,13 @@ size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes)
     return used;
 }
 
-void exchange_look_again(struct exchange *ex)
+void exchange_look_again(struct connection *ex)
 {
     (void)exchange_feed_client(ex, S(""));
     (void)exchange_feed_engine(ex, S(""));
 }
 
-void exchange_stream_gone(struct exchange *ex)
+void connection_stream_gone(struct connection *ex)
 {
     bool again = ex->active && ex->request_state == RQ_READY && !ex->pauses;
 
@@ -299,7 +299,7 @@ void exchange_stream_gone(struct exchange *ex)
     ex->stream = again ? STREAM_WANTED : STREAM_NONE;
 }
 
-void exchange_eof(struct exchange *ex, enum side side)
+void connection_eof(struct connection *ex, enum side side)
 {
     if (side == CLIENT)
         exchange_client_eof(ex);
@@ -307,7 +307,7 @@ void exchange_eof(struct exchange *ex, enum side side)
         exchange_engine_eof(ex);
 }
 
-static void on_slow_request(struct exchange *ex)
+static void on_slow_request(struct connection *ex)
 {
     if (!ex->active)
         exchange_begin(ex);
@@ -318,9 +318,9 @@ static void on_slow_request(struct exchange *ex)
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_SLOW);
 }
 
-void exchange_timeout(struct exchange *ex)
+void connection_timeout(struct connection *ex)
 {
-    switch (exchange_wish(ex).timer) {
+    switch (connection_wish(ex).timer) {
     case TIMER_HEAD:
     case TIMER_BODY:
         on_slow_request(ex);
@@ -330,9 +330,9 @@ void exchange_timeout(struct exchange *ex)
         break;
     case TIMER_LINK:
         if (exchange_asks(ex))
-            exchange_ask_failed(ex, NULL, 0);
+            connection_ask_failed(ex, NULL, 0);
         else
-            exchange_stream_failed(ex, NULL, 0, true);
+            connection_stream_failed(ex, NULL, 0, true);
         break;
     case TIMER_TURN:
         exchange_turn_is_late(ex);
@@ -346,14 +346,14 @@ void exchange_timeout(struct exchange *ex)
         ex->closing = true;
         break;
     case TIMER_FLUSH:
-        exchange_client_gone(ex);
+        connection_client_gone(ex);
         break;
     case TIMER_NONE:
         break;
     }
 }
 
-void exchange_shutdown(struct exchange *ex, enum exchange_end end)
+void connection_shutdown(struct connection *ex, enum connection_end end)
 {
     ex->stopping = true;
     if (!ex->active)
@@ -362,7 +362,7 @@ void exchange_shutdown(struct exchange *ex, enum exchange_end end)
         exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
 }
 
-size_t exchange_memory(const struct exchange *ex)
+size_t connection_memory(const struct connection *ex)
 {
     size_t sum = ex->out[CLIENT].bytes.cap + ex->out[ENGINE].bytes.cap;
 
@@ -378,17 +378,18 @@ size_t exchange_memory(const struct exchange *ex)
                       : sum;
 }
 
-const char *exchange_id(const struct exchange *ex)
+const char *connection_id(const struct connection *ex)
 {
     return ex->id;
 }
 
-bool exchange_is_idle(const struct exchange *ex)
+bool connection_is_idle(const struct connection *ex)
 {
     return !ex->active;
 }
 
-bool exchange_look(const struct exchange *ex, struct exchange_glance *glance)
+bool connection_look(const struct connection *ex,
+                     struct exchange_glance *glance)
 {
     struct str query;
 

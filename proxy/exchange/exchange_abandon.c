@@ -8,7 +8,7 @@
  * for its answer, as the engine itself would. But it ends what tells of its
  * progress (a build, a pull, a push) when its client goes away.
  */
-static bool outlives_client(const struct exchange *ex)
+static bool outlives_client(const struct connection *ex)
 {
     bool was_asked = ex->request_state == RQ_DONE ||
                      ex->request_state == RQ_HIJACK ||
@@ -20,7 +20,7 @@ static bool outlives_client(const struct exchange *ex)
            operation_mutates(request_operation(&ex->rq));
 }
 
-bool exchange_undo(struct exchange *ex, const char *reason,
+bool exchange_undo(struct connection *ex, const char *reason,
                    unsigned retry_after)
 {
     if (!request_abandon(&ex->rq))
@@ -35,7 +35,7 @@ bool exchange_undo(struct exchange *ex, const char *reason,
     return true;
 }
 
-void exchange_abandon(struct exchange *ex, const char *why,
+void exchange_abandon(struct connection *ex, const char *why,
                       unsigned retry_after)
 {
     if (!ex->abandoned) {
@@ -45,7 +45,7 @@ void exchange_abandon(struct exchange *ex, const char *why,
     lookups_drop_open(&ex->rq.lookups);
 }
 
-bool exchange_give_up(struct exchange *ex)
+bool exchange_give_up(struct connection *ex)
 {
     char why[LIMIT_REASON];
 
@@ -60,13 +60,13 @@ bool exchange_give_up(struct exchange *ex)
     return false;
 }
 
-bool exchange_give_up_if_known(struct exchange *ex)
+bool exchange_give_up_if_known(struct connection *ex)
 {
     return lookups_change(&ex->rq.lookups) || exchange_give_up(ex);
 }
 
 /* Has something been borrowed for it that has to be given back? */
-static bool owes(const struct exchange *ex)
+static bool owes(const struct connection *ex)
 {
     return ex->request_state == RQ_DONE && ex->stream_open &&
            rewrite_owes(&ex->rq.rewrite);
@@ -77,7 +77,7 @@ static bool owes(const struct exchange *ex)
  * for it goes away again. While something is being made, whether it was is
  * known only from the answer.
  */
-static void abandon(struct exchange *ex)
+static void abandon(struct connection *ex)
 {
     if (ex->failure)
         return; /* it is at it */
@@ -85,7 +85,7 @@ static void abandon(struct exchange *ex)
     exchange_give_up_if_known(ex);
 }
 
-void exchange_client_gone(struct exchange *ex)
+void connection_client_gone(struct connection *ex)
 {
     if (ex->client_gone)
         return;

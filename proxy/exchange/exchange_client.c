@@ -5,9 +5,9 @@
 /* ---- before it is judged ---- */
 
 /* May there be one more this second? */
-static bool is_in_time(struct exchange *ex)
+static bool is_in_time(struct connection *ex)
 {
-    const struct exchange_host *host = ex->host;
+    const struct connection_host *host = ex->host;
     struct ledger *ledger = host->ledger(host->arg);
     unsigned rate = ex->policy->limits.requests;
 
@@ -21,7 +21,7 @@ static bool is_in_time(struct exchange *ex)
     return false;
 }
 
-void exchange_put_continue(struct exchange *ex)
+void exchange_put_continue(struct connection *ex)
 {
     if (!ex->head->expect_continue)
         return;
@@ -31,7 +31,7 @@ void exchange_put_continue(struct exchange *ex)
 
 /* A body that is held whole has to find room, before it comes if its length is
  * known. */
-static bool refuse_for_memory(struct exchange *ex, size_t more)
+static bool refuse_for_memory(struct connection *ex, size_t more)
 {
     if (exchange_has_room(ex, more))
         return false;
@@ -42,7 +42,7 @@ static bool refuse_for_memory(struct exchange *ex, size_t more)
 
 /* ---- what the reader tells ---- */
 
-static void on_request_error(struct exchange *ex)
+static void on_request_error(struct connection *ex)
 {
     const struct http_error *error = http_reader_error(ex->reader[CLIENT]);
 
@@ -53,7 +53,7 @@ static void on_request_error(struct exchange *ex)
                                AUDIT_CLOSE_MALFORMED);
 }
 
-static void on_request_head(struct exchange *ex)
+static void on_request_head(struct connection *ex)
 {
     exchange_begin(ex);
     ex->head = http_reader_head(ex->reader[CLIENT]);
@@ -90,7 +90,7 @@ static void on_request_head(struct exchange *ex)
     }
 }
 
-static void on_request_data(struct exchange *ex, struct str data)
+static void on_request_data(struct connection *ex, struct str data)
 {
     struct strbuf *out = &ex->out[ENGINE].bytes;
 
@@ -124,7 +124,7 @@ static void on_request_data(struct exchange *ex, struct str data)
     }
 }
 
-static void on_request_end(struct exchange *ex)
+static void on_request_end(struct connection *ex)
 {
     ex->complete = true;
     switch (ex->request_state) {
@@ -156,7 +156,7 @@ static void on_request_end(struct exchange *ex)
 /* ---- bytes ---- */
 
 /* Does the request half take bytes in this state, if there is room? */
-static bool wants_client(const struct exchange *ex)
+static bool wants_client(const struct connection *ex)
 {
     if (ex->closing || ex->client_eof || ex->stream == STREAM_REUSABLE ||
         ex->stream == STREAM_SPENT)
@@ -182,7 +182,7 @@ static bool wants_client(const struct exchange *ex)
 }
 
 /* How many bytes it takes now. */
-static size_t room_for_client(const struct exchange *ex)
+static size_t room_for_client(const struct connection *ex)
 {
     switch (ex->request_state) {
     case RQ_STREAM:
@@ -206,13 +206,13 @@ static size_t room_for_client(const struct exchange *ex)
     return SIZE_MAX;
 }
 
-bool exchange_reads_client(const struct exchange *ex)
+bool exchange_reads_client(const struct connection *ex)
 {
     return wants_client(ex) && room_for_client(ex) > 0;
 }
 
 /* Is there no HTTP in what the client sends? */
-static bool is_raw(const struct exchange *ex)
+static bool is_raw(const struct connection *ex)
 {
     if (ex->request_state == RQ_HIJACK)
         return ex->rq.body != REQUEST_BODY_HIJACK;
@@ -220,7 +220,7 @@ static bool is_raw(const struct exchange *ex)
            http_reader_error(ex->reader[CLIENT])->status;
 }
 
-size_t exchange_feed_hijack(struct exchange *ex, struct str part)
+size_t exchange_feed_hijack(struct connection *ex, struct str part)
 {
     if (ex->tunnel) {
         exchange_build_feed(ex, CLIENT, part);
@@ -232,7 +232,7 @@ size_t exchange_feed_hijack(struct exchange *ex, struct str part)
 }
 
 /* Returns how much of PART was taken; *MORE: there may be another event. */
-static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
+static size_t feed_reader(struct connection *ex, struct str part, bool *more)
 {
     struct str data;
     size_t used;
@@ -259,7 +259,7 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
 }
 
 /* The first bytes of a connection. Returns how much of PART was taken. */
-static size_t feed_first(struct exchange *ex, struct str part)
+static size_t feed_first(struct connection *ex, struct str part)
 {
     struct str instead;
     size_t used = exchange_feed_preface(ex, part, &instead);
@@ -270,7 +270,7 @@ static size_t feed_first(struct exchange *ex, struct str part)
     return used;
 }
 
-size_t exchange_feed_client(struct exchange *ex, struct str bytes)
+size_t exchange_feed_client(struct connection *ex, struct str bytes)
 {
     struct str in = bytes;
     uint64_t number = ex->number;
@@ -300,7 +300,7 @@ size_t exchange_feed_client(struct exchange *ex, struct str bytes)
     return bytes.len - in.len;
 }
 
-void exchange_client_eof(struct exchange *ex)
+void exchange_client_eof(struct connection *ex)
 {
     ex->client_eof = true;
     switch (ex->request_state) {

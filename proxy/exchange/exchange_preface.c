@@ -18,17 +18,17 @@ enum {
     HTTP_1_1_REQUIRED = 0xd,
 };
 
-struct str exchange_preface(const struct exchange *ex)
+struct str exchange_preface(const struct connection *ex)
 {
     return ex->prior ? str_of(preface, PREFACE_LEN) : S("");
 }
 
-bool exchange_may_be_preface(const struct exchange *ex)
+bool exchange_may_be_preface(const struct connection *ex)
 {
     return !ex->preface_over;
 }
 
-size_t exchange_feed_preface(struct exchange *ex, struct str part,
+size_t exchange_feed_preface(struct connection *ex, struct str part,
                              struct str *instead)
 {
     size_t used = 0;

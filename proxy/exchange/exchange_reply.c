@@ -5,7 +5,7 @@
 /* ---- the reply half ---- */
 
 /* The engine said something that cannot be passed on. */
-static void on_engine_error(struct exchange *ex, const char *what)
+static void on_engine_error(struct connection *ex, const char *what)
 {
     log_debug("exchange %s: the engine's reply: %s", ex->id, what);
     exchange_answer(
@@ -16,7 +16,7 @@ static void on_engine_error(struct exchange *ex, const char *what)
 }
 
 /* Does this reply hijack the connection? */
-static bool opens_hijack(const struct exchange *ex,
+static bool opens_hijack(const struct connection *ex,
                          const struct http_head *reply)
 {
     if (reply->status == 101)
@@ -25,7 +25,7 @@ static bool opens_hijack(const struct exchange *ex,
            ex->rq.match.route->reply == REPLY_HIJACK;
 }
 
-static bool was_asked_for(const struct exchange *ex,
+static bool was_asked_for(const struct connection *ex,
                           const struct http_head *reply)
 {
     return ex->request_state == RQ_HELD && ex->rq.upgrade &&
@@ -40,7 +40,7 @@ static bool is_multiplexed(const struct http_head *reply)
            str_eq_nocase(*type, S("application/vnd.docker.multiplexed-stream"));
 }
 
-static void enter_hijack(struct exchange *ex, const struct http_head *reply)
+static void enter_hijack(struct connection *ex, const struct http_head *reply)
 {
     ex->keep = false;
     ex->framed = is_multiplexed(reply);
@@ -58,7 +58,7 @@ static void enter_hijack(struct exchange *ex, const struct http_head *reply)
 }
 
 /* How the client gets the body, when it goes as it comes. */
-static enum reply_framing framing_of(const struct exchange *ex,
+static enum reply_framing framing_of(const struct connection *ex,
                                      const struct http_head *reply)
 {
     enum reply_framing framing = reply_framing(ex->head, reply);
@@ -71,7 +71,7 @@ static enum reply_framing framing_of(const struct exchange *ex,
 }
 
 /* The engine's head as the client gets it; CHANGED is room for another one. */
-static const struct http_head *head_to_pass(const struct exchange *ex,
+static const struct http_head *head_to_pass(const struct connection *ex,
                                             struct http_head *changed)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
@@ -88,7 +88,7 @@ static const struct http_head *head_to_pass(const struct exchange *ex,
     return changed;
 }
 
-static void pass_head(struct exchange *ex)
+static void pass_head(struct connection *ex)
 {
     struct http_head changed;
     const struct http_head *reply = head_to_pass(ex, &changed);
@@ -138,7 +138,7 @@ static bool is_prune(enum operation operation)
  * An engine prunes for one client at a time and refuses the others. A runner
  * knows of no others, so it waits, for as long as it may wait for its turn.
  */
-static bool is_held_up(const struct exchange *ex)
+static bool is_held_up(const struct connection *ex)
 {
     uint64_t now = ex->host->clock_ns(ex->host->arg);
     uint64_t wait = (uint64_t)ex->policy->limits.wait * 1000000;
@@ -148,7 +148,7 @@ static bool is_held_up(const struct exchange *ex)
 }
 
 /* The request was not carried out, and is sent again in a while. */
-static void pause_prune(struct exchange *ex)
+static void pause_prune(struct connection *ex)
 {
     ex->answers++; /* the timer begins anew */
     ex->pauses = true;
@@ -157,7 +157,7 @@ static void pause_prune(struct exchange *ex)
     exchange_enter(ex, RQ_READY);
 }
 
-static void on_reply_head(struct exchange *ex)
+static void on_reply_head(struct connection *ex)
 {
     const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
 
@@ -178,7 +178,7 @@ static void on_reply_head(struct exchange *ex)
         pass_head(ex);
 }
 
-void exchange_put_body(struct exchange *ex, struct str data)
+void exchange_put_body(struct connection *ex, struct str data)
 {
     struct strbuf *out = &ex->out[CLIENT].bytes;
 
@@ -190,7 +190,7 @@ void exchange_put_body(struct exchange *ex, struct str data)
         must(strbuf_add(out, data));
 }
 
-static void on_reply_data(struct exchange *ex, struct str data)
+static void on_reply_data(struct connection *ex, struct str data)
 {
     ex->bytes[ENGINE] += data.len;
     if (ex->status == 201 && strbuf_add(&ex->created, data))
@@ -202,12 +202,12 @@ static void on_reply_data(struct exchange *ex, struct str data)
 }
 
 /* Does the engine's side of a tunnel end, rather than a reply? */
-static bool is_tunnel(const struct exchange *ex)
+static bool is_tunnel(const struct connection *ex)
 {
     return ex->request_state == RQ_HIJACK || ex->request_state == RQ_SHUT;
 }
 
-void exchange_reply_ends(struct exchange *ex)
+void exchange_reply_ends(struct connection *ex)
 {
     if (is_tunnel(ex)) {
         exchange_enter_reply(ex, RP_SHUT);
@@ -224,7 +224,7 @@ void exchange_reply_ends(struct exchange *ex)
     exchange_finish_if_done(ex);
 }
 
-static void on_reply_end(struct exchange *ex)
+static void on_reply_end(struct connection *ex)
 {
     if (ex->reply_state == RP_AWAIT)
         return; /* it was an interim one */
@@ -239,21 +239,21 @@ static void on_reply_end(struct exchange *ex)
 /* ---- bytes ---- */
 
 /* Does the reply half take bytes in this state, if there is room? */
-static bool wants_engine(const struct exchange *ex)
+static bool wants_engine(const struct connection *ex)
 {
     return ex->stream_open && ex->request_state != RQ_TAIL &&
            (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
             ex->reply_state == RP_HIJACK);
 }
 
-bool exchange_reads_engine(const struct exchange *ex)
+bool exchange_reads_engine(const struct connection *ex)
 {
     if (ex->tunnel)
         return wants_engine(ex) && exchange_build_reads(ex, ENGINE);
     return wants_engine(ex) && exchange_room(ex, CLIENT) > 0;
 }
 
-static size_t feed_hijack(struct exchange *ex, struct str part)
+static size_t feed_hijack(struct connection *ex, struct str part)
 {
     if (ex->tunnel) {
         exchange_build_feed(ex, ENGINE, part);
@@ -267,7 +267,7 @@ static size_t feed_hijack(struct exchange *ex, struct str part)
 }
 
 /* Returns how much of PART was taken; *MORE: there may be another event. */
-static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
+static size_t feed_reader(struct connection *ex, struct str part, bool *more)
 {
     struct str data;
     size_t used;
@@ -293,7 +293,7 @@ static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
     return used;
 }
 
-size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
+size_t exchange_feed_engine(struct connection *ex, struct str bytes)
 {
     struct str in = bytes;
     bool more = true;
@@ -312,14 +312,14 @@ size_t exchange_feed_engine(struct exchange *ex, struct str bytes)
     return bytes.len - in.len;
 }
 
-void exchange_reply_goes_on(struct exchange *ex)
+void exchange_reply_goes_on(struct connection *ex)
 {
     pass_head(ex);
 }
 
 /* ---- the stream ---- */
 
-void exchange_stream_open(struct exchange *ex)
+void connection_stream_open(struct connection *ex)
 {
     assert(ex->request_state == RQ_READY && ex->stream == STREAM_WANTED);
     ex->stream_open = true;
@@ -339,7 +339,7 @@ void exchange_stream_open(struct exchange *ex)
 }
 
 /* Can the request be put on a fresh stream, with no byte missing? */
-static bool can_retry(const struct exchange *ex)
+static bool can_retry(const struct connection *ex)
 {
     return !ex->retried && ex->reply_state == RP_AWAIT &&
            ex->rq.body != REQUEST_BODY_STREAM;
@@ -351,7 +351,7 @@ static bool can_retry(const struct exchange *ex)
  * as it is used (9112, 9.3.1) is no failure. Not behind the beginning of a
  * reply, and not when the connection was to become the client's.
  */
-static bool is_repeatable(const struct exchange *ex)
+static bool is_repeatable(const struct connection *ex)
 {
     return (ex->head->method == METHOD_GET ||
             ex->head->method == METHOD_HEAD) &&
@@ -359,7 +359,7 @@ static bool is_repeatable(const struct exchange *ex)
            http_reader_is_idle(ex->reader[ENGINE]);
 }
 
-static void retry(struct exchange *ex, const char *why)
+static void retry(struct connection *ex, const char *why)
 {
     log_debug("exchange %s: once more, because %s", ex->id, why);
     ex->retried = true;
@@ -369,7 +369,7 @@ static void retry(struct exchange *ex, const char *why)
     exchange_enter(ex, RQ_READY);
 }
 
-static void answer_lost(struct exchange *ex, const char *why,
+static void answer_lost(struct connection *ex, const char *why,
                         unsigned retry_after)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(4 * LIMIT_REASON);
@@ -385,7 +385,7 @@ static void answer_lost(struct exchange *ex, const char *why,
 
 /* There is no way for it. What was prepared for it goes before its client hears
  * of that. */
-static void answer_no_way(struct exchange *ex, const char *reason,
+static void answer_no_way(struct connection *ex, const char *reason,
                           unsigned retry_after, enum audit_close close)
 {
     if (!exchange_undo(ex, reason, retry_after))
@@ -394,7 +394,7 @@ static void answer_no_way(struct exchange *ex, const char *reason,
 
 /* No byte of it has left, and that not for the first time, or its body, which
  * was streamed, is gone. */
-static void give_up_unsent(struct exchange *ex, const char *reason,
+static void give_up_unsent(struct connection *ex, const char *reason,
                            unsigned retry_after)
 {
     ex->was_sent = false;
@@ -404,8 +404,8 @@ static void give_up_unsent(struct exchange *ex, const char *reason,
     answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_LOST);
 }
 
-void exchange_stream_failed(struct exchange *ex, const char *why,
-                            unsigned retry_after, bool pristine)
+void connection_stream_failed(struct connection *ex, const char *why,
+                              unsigned retry_after, bool pristine)
 {
     const char *reason = why ? why : "there is no way to the engine";
 
@@ -432,7 +432,7 @@ void exchange_stream_failed(struct exchange *ex, const char *why,
     exchange_look_again(ex);
 }
 
-void exchange_engine_eof(struct exchange *ex)
+void exchange_engine_eof(struct connection *ex)
 {
     if (!wants_engine(ex))
         return;
@@ -452,15 +452,15 @@ void exchange_engine_eof(struct exchange *ex)
         on_reply_end(ex);
         break;
     case HTTP_MORE:
-        exchange_stream_failed(ex, "The engine closed it without an answer.", 0,
-                               false);
+        connection_stream_failed(ex, "The engine closed it without an answer.",
+                                 0, false);
         break;
     case HTTP_HEAD:
     case HTTP_DATA:
     case HTTP_HIJACK:
     case HTTP_ERROR:
-        exchange_stream_failed(ex, "The engine closed it in mid-reply.", 0,
-                               false);
+        connection_stream_failed(ex, "The engine closed it in mid-reply.", 0,
+                                 false);
         break;
     }
 }

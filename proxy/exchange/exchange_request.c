@@ -2,7 +2,7 @@
 
 /* ---- the way to the verdict ---- */
 
-void exchange_refuse(struct exchange *ex, enum audit_close close)
+void exchange_refuse(struct connection *ex, enum audit_close close)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
     const struct verdict *verdict = &ex->rq.verdict;
@@ -14,7 +14,7 @@ void exchange_refuse(struct exchange *ex, enum audit_close close)
                     close);
 }
 
-void exchange_request_fails(struct exchange *ex, int status, const char *why,
+void exchange_request_fails(struct connection *ex, int status, const char *why,
                             enum audit_close close)
 {
     /* behind its verdict, the request keeps it */
@@ -28,7 +28,8 @@ static bool is_ping(enum operation operation)
     return operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD;
 }
 
-static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
+static void answer_ping(struct connection *ex,
+                        const struct engine_facts *engine)
 {
     ex->keep = ex->head->keep_alive && !ex->stopping;
     ex->status = 200;
@@ -47,7 +48,7 @@ static bool needs_decision(enum operation operation)
 }
 
 /* Put the decision on record, once. False: it had to be refused instead. */
-static bool put_on_record(struct exchange *ex)
+static bool put_on_record(struct connection *ex)
 {
     if (ex->decided)
         return true;
@@ -63,7 +64,7 @@ static bool put_on_record(struct exchange *ex)
 }
 
 /* Allowed, and nothing for the engine to do: answer in its stead. */
-static void answer_alone(struct exchange *ex)
+static void answer_alone(struct connection *ex)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
     const struct http_head *head = ex->head;
@@ -79,7 +80,7 @@ static void answer_alone(struct exchange *ex)
 }
 
 /* Allowed: put it on record, and ask for a way to the engine. */
-static void go(struct exchange *ex)
+static void go(struct connection *ex)
 {
     enum operation operation = request_operation(&ex->rq);
     const struct engine_facts *engine = ex->host->engine(ex->host->arg);
@@ -99,7 +100,7 @@ static void go(struct exchange *ex)
 }
 
 /* The verdict, or what the engine must be asked for it. */
-static void settle(struct exchange *ex)
+static void settle(struct connection *ex)
 {
     if (request_asks(&ex->rq)) {
         if (lookups_change(&ex->rq.lookups) && !put_on_record(ex))
@@ -123,21 +124,21 @@ static void settle(struct exchange *ex)
 
 uint64_t exchange_now_ms(void *arg)
 {
-    const struct exchange *ex = arg;
+    const struct connection *ex = arg;
 
     return ex->host->clock_ns(ex->host->arg) / 1000000;
 }
 
 static void on_turn(void *arg)
 {
-    const struct exchange *ex = arg;
+    const struct connection *ex = arg;
 
     ex->host->turn(ex->host->arg);
 }
 
-void exchange_judge(struct exchange *ex)
+void exchange_judge(struct connection *ex)
 {
-    const struct exchange_host *host = ex->host;
+    const struct connection_host *host = ex->host;
     const struct engine_facts *engine = host->engine(host->arg);
     const struct request_world world = {
         .ledger = host->ledger(host->arg),
@@ -173,7 +174,7 @@ void exchange_judge(struct exchange *ex)
 
 /* ---- turns ---- */
 
-void exchange_turn(struct exchange *ex)
+void connection_turn(struct connection *ex)
 {
     if (!ex->active || !exchange_waits(ex))
         return;
@@ -182,7 +183,7 @@ void exchange_turn(struct exchange *ex)
     exchange_look_again(ex);
 }
 
-void exchange_turn_is_late(struct exchange *ex)
+void exchange_turn_is_late(struct connection *ex)
 {
     request_turn_is_late(&ex->rq, ex->policy);
     settle(ex);
@@ -191,13 +192,13 @@ void exchange_turn_is_late(struct exchange *ex)
 
 /* ---- what berth itself asks ---- */
 
-const struct lookups *exchange_lookups(const struct exchange *ex)
+const struct lookups *connection_lookups(const struct connection *ex)
 {
     return &ex->rq.lookups;
 }
 
-const struct lookup *exchange_next_lookup(const struct exchange *ex,
-                                          size_t *index)
+const struct lookup *connection_next_lookup(const struct connection *ex,
+                                            size_t *index)
 {
     const struct lookups *set = &ex->rq.lookups;
 
@@ -205,7 +206,7 @@ const struct lookup *exchange_next_lookup(const struct exchange *ex,
     return *index < set->count ? &set->items[*index] : NULL;
 }
 
-bool exchange_awaits_lookup(const struct exchange *ex, size_t index)
+bool connection_awaits_lookup(const struct connection *ex, size_t index)
 {
     const struct lookups *set = &ex->rq.lookups;
 
@@ -213,7 +214,7 @@ bool exchange_awaits_lookup(const struct exchange *ex, size_t index)
            set->items[index].state == LOOKUP_SENT;
 }
 
-void exchange_lookup_sent(struct exchange *ex, size_t index)
+void connection_lookup_sent(struct connection *ex, size_t index)
 {
     struct lookup *lookup = &ex->rq.lookups.items[index];
 
@@ -221,8 +222,8 @@ void exchange_lookup_sent(struct exchange *ex, size_t index)
     lookup->state = LOOKUP_SENT;
 }
 
-void exchange_answered(struct exchange *ex, size_t index, int status,
-                       json_t *reply)
+void connection_answered(struct connection *ex, size_t index, int status,
+                         json_t *reply)
 {
     assert(exchange_asks(ex));
     ex->answers++;
@@ -249,8 +250,8 @@ void exchange_answered(struct exchange *ex, size_t index, int status,
     exchange_look_again(ex);
 }
 
-void exchange_ask_failed(struct exchange *ex, const char *why,
-                         unsigned retry_after)
+void connection_ask_failed(struct connection *ex, const char *why,
+                           unsigned retry_after)
 {
     struct lookups *set = &ex->rq.lookups;
 
@@ -264,16 +265,16 @@ void exchange_ask_failed(struct exchange *ex, const char *why,
     /* the reply is there all the same */
     for (size_t i = 0; i < set->count && exchange_asks(ex); i++) {
         if (set->items[i].state != LOOKUP_ANSWERED)
-            exchange_answered(ex, i, 0, NULL);
+            connection_answered(ex, i, 0, NULL);
     }
 }
 
-void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
-                            unsigned retry_after)
+void connection_lookup_failed(struct connection *ex, size_t index,
+                              const char *why, unsigned retry_after)
 {
     assert(exchange_asks(ex));
     if (ex->request_state == RQ_ASK && !ex->failure)
         exchange_abandon(ex, why, retry_after);
-    exchange_answered(ex, index, 0, NULL);
+    connection_answered(ex, index, 0, NULL);
     exchange_look_again(ex);
 }

@@ -2,10 +2,10 @@
 
 /* ---- what an exchange asks of those who move its bytes and its clock ---- */
 
-static enum exchange_timer timer_of(const struct exchange *ex)
+static enum connection_timer timer_of(const struct connection *ex)
 {
     if (ex->closing)
-        return exchange_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
+        return connection_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (ex->client_gone && !exchange_asks(ex))
         return TIMER_DRAIN;
     /* who is asked sees to it that it ends */
@@ -38,8 +38,8 @@ static enum exchange_timer timer_of(const struct exchange *ex)
 }
 
 /* What makes each timer begin anew. */
-static uint64_t timer_turn_of(const struct exchange *ex,
-                              enum exchange_timer timer)
+static uint64_t timer_turn_of(const struct connection *ex,
+                              enum connection_timer timer)
 {
     switch (timer) {
     case TIMER_BODY:
@@ -63,21 +63,21 @@ static uint64_t timer_turn_of(const struct exchange *ex,
  * Is nothing read because nothing more is expected of the client, rather than
  * for want of room? Only then has one that hung up not left bytes behind.
  */
-static bool awaits_engine(const struct exchange *ex)
+static bool awaits_engine(const struct connection *ex)
 {
     return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
            ex->request_state == RQ_TAIL || ex->request_state == RQ_DONE ||
            ex->request_state == RQ_SHUT;
 }
 
-struct exchange_wish exchange_wish(const struct exchange *ex)
+struct connection_wish connection_wish(const struct connection *ex)
 {
-    enum exchange_timer timer = timer_of(ex);
+    enum connection_timer timer = timer_of(ex);
     bool reads_client = exchange_reads_client(ex);
     bool answered_and_drains = ex->request_state == RQ_DRAIN && !ex->keep &&
                                ex->reply_state == RP_DONE;
 
-    return (struct exchange_wish){
+    return (struct connection_wish){
         .read[CLIENT] = reads_client,
         .read[ENGINE] = exchange_reads_engine(ex),
         .shut[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,

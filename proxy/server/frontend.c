@@ -281,7 +281,7 @@ void frontend_commit(struct frontend *frontend)
     frontend_log(frontend);
 }
 
-void frontend_stop(struct frontend *frontend, enum exchange_end end)
+void frontend_stop(struct frontend *frontend, enum connection_end end)
 {
     struct session *next;
 

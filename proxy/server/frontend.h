@@ -11,7 +11,7 @@
 #include "policy/judge/ledger.h"
 #include "policy/record/audit_budget.h"
 #include "proxy/companion_link/companion_link.h"
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/exchange/tunnel_share.h"
 #include "proxy/files_link/files_link.h"
 #include "proxy/metrics/counters.h"
@@ -136,7 +136,7 @@ bool frontend_is_placing(const struct frontend *frontend);
 bool frontend_has_host(const struct frontend *frontend);
 
 /* No new clients; sessions end then. */
-void frontend_stop(struct frontend *frontend, enum exchange_end end);
+void frontend_stop(struct frontend *frontend, enum connection_end end);
 
 /*
  * With no sessions left, and none to come: do with what the namespace leaves on

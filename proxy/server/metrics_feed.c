@@ -4,7 +4,7 @@
 
 #include "proxy/base/log.h"
 #include "proxy/base/version.h"
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/server/session.h"
 
 /* ---- the picture ---- */
@@ -15,7 +15,7 @@ static void look_at_sessions(const struct frontend *frontend, double now,
     for (const struct session *s = frontend->sessions; s; s = session_next(s)) {
         struct exchange_glance glance;
 
-        if (!exchange_look(session_exchange(s), &glance))
+        if (!connection_look(session_connection(s), &glance))
             continue;
         view->open[operation_access(glance.operation)]++;
         view->builds +=

@@ -173,7 +173,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static void stop_all(struct server *server, enum exchange_end end)
+static void stop_all(struct server *server, enum connection_end end)
 {
     for (struct frontend *b = server->frontends; b; b = b->next)
         frontend_stop(b, end);
@@ -201,7 +201,7 @@ static unsigned longest_drain(const struct frontend *list, unsigned longest)
     return longest;
 }
 
-static void stop(struct server *server, enum exchange_end end)
+static void stop(struct server *server, enum connection_end end)
 {
     unsigned longest =
         longest_drain(server->leaving, longest_drain(server->frontends, 0));

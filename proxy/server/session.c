@@ -37,7 +37,7 @@ static void session_free(struct session *s)
         s->next->link = s->link;
     frontend->session_count--;
     memory_use(&frontend->memory, &s->memory, 0);
-    exchange_free(s->exchange);
+    connection_free(s->connection);
     backend_unref(s->backend);
     strbuf_fini(&s->held);
     free(s->caller);
@@ -51,7 +51,7 @@ static void session_free(struct session *s)
 
 /* ---- time ---- */
 
-static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
+static unsigned timeout_ms(const struct session *s, enum connection_timer timer)
 {
     const struct policy *policy = s->frontend->policy;
 
@@ -79,8 +79,8 @@ static unsigned timeout_ms(const struct session *s, enum exchange_timer timer)
 
 static void set_timer(struct session *s)
 {
-    const struct exchange_wish wish = exchange_wish(s->exchange);
-    enum exchange_timer timer = wish.timer;
+    const struct connection_wish wish = connection_wish(s->connection);
+    enum connection_timer timer = wish.timer;
     unsigned ms = timeout_ms(s, timer);
     const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
@@ -108,16 +108,16 @@ static void link_timeout(struct session *s)
               ? "the engine's host did not open a channel in time"
               : status.why;
     why = session_why(s, why, &buffer);
-    if (exchange_wish(s->exchange).ask)
-        exchange_ask_failed(s->exchange, why, retry_after);
+    if (connection_wish(s->connection).ask)
+        connection_ask_failed(s->connection, why, retry_after);
     else
-        exchange_stream_failed(s->exchange, why, retry_after, true);
+        connection_stream_failed(s->connection, why, retry_after, true);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct session *s = arg;
-    enum exchange_timer timer = s->timer_for;
+    enum connection_timer timer = s->timer_for;
 
     (void)fd;
     (void)what;
@@ -125,7 +125,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (timer == TIMER_LINK)
         link_timeout(s);
     else
-        exchange_timeout(s->exchange);
+        connection_timeout(s->connection);
     session_wake(s);
 }
 
@@ -154,8 +154,8 @@ static void session_settle(struct session *s)
         progress |= session_write_client(s);
         progress |= session_read_client(s);
         session_settle_backend(s);
-        if (exchange_wish(s->exchange).close &&
-            !exchange_output(s->exchange, CLIENT).len) {
+        if (connection_wish(s->connection).close &&
+            !connection_output(s->connection, CLIENT).len) {
             session_settle_stream(s);
             session_close(s);
             return;
@@ -178,7 +178,7 @@ static void on_turn(struct turn *turn)
         session_free(s);
         return;
     }
-    exchange_turn(s->exchange);
+    connection_turn(s->connection);
     session_settle(s);
 }
 
@@ -205,7 +205,7 @@ static struct session *begin(struct frontend *frontend, int fd, bool busy,
     s->caller = caller ? xstrdup(caller) : NULL;
     session_engine_init(s);
     session_host_init(s, busy);
-    s->exchange = exchange_new(&s->host);
+    s->connection = connection_new(&s->host);
     s->io =
         event_new(base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
     s->timer = event_new(base, -1, 0, on_timer, s);
@@ -232,9 +232,9 @@ struct session *session_new_from(struct frontend *frontend, int fd, bool busy,
     return begin(frontend, fd, busy, caller->id);
 }
 
-void session_shutdown(struct session *s, enum exchange_end end)
+void session_shutdown(struct session *s, enum connection_end end)
 {
-    exchange_shutdown(s->exchange, end);
+    connection_shutdown(s->connection, end);
     if (end != END_NOW) {
         session_wake(s);
         return;
@@ -250,7 +250,7 @@ struct session *session_next(const struct session *s)
     return s->next;
 }
 
-const struct exchange *session_exchange(const struct session *s)
+const struct connection *session_connection(const struct session *s)
 {
-    return s->exchange;
+    return s->connection;
 }

@@ -5,7 +5,7 @@
  * exchange between them. Bytes are carried here and decided there.
  */
 
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/server/frontend.h"
 
 struct session;
@@ -22,10 +22,10 @@ struct session *session_new_from(struct frontend *frontend, int fd, bool busy,
                                  const struct companion_caller *caller);
 
 /* Close the connection then. The session frees itself and tells its berth. */
-void session_shutdown(struct session *session, enum exchange_end end);
+void session_shutdown(struct session *session, enum connection_end end);
 
 /* The next of its berth's sessions, or NULL. */
 struct session *session_next(const struct session *session);
 
 /* What goes on in it, to look at. */
-const struct exchange *session_exchange(const struct session *session);
+const struct connection *session_connection(const struct session *session);

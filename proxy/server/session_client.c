@@ -9,7 +9,7 @@ static void client_gone(struct session *s)
     s->client_eof = s->told_client_eof = true;
     s->readable = false;
     strbuf_fini(&s->held);
-    exchange_client_gone(s->exchange);
+    connection_client_gone(s->connection);
 }
 
 /*
@@ -27,7 +27,7 @@ static bool hung_up(const struct session *s)
 
 bool session_write_client(struct session *s)
 {
-    struct str out = exchange_output(s->exchange, CLIENT);
+    struct str out = connection_output(s->connection, CLIENT);
     ssize_t sent = 0;
 
     if (out.len && s->writable) {
@@ -40,10 +40,10 @@ bool session_write_client(struct session *s)
             client_gone(s);
             return true;
         }
-        exchange_sent(s->exchange, CLIENT, (size_t)sent);
+        connection_sent(s->connection, CLIENT, (size_t)sent);
     }
     if ((size_t)sent == out.len && !s->shut[CLIENT] &&
-        exchange_wish(s->exchange).shut[CLIENT]) {
+        connection_wish(s->connection).shut[CLIENT]) {
         shutdown(s->fd, SHUT_WR);
         s->shut[CLIENT] = true;
         return true;
@@ -53,7 +53,7 @@ bool session_write_client(struct session *s)
 
 static bool feed_held(struct session *s)
 {
-    size_t used = exchange_feed(s->exchange, CLIENT, strbuf_str(&s->held));
+    size_t used = connection_feed(s->connection, CLIENT, strbuf_str(&s->held));
 
     strbuf_consume(&s->held, used);
     return used > 0;
@@ -65,7 +65,7 @@ bool session_read_client(struct session *s)
     size_t used;
     ssize_t got;
 
-    if (!exchange_wish(s->exchange).read[CLIENT])
+    if (!connection_wish(s->connection).read[CLIENT])
         return false;
     if (s->held.len)
         return feed_held(s);
@@ -73,7 +73,7 @@ bool session_read_client(struct session *s)
         if (s->told_client_eof)
             return false;
         s->told_client_eof = true;
-        exchange_eof(s->exchange, CLIENT);
+        connection_eof(s->connection, CLIENT);
         return true;
     }
     /* what is asked next is asked of the host that is being looked for */
@@ -91,7 +91,7 @@ bool session_read_client(struct session *s)
             client_gone(s);
         return true;
     }
-    used = exchange_feed(s->exchange, CLIENT, str_of(bytes, (size_t)got));
+    used = connection_feed(s->connection, CLIENT, str_of(bytes, (size_t)got));
     /* SESSION_READ_BYTES at most: nothing is read while something is held */
     strbuf_add(&s->held, str_of(bytes + used, (size_t)got - used));
     return true;
@@ -103,7 +103,7 @@ bool session_read_client(struct session *s)
  */
 void session_watch_client(struct session *s)
 {
-    if (!s->readable || !exchange_wish(s->exchange).watch)
+    if (!s->readable || !connection_wish(s->connection).watch)
         return;
     if (hung_up(s))
         client_gone(s);

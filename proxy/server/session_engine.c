@@ -20,7 +20,7 @@ static void use_stream(struct session *s, struct stream *stream)
     s->stream = stream;
     stream->on_change = on_stream_change;
     stream->arg = s;
-    exchange_stream_open(s->exchange);
+    connection_stream_open(s->connection);
 }
 
 const char *session_why(const struct session *s, const char *why,
@@ -44,8 +44,8 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
         use_stream(s, stream);
     } else {
         engine_probe_doubt(s->backend->engine);
-        exchange_stream_failed(s->exchange, session_why(s, why, &buffer), 1,
-                               true);
+        connection_stream_failed(s->connection, session_why(s, why, &buffer), 1,
+                                 true);
     }
     session_wake(s);
 }
@@ -107,7 +107,7 @@ void session_hold_backend(struct session *s)
 
 void session_settle_backend(struct session *s)
 {
-    if (exchange_is_idle(s->exchange) && !s->stream && !s->waiting &&
+    if (connection_is_idle(s->connection) && !s->stream && !s->waiting &&
         !has_lookups(s))
         s->backend = backend_unref(s->backend);
 }
@@ -129,10 +129,10 @@ static bool want_stream(struct session *s)
 /* Is the answer to LOOKUP still wanted, by the exchange that asked? */
 static bool is_awaited(const struct session_lookup *lookup)
 {
-    const struct exchange *ex = lookup->session->exchange;
+    const struct connection *ex = lookup->session->connection;
 
-    return lookup->request == exchange_wish(ex).request &&
-           exchange_awaits_lookup(ex, lookup->index);
+    return lookup->request == connection_wish(ex).request &&
+           connection_awaits_lookup(ex, lookup->index);
 }
 
 static void on_broken(void *arg)
@@ -158,13 +158,14 @@ static void on_answer(const struct http_head *head, struct str body,
         AUTO(json_decrefp) json_t *reply = reply_json_parse(body);
 
         if (!lookup->bounded || session_has_room(s, json_memory(reply)))
-            exchange_answered(s->exchange, lookup->index, head->status, reply);
+            connection_answered(s->connection, lookup->index, head->status,
+                                reply);
         else
-            exchange_lookup_failed(s->exchange, lookup->index,
-                                   SUBREQUEST_CROWDED, 1);
+            connection_lookup_failed(s->connection, lookup->index,
+                                     SUBREQUEST_CROWDED, 1);
     } else {
-        exchange_lookup_failed(s->exchange, lookup->index,
-                               session_why(s, why, &buffer), 1);
+        connection_lookup_failed(s->connection, lookup->index,
+                                 session_why(s, why, &buffer), 1);
     }
     session_wake(s);
 }
@@ -179,7 +180,7 @@ static void on_companion(int status, json_t *reply, void *arg)
     lookup->ask = NULL;
     lookup->files = NULL;
     if (is_awaited(lookup))
-        exchange_answered(s->exchange, lookup->index, status, mine);
+        connection_answered(s->connection, lookup->index, status, mine);
     session_wake(s);
 }
 
@@ -198,7 +199,7 @@ static bool ask_companion(struct session *s, const struct lookup *lookup,
         slot->files =
             files_ask(s->frontend->files, lookup->body, on_companion, slot);
     else /* a policy that has one would have one */
-        exchange_answered(s->exchange, slot->index, 0, NULL);
+        connection_answered(s->connection, slot->index, 0, NULL);
     return true;
 }
 
@@ -209,18 +210,18 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
     const struct lookup *lookup;
     size_t index;
 
-    lookup = exchange_next_lookup(s->exchange, &index);
+    lookup = connection_next_lookup(s->connection, &index);
     if (!lookup)
         return false;
     if (lookup->body && json_write(&body, lookup->body)) {
-        exchange_answered(s->exchange, index, 0, NULL);
+        connection_answered(s->connection, index, 0, NULL);
         return true;
     }
     s->frontend->counters.lookups++;
-    exchange_lookup_sent(s->exchange, index);
+    connection_lookup_sent(s->connection, index);
     *slot = (struct session_lookup){
         .session = s,
-        .request = exchange_wish(s->exchange).request,
+        .request = connection_wish(s->connection).request,
         .index = index,
         .bounded = lookup->method == METHOD_GET,
     };
@@ -273,7 +274,7 @@ bool session_settle_lookups(struct session *s)
 
 bool session_settle_stream(struct session *s)
 {
-    switch (exchange_wish(s->exchange).stream) {
+    switch (connection_wish(s->connection).stream) {
     case STREAM_NONE:
         return false;
     case STREAM_WANTED:
@@ -285,26 +286,26 @@ bool session_settle_stream(struct session *s)
         session_drop_stream(s, false);
         break;
     }
-    exchange_stream_gone(s->exchange);
+    connection_stream_gone(s->connection);
     /* once more, so what else has lain idle is not to be trusted either */
-    if (exchange_wish(s->exchange).stream == STREAM_WANTED)
+    if (connection_wish(s->connection).stream == STREAM_WANTED)
         pool_close_idle(s->backend->pool);
     return true;
 }
 
 bool session_write_engine(struct session *s)
 {
-    struct str out = exchange_output(s->exchange, ENGINE);
+    struct str out = connection_output(s->connection, ENGINE);
     size_t sent = 0;
 
     if (!s->stream || s->stream->state == STREAM_CLOSED)
         return false;
     if (out.len) {
         sent = stream_write(s->stream, out);
-        exchange_sent(s->exchange, ENGINE, sent);
+        connection_sent(s->connection, ENGINE, sent);
     }
     if (sent == out.len && !s->shut[ENGINE] &&
-        exchange_wish(s->exchange).shut[ENGINE]) {
+        connection_wish(s->connection).shut[ENGINE]) {
         stream_shutdown(s->stream);
         s->shut[ENGINE] = true;
         return true;
@@ -324,18 +325,18 @@ static bool settle_engine_end(struct session *s)
 
         strbuf_add(&copy, str_head(why, LIMIT_REASON));
         engine_probe_doubt(s->backend->engine);
-        exchange_stream_failed(s->exchange,
-                               session_why(s, strbuf_cstr(&copy), &buffer), 1,
-                               stream->pristine);
+        connection_stream_failed(s->connection,
+                                 session_why(s, strbuf_cstr(&copy), &buffer), 1,
+                                 stream->pristine);
         return true;
     }
     if (stream->eof && !s->told_engine_eof) {
         s->told_engine_eof = true;
-        exchange_eof(s->exchange, ENGINE);
+        connection_eof(s->connection, ENGINE);
         return true;
     }
     if (stream->state == STREAM_CLOSED) {
-        exchange_stream_failed(s->exchange, NULL, 0, stream->pristine);
+        connection_stream_failed(s->connection, NULL, 0, stream->pristine);
         return true;
     }
     return false;
@@ -348,16 +349,16 @@ bool session_read_engine(struct session *s)
 
     if (!s->stream || s->stream->state == STREAM_OPENING)
         return false;
-    if (!exchange_wish(s->exchange).read[ENGINE]) {
+    if (!connection_wish(s->connection).read[ENGINE]) {
         /* a tunnel whose engine has said EOF waits for the client; one whose
          * stream is gone altogether need not */
         return s->told_engine_eof && s->stream->state == STREAM_CLOSED &&
-               !exchange_wish(s->exchange).ask && settle_engine_end(s);
+               !connection_wish(s->connection).ask && settle_engine_end(s);
     }
     in = stream_peek(s->stream);
     if (in.len == 0)
         return settle_engine_end(s);
-    used = exchange_feed(s->exchange, ENGINE, in);
+    used = connection_feed(s->connection, ENGINE, in);
     stream_consume(s->stream, used);
     return used > 0;
 }

@@ -8,7 +8,7 @@
 
 void session_account(struct session *s)
 {
-    size_t sum = exchange_memory(s->exchange) + s->held.cap;
+    size_t sum = connection_memory(s->connection) + s->held.cap;
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
         if (s->lookups[i].subrequest)
@@ -167,7 +167,7 @@ static struct peer peer_of(const struct session *s)
 
 void session_host_init(struct session *s, bool busy)
 {
-    s->host = (struct exchange_host){
+    s->host = (struct connection_host){
         .policy = host_policy,
         .engine = host_engine,
         .owned = host_owned,

@@ -11,7 +11,7 @@
 
 #include "proxy/server/session.h"
 
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/upstream/subrequest.h"
 
 enum {
@@ -22,7 +22,7 @@ enum {
 /* One lookup of the exchange's that is on its way; free without SUBREQUEST. */
 struct session_lookup {
     struct session *session;
-    uint64_t request; /* of the exchange's, as exchange_wish() numbers them */
+    uint64_t request; /* of the exchange's, as connection_wish() numbers them */
     size_t index;     /* of its lookup */
     bool bounded;     /* a reply that finds no room may be lost: a question's */
     struct subrequest *subrequest;
@@ -37,7 +37,7 @@ struct session {
     struct event *io; /* edge-triggered: what it told is kept below */
     struct turn turn; /* all work is done in it (session.c) */
     struct event *timer;
-    enum exchange_timer timer_for;
+    enum connection_timer timer_for;
     uint64_t timer_turn;
     bool readable, writable;
     bool client_eof; /* read, and told to the exchange once HELD is empty */
@@ -45,8 +45,8 @@ struct session {
     bool shut[2];
     size_t memory;      /* of the exchange and the below, as accounted */
     struct strbuf held; /* read from the client, not yet taken */
-    struct exchange_host host;
-    struct exchange *exchange;
+    struct connection_host host;
+    struct connection *connection;
     struct backend *backend; /* the exchange's, from its beginning to its end */
     struct session_lookup lookups[SESSION_LOOKUPS];
     struct stream *stream;

@@ -252,7 +252,7 @@ static void play(const struct test_case *test, const json_t *request,
     compose(&bytes, request);
     driver_send(&d, CLIENT, strbuf_str(&bytes));
     while (progress && !d.closed) {
-        progress = exchange_wish(d.ex).ask;
+        progress = connection_wish(d.connection).ask;
         if (progress)
             answer_question(&d);
         if (driver_open_stream(&d)) {
@@ -264,9 +264,9 @@ static void play(const struct test_case *test, const json_t *request,
         if (engine.reader)
             progress |= serve(&d, &engine, out);
     }
-    if (!d.closed && (exchange_wish(d.ex).timer == TIMER_BODY ||
-                      exchange_wish(d.ex).timer == TIMER_HEAD)) {
-        exchange_timeout(d.ex);
+    if (!d.closed && (connection_wish(d.connection).timer == TIMER_BODY ||
+                      connection_wish(d.connection).timer == TIMER_HEAD)) {
+        connection_timeout(d.connection);
         driver_settle(&d);
     }
     if (!d.closed)

@@ -190,8 +190,10 @@ static void look(struct play *p)
 {
     take_engine(p);
     take_client(p);
-    assert(exchange_output(p->d.ex, CLIENT).len <= LIMIT_OUT + 2 * LIMIT_HEAD);
-    assert(exchange_output(p->d.ex, ENGINE).len <= LIMIT_OUT + REQUEST_MAX);
+    assert(connection_output(p->d.connection, CLIENT).len <=
+           LIMIT_OUT + 2 * LIMIT_HEAD);
+    assert(connection_output(p->d.connection, ENGINE).len <=
+           LIMIT_OUT + REQUEST_MAX);
 }
 
 static void note_request(struct play *p, const struct http_head *head)
@@ -273,7 +275,7 @@ static void open_stream(struct play *p)
     p->engine = http_reader_new(HTTP_REQUESTS);
     p->engine_raw = false;
     p->route = NULL;
-    snprintf(p->id, sizeof(p->id), "%s", exchange_id(p->d.ex));
+    snprintf(p->id, sizeof(p->id), "%s", connection_id(p->d.connection));
     driver_open_stream(&p->d);
 }
 
@@ -283,7 +285,7 @@ static bool answer(struct play *p)
     unsigned byte;
     json_t *body;
 
-    if (!exchange_wish(p->d.ex).ask)
+    if (!connection_wish(p->d.connection).ask)
         return false;
     byte = next_byte(p);
     body =
@@ -312,13 +314,13 @@ static void rare(struct play *p)
         driver_client_gone(d);
         break;
     case 1:
-        exchange_shutdown(d->ex, END_NOW);
+        connection_shutdown(d->connection, END_NOW);
         break;
     case 2:
-        exchange_shutdown(d->ex, END_AFTER_THIS);
+        connection_shutdown(d->connection, END_AFTER_THIS);
         break;
     case 12:
-        exchange_shutdown(d->ex, END_AFTER_NEXT);
+        connection_shutdown(d->connection, END_AFTER_NEXT);
         break;
     case 3:
         d->audit_fails = p->record_failed = true;
@@ -333,7 +335,7 @@ static void rare(struct play *p)
         d->host.busy = !d->host.busy;
         break;
     default:
-        exchange_timeout(d->ex);
+        connection_timeout(d->connection);
     }
     driver_settle(d);
 }
@@ -399,15 +401,15 @@ static void end_play(struct play *p)
     /* what has to be put right for it is asked for; an engine that does not
      * answer ends that, step by step */
     for (size_t steps = 0; !d->closed; steps++) {
-        struct exchange_wish wish = exchange_wish(d->ex);
+        struct connection_wish wish = connection_wish(d->connection);
 
         assert(steps < STEPS_TO_END);
         assert(wish.timer == (wish.ask ? TIMER_LINK : TIMER_DRAIN));
-        exchange_timeout(d->ex);
+        connection_timeout(d->connection);
         driver_settle(d);
     }
-    assert(d->closed && exchange_is_idle(d->ex));
-    assert(exchange_wish(d->ex).stream == STREAM_NONE);
+    assert(d->closed && connection_is_idle(d->connection));
+    assert(connection_wish(d->connection).stream == STREAM_NONE);
     for (struct str rest = strbuf_str(&d->audit), line; rest.len;) {
         str_cut(rest, '\n', &line, &rest);
         ends += memmem(line.ptr, line.len, "\"event\":\"end\"", 13) != NULL;

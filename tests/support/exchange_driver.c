@@ -68,7 +68,8 @@ static bool host_has_room(void *arg, size_t more)
 {
     struct exchange_driver *d = arg;
 
-    return d->memory == 0 || exchange_memory(d->ex) + more <= d->memory;
+    return d->memory == 0 ||
+           connection_memory(d->connection) + more <= d->memory;
 }
 
 static uint64_t host_clock(void *arg)
@@ -141,12 +142,12 @@ static void connect_sides(struct exchange_driver *d)
         };
     d->has_stream = d->failed = d->closed = false;
     d->fate = STREAM_NONE;
-    d->ex = exchange_new(&d->host);
+    d->connection = connection_new(&d->host);
 }
 
 static void disconnect(struct exchange_driver *d)
 {
-    d->ex = exchange_free(d->ex);
+    d->connection = connection_free(d->connection);
     for (int side = CLIENT; side <= ENGINE; side++) {
         strbuf_fini(&d->sides[side].in);
         strbuf_fini(&d->sides[side].out);
@@ -242,7 +243,7 @@ static size_t least(size_t a, size_t b)
 static bool write_to(struct exchange_driver *d, enum side to)
 {
     struct driver_side *side = &d->sides[to];
-    struct str out = exchange_output(d->ex, to);
+    struct str out = connection_output(d->connection, to);
     size_t len = least(least(out.len, side->room), d->piece);
     int r;
 
@@ -253,9 +254,10 @@ static bool write_to(struct exchange_driver *d, enum side to)
         r = strbuf_add(&side->out, str_head(out, len));
         assert(r == 0);
         side->room -= side->room == SIZE_MAX ? 0 : len;
-        exchange_sent(d->ex, to, len);
+        connection_sent(d->connection, to, len);
     }
-    if (len == out.len && !side->shut && exchange_wish(d->ex).shut[to]) {
+    if (len == out.len && !side->shut &&
+        connection_wish(d->connection).shut[to]) {
         side->shut = true;
         return true;
     }
@@ -272,7 +274,7 @@ static bool feed(struct exchange_driver *d, enum side from)
 
     assert(copy && in.len);
     memcpy(copy, in.ptr, in.len);
-    used = exchange_feed(d->ex, from, str_of(copy, in.len));
+    used = connection_feed(d->connection, from, str_of(copy, in.len));
     free(copy);
     assert(used <= in.len);
     strbuf_consume(&side->in, used);
@@ -285,30 +287,30 @@ static bool read_from(struct exchange_driver *d, enum side from)
 
     if (from == ENGINE && !d->has_stream)
         return false;
-    if (!exchange_wish(d->ex).read[from]) {
+    if (!connection_wish(d->connection).read[from]) {
         if (from == CLIENT || !d->failed || !side->told_eof ||
-            exchange_wish(d->ex).ask)
+            connection_wish(d->connection).ask)
             return false;
-        exchange_stream_failed(d->ex, d->why, 1, d->pristine);
+        connection_stream_failed(d->connection, d->why, 1, d->pristine);
         return true;
     }
     if (side->in.len)
         return feed(d, from);
     if (from == ENGINE && d->failed) {
-        exchange_stream_failed(d->ex, d->why, 1, d->pristine);
+        connection_stream_failed(d->connection, d->why, 1, d->pristine);
         return true;
     }
     if (!side->eof || side->told_eof)
         return false;
     side->told_eof = true;
-    exchange_eof(d->ex, from);
+    connection_eof(d->connection, from);
     return true;
 }
 
 static bool settle_stream(struct exchange_driver *d)
 {
     struct driver_side *side = &d->sides[ENGINE];
-    enum exchange_stream wish = exchange_wish(d->ex).stream;
+    enum connection_stream wish = connection_wish(d->connection).stream;
 
     if (wish == STREAM_NONE || wish == STREAM_WANTED)
         return false;
@@ -319,7 +321,7 @@ static bool settle_stream(struct exchange_driver *d)
         d->fate = STREAM_SPENT;
     strbuf_clear(&side->in);
     side->eof = side->told_eof = side->shut = false;
-    exchange_stream_gone(d->ex);
+    connection_stream_gone(d->connection);
     return true;
 }
 
@@ -332,15 +334,16 @@ void driver_settle(struct exchange_driver *d)
         progress = d->turn;
         d->turn = false;
         if (progress)
-            exchange_turn(d->ex);
-        while (exchange_next_lookup(d->ex, &index))
-            exchange_lookup_sent(d->ex, index);
+            connection_turn(d->connection);
+        while (connection_next_lookup(d->connection, &index))
+            connection_lookup_sent(d->connection, index);
         progress |= settle_stream(d);
         progress |= write_to(d, ENGINE);
         progress |= read_from(d, ENGINE);
         progress |= write_to(d, CLIENT);
         progress |= read_from(d, CLIENT);
-        if (exchange_wish(d->ex).close && !exchange_output(d->ex, CLIENT).len) {
+        if (connection_wish(d->connection).close &&
+            !connection_output(d->connection, CLIENT).len) {
             settle_stream(d);
             d->closed = true;
         }
@@ -371,14 +374,14 @@ void driver_client_gone(struct exchange_driver *d)
     client->eof = client->told_eof = true;
     strbuf_clear(&client->in);
     if (!d->closed)
-        exchange_client_gone(d->ex);
+        connection_client_gone(d->connection);
     driver_settle(d);
 }
 
 bool driver_wants_stream(const struct exchange_driver *d)
 {
     return !d->closed && !d->has_stream &&
-           exchange_wish(d->ex).stream == STREAM_WANTED;
+           connection_wish(d->connection).stream == STREAM_WANTED;
 }
 
 bool driver_open_stream(struct exchange_driver *d)
@@ -387,7 +390,7 @@ bool driver_open_stream(struct exchange_driver *d)
         return false;
     d->has_stream = true;
     d->fate = STREAM_NONE;
-    exchange_stream_open(d->ex);
+    connection_stream_open(d->connection);
     driver_settle(d);
     return true;
 }
@@ -399,20 +402,20 @@ void driver_fail_stream(struct exchange_driver *d, const char *why,
     d->pristine = pristine;
     if (d->has_stream)
         d->failed = true;
-    else if (exchange_wish(d->ex).ask)
-        exchange_ask_failed(d->ex, why, 1);
+    else if (connection_wish(d->connection).ask)
+        connection_ask_failed(d->connection, why, 1);
     else if (driver_wants_stream(d))
-        exchange_stream_failed(d->ex, why, 1, true);
+        connection_stream_failed(d->connection, why, 1, true);
     driver_settle(d);
 }
 
 const struct lookup *driver_lookup(const struct exchange_driver *d,
                                    size_t *index)
 {
-    const struct lookups *set = exchange_lookups(d->ex);
+    const struct lookups *set = connection_lookups(d->connection);
 
     for (*index = 0; !d->closed && *index < set->count; ++*index) {
-        if (exchange_awaits_lookup(d->ex, *index))
+        if (connection_awaits_lookup(d->connection, *index))
             return &set->items[*index];
     }
     return NULL;
@@ -424,7 +427,7 @@ bool driver_answer(struct exchange_driver *d, int status, json_t *reply)
 
     if (!driver_lookup(d, &index))
         return false;
-    exchange_answered(d->ex, index, status, reply);
+    connection_answered(d->connection, index, status, reply);
     driver_settle(d);
     return true;
 }

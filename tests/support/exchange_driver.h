@@ -9,7 +9,7 @@
 
 #include "policy/config/policy.h"
 #include "policy/judge/ledger.h"
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/metrics/counters.h"
 
 /* One side, as the test plays it. */
@@ -23,8 +23,8 @@ struct driver_side {
 };
 
 struct exchange_driver {
-    struct exchange_host host;
-    struct exchange *ex;
+    struct connection_host host;
+    struct connection *connection;
     struct policy *policy;
     struct engine_facts facts;
     struct own_ids *owned; /* the test's, or NULL */
@@ -40,7 +40,7 @@ struct exchange_driver {
     bool failed; /* the stream: WHY and PRISTINE say how */
     const char *why;
     bool pristine;
-    enum exchange_stream fate; /* of the last stream; STREAM_NONE: open yet */
+    enum connection_stream fate; /* of the last stream; STREAM_NONE: open yet */
 
     bool closed;   /* the connection, as the exchange wished */
     size_t memory; /* it may hold so many bytes; 0: any number */

@@ -78,13 +78,13 @@ static void an_exchange_is_seen_while_it_runs_and_counted_behind(void **state)
 
     (void)state;
     driver_init(&d, driver_policy("\"operations\": {\"allow\": [\"image\"]}"));
-    assert_false(exchange_look(d.ex, &glance));
+    assert_false(connection_look(d.connection, &glance));
     driver_send(&d, CLIENT,
                 S("POST /images/load HTTP/1.1\r\nHost: d\r\n"
                   "Content-Length: 4\r\n\r\n"));
     assert_true(driver_open_stream(&d));
     driver_send(&d, CLIENT, S("abc"));
-    assert_true(exchange_look(d.ex, &glance));
+    assert_true(connection_look(d.connection, &glance));
     assert_int_equal(glance.operation, OP_IMAGE_LOAD);
     assert_true(str_eq(glance.path, S("/images/load")));
     assert_int_equal(glance.bytes_in, 3);
@@ -94,7 +94,7 @@ static void an_exchange_is_seen_while_it_runs_and_counted_behind(void **state)
     driver_send(&d, CLIENT, S("d"));
     driver_send(&d, ENGINE,
                 S("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"));
-    assert_false(exchange_look(d.ex, &glance));
+    assert_false(connection_look(d.connection, &glance));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_ALLOW), 1);
     assert_int_equal(d.counters.bytes_in, 4);
     assert_int_equal(d.counters.bytes_out, 5);
@@ -113,7 +113,7 @@ static void a_refusal_is_counted_once_although_its_body_is_drained(void **state)
                 S("POST /images/load HTTP/1.1\r\nHost: d\r\n"
                   "Content-Length: 4\r\n\r\nab"));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_DENY), 1);
-    assert_false(exchange_look(d.ex, &glance));
+    assert_false(connection_look(d.connection, &glance));
     driver_send(&d, CLIENT, S("cd"));
     assert_int_equal(counters_requests(&d.counters, AUDIT_VERDICT_DENY), 1);
     driver_fini(&d);

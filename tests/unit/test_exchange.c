@@ -156,11 +156,11 @@ static void bytes_behind_a_reply_spend_the_stream(void **state)
     /* the exchange alone tells it, too, without its driver's help */
     send_text(CLIENT, LIST);
     driver.has_stream = true;
-    exchange_stream_open(driver.ex);
-    assert_int_equal(
-        exchange_feed(driver.ex, ENGINE, S(EMPTY "HTTP/1.1 200 OK\r\n")),
-        strlen(EMPTY));
-    assert_int_equal(exchange_wish(driver.ex).stream, STREAM_SPENT);
+    connection_stream_open(driver.connection);
+    assert_int_equal(connection_feed(driver.connection, ENGINE,
+                                     S(EMPTY "HTTP/1.1 200 OK\r\n")),
+                     strlen(EMPTY));
+    assert_int_equal(connection_wish(driver.connection).stream, STREAM_SPENT);
     driver_settle(&driver);
 }
 
@@ -174,7 +174,7 @@ static size_t memory_in_use(void)
 static void an_idle_connection_takes_little_memory(void **state)
 {
     AUTO(strbuf_fini) struct strbuf head = STRBUF(LIMIT_HEAD);
-    struct exchange *busy;
+    struct connection *busy;
     size_t before, after;
 
     (void)state;
@@ -187,26 +187,27 @@ static void an_idle_connection_takes_little_memory(void **state)
     send_text(CLIENT, LIST);
     driver_open_stream(&driver);
     before = memory_in_use();
-    busy = exchange_new(&driver.host);
-    assert_int_equal(exchange_feed(busy, CLIENT, strbuf_str(&head)), head.len);
-    exchange_stream_open(busy);
-    exchange_sent(busy, ENGINE, exchange_output(busy, ENGINE).len);
-    exchange_feed(busy, ENGINE,
-                  S("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"));
+    busy = connection_new(&driver.host);
+    assert_int_equal(connection_feed(busy, CLIENT, strbuf_str(&head)),
+                     head.len);
+    connection_stream_open(busy);
+    connection_sent(busy, ENGINE, connection_output(busy, ENGINE).len);
+    connection_feed(busy, ENGINE,
+                    S("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"));
     for (size_t i = 0; i < 100; i++) {
         static const char zeros[2000];
 
-        exchange_feed(busy, ENGINE, str_of(zeros, sizeof(zeros)));
+        connection_feed(busy, ENGINE, str_of(zeros, sizeof(zeros)));
     }
-    exchange_sent(busy, CLIENT, exchange_output(busy, CLIENT).len);
-    assert_int_equal(exchange_wish(busy).stream, STREAM_REUSABLE);
-    exchange_stream_gone(busy);
-    assert_true(exchange_is_idle(busy));
+    connection_sent(busy, CLIENT, connection_output(busy, CLIENT).len);
+    assert_int_equal(connection_wish(busy).stream, STREAM_REUSABLE);
+    connection_stream_gone(busy);
+    assert_true(connection_is_idle(busy));
     after = memory_in_use();
     /* the record of it is the test's, and counted here */
     if (after > before + 48 * KIB)
         fail_msg("%zu bytes", after - before);
-    exchange_free(busy);
+    connection_free(busy);
 }
 
 static void output_is_bounded_however_small_the_chunks(void **state)
@@ -218,9 +219,10 @@ static void output_is_bounded_however_small_the_chunks(void **state)
     assert_true(driver_open_stream(&driver));
     for (size_t i = 0; i < LIMIT_OUT; i++)
         send_text(CLIENT, "1\r\nx\r\n");
-    assert_true(exchange_output(driver.ex, ENGINE).len <= LIMIT_OUT + 16);
-    assert_true(exchange_output(driver.ex, ENGINE).len >= LIMIT_OUT);
-    assert_false(exchange_wish(driver.ex).read[CLIENT]);
+    assert_true(connection_output(driver.connection, ENGINE).len <=
+                LIMIT_OUT + 16);
+    assert_true(connection_output(driver.connection, ENGINE).len >= LIMIT_OUT);
+    assert_false(connection_wish(driver.connection).read[CLIENT]);
 }
 
 static void a_body_s_time_begins_anew_with_its_bytes(void **state)
@@ -230,12 +232,12 @@ static void a_body_s_time_begins_anew_with_its_bytes(void **state)
     (void)state;
     send_text(CLIENT, "POST /containers/create HTTP/1.1\r\nHost: d\r\n"
                       "Content-Length: 9\r\n\r\n{");
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_BODY);
-    turn = exchange_wish(driver.ex).timer_turn;
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_BODY);
+    turn = connection_wish(driver.connection).timer_turn;
     driver_settle(&driver);
-    assert_int_equal(exchange_wish(driver.ex).timer_turn, turn);
+    assert_int_equal(connection_wish(driver.connection).timer_turn, turn);
     send_text(CLIENT, " ");
-    assert_int_not_equal(exchange_wish(driver.ex).timer_turn, turn);
+    assert_int_not_equal(connection_wish(driver.connection).timer_turn, turn);
 }
 
 static void a_head_s_time_does_not_but_the_next_head_has_its_own(void **state)
@@ -244,15 +246,15 @@ static void a_head_s_time_does_not_but_the_next_head_has_its_own(void **state)
 
     (void)state;
     send_text(CLIENT, "GET /info HTTP/1.1\r\n");
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_HEAD);
-    turn = exchange_wish(driver.ex).timer_turn;
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_HEAD);
+    turn = connection_wish(driver.connection).timer_turn;
     send_text(CLIENT, "Host: d\r\n");
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_HEAD);
-    assert_int_equal(exchange_wish(driver.ex).timer_turn, turn);
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_HEAD);
+    assert_int_equal(connection_wish(driver.connection).timer_turn, turn);
     /* refused at once, and the next begins with the same bytes */
     send_text(CLIENT, "\r\nGET /info HTTP/1.1\r\n");
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_HEAD);
-    assert_int_not_equal(exchange_wish(driver.ex).timer_turn, turn);
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_HEAD);
+    assert_int_not_equal(connection_wish(driver.connection).timer_turn, turn);
 }
 
 static void a_client_that_reads_slowly_is_not_idle(void **state)
@@ -262,12 +264,12 @@ static void a_client_that_reads_slowly_is_not_idle(void **state)
     (void)state;
     driver.sides[CLIENT].room = 10;
     send_text(CLIENT, "GET /info HTTP/1.1\r\nHost: d\r\n\r\n");
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_IDLE);
-    turn = exchange_wish(driver.ex).timer_turn;
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_IDLE);
+    turn = connection_wish(driver.connection).timer_turn;
     driver.sides[CLIENT].room = 1;
     driver_settle(&driver);
-    assert_int_equal(exchange_wish(driver.ex).timer, TIMER_IDLE);
-    assert_int_not_equal(exchange_wish(driver.ex).timer_turn, turn);
+    assert_int_equal(connection_wish(driver.connection).timer, TIMER_IDLE);
+    assert_int_not_equal(connection_wish(driver.connection).timer_turn, turn);
 }
 
 static void an_exchange_is_judged_by_the_policy_it_began_with(void **state)
@@ -291,16 +293,16 @@ static void an_exchange_is_judged_by_the_policy_it_began_with(void **state)
 
 static void what_runs_when_it_is_freed_is_on_record(void **state)
 {
-    struct exchange *ex;
+    struct connection *connection;
 
     (void)state;
-    ex = exchange_new(&driver.host);
-    exchange_feed(ex, CLIENT, S(LIST));
+    connection = connection_new(&driver.host);
+    connection_feed(connection, CLIENT, S(LIST));
     assert_false(record_has("\"event\":\"end\""));
-    assert_null(exchange_free(ex));
+    assert_null(connection_free(connection));
     assert_true(record_has("\"event\":\"end\""));
     assert_true(record_has("\"close\":\"shutdown\""));
-    assert_null(exchange_free(NULL));
+    assert_null(connection_free(NULL));
 }
 
 static void a_stream_that_was_let_go_fails_in_vain(void **state)
@@ -310,9 +312,9 @@ static void a_stream_that_was_let_go_fails_in_vain(void **state)
                       "Content-Length: 5\r\n\r\nhe");
     assert_true(driver_open_stream(&driver));
     send_text(ENGINE, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
-    assert_int_equal(exchange_wish(driver.ex).stream, STREAM_NONE);
-    exchange_stream_failed(driver.ex, "too late", 1, false);
-    exchange_eof(driver.ex, ENGINE);
+    assert_int_equal(connection_wish(driver.connection).stream, STREAM_NONE);
+    connection_stream_failed(driver.connection, "too late", 1, false);
+    connection_eof(driver.connection, ENGINE);
     driver_settle(&driver);
     assert_false(driver.closed);
     send_text(CLIENT, "llo");
@@ -338,7 +340,7 @@ static void a_created_id_is_read_from_a_short_reply_only(void **state)
                           "Content-Length: 2\r\n\r\n{}");
         assert_true(driver_open_stream(&driver));
         driver_send(&driver, ENGINE, strbuf_str(&reply));
-        assert_true(exchange_is_idle(driver.ex));
+        assert_true(connection_is_idle(driver.connection));
         assert_int_equal(record_has("\"object\":\"c1\""), !over);
     }
 }
@@ -356,12 +358,12 @@ static void a_clock_that_is_set_back_makes_no_long_time(void **state)
 static void its_state_has_a_name_for_the_log(void **state)
 {
     (void)state;
-    assert_string_equal(exchange_state(driver.ex), "head");
+    assert_string_equal(connection_state(driver.connection), "head");
     send_text(CLIENT, LIST);
-    assert_string_equal(exchange_state(driver.ex), "ready");
-    assert_string_equal(exchange_id(driver.ex), "x-1");
+    assert_string_equal(connection_state(driver.connection), "ready");
+    assert_string_equal(connection_id(driver.connection), "x-1");
     driver_open_stream(&driver);
-    assert_string_equal(exchange_state(driver.ex), "done");
+    assert_string_equal(connection_state(driver.connection), "done");
 }
 
 static void a_client_gone_twice_is_gone_once(void **state)
@@ -369,11 +371,11 @@ static void a_client_gone_twice_is_gone_once(void **state)
     (void)state;
     send_text(CLIENT, LIST);
     driver_client_gone(&driver);
-    exchange_client_gone(driver.ex);
-    exchange_shutdown(driver.ex, END_NOW);
-    exchange_timeout(driver.ex);
-    assert_int_equal(exchange_output(driver.ex, CLIENT).len, 0);
-    assert_true(exchange_wish(driver.ex).close);
+    connection_client_gone(driver.connection);
+    connection_shutdown(driver.connection, END_NOW);
+    connection_timeout(driver.connection);
+    assert_int_equal(connection_output(driver.connection, CLIENT).len, 0);
+    assert_true(connection_wish(driver.connection).close);
 }
 
 static void what_a_client_that_left_is_sent_is_not_kept(void **state)

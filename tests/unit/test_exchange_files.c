@@ -49,7 +49,7 @@ static void bring(const char *turn)
     assert_string_equal(lookup->target, LOOKUP_FILES);
     assert_string_equal(
         json_string_value(json_object_get(lookup->body, "turn")), turn);
-    assert_int_equal(exchange_wish(d.ex).timer, TIMER_NONE);
+    assert_int_equal(connection_wish(d.connection).timer, TIMER_NONE);
     assert_true(driver_answer(&d, 200, json_object()));
 }
 
@@ -129,7 +129,7 @@ static void who_leaves_meanwhile_holds_up_nothing(void **state)
     driver_settle(&d);
     if (!d.closed)
         bring("out");
-    assert_true(d.closed || exchange_is_idle(d.ex));
+    assert_true(d.closed || connection_is_idle(d.connection));
 }
 
 static void a_wait_is_over_when_the_files_are_back(void **state)

@@ -56,7 +56,7 @@ static size_t put_archive(enum packing how, size_t more)
                   "Content-Type: application/x-tar\r\n"
                   "Transfer-Encoding: chunked\r\n\r\n"));
     assert_true(driver_open_stream(&driver));
-    before = exchange_memory(driver.ex);
+    before = connection_memory(driver.connection);
     driver.memory = before + more;
     strbuf_addf(&chunk, "%zx\r\n", packed.len);
     strbuf_add(&chunk, str_head(strbuf_str(&packed), packed.len - 9));
@@ -77,7 +77,8 @@ static void a_decoder_is_part_of_what_is_held(void **state)
     for (int how = 0; how < PACKINGS; how++) {
         size_t before = put_archive((enum packing)how, 16 * MIB);
 
-        assert_true(exchange_memory(driver.ex) >= before + needs[how]);
+        assert_true(connection_memory(driver.connection) >=
+                    before + needs[how]);
         assert_false(record_has("request.memory"));
         teardown(state);
         open_container(state);
@@ -93,7 +94,7 @@ static void a_decoder_without_room_is_refused(void **state)
         assert_true(
             holds(strbuf_str(&driver.sides[CLIENT].out), "Retry-After"));
         assert_true(record_has("\"rule\":\"request.memory\""));
-        assert_true(exchange_memory(driver.ex) <= driver.memory);
+        assert_true(connection_memory(driver.connection) <= driver.memory);
         teardown(state);
         open_container(state);
     }
@@ -130,11 +131,11 @@ static void answers_are_part_of_what_is_held(void **state)
     }
     reply = json_pack("{s:s,s:{s:o}}", "Id", "sha256:1", "Config", "Labels",
                       labels);
-    before = exchange_memory(driver.ex);
+    before = connection_memory(driver.connection);
     assert_true(driver_answer(&driver, 200, reply));
     json_decref(reply);
     assert_non_null(driver_lookup(&driver, &index)); /* there are more */
-    assert_true(exchange_memory(driver.ex) >= before + 50000);
+    assert_true(connection_memory(driver.connection) >= before + 50000);
 }
 
 /* ---- BuildKit's tunnels ---- */
@@ -209,11 +210,11 @@ static struct peer_stream *begin_message(size_t len)
 
 static void messages_that_come_are_part_of_what_is_held(void **state)
 {
-    size_t before = exchange_memory(driver.ex);
+    size_t before = connection_memory(driver.connection);
 
     (void)state;
     begin_message(3 * MIB);
-    assert_true(exchange_memory(driver.ex) >= before + 3 * MIB);
+    assert_true(connection_memory(driver.connection) >= before + 3 * MIB);
 }
 
 static void a_call_without_room_is_refused_alone(void **state)
@@ -221,7 +222,7 @@ static void a_call_without_room_is_refused_alone(void **state)
     struct peer_stream *first, *second;
 
     (void)state;
-    driver.memory = exchange_memory(driver.ex) + 4 * MIB;
+    driver.memory = connection_memory(driver.connection) + 4 * MIB;
     first = begin_message(3 * MIB);
     second = begin_message(3 * MIB);
     assert_false(first->has_head);
@@ -229,7 +230,7 @@ static void a_call_without_room_is_refused_alone(void **state)
     assert_true(holds(strbuf_str(&second->head), "grpc-status: 8\n"));
     assert_true(record_has("\"rule\":\"request.memory\""));
     assert_false(driver.closed);
-    assert_true(exchange_memory(driver.ex) <= driver.memory);
+    assert_true(connection_memory(driver.connection) <= driver.memory);
 }
 
 int main(void)

@@ -61,7 +61,8 @@ static bool got(const struct exchange_driver *d, const char *status)
 /* It was answered, or its client has left and all is over. */
 static bool is_over(const struct exchange_driver *d)
 {
-    return d->closed || (d->sides[CLIENT].out.len && exchange_is_idle(d->ex));
+    return d->closed ||
+           (d->sides[CLIENT].out.len && connection_is_idle(d->connection));
 }
 
 /* What a step of a client's request may come to, by chance. */
@@ -109,12 +110,12 @@ static bool step(size_t i, const struct chances *chances)
         if (there > LIMIT)
             fail_msg("%zu containers are there", there);
         driver_client_gone(d);
-        if (!d->closed && exchange_wish(d->ex).timer == TIMER_DRAIN)
-            exchange_timeout(d->ex);
+        if (!d->closed && connection_wish(d->connection).timer == TIMER_DRAIN)
+            connection_timeout(d->connection);
         driver_settle(d);
         return true;
     }
-    if (exchange_wish(d->ex).ask && !seen[i]) {
+    if (connection_wish(d->connection).ask && !seen[i]) {
         seen[i] = list(); /* the answer is on its way */
         return true;
     }
@@ -249,9 +250,9 @@ static void start_pulls(struct exchange_driver pulls[2])
     policy_unref(policy);
     assert_true(driver_open_stream(&pulls[0]));
     assert_false(driver_wants_stream(&pulls[1]));
-    assert_int_equal(exchange_wish(pulls[1].ex).timer, TIMER_TURN);
-    assert_true(exchange_wish(pulls[1].ex).watch);
-    assert_false(exchange_wish(pulls[1].ex).ask);
+    assert_int_equal(connection_wish(pulls[1].connection).timer, TIMER_TURN);
+    assert_true(connection_wish(pulls[1].connection).watch);
+    assert_false(connection_wish(pulls[1].connection).ask);
 }
 
 static void end_pulls(struct exchange_driver pulls[2])
@@ -295,7 +296,7 @@ static void who_waits_too_long_is_told_so(void **state)
 
     (void)state;
     start_pulls(pulls);
-    exchange_timeout(pulls[1].ex);
+    connection_timeout(pulls[1].connection);
     driver_settle(&pulls[1]);
     assert_true(got(&pulls[1], "HTTP/1.1 429 "));
     assert_non_null(strstr(strbuf_cstr(&pulls[1].sides[CLIENT].out),
@@ -322,7 +323,7 @@ static void berth_may_stop_meanwhile(void **state)
 
     (void)state;
     start_pulls(pulls);
-    exchange_shutdown(pulls[1].ex, END_NOW);
+    connection_shutdown(pulls[1].connection, END_NOW);
     driver_settle(&pulls[1]);
     assert_true(pulls[1].closed);
     end_pulls(pulls);

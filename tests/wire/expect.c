@@ -102,7 +102,7 @@ bool expect_answer(struct run *run, const struct step *step)
 }
 
 static bool expect_fate(struct run *run, const struct step *step,
-                        enum exchange_stream fate)
+                        enum connection_stream fate)
 {
     const struct stage_client *client = run->stage.client;
     bool used = stage_has_stream(&run->stage);
@@ -121,7 +121,7 @@ bool expect(struct run *run, const struct step *step)
     const struct stage *stage = &run->stage;
     const struct stage_client *client = stage->client;
     const struct stage_side *sides = client->sides;
-    const struct exchange_wish wish = stage_wish(stage);
+    const struct connection_wish wish = stage_wish(stage);
     const bool nothing[] = {plain_look(run_plain(run, CLIENT)).len == 0,
                             plain_look(run_plain(run, ENGINE)).len == 0};
     const struct {

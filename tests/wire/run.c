@@ -159,7 +159,7 @@ static bool answer_question(struct run *run, const struct step *step)
            wrong(run, step, "nothing was asked");
 }
 
-const char *timer_name(enum exchange_timer timer)
+const char *timer_name(enum connection_timer timer)
 {
     static const char *const timers[] = {
         [TIMER_NONE] = "none",   [TIMER_HEAD] = "head", [TIMER_IDLE] = "idle",

@@ -54,7 +54,7 @@ bool expect(struct run *run, const struct step *step);
 bool expect_audit(struct run *run, const struct step *step);
 
 /* The name of TIMER in a transcript. */
-const char *timer_name(enum exchange_timer timer);
+const char *timer_name(enum connection_timer timer);
 
 /* The run failed at STEP, and why; always false. */
 __attribute__((format(printf, 3, 4))) bool

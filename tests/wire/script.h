@@ -7,7 +7,7 @@
  */
 
 #include "policy/docker/method.h"
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 
 enum word {
     /* the world, before the first turn */

@@ -117,7 +117,7 @@ static void host_identify(void *arg, char *id, size_t size)
 
 static void set_host(struct session *session)
 {
-    struct exchange_host *host = &session->host;
+    struct connection_host *host = &session->host;
 
     host->engine = host_engine;
     host->random = host_random;
@@ -332,26 +332,26 @@ void stage_timeout(struct stage *stage)
     stage_settle(stage);
 }
 
-void stage_shutdown(struct stage *stage, enum exchange_end end)
+void stage_shutdown(struct stage *stage, enum connection_end end)
 {
     if (stage->client->session)
         session_shutdown(stage->client->session, end);
     stage_settle(stage);
 }
 
-struct exchange_wish stage_wish(const struct stage *stage)
+struct connection_wish stage_wish(const struct stage *stage)
 {
     const struct session *session = stage->client->session;
 
-    return session ? exchange_wish(session->exchange)
-                   : (struct exchange_wish){0};
+    return session ? connection_wish(session->connection)
+                   : (struct connection_wish){0};
 }
 
 bool stage_is_idle(const struct stage *stage)
 {
     const struct session *session = stage->client->session;
 
-    return session && exchange_is_idle(session->exchange);
+    return session && connection_is_idle(session->connection);
 }
 
 /* ---- the whole of it ---- */

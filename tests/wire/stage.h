@@ -12,7 +12,7 @@
  */
 
 #include "policy/config/policy.h"
-#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/connection.h"
 #include "proxy/server/frontend.h"
 
 #define STAGE_CLIENTS 2
@@ -39,7 +39,7 @@ struct stage_client {
     struct session *session;     /* NULL: there is none yet, or any more */
     bool closed;                 /* the connection, by its session */
     struct stage_stream *stream; /* the session's, now or the last one */
-    enum exchange_stream fate;   /* of it; STREAM_NONE: it is in use */
+    enum connection_stream fate; /* of it; STREAM_NONE: it is in use */
 };
 
 struct stage {
@@ -91,7 +91,7 @@ void stage_client_gone(struct stage *stage);
 void stage_set_room(struct stage *stage, enum side side, size_t room);
 /* The session's timer, which must run, is over. */
 void stage_timeout(struct stage *stage);
-void stage_shutdown(struct stage *stage, enum exchange_end end);
+void stage_shutdown(struct stage *stage, enum connection_end end);
 /* Do all there is to do. */
 void stage_settle(struct stage *stage);
 
@@ -115,7 +115,7 @@ const struct lookup *stage_lookup(const struct stage *stage);
 bool stage_answer(struct stage *stage, unsigned status, struct str body);
 
 /* What the client's exchange wishes; nothing when there is none. */
-struct exchange_wish stage_wish(const struct stage *stage);
+struct connection_wish stage_wish(const struct stage *stage);
 bool stage_is_idle(const struct stage *stage);
 
 /* ---- between stage.c and stage_engine.c ---- */

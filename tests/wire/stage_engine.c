@@ -362,10 +362,10 @@ const struct lookup *stage_lookup(const struct stage *stage)
 {
     const struct session *session = stage->client->session;
     const struct lookups *set =
-        session ? exchange_lookups(session->exchange) : NULL;
+        session ? connection_lookups(session->connection) : NULL;
 
     for (size_t i = 0; set && i < set->count; i++) {
-        if (exchange_awaits_lookup(session->exchange, i))
+        if (connection_awaits_lookup(session->connection, i))
             return &set->items[i];
     }
     return NULL;

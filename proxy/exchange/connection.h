@@ -3,7 +3,7 @@
 /*
  * One client connection and the exchanges on it, one after the other: bytes
  * and events in, bytes and wishes out. It never sees a socket; whoever drives
- * it feeds what came, carries out exchange_wish(), and tells what happened.
+ * it feeds what came, carries out connection_wish(), and tells what happened.
  *
  * An exchange has two halves that run and end apart. The request half goes
  * head -> collect -> ask -> ready -> (stream | held) -> done, or into the
@@ -31,7 +31,7 @@ enum side {
 };
 
 /* What an exchange needs of the world, given by whoever drives it. */
-struct exchange_host {
+struct connection_host {
     /* A request begins: its policy, which is referenced by the exchange from
      * then on. The engine is one and the same until the exchange is idle. */
     struct policy *(*policy)(void *arg);
@@ -39,7 +39,7 @@ struct exchange_host {
     const struct engine_facts *(*engine)(void *arg);
     /* What is known to be the namespace's own. */
     struct own_ids *(*owned)(void *arg);
-    /* May the exchange hold MORE bytes than it does (exchange_memory)? NULL:
+    /* May the exchange hold MORE bytes than it does (connection_memory)? NULL:
      * always. */
     bool (*has_room)(void *arg, size_t more);
     /* What the listener's name filters may still take (rewrite.h), as of now;
@@ -65,7 +65,7 @@ struct exchange_host {
     void (*ended)(void *arg, const struct audit_facts *end);
     /* Who of the namespace has its share of the engine; NULL: nobody else. */
     struct ledger *(*ledger)(void *arg);
-    /* Have exchange_turn called soon, from the event loop. */
+    /* Have connection_turn called soon, from the event loop. */
     void (*turn)(void *arg);
     /* A new exchange's ID, unique over processes, into ID. */
     void (*identify)(void *arg, char *id, size_t size);
@@ -75,29 +75,29 @@ struct exchange_host {
     bool busy; /* there are too many clients: refuse this one's requests */
 };
 
-struct exchange;
+struct connection;
 
-/* HOST must outlive the exchange. */
-struct exchange *exchange_new(const struct exchange_host *host);
+/* HOST must outlive the connection. */
+struct connection *connection_new(const struct connection_host *host);
 /* Always NULL. What still runs is put on record as shut down. */
-struct exchange *exchange_free(struct exchange *ex);
+struct connection *connection_free(struct connection *ex);
 
 /* ---- in ---- */
 
 /*
  * Bytes from SIDE; returns how many were taken. The rest is to be fed again,
- * together with what comes later, when exchange_wish() reads that side.
+ * together with what comes later, when connection_wish() reads that side.
  */
-size_t exchange_feed(struct exchange *ex, enum side side, struct str bytes);
+size_t connection_feed(struct connection *ex, enum side side, struct str bytes);
 
 /* SIDE will send nothing more (half-close); all it sent was taken. */
-void exchange_eof(struct exchange *ex, enum side side);
+void connection_eof(struct connection *ex, enum side side);
 
 /* The client is gone altogether: nothing can be sent to it either. */
-void exchange_client_gone(struct exchange *ex);
+void connection_client_gone(struct connection *ex);
 
 /* The engine stream that was wished for is open. */
-void exchange_stream_open(struct exchange *ex);
+void connection_stream_open(struct connection *ex);
 
 /*
  * The engine stream failed, or could not be opened. WHY is a sentence for the
@@ -105,29 +105,29 @@ void exchange_stream_open(struct exchange *ex);
  * 0. PRISTINE: no byte written to it can have left, so that the request may be
  * tried on another.
  */
-void exchange_stream_failed(struct exchange *ex, const char *why,
-                            unsigned retry_after, bool pristine);
+void connection_stream_failed(struct connection *ex, const char *why,
+                              unsigned retry_after, bool pristine);
 
 /*
  * The engine's answer to the lookup at INDEX: its STATUS, and its body as JSON
- * or NULL when it is none. Or it was not answered, or (exchange_ask_failed)
- * none that is open can be, for the reason WHY. Only while exchange_wish()
+ * or NULL when it is none. Or it was not answered, or (connection_ask_failed)
+ * none that is open can be, for the reason WHY. Only while connection_wish()
  * wishes to ask; then there may be more.
  */
-void exchange_answered(struct exchange *ex, size_t index, int status,
-                       json_t *reply);
-void exchange_lookup_failed(struct exchange *ex, size_t index, const char *why,
-                            unsigned retry_after);
-void exchange_ask_failed(struct exchange *ex, const char *why,
-                         unsigned retry_after);
+void connection_answered(struct connection *ex, size_t index, int status,
+                         json_t *reply);
+void connection_lookup_failed(struct connection *ex, size_t index,
+                              const char *why, unsigned retry_after);
+void connection_ask_failed(struct connection *ex, const char *why,
+                           unsigned retry_after);
 
 /* A turn that HOST was told of. */
-void exchange_turn(struct exchange *ex);
+void connection_turn(struct connection *ex);
 
 /* The time of the wish's timeout is over. */
-void exchange_timeout(struct exchange *ex);
+void connection_timeout(struct connection *ex);
 
-enum exchange_end {
+enum connection_end {
     END_AFTER_NEXT, /* behind the next request, unless one runs: no client that
                        is just sending one finds the connection closed */
     END_AFTER_THIS, /* behind the request that runs; an idle one at once */
@@ -135,22 +135,22 @@ enum exchange_end {
 };
 
 /* berth stops, or another takes new clients in its place. */
-void exchange_shutdown(struct exchange *ex, enum exchange_end end);
+void connection_shutdown(struct connection *ex, enum connection_end end);
 
 /* ---- out ---- */
 
 /* What is to be sent to SIDE, and how much of it was. */
-struct str exchange_output(const struct exchange *ex, enum side side);
-void exchange_sent(struct exchange *ex, enum side side, size_t len);
+struct str connection_output(const struct connection *ex, enum side side);
+void connection_sent(struct connection *ex, enum side side, size_t len);
 
-enum exchange_stream {
+enum connection_stream {
     STREAM_NONE,     /* it needs none */
     STREAM_WANTED,   /* it waits for one, or uses the one it has */
     STREAM_REUSABLE, /* it is done with it; another request may have it */
     STREAM_SPENT,    /* it is done with it; close it */
 };
 
-enum exchange_timer {
+enum connection_timer {
     TIMER_NONE,  /* streams may be silent for hours */
     TIMER_HEAD,  /* a request head is coming */
     TIMER_IDLE,  /* between requests */
@@ -163,13 +163,13 @@ enum exchange_timer {
     TIMER_FLUSH, /* nothing is left but to send what is to be sent */
 };
 
-struct exchange_wish {
+struct connection_wish {
     bool read[2]; /* feed me what this side sends */
     bool shut[2]; /* after all output: EOF to this side */
-    enum exchange_stream stream;
+    enum connection_stream stream;
     bool ask;         /* berth itself has to ask the engine something */
     uint64_t request; /* another number: it is another request */
-    enum exchange_timer timer;
+    enum connection_timer timer;
     uint64_t timer_turn; /* another number: the timer begins anew */
     bool watch; /* the client is not read; that it is gone matters all the
                    same */
@@ -177,33 +177,34 @@ struct exchange_wish {
 };
 
 /* What is to be done now. Ask again after every input and every send. */
-struct exchange_wish exchange_wish(const struct exchange *ex);
+struct connection_wish connection_wish(const struct connection *ex);
 
 /*
  * What berth itself asks the engine: the next lookup that may go out now, and
  * its *INDEX; or NULL. Several may be on their way at the same time, each told
- * to be sent. When exchange_wish() stops to ask, their answers are not wanted.
+ * to be sent. When connection_wish() stops to ask, their answers are not
+ * wanted.
  */
-const struct lookup *exchange_next_lookup(const struct exchange *ex,
-                                          size_t *index);
-void exchange_lookup_sent(struct exchange *ex, size_t index);
+const struct lookup *connection_next_lookup(const struct connection *ex,
+                                            size_t *index);
+void connection_lookup_sent(struct connection *ex, size_t index);
 
 /* All of the request that runs. */
-const struct lookups *exchange_lookups(const struct exchange *ex);
+const struct lookups *connection_lookups(const struct connection *ex);
 
 /* Is the answer to the lookup at INDEX, which was sent, still wanted? */
-bool exchange_awaits_lookup(const struct exchange *ex, size_t index);
+bool connection_awaits_lookup(const struct connection *ex, size_t index);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
-void exchange_stream_gone(struct exchange *ex);
+void connection_stream_gone(struct connection *ex);
 
 /* About how many bytes it holds of client and engine. */
-size_t exchange_memory(const struct exchange *ex);
+size_t connection_memory(const struct connection *ex);
 
 /* For the log: what is going on, in a word, and the current exchange's ID. */
-const char *exchange_state(const struct exchange *ex);
-const char *exchange_id(const struct exchange *ex);
-bool exchange_is_idle(const struct exchange *ex);
+const char *connection_state(const struct connection *ex);
+const char *connection_id(const struct connection *ex);
+bool connection_is_idle(const struct connection *ex);
 
 struct exchange_glance {
     enum operation operation;
@@ -215,4 +216,5 @@ struct exchange_glance {
  * What runs, for the numbers: false when nothing does, or its end has been told
  * already.
  */
-bool exchange_look(const struct exchange *ex, struct exchange_glance *glance);
+bool connection_look(const struct connection *ex,
+                     struct exchange_glance *glance);
