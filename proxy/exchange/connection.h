@@ -80,7 +80,7 @@ struct connection;
 /* HOST must outlive the connection. */
 struct connection *connection_new(const struct connection_host *host);
 /* Always NULL. What still runs is put on record as shut down. */
-struct connection *connection_free(struct connection *ex);
+struct connection *connection_free(struct connection *conn);
 
 /* ---- in ---- */
 
@@ -88,16 +88,17 @@ struct connection *connection_free(struct connection *ex);
  * Bytes from SIDE; returns how many were taken. The rest is to be fed again,
  * together with what comes later, when connection_wish() reads that side.
  */
-size_t connection_feed(struct connection *ex, enum side side, struct str bytes);
+size_t connection_feed(struct connection *conn, enum side side,
+                       struct str bytes);
 
 /* SIDE will send nothing more (half-close); all it sent was taken. */
-void connection_eof(struct connection *ex, enum side side);
+void connection_eof(struct connection *conn, enum side side);
 
 /* The client is gone altogether: nothing can be sent to it either. */
-void connection_client_gone(struct connection *ex);
+void connection_client_gone(struct connection *conn);
 
 /* The engine stream that was wished for is open. */
-void connection_stream_open(struct connection *ex);
+void connection_stream_open(struct connection *conn);
 
 /*
  * The engine stream failed, or could not be opened. WHY is a sentence for the
@@ -105,7 +106,7 @@ void connection_stream_open(struct connection *ex);
  * 0. PRISTINE: no byte written to it can have left, so that the request may be
  * tried on another.
  */
-void connection_stream_failed(struct connection *ex, const char *why,
+void connection_stream_failed(struct connection *conn, const char *why,
                               unsigned retry_after, bool pristine);
 
 /*
@@ -114,18 +115,18 @@ void connection_stream_failed(struct connection *ex, const char *why,
  * none that is open can be, for the reason WHY. Only while connection_wish()
  * wishes to ask; then there may be more.
  */
-void connection_answered(struct connection *ex, size_t index, int status,
+void connection_answered(struct connection *conn, size_t index, int status,
                          json_t *reply);
-void connection_lookup_failed(struct connection *ex, size_t index,
+void connection_lookup_failed(struct connection *conn, size_t index,
                               const char *why, unsigned retry_after);
-void connection_ask_failed(struct connection *ex, const char *why,
+void connection_ask_failed(struct connection *conn, const char *why,
                            unsigned retry_after);
 
 /* A turn that HOST was told of. */
-void connection_turn(struct connection *ex);
+void connection_turn(struct connection *conn);
 
 /* The time of the wish's timeout is over. */
-void connection_timeout(struct connection *ex);
+void connection_timeout(struct connection *conn);
 
 enum connection_end {
     END_AFTER_NEXT, /* behind the next request, unless one runs: no client that
@@ -135,13 +136,13 @@ enum connection_end {
 };
 
 /* berth stops, or another takes new clients in its place. */
-void connection_shutdown(struct connection *ex, enum connection_end end);
+void connection_shutdown(struct connection *conn, enum connection_end end);
 
 /* ---- out ---- */
 
 /* What is to be sent to SIDE, and how much of it was. */
-struct str connection_output(const struct connection *ex, enum side side);
-void connection_sent(struct connection *ex, enum side side, size_t len);
+struct str connection_output(const struct connection *conn, enum side side);
+void connection_sent(struct connection *conn, enum side side, size_t len);
 
 enum connection_stream {
     STREAM_NONE,     /* it needs none */
@@ -177,7 +178,7 @@ struct connection_wish {
 };
 
 /* What is to be done now. Ask again after every input and every send. */
-struct connection_wish connection_wish(const struct connection *ex);
+struct connection_wish connection_wish(const struct connection *conn);
 
 /*
  * What berth itself asks the engine: the next lookup that may go out now, and
@@ -185,26 +186,26 @@ struct connection_wish connection_wish(const struct connection *ex);
  * to be sent. When connection_wish() stops to ask, their answers are not
  * wanted.
  */
-const struct lookup *connection_next_lookup(const struct connection *ex,
+const struct lookup *connection_next_lookup(const struct connection *conn,
                                             size_t *index);
-void connection_lookup_sent(struct connection *ex, size_t index);
+void connection_lookup_sent(struct connection *conn, size_t index);
 
 /* All of the request that runs. */
-const struct lookups *connection_lookups(const struct connection *ex);
+const struct lookups *connection_lookups(const struct connection *conn);
 
 /* Is the answer to the lookup at INDEX, which was sent, still wanted? */
-bool connection_awaits_lookup(const struct connection *ex, size_t index);
+bool connection_awaits_lookup(const struct connection *conn, size_t index);
 
 /* The engine stream was taken away as STREAM_REUSABLE or _SPENT asked. */
-void connection_stream_gone(struct connection *ex);
+void connection_stream_gone(struct connection *conn);
 
 /* About how many bytes it holds of client and engine. */
-size_t connection_memory(const struct connection *ex);
+size_t connection_memory(const struct connection *conn);
 
 /* For the log: what is going on, in a word, and the current exchange's ID. */
-const char *connection_state(const struct connection *ex);
-const char *connection_id(const struct connection *ex);
-bool connection_is_idle(const struct connection *ex);
+const char *connection_state(const struct connection *conn);
+const char *connection_id(const struct connection *conn);
+bool connection_is_idle(const struct connection *conn);
 
 struct exchange_glance {
     enum operation operation;
@@ -216,5 +217,5 @@ struct exchange_glance {
  * What runs, for the numbers: false when nothing does, or its end has been told
  * already.
  */
-bool connection_look(const struct connection *ex,
+bool connection_look(const struct connection *conn,
                      struct exchange_glance *glance);

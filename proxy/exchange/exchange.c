@@ -6,124 +6,120 @@
 
 struct connection *connection_new(const struct connection_host *host)
 {
-    struct connection *ex = xcalloc(1, sizeof(*ex));
+    struct connection *conn = xcalloc(1, sizeof(*conn));
 
-    ex->host = host;
-    ex->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
+    conn->host = host;
+    conn->reader[CLIENT] = http_reader_new(HTTP_REQUESTS);
     /* a head, and an answer of our own, fit behind a full buffer */
-    ex->out[CLIENT].bytes.max =
+    conn->out[CLIENT].bytes.max =
         LIMIT_OUT + 2 * LIMIT_HEAD + LIMIT_REPLY + BODY_FILTER_MAX(LIMIT_OUT);
-    ex->out[ENGINE].bytes.max = LIMIT_OUT + REQUEST_MAX + UPLOAD_MAX(LIMIT_OUT);
-    return ex;
+    conn->out[ENGINE].bytes.max =
+        LIMIT_OUT + REQUEST_MAX + UPLOAD_MAX(LIMIT_OUT);
+    return conn;
 }
 
-struct connection *connection_free(struct connection *ex)
+struct connection *connection_free(struct connection *conn)
 {
-    if (!ex)
+    if (!conn)
         return NULL;
-    if (ex->active)
-        exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
-    http_reader_free(ex->reader[CLIENT]);
-    strbuf_fini(&ex->out[CLIENT].bytes);
-    free(ex);
+    if (conn->exchange)
+        exchange_cut(conn->exchange, AUDIT_CLOSE_SHUTDOWN);
+    http_reader_free(conn->reader[CLIENT]);
+    strbuf_fini(&conn->out[CLIENT].bytes);
+    free(conn);
     return NULL;
 }
 
 /* ---- output ---- */
 
-size_t exchange_pending(const struct connection *ex, enum side side)
+size_t connection_pending(const struct connection *conn, enum side side)
 {
-    return ex->out[side].bytes.len - ex->out[side].sent;
+    return conn->out[side].bytes.len - conn->out[side].sent;
 }
 
-size_t exchange_room(const struct connection *ex, enum side side)
+size_t connection_room(const struct connection *conn, enum side side)
 {
-    size_t used = ex->out[side].bytes.len;
+    size_t used = conn->out[side].bytes.len;
 
     return used < LIMIT_OUT ? LIMIT_OUT - used : 0;
 }
 
-struct str connection_output(const struct connection *ex, enum side side)
+struct str connection_output(const struct connection *conn, enum side side)
 {
-    if (side == CLIENT && ex->client_gone)
+    if (side == CLIENT && conn->client_gone)
         return S("");
-    return str_from_index(strbuf_str(&ex->out[side].bytes), ex->out[side].sent);
+    return str_from_index(strbuf_str(&conn->out[side].bytes),
+                          conn->out[side].sent);
 }
 
-void exchange_forget_output(struct connection *ex, enum side side)
+void connection_forget_output(struct connection *conn, enum side side)
 {
-    strbuf_fini(&ex->out[side].bytes);
-    ex->out[side].sent = 0;
+    strbuf_fini(&conn->out[side].bytes);
+    conn->out[side].sent = 0;
 }
 
-void connection_sent(struct connection *ex, enum side side, size_t len)
+void connection_sent(struct connection *conn, enum side side, size_t len)
 {
-    struct outlet *out = &ex->out[side];
+    struct outlet *out = &conn->out[side];
 
     out->sent += len;
     assert(out->sent <= out->bytes.len);
     if (side == CLIENT)
-        ex->given += len;
+        conn->given += len;
     /* memmove is costly, so not for every little write */
     if (out->sent == out->bytes.len || out->sent >= LIMIT_OUT / 2) {
         strbuf_consume(&out->bytes, out->sent);
         out->sent = 0;
     }
-    if (ex->tunnel) {
-        exchange_build_settle(ex);
+    if (conn->exchange && conn->exchange->tunnel) {
+        exchange_build_settle(conn->exchange);
         return;
     }
-    if (side == ENGINE && ex->active)
-        exchange_upload_goes_on(ex);
-    if (side == ENGINE && ex->active)
-        exchange_finish_if_done(ex);
+    if (side == ENGINE && conn->exchange)
+        exchange_upload_goes_on(conn->exchange);
+    if (side == ENGINE && conn->exchange)
+        exchange_finish_if_done(conn->exchange);
 }
 
 /* ---- beginning and end of an exchange ---- */
 
-void exchange_begin(struct connection *ex)
+struct exchange *exchange_begin(struct connection *conn)
 {
-    const struct connection_host *host = ex->host;
+    const struct connection_host *host = conn->host;
+    struct exchange *ex = xcalloc(1, sizeof(*ex));
 
-    ex->active = true;
-    ex->recorded = ex->complete = ex->keep = ex->reusable = false;
-    ex->retried = ex->framed = ex->decided = false;
-    ex->restoring = RESTORE_NOTHING;
-    ex->skips_line = false;
+    assert(!conn->exchange);
+    conn->exchange = ex;
+    conn->number++;
+    ex->conn = conn;
+    ex->host = host;
     ex->held_reply = (struct strbuf)STRBUF(LIMIT_REPLY);
-    ex->frames = (struct stdcopy){0};
     ex->created = (struct strbuf)STRBUF(LIMIT_CREATED_REPLY);
-    ex->head = NULL;
     ex->policy = policy_ref(host->policy(host->arg));
     ex->started_ns = host->clock_ns(host->arg);
-    ex->bytes[CLIENT] = ex->bytes[ENGINE] = 0;
-    ex->drained = 0;
-    ex->status = ex->engine_status = 0;
-    ex->was_sent = ex->pauses = false;
-    ex->close = AUDIT_CLOSE_NONE;
-    ex->number++;
     request_init(&ex->rq);
     host->identify(host->arg, ex->id, sizeof(ex->id));
+    return ex;
 }
 
-void exchange_let_go(struct connection *ex)
+void exchange_let_go(struct exchange *ex)
 {
-    if (ex->stream == STREAM_WANTED)
-        ex->stream =
-            ex->reusable && ex->complete && !exchange_pending(ex, ENGINE)
-                ? STREAM_REUSABLE
-                : STREAM_SPENT;
-    ex->stream_open = false;
-    ex->reader[ENGINE] = http_reader_free(ex->reader[ENGINE]);
+    if (ex->conn->stream == STREAM_WANTED)
+        ex->conn->stream = ex->reusable && ex->complete &&
+                                   !connection_pending(ex->conn, ENGINE)
+                               ? STREAM_REUSABLE
+                               : STREAM_SPENT;
+    ex->conn->stream_open = false;
+    ex->conn->reader[ENGINE] = http_reader_free(ex->conn->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
     archive_budget_fini(&ex->archive.budget);
     ex->archive.saved = body_filter_free(ex->archive.saved);
     ex->list = list_filter_free(ex->list);
-    exchange_forget_output(ex, ENGINE);
+    connection_forget_output(ex->conn, ENGINE);
 }
 
 /* What came of the request, for those who count. */
-static enum ticket_end end_of(const struct connection *ex)
+static enum ticket_end end_of(const struct exchange *ex)
 {
     if (ex->engine_status)
         return ex->engine_status < 400 ? TICKET_MADE : TICKET_NOT_MADE;
@@ -135,8 +131,10 @@ static enum ticket_end end_of(const struct connection *ex)
                                               : TICKET_NOT_MADE;
 }
 
-void exchange_finish(struct connection *ex, enum audit_close close)
+void exchange_finish(struct exchange *ex, enum audit_close close)
 {
+    struct connection *conn = ex->conn;
+
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = close;
     exchange_record_end(ex);
@@ -148,37 +146,33 @@ void exchange_finish(struct connection *ex, enum audit_close close)
     strbuf_fini(&ex->held_reply);
     free(ex->failure);
     free(ex->abandoned);
-    ex->failure = ex->abandoned = NULL;
     policy_unref(ex->policy);
-    ex->policy = NULL;
-    ex->head = NULL;
-    http_reader_forget(ex->reader[CLIENT]);
-    if (!ex->keep || ex->client_eof || ex->stopping)
-        ex->closing = true;
-    ex->active = false;
-    ex->request_state = RQ_HEAD;
-    ex->reply_state = RP_NONE;
+    http_reader_forget(conn->reader[CLIENT]);
+    if (!ex->keep || conn->client_eof || conn->stopping)
+        conn->closing = true;
+    conn->exchange = NULL;
+    free(ex);
 }
 
 /*
  * A tunnel that is cut looks to its client like one that has ended, unless it
  * carries frames.
  */
-static void put_cut_frame(struct connection *ex, enum audit_close close)
+static void put_cut_frame(struct exchange *ex, enum audit_close close)
 {
     if (ex->reply_state != RP_HIJACK || !ex->framed ||
         !stdcopy_at_boundary(&ex->frames))
         return;
     if (close == AUDIT_CLOSE_LINK_LOST)
         must(stdcopy_put_error(
-            &ex->out[CLIENT].bytes,
+            &ex->conn->out[CLIENT].bytes,
             S("berth: the connection to the engine was lost\n")));
     else if (close == AUDIT_CLOSE_SHUTDOWN)
-        must(stdcopy_put_error(&ex->out[CLIENT].bytes,
+        must(stdcopy_put_error(&ex->conn->out[CLIENT].bytes,
                                S("berth: the proxy was stopped\n")));
 }
 
-void exchange_cut(struct connection *ex, enum audit_close close)
+void exchange_cut(struct exchange *ex, enum audit_close close)
 {
     put_cut_frame(ex, close);
     ex->keep = ex->reusable = false;
@@ -186,7 +180,7 @@ void exchange_cut(struct connection *ex, enum audit_close close)
 }
 
 /* The reply is over; what the client still sends is read away. */
-static void drain_rest(struct connection *ex)
+static void drain_rest(struct exchange *ex)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = AUDIT_CLOSE_DONE;
@@ -196,7 +190,7 @@ static void drain_rest(struct connection *ex)
         exchange_enter(ex, RQ_DRAIN);
 }
 
-void exchange_finish_if_done(struct connection *ex)
+void exchange_finish_if_done(struct exchange *ex)
 {
     if (!exchange_reply_is_over(ex))
         return;
@@ -206,7 +200,7 @@ void exchange_finish_if_done(struct connection *ex)
         break;
     case RQ_SHUT:
         /* the engine said EOF first; it gets all that the client sent */
-        if (!exchange_pending(ex, ENGINE))
+        if (!connection_pending(ex->conn, ENGINE))
             exchange_finish(ex, AUDIT_CLOSE_DONE);
         break;
     case RQ_STREAM: /* answered before all of its body had come */
@@ -224,13 +218,13 @@ void exchange_finish_if_done(struct connection *ex)
     }
 }
 
-bool exchange_head_is_out(const struct connection *ex)
+bool exchange_head_is_out(const struct exchange *ex)
 {
     return ex->reply_state > RP_ASK &&
            !(ex->reply_state == RP_BODY && ex->restoring == RESTORE_WHOLE);
 }
 
-void exchange_answer(struct connection *ex, int status, const char *message,
+void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close)
 {
     const struct http_head unread = {.minor = 1};
@@ -240,21 +234,21 @@ void exchange_answer(struct connection *ex, int status, const char *message,
         exchange_cut(ex, close);
         return;
     }
-    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
-               (ex->complete || !request_has_body(head));
+    ex->keep = head->keep_alive && !ex->conn->client_eof &&
+               !ex->conn->stopping && (ex->complete || !request_has_body(head));
     ex->status = status;
     ex->close = close;
-    ex->keep = ex->keep && !ex->prior;
-    if (ex->prior)
-        exchange_put_goaway(&ex->out[CLIENT].bytes, str_from(message));
+    ex->keep = ex->keep && !ex->conn->prior;
+    if (ex->conn->prior)
+        exchange_put_goaway(&ex->conn->out[CLIENT].bytes, str_from(message));
     else
-        reply_put_message(&ex->out[CLIENT].bytes, head, status, message,
+        reply_put_message(&ex->conn->out[CLIENT].bytes, head, status, message,
                           ex->rq.engine_words, retry_after,
                           ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_answered_alone(ex);
 }
 
-void exchange_answered_alone(struct connection *ex)
+void exchange_answered_alone(struct exchange *ex)
 {
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = AUDIT_CLOSE_LOCAL;
@@ -267,133 +261,142 @@ void exchange_answered_alone(struct connection *ex)
 
 /* ---- in ---- */
 
-size_t connection_feed(struct connection *ex, enum side side, struct str bytes)
+size_t connection_feed(struct connection *conn, enum side side,
+                       struct str bytes)
 {
     size_t used;
 
     if (side == CLIENT) {
-        used = exchange_feed_client(ex, bytes);
-        ex->taken += used;
+        used = connection_feed_client(conn, bytes);
+        conn->taken += used;
     } else {
-        used = exchange_feed_engine(ex, bytes);
+        used = connection_feed_engine(conn, bytes);
         /* what comes behind a reply that is over would be another's reply */
-        if (used < bytes.len && ex->stream == STREAM_REUSABLE)
-            ex->stream = STREAM_SPENT;
+        if (used < bytes.len && conn->stream == STREAM_REUSABLE)
+            conn->stream = STREAM_SPENT;
     }
-    if (ex->client_gone)
-        exchange_forget_output(ex, CLIENT);
+    if (conn->client_gone)
+        connection_forget_output(conn, CLIENT);
     return used;
 }
 
-void exchange_look_again(struct connection *ex)
+void connection_look_again(struct connection *conn)
 {
-    (void)exchange_feed_client(ex, S(""));
-    (void)exchange_feed_engine(ex, S(""));
+    (void)connection_feed_client(conn, S(""));
+    (void)connection_feed_engine(conn, S(""));
 }
 
-void connection_stream_gone(struct connection *ex)
+void connection_stream_gone(struct connection *conn)
 {
-    bool again = ex->active && ex->request_state == RQ_READY && !ex->pauses;
+    const struct exchange *ex = conn->exchange;
+    bool again = ex && ex->request_state == RQ_READY && !ex->pauses;
 
-    assert(ex->stream == STREAM_REUSABLE || ex->stream == STREAM_SPENT);
-    ex->stream = again ? STREAM_WANTED : STREAM_NONE;
+    assert(conn->stream == STREAM_REUSABLE || conn->stream == STREAM_SPENT);
+    conn->stream = again ? STREAM_WANTED : STREAM_NONE;
 }
 
-void connection_eof(struct connection *ex, enum side side)
+void connection_eof(struct connection *conn, enum side side)
 {
     if (side == CLIENT)
-        exchange_client_eof(ex);
+        connection_client_eof(conn);
     else
-        exchange_engine_eof(ex);
+        connection_engine_eof(conn);
 }
 
-static void on_slow_request(struct connection *ex)
+static void on_slow_request(struct connection *conn)
 {
-    if (!ex->active)
-        exchange_begin(ex);
-    exchange_request_fails(ex, 408,
+    if (!conn->exchange)
+        exchange_begin(conn);
+    exchange_request_fails(conn->exchange, 408,
                            "the rest of the request did not come in time",
                            AUDIT_CLOSE_CLIENT_SLOW);
-    if (ex->active) /* nor is it waited for */
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_SLOW);
+    if (conn->exchange) /* nor is it waited for */
+        exchange_cut(conn->exchange, AUDIT_CLOSE_CLIENT_SLOW);
 }
 
-void connection_timeout(struct connection *ex)
+static void on_pause_over(struct connection *conn)
 {
-    switch (connection_wish(ex).timer) {
+    conn->exchange->pauses = false;
+    if (conn->stream == STREAM_NONE)
+        conn->stream = STREAM_WANTED;
+}
+
+void connection_timeout(struct connection *conn)
+{
+    switch (connection_wish(conn).timer) {
     case TIMER_HEAD:
     case TIMER_BODY:
-        on_slow_request(ex);
+        on_slow_request(conn);
         break;
     case TIMER_DRAIN:
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        exchange_cut(conn->exchange, AUDIT_CLOSE_CLIENT_GONE);
         break;
     case TIMER_LINK:
-        if (exchange_asks(ex))
-            connection_ask_failed(ex, NULL, 0);
+        if (connection_asks(conn))
+            connection_ask_failed(conn, NULL, 0);
         else
-            connection_stream_failed(ex, NULL, 0, true);
+            connection_stream_failed(conn, NULL, 0, true);
         break;
     case TIMER_TURN:
-        exchange_turn_is_late(ex);
+        exchange_turn_is_late(conn->exchange);
         break;
     case TIMER_PAUSE:
-        ex->pauses = false;
-        if (ex->stream == STREAM_NONE)
-            ex->stream = STREAM_WANTED;
+        on_pause_over(conn);
         break;
     case TIMER_IDLE:
-        ex->closing = true;
+        conn->closing = true;
         break;
     case TIMER_FLUSH:
-        connection_client_gone(ex);
+        connection_client_gone(conn);
         break;
     case TIMER_NONE:
         break;
     }
 }
 
-void connection_shutdown(struct connection *ex, enum connection_end end)
+void connection_shutdown(struct connection *conn, enum connection_end end)
 {
-    ex->stopping = true;
-    if (!ex->active)
-        ex->closing |= end != END_AFTER_NEXT;
+    conn->stopping = true;
+    if (!conn->exchange)
+        conn->closing |= end != END_AFTER_NEXT;
     else if (end == END_NOW)
-        exchange_cut(ex, AUDIT_CLOSE_SHUTDOWN);
+        exchange_cut(conn->exchange, AUDIT_CLOSE_SHUTDOWN);
 }
 
-size_t connection_memory(const struct connection *ex)
+size_t connection_memory(const struct connection *conn)
 {
-    size_t sum = ex->out[CLIENT].bytes.cap + ex->out[ENGINE].bytes.cap;
+    const struct exchange *ex = conn->exchange;
+    size_t sum = conn->out[CLIENT].bytes.cap + conn->out[ENGINE].bytes.cap;
 
+    if (!ex)
+        return sum;
     if (ex->upload)
         sum += upload_memory(ex->upload);
     if (ex->tunnel)
         sum += grpc_tunnel_memory(ex->tunnel);
-    sum += body_filter_memory(ex->archive.saved);
     if (ex->list)
         sum += list_filter_memory(ex->list);
-    return ex->active ? sum + ex->held_reply.cap + ex->created.cap +
-                            request_memory(&ex->rq)
-                      : sum;
+    return sum + body_filter_memory(ex->archive.saved) + ex->held_reply.cap +
+           ex->created.cap + request_memory(&ex->rq);
 }
 
-const char *connection_id(const struct connection *ex)
+const char *connection_id(const struct connection *conn)
 {
-    return ex->id;
+    return conn->exchange ? conn->exchange->id : "";
 }
 
-bool connection_is_idle(const struct connection *ex)
+bool connection_is_idle(const struct connection *conn)
 {
-    return !ex->active;
+    return !conn->exchange;
 }
 
-bool connection_look(const struct connection *ex,
+bool connection_look(const struct connection *conn,
                      struct exchange_glance *glance)
 {
+    const struct exchange *ex = conn->exchange;
     struct str query;
 
-    if (!ex->active || ex->recorded)
+    if (!ex || ex->recorded)
         return false;
     *glance = (struct exchange_glance){
         .operation = request_operation(&ex->rq),

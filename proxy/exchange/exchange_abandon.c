@@ -8,19 +8,19 @@
  * for its answer, as the engine itself would. But it ends what tells of its
  * progress (a build, a pull, a push) when its client goes away.
  */
-static bool outlives_client(const struct connection *ex)
+static bool outlives_client(const struct exchange *ex)
 {
     bool was_asked = ex->request_state == RQ_DONE ||
                      ex->request_state == RQ_HIJACK ||
                      ex->request_state == RQ_SHUT ||
                      (ex->request_state == RQ_HELD && ex->complete);
 
-    return ex->stream_open && was_asked && !exchange_reply_is_over(ex) &&
+    return ex->conn->stream_open && was_asked && !exchange_reply_is_over(ex) &&
            ex->rq.match.route->reply != REPLY_JSON_LINES &&
            operation_mutates(request_operation(&ex->rq));
 }
 
-bool exchange_undo(struct connection *ex, const char *reason,
+bool exchange_undo(struct exchange *ex, const char *reason,
                    unsigned retry_after)
 {
     if (!request_abandon(&ex->rq))
@@ -28,14 +28,14 @@ bool exchange_undo(struct connection *ex, const char *reason,
     free(ex->failure);
     ex->failure = xstrdup(reason);
     ex->failure_retry = retry_after;
-    ex->answers++; /* what was asked is not asked any more */
+    ex->conn->answers++; /* what was asked is not asked any more */
     exchange_let_go(ex);
     if (ex->request_state != RQ_ASK)
         exchange_enter(ex, RQ_ASK);
     return true;
 }
 
-void exchange_abandon(struct connection *ex, const char *why,
+void exchange_abandon(struct exchange *ex, const char *why,
                       unsigned retry_after)
 {
     if (!ex->abandoned) {
@@ -45,13 +45,13 @@ void exchange_abandon(struct connection *ex, const char *why,
     lookups_drop_open(&ex->rq.lookups);
 }
 
-bool exchange_give_up(struct connection *ex)
+bool exchange_give_up(struct exchange *ex)
 {
     char why[LIMIT_REASON];
 
     if (!ex->failure && exchange_undo(ex, ex->abandoned, ex->abandoned_retry))
         return true;
-    if (ex->client_gone) {
+    if (ex->conn->client_gone) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         return false;
     }
@@ -60,15 +60,15 @@ bool exchange_give_up(struct connection *ex)
     return false;
 }
 
-bool exchange_give_up_if_known(struct connection *ex)
+bool exchange_give_up_if_known(struct exchange *ex)
 {
     return lookups_change(&ex->rq.lookups) || exchange_give_up(ex);
 }
 
 /* Has something been borrowed for it that has to be given back? */
-static bool owes(const struct connection *ex)
+static bool owes(const struct exchange *ex)
 {
-    return ex->request_state == RQ_DONE && ex->stream_open &&
+    return ex->request_state == RQ_DONE && ex->conn->stream_open &&
            rewrite_owes(&ex->rq.rewrite);
 }
 
@@ -77,7 +77,7 @@ static bool owes(const struct connection *ex)
  * for it goes away again. While something is being made, whether it was is
  * known only from the answer.
  */
-static void abandon(struct connection *ex)
+static void abandon(struct exchange *ex)
 {
     if (ex->failure)
         return; /* it is at it */
@@ -85,17 +85,21 @@ static void abandon(struct connection *ex)
     exchange_give_up_if_known(ex);
 }
 
-void connection_client_gone(struct connection *ex)
+void connection_client_gone(struct connection *conn)
 {
-    if (ex->client_gone)
+    struct exchange *ex = conn->exchange;
+
+    if (conn->client_gone)
         return;
-    ex->client_eof = ex->client_gone = true;
+    conn->client_eof = conn->client_gone = true;
+    connection_forget_output(conn, CLIENT);
+    if (!ex) {
+        conn->closing = true;
+        return;
+    }
     ex->keep = false;
-    exchange_forget_output(ex, CLIENT);
-    if (!ex->active)
-        ex->closing = true;
-    else if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
-             owes(ex))
+    if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
+        owes(ex))
         abandon(ex);
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE

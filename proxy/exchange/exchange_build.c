@@ -11,7 +11,7 @@
  * exchange moves bytes, asks what the judge asks, and puts calls on record.
  */
 
-static bool is_seen_through(const struct connection *ex)
+static bool is_seen_through(const struct exchange *ex)
 {
     enum operation operation = request_operation(&ex->rq);
 
@@ -21,21 +21,21 @@ static bool is_seen_through(const struct connection *ex)
 
 static uint64_t judge_random(void *arg)
 {
-    struct connection *ex = arg;
+    struct exchange *ex = arg;
 
     return ex->host->random(ex->host->arg);
 }
 
 static uint64_t judge_now_ms(void *arg)
 {
-    const struct connection *ex = arg;
+    const struct exchange *ex = arg;
 
     return ex->host->clock_ns(ex->host->arg) / 1000000;
 }
 
 static bool judge_has_room(void *arg, size_t more)
 {
-    const struct connection *ex = arg;
+    const struct exchange *ex = arg;
 
     return exchange_has_room(ex, more);
 }
@@ -45,7 +45,7 @@ static int judge_record(void *arg, const struct tunnel_event *event)
     return exchange_record_call(arg, event);
 }
 
-static bool deny(struct connection *ex, int status, const char *rule,
+static bool deny(struct exchange *ex, int status, const char *rule,
                  const char *why)
 {
     verdict_deny(&ex->rq.verdict, status, rule, "", "%s", why);
@@ -54,7 +54,7 @@ static bool deny(struct connection *ex, int status, const char *rule,
 
 /* Below Engine 25, a source policy cannot give a namespace its own images, and
  * a frontend can be root on the host (CVE-2024-23653). */
-static bool engine_is_new_enough(struct connection *ex, struct str version)
+static bool engine_is_new_enough(struct exchange *ex, struct str version)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
     struct str major, rest;
@@ -80,7 +80,7 @@ static bool engine_is_new_enough(struct connection *ex, struct str version)
  * The way of Docker 20.10 and older, in which the engine makes the request
  * itself: there is no place for the rules that keep FROM to a namespace.
  */
-static bool is_old_way(const struct connection *ex)
+static bool is_old_way(const struct exchange *ex)
 {
     const struct target *target = &ex->rq.target;
 
@@ -97,7 +97,7 @@ static bool is_old_way(const struct connection *ex)
 }
 
 /* The heads that open a session, as they are for the engine. */
-static bool prepare_session(struct connection *ex)
+static bool prepare_session(struct exchange *ex)
 {
     AUTO(h2_fields_fini)
     struct h2_fields heads = H2_FIELDS(LIMIT_HEAD, LIMIT_HEADERS);
@@ -110,12 +110,12 @@ static bool prepare_session(struct connection *ex)
                                 &ex->rq.verdict);
 }
 
-bool exchange_build_is_classic(const struct connection *ex)
+bool exchange_build_is_classic(const struct exchange *ex)
 {
     return ex->policy->isolation == POLICY_NAMESPACE && ex->host->builds;
 }
 
-bool exchange_build_prepare(struct connection *ex)
+bool exchange_build_prepare(struct exchange *ex)
 {
     const struct connection_host *host = ex->host;
     const struct engine_facts *engine = host->engine(host->arg);
@@ -149,7 +149,7 @@ bool exchange_build_prepare(struct connection *ex)
     return request_operation(&ex->rq) == OP_GRPC || prepare_session(ex);
 }
 
-void exchange_build_start(struct connection *ex)
+void exchange_build_start(struct exchange *ex)
 {
     if (ex->build)
         ex->tunnel = grpc_tunnel_new(
@@ -157,7 +157,7 @@ void exchange_build_start(struct connection *ex)
             &tunnel_grpc_judge, ex->build);
 }
 
-void exchange_build_fini(struct connection *ex)
+void exchange_build_fini(struct exchange *ex)
 {
     ex->tunnel = grpc_tunnel_free(ex->tunnel);
     if (ex->build)
@@ -175,29 +175,29 @@ static enum grpc_side grpc_side_of(enum side side)
     return side == CLIENT ? GRPC_RUNNER : GRPC_ENGINE;
 }
 
-bool exchange_build_reads(const struct connection *ex, enum side side)
+bool exchange_build_reads(const struct exchange *ex, enum side side)
 {
     return grpc_tunnel_reads(ex->tunnel, grpc_side_of(side));
 }
 
 /* Returns whether there was something to send. */
-static bool pull(struct connection *ex, enum side side)
+static bool pull(struct exchange *ex, enum side side)
 {
-    struct strbuf *out = &ex->out[side].bytes;
-    size_t before = out->len, room = exchange_room(ex, side);
+    struct strbuf *out = &ex->conn->out[side].bytes;
+    size_t before = out->len, room = connection_room(ex->conn, side);
 
     if (room)
         grpc_tunnel_pull(ex->tunnel, grpc_side_of(side), out, room);
     return out->len > before;
 }
 
-static bool is_through(const struct connection *ex, enum side side)
+static bool is_through(const struct exchange *ex, enum side side)
 {
     return grpc_tunnel_is_over(ex->tunnel, grpc_side_of(side)) &&
            !grpc_tunnel_has_output(ex->tunnel, grpc_side_of(side));
 }
 
-void exchange_build_settle(struct connection *ex)
+void exchange_build_settle(struct exchange *ex)
 {
     bool more = ex->tunnel != NULL;
 
@@ -219,21 +219,20 @@ void exchange_build_settle(struct connection *ex)
     exchange_finish_if_done(ex);
 }
 
-void exchange_build_feed(struct connection *ex, enum side side,
-                         struct str bytes)
+void exchange_build_feed(struct exchange *ex, enum side side, struct str bytes)
 {
     ex->bytes[side] += bytes.len;
     grpc_tunnel_feed(ex->tunnel, grpc_side_of(side), bytes);
     exchange_build_settle(ex);
 }
 
-void exchange_build_eof(struct connection *ex, enum side side)
+void exchange_build_eof(struct exchange *ex, enum side side)
 {
     grpc_tunnel_eof(ex->tunnel, grpc_side_of(side));
     exchange_build_settle(ex);
 }
 
-void exchange_build_answered(struct connection *ex, int status,
+void exchange_build_answered(struct exchange *ex, int status,
                              const json_t *reply)
 {
     lookups_fini(&ex->rq.lookups); /* that one; the next comes when settled */

@@ -5,7 +5,7 @@
 /* ---- before it is judged ---- */
 
 /* May there be one more this second? */
-static bool is_in_time(struct connection *ex)
+static bool is_in_time(struct exchange *ex)
 {
     const struct connection_host *host = ex->host;
     struct ledger *ledger = host->ledger(host->arg);
@@ -21,17 +21,18 @@ static bool is_in_time(struct connection *ex)
     return false;
 }
 
-void exchange_put_continue(struct connection *ex)
+void exchange_put_continue(struct exchange *ex)
 {
     if (!ex->head->expect_continue)
         return;
-    must(http_put_status_line(&ex->out[CLIENT].bytes, 100, S("Continue")));
-    must(http_put_end_of_head(&ex->out[CLIENT].bytes));
+    must(
+        http_put_status_line(&ex->conn->out[CLIENT].bytes, 100, S("Continue")));
+    must(http_put_end_of_head(&ex->conn->out[CLIENT].bytes));
 }
 
 /* A body that is held whole has to find room, before it comes if its length is
  * known. */
-static bool refuse_for_memory(struct connection *ex, size_t more)
+static bool refuse_for_memory(struct exchange *ex, size_t more)
 {
     if (exchange_has_room(ex, more))
         return false;
@@ -42,21 +43,22 @@ static bool refuse_for_memory(struct connection *ex, size_t more)
 
 /* ---- what the reader tells ---- */
 
-static void on_request_error(struct connection *ex)
+static void on_request_error(struct connection *conn)
 {
-    const struct http_error *error = http_reader_error(ex->reader[CLIENT]);
+    const struct http_error *error = http_reader_error(conn->reader[CLIENT]);
 
-    if (!ex->active)
-        exchange_begin(ex);
-    if (ex->request_state != RQ_DRAIN)
-        exchange_request_fails(ex, error->status, error->reason,
+    if (!conn->exchange)
+        exchange_begin(conn);
+    if (conn->exchange->request_state != RQ_DRAIN)
+        exchange_request_fails(conn->exchange, error->status, error->reason,
                                AUDIT_CLOSE_MALFORMED);
 }
 
-static void on_request_head(struct connection *ex)
+static void on_request_head(struct connection *conn)
 {
-    exchange_begin(ex);
-    ex->head = http_reader_head(ex->reader[CLIENT]);
+    struct exchange *ex = exchange_begin(conn);
+
+    ex->head = http_reader_head(conn->reader[CLIENT]);
     request_read_head(&ex->rq, ex->policy, ex->head);
     if (ex->host->busy)
         verdict_deny(&ex->rq.verdict, 503, "listen.clients", "",
@@ -90,9 +92,9 @@ static void on_request_head(struct connection *ex)
     }
 }
 
-static void on_request_data(struct connection *ex, struct str data)
+static void on_request_data(struct exchange *ex, struct str data)
 {
-    struct strbuf *out = &ex->out[ENGINE].bytes;
+    struct strbuf *out = &ex->conn->out[ENGINE].bytes;
 
     if (ex->request_state == RQ_DRAIN)
         return;
@@ -124,7 +126,7 @@ static void on_request_data(struct connection *ex, struct str data)
     }
 }
 
-static void on_request_end(struct connection *ex)
+static void on_request_end(struct exchange *ex)
 {
     ex->complete = true;
     switch (ex->request_state) {
@@ -156,20 +158,20 @@ static void on_request_end(struct connection *ex)
 /* ---- bytes ---- */
 
 /* Does the request half take bytes in this state, if there is room? */
-static bool wants_client(const struct connection *ex)
+static bool wants_client(const struct connection *conn)
 {
-    if (ex->closing || ex->client_eof || ex->stream == STREAM_REUSABLE ||
-        ex->stream == STREAM_SPENT)
+    if (conn->closing || conn->client_eof || conn->stream == STREAM_REUSABLE ||
+        conn->stream == STREAM_SPENT)
         return false;
-    switch (ex->request_state) {
+    switch (connection_request_state(conn)) {
     case RQ_HEAD:
     case RQ_COLLECT:
     case RQ_HIJACK:
         return true;
     case RQ_STREAM:
-        return !exchange_upload_holds(ex);
+        return !exchange_upload_holds(conn->exchange);
     case RQ_DRAIN: /* once the client has its answer */
-        return ex->reply_state == RP_DONE;
+        return conn->exchange->reply_state == RP_DONE;
     case RQ_ASK:
     case RQ_READY:
     case RQ_TAIL:
@@ -182,17 +184,17 @@ static bool wants_client(const struct connection *ex)
 }
 
 /* How many bytes it takes now. */
-static size_t room_for_client(const struct connection *ex)
+static size_t room_for_client(const struct connection *conn)
 {
-    switch (ex->request_state) {
+    switch (connection_request_state(conn)) {
     case RQ_STREAM:
-        return exchange_room(ex, ENGINE);
+        return connection_room(conn, ENGINE);
     case RQ_HIJACK:
-        if (ex->tunnel)
-            return exchange_build_reads(ex, CLIENT) ? SIZE_MAX : 0;
-        return exchange_room(ex, ENGINE);
+        if (conn->exchange->tunnel)
+            return exchange_build_reads(conn->exchange, CLIENT) ? SIZE_MAX : 0;
+        return connection_room(conn, ENGINE);
     case RQ_HEAD: /* what answers it must fit */
-        return exchange_room(ex, CLIENT) ? SIZE_MAX : 0;
+        return connection_room(conn, CLIENT) ? SIZE_MAX : 0;
     case RQ_COLLECT:
     case RQ_DRAIN:
     case RQ_ASK:
@@ -206,121 +208,132 @@ static size_t room_for_client(const struct connection *ex)
     return SIZE_MAX;
 }
 
-bool exchange_reads_client(const struct connection *ex)
+bool connection_reads_client(const struct connection *conn)
 {
-    return wants_client(ex) && room_for_client(ex) > 0;
+    return wants_client(conn) && room_for_client(conn) > 0;
 }
 
 /* Is there no HTTP in what the client sends? */
-static bool is_raw(const struct connection *ex)
+static bool is_raw(const struct connection *conn)
 {
+    const struct exchange *ex = conn->exchange;
+
+    if (!ex)
+        return false;
     if (ex->request_state == RQ_HIJACK)
         return ex->rq.body != REQUEST_BODY_HIJACK;
     return ex->request_state == RQ_DRAIN &&
-           http_reader_error(ex->reader[CLIENT])->status;
+           http_reader_error(conn->reader[CLIENT])->status;
 }
 
-size_t exchange_feed_hijack(struct connection *ex, struct str part)
+size_t exchange_feed_hijack(struct exchange *ex, struct str part)
 {
     if (ex->tunnel) {
         exchange_build_feed(ex, CLIENT, part);
     } else if (ex->request_state == RQ_HIJACK) {
-        must(strbuf_add(&ex->out[ENGINE].bytes, part));
+        must(strbuf_add(&ex->conn->out[ENGINE].bytes, part));
         ex->bytes[CLIENT] += part.len;
     }
     return part.len;
 }
 
 /* Returns how much of PART was taken; *MORE: there may be another event. */
-static size_t feed_reader(struct connection *ex, struct str part, bool *more)
+static size_t feed_reader(struct connection *conn, struct str part, bool *more)
 {
     struct str data;
     size_t used;
 
-    switch (http_reader_next(ex->reader[CLIENT], part, &used, &data)) {
+    switch (http_reader_next(conn->reader[CLIENT], part, &used, &data)) {
     case HTTP_MORE:
         *more = false;
         break;
     case HTTP_HEAD:
-        on_request_head(ex);
+        on_request_head(conn);
         break;
     case HTTP_DATA:
-        on_request_data(ex, data);
+        on_request_data(conn->exchange, data);
         break;
     case HTTP_END:
-        on_request_end(ex);
+        on_request_end(conn->exchange);
         break;
     case HTTP_HIJACK:
     case HTTP_ERROR:
-        on_request_error(ex);
+        on_request_error(conn);
         break;
     }
     return used;
 }
 
 /* The first bytes of a connection. Returns how much of PART was taken. */
-static size_t feed_first(struct connection *ex, struct str part)
+static size_t feed_first(struct connection *conn, struct str part)
 {
     struct str instead;
-    size_t used = exchange_feed_preface(ex, part, &instead);
+    size_t used = connection_feed_preface(conn, part, &instead);
     bool more = true;
 
-    while (instead.len && more && wants_client(ex))
-        instead = str_from_index(instead, feed_reader(ex, instead, &more));
+    while (instead.len && more && wants_client(conn))
+        instead = str_from_index(instead, feed_reader(conn, instead, &more));
     return used;
 }
 
-size_t exchange_feed_client(struct connection *ex, struct str bytes)
+size_t connection_feed_client(struct connection *conn, struct str bytes)
 {
+    const bool began = conn->exchange;
+    const uint64_t number = conn->number;
     struct str in = bytes;
-    uint64_t number = ex->number;
-    bool more = true, active = ex->active;
+    bool more = true;
 
-    if (exchange_may_be_preface(ex) && wants_client(ex))
-        in = str_from_index(in, feed_first(ex, in));
+    if (connection_may_be_preface(conn) && wants_client(conn))
+        in = str_from_index(in, feed_first(conn, in));
     /* also without room or bytes: the end of a message needs neither */
-    while (wants_client(ex) && (more || in.len)) {
-        struct str part = str_head(in, room_for_client(ex));
-        bool drains = ex->request_state == RQ_DRAIN;
+    while (wants_client(conn) && (more || in.len)) {
+        struct str part = str_head(in, room_for_client(conn));
+        bool drains = connection_request_state(conn) == RQ_DRAIN;
         size_t used;
 
-        more = !is_raw(ex);
-        used = more ? feed_reader(ex, part, &more)
-                    : exchange_feed_hijack(ex, part);
+        more = !is_raw(conn);
+        used = more ? feed_reader(conn, part, &more)
+                    : exchange_feed_hijack(conn->exchange, part);
         in = str_from_index(in, used);
-        if (drains && ex->active && (ex->drained += used) > LIMIT_DRAIN)
-            exchange_cut(ex, AUDIT_CLOSE_DENIED);
+        if (drains && conn->exchange &&
+            (conn->exchange->drained += used) > LIMIT_DRAIN)
+            exchange_cut(conn->exchange, AUDIT_CLOSE_DENIED);
         if (!more && part.len == 0)
             break;
         /* the next request is taken in the next call, so that who feeds many
          * of them at once can count them */
-        if (!ex->active && (active || ex->number != number))
+        if (!conn->exchange && (began || conn->number != number))
             break;
     }
     return bytes.len - in.len;
 }
 
-void exchange_client_eof(struct connection *ex)
+static void on_eof_in_hijack(struct exchange *ex)
 {
-    ex->client_eof = true;
-    switch (ex->request_state) {
+    if (ex->tunnel) {
+        exchange_build_eof(ex, CLIENT);
+        return;
+    }
+    exchange_enter(ex, RQ_SHUT);
+    exchange_finish_if_done(ex);
+}
+
+void connection_client_eof(struct connection *conn)
+{
+    conn->client_eof = true;
+    switch (connection_request_state(conn)) {
     case RQ_HEAD:
-        ex->closing = true;
+        conn->closing = true;
         break;
     case RQ_COLLECT:
     case RQ_STREAM:
-        exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
+        exchange_cut(conn->exchange, AUDIT_CLOSE_CLIENT_GONE);
         break;
     case RQ_DRAIN:
-        exchange_cut(ex, AUDIT_CLOSE_DONE);
+        exchange_cut(conn->exchange, AUDIT_CLOSE_DONE);
         break;
     case RQ_HIJACK:
-        if (ex->tunnel) {
-            exchange_build_eof(ex, CLIENT);
-            break;
-        }
-        exchange_enter(ex, RQ_SHUT);
-        exchange_finish_if_done(ex);
+        on_eof_in_hijack(conn->exchange);
         break;
     case RQ_ASK: /* a client may close its half and await the reply */
     case RQ_READY:

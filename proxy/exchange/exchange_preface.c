@@ -18,37 +18,37 @@ enum {
     HTTP_1_1_REQUIRED = 0xd,
 };
 
-struct str exchange_preface(const struct connection *ex)
+struct str connection_preface(const struct connection *conn)
 {
-    return ex->prior ? str_of(preface, PREFACE_LEN) : S("");
+    return conn->prior ? str_of(preface, PREFACE_LEN) : S("");
 }
 
-bool exchange_may_be_preface(const struct connection *ex)
+bool connection_may_be_preface(const struct connection *conn)
 {
-    return !ex->preface_over;
+    return !conn->preface_over;
 }
 
-size_t exchange_feed_preface(struct connection *ex, struct str part,
-                             struct str *instead)
+size_t connection_feed_preface(struct connection *conn, struct str part,
+                               struct str *instead)
 {
     size_t used = 0;
 
-    while (used < part.len && ex->preface < PREFACE_LEN &&
-           part.ptr[used] == preface[ex->preface]) {
+    while (used < part.len && conn->preface < PREFACE_LEN &&
+           part.ptr[used] == preface[conn->preface]) {
         used++;
-        ex->preface++;
+        conn->preface++;
     }
     *instead = S("");
-    if (ex->preface == PREFACE_LEN) {
-        ex->prior = true;
+    if (conn->preface == PREFACE_LEN) {
+        conn->prior = true;
         *instead = S("POST /grpc HTTP/1.1\r\nHost: docker\r\n"
                      "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     } else if (used < part.len) { /* it was the beginning of something else */
-        *instead = str_of(preface, ex->preface);
+        *instead = str_of(preface, conn->preface);
     } else {
         return used;
     }
-    ex->preface_over = true;
+    conn->preface_over = true;
     return used;
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * The inside of an exchange, shared by the files of its name: exchange.c (its
- * life), exchange_state.c (which state may follow which), exchange_wants.c (its
- * wishes), exchange_client.c and exchange_reply.c (bytes from either side),
- * exchange_request.c (the verdict), exchange_abandon.c (requests that are given
- * up), exchange_restore.c (replies in the runner's words) and exchange_record.c
- * (its record). Nobody else includes this.
+ * The inside of a connection and of its exchanges, shared by the files of that
+ * name: exchange.c (their life), exchange_state.c (which state may follow
+ * which), exchange_wants.c (its wishes), exchange_client.c and exchange_reply.c
+ * (bytes from either side), exchange_request.c (the verdict),
+ * exchange_abandon.c (requests that are given up), exchange_restore.c (replies
+ * in the runner's words) and exchange_record.c (its record). Nobody else
+ * includes this.
  */
 
 #include <assert.h>
@@ -53,16 +54,16 @@ struct outlet {
     size_t sent;
 };
 
+struct exchange;
+
 struct connection {
     const struct connection_host *host;
     struct http_reader *reader[2];
     struct outlet out[2];
-    enum request_state request_state;
-    enum reply_state reply_state;
     enum connection_stream stream;
     bool stream_open;
     bool stopping; /* no request behind this one */
-    bool closing;  /* the connection ends when its output is gone */
+    bool closing;  /* it ends when its output is gone */
     bool client_eof;
     bool client_gone;  /* nothing can be sent to it any more */
     uint8_t preface;   /* how much of HTTP/2's has come */
@@ -72,9 +73,19 @@ struct connection {
     uint64_t taken;    /* bytes from the client, all in all */
     uint64_t given;    /* bytes to the client */
     uint64_t answers;  /* to what berth itself asked, or lookups dropped */
+    struct exchange *exchange; /* NULL: a head is awaited, or coming */
+};
 
-    /* the exchange that runs; meaningful while ACTIVE */
-    bool active;
+/*
+ * One request and its reply. Whatever finishes, cuts or answers it may free it:
+ * that is the last thing that a function does with it, or it looks at
+ * conn->exchange afterwards.
+ */
+struct exchange {
+    struct connection *conn;
+    const struct connection_host *host; /* the connection's */
+    enum request_state request_state;
+    enum reply_state reply_state;
     bool recorded; /* its end is on record */
     bool complete; /* its request has come to its end */
     bool keep;     /* the client's connection outlives it */
@@ -129,17 +140,24 @@ struct connection {
 };
 
 /* Move a half on; dies on what cannot be. */
-void exchange_enter(struct connection *ex, enum request_state to);
-void exchange_enter_reply(struct connection *ex, enum reply_state to);
+void exchange_enter(struct exchange *ex, enum request_state to);
+void exchange_enter_reply(struct exchange *ex, enum reply_state to);
 
 /* Bytes that wait to be sent to SIDE, and how many more may be added. */
-size_t exchange_pending(const struct connection *ex, enum side side);
-size_t exchange_room(const struct connection *ex, enum side side);
+size_t connection_pending(const struct connection *conn, enum side side);
+size_t connection_room(const struct connection *conn, enum side side);
 /* Drop what waits to be sent to SIDE. */
-void exchange_forget_output(struct connection *ex, enum side side);
+void connection_forget_output(struct connection *conn, enum side side);
+
+/* What the client's half is at. */
+static inline enum request_state
+connection_request_state(const struct connection *conn)
+{
+    return conn->exchange ? conn->exchange->request_state : RQ_HEAD;
+}
 
 /* Is the reply at its end, as far as the engine is concerned? */
-static inline bool exchange_reply_is_over(const struct connection *ex)
+static inline bool exchange_reply_is_over(const struct exchange *ex)
 {
     return ex->reply_state == RP_DONE || ex->reply_state == RP_SHUT;
 }
@@ -148,7 +166,7 @@ static inline bool exchange_reply_is_over(const struct connection *ex)
  * The request will not be sent. If something was made for it, have that undone
  * (RQ_ASK), and answer 503 for REASON behind it: true. False when nothing was.
  */
-bool exchange_undo(struct connection *ex, const char *reason,
+bool exchange_undo(struct exchange *ex, const char *reason,
                    unsigned retry_after);
 
 /*
@@ -157,10 +175,10 @@ bool exchange_undo(struct connection *ex, const char *reason,
  * is being made is awaited, for only its answer tells whether it was made: then
  * it is given up, and what was made for it is undone first (true: it is at it).
  */
-void exchange_abandon(struct connection *ex, const char *why,
+void exchange_abandon(struct exchange *ex, const char *why,
                       unsigned retry_after);
-bool exchange_give_up(struct connection *ex);
-bool exchange_give_up_if_known(struct connection *ex);
+bool exchange_give_up(struct exchange *ex);
+bool exchange_give_up_if_known(struct exchange *ex);
 
 #define MEMORY_RULE "request.memory"
 #define MEMORY_REASON                                                          \
@@ -170,19 +188,19 @@ bool exchange_give_up_if_known(struct connection *ex);
     "requests at a time"
 
 /* May it hold MORE bytes? */
-static inline bool exchange_has_room(const struct connection *ex, size_t more)
+static inline bool exchange_has_room(const struct exchange *ex, size_t more)
 {
     return !ex->host->has_room || ex->host->has_room(ex->host->arg, more);
 }
 
 /* Does it wait for others of its namespace? */
-static inline bool exchange_waits(const struct connection *ex)
+static inline bool exchange_waits(const struct exchange *ex)
 {
     return ex->request_state == RQ_ASK && ex->rq.waits;
 }
 
 /* Is there something that berth itself asks the engine? */
-static inline bool exchange_asks(const struct connection *ex)
+static inline bool exchange_asks(const struct exchange *ex)
 {
     return (ex->request_state == RQ_ASK && !ex->rq.waits) ||
            ex->request_state == RQ_TAIL || ex->reply_state == RP_ASK ||
@@ -190,132 +208,136 @@ static inline bool exchange_asks(const struct connection *ex)
            (ex->tunnel && tunnel_judge_asks(ex->build));
 }
 
+static inline bool connection_asks(const struct connection *conn)
+{
+    return conn->exchange && exchange_asks(conn->exchange);
+}
+
 /*
  * Something else than bytes made a half go on. Its message may have come to its
  * end before, and no byte is to follow that would tell.
  */
-void exchange_look_again(struct connection *ex);
+void connection_look_again(struct connection *conn);
 
 /* A request begins. */
-void exchange_begin(struct connection *ex);
+struct exchange *exchange_begin(struct connection *conn);
 
 /* Nothing more is wanted of the engine, nor to be sent to it. */
-void exchange_let_go(struct connection *ex);
+void exchange_let_go(struct exchange *ex);
 
 /*
  * Answer in the engine's stead, then take the next request or close. Where a
  * reply's head has gone to the client already, it is cut.
  */
-bool exchange_head_is_out(const struct connection *ex);
-void exchange_answer(struct connection *ex, int status, const char *message,
+bool exchange_head_is_out(const struct exchange *ex);
+void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close);
 
 /* The same, when the answer has been put already. */
-void exchange_answered_alone(struct connection *ex);
+void exchange_answered_alone(struct exchange *ex);
 
 /* The exchange is over: on to the next request, or to the end. */
-void exchange_finish(struct connection *ex, enum audit_close close);
+void exchange_finish(struct exchange *ex, enum audit_close close);
 /* The same when both halves are through. */
-void exchange_finish_if_done(struct connection *ex);
+void exchange_finish_if_done(struct exchange *ex);
 /* It cannot be completed: the client must see that it is cut. */
-void exchange_cut(struct connection *ex, enum audit_close close);
+void exchange_cut(struct exchange *ex, enum audit_close close);
 
 /* exchange_record.c */
-int exchange_record_decision(const struct connection *ex);
-int exchange_record_call(const struct connection *ex,
+int exchange_record_decision(const struct exchange *ex);
+int exchange_record_call(const struct exchange *ex,
                          const struct tunnel_event *event);
-void exchange_record_end(struct connection *ex);
+void exchange_record_end(struct exchange *ex);
 
 /* exchange_client.c: bytes from the client, up to what judges the request */
-size_t exchange_feed_client(struct connection *ex, struct str bytes);
-bool exchange_reads_client(const struct connection *ex);
-void exchange_put_continue(struct connection *ex);
-void exchange_client_eof(struct connection *ex);
+size_t connection_feed_client(struct connection *conn, struct str bytes);
+bool connection_reads_client(const struct connection *conn);
+void exchange_put_continue(struct exchange *ex);
+void connection_client_eof(struct connection *conn);
 
 /* exchange_request.c: the verdict, and what the engine is asked for it */
 /* All that is judged has come: judge it, and do what follows from that. */
-void exchange_judge(struct connection *ex);
+void exchange_judge(struct exchange *ex);
 /* Answer with its verdict, a refusal. */
-void exchange_refuse(struct connection *ex, enum audit_close close);
+void exchange_refuse(struct exchange *ex, enum audit_close close);
 /* Its host's clock; ARG is the exchange. */
 uint64_t exchange_now_ms(void *arg);
 /* The request has a fault that no rule names, so it ends here. */
-void exchange_request_fails(struct connection *ex, int status, const char *why,
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close);
 
 /* exchange_upload.c: the body of a request as it goes through, from the moment
  * that there is a stream: part of it, and its end */
-void exchange_upload_begin(struct connection *ex);
-void exchange_upload(struct connection *ex, struct str data);
-void exchange_upload_end(struct connection *ex);
+void exchange_upload_begin(struct exchange *ex);
+void exchange_upload(struct exchange *ex, struct str data);
+void exchange_upload_end(struct exchange *ex);
 /* Is part of it held, because there was no room for what it becomes? There may
  * be by now. */
-bool exchange_upload_holds(const struct connection *ex);
-void exchange_upload_goes_on(struct connection *ex);
+bool exchange_upload_holds(const struct exchange *ex);
+void exchange_upload_goes_on(struct exchange *ex);
 /* It has waited for its turn too long. */
-void exchange_turn_is_late(struct connection *ex);
+void exchange_turn_is_late(struct exchange *ex);
 /* What was asked for in RQ_TAIL is answered, or there is more to ask. */
-void exchange_upload_answered(struct connection *ex);
+void exchange_upload_answered(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
-enum restoring exchange_restoring(const struct connection *ex,
+enum restoring exchange_restoring(const struct exchange *ex,
                                   const struct http_head *reply);
 /* Its body begins to come. */
-void exchange_restore_begin(struct connection *ex);
+void exchange_restore_begin(struct exchange *ex);
 /* Part of the body; and its end. False: it made no sense, and what to do about
  * it was done. */
-bool exchange_restore(struct connection *ex, struct str data);
-bool exchange_restore_end(struct connection *ex);
+bool exchange_restore(struct exchange *ex, struct str data);
+bool exchange_restore_end(struct exchange *ex);
 /* The same of the last line, where it goes line by line: before what follows
  * from it is asked. */
-bool exchange_restore_rest(struct connection *ex);
+bool exchange_restore_rest(struct exchange *ex);
 /* Behind the engine's last line, what berth has to say itself. */
-void exchange_put_last_line(struct connection *ex);
+void exchange_put_last_line(struct exchange *ex);
 /* Body bytes to the client, framed. */
-void exchange_put_body(struct connection *ex, struct str data);
+void exchange_put_body(struct exchange *ex, struct str data);
 
 /* Bytes from the client, on their way through as they are. Returns how many. */
-size_t exchange_feed_hijack(struct connection *ex, struct str part);
+size_t exchange_feed_hijack(struct exchange *ex, struct str part);
 
 /* exchange_preface.c: clients that take HTTP/2 for granted */
-/* May what comes be its preface? Then PART goes to exchange_feed_preface, which
- * returns how much of it was taken; and *INSTEAD, which may be empty, is to be
- * read as HTTP/1.1 in its place. */
-bool exchange_may_be_preface(const struct connection *ex);
-size_t exchange_feed_preface(struct connection *ex, struct str part,
-                             struct str *instead);
+/* May what comes be its preface? Then PART goes to connection_feed_preface,
+ * which returns how much of it was taken; and *INSTEAD, which may be empty, is
+ * to be read as HTTP/1.1 in its place. */
+bool connection_may_be_preface(const struct connection *conn);
+size_t connection_feed_preface(struct connection *conn, struct str part,
+                               struct str *instead);
 /* What such a client sent before its frames; else empty. */
-struct str exchange_preface(const struct connection *ex);
+struct str connection_preface(const struct connection *conn);
 /* Refuse it, in HTTP/2: append SETTINGS and a GOAWAY that says WHY. */
 void exchange_put_goaway(struct strbuf *out, struct str why);
 
 /* exchange_build.c: tunnels of BuildKit that are seen through */
 /* A request is about to be judged. False: it is not to be, see the verdict. */
-bool exchange_build_prepare(struct connection *ex);
+bool exchange_build_prepare(struct exchange *ex);
 /* Are old clients, who go by what a ping says, to use the classic builder? */
-bool exchange_build_is_classic(const struct connection *ex);
+bool exchange_build_is_classic(const struct exchange *ex);
 /* The engine has switched protocols. */
-void exchange_build_start(struct connection *ex);
-void exchange_build_fini(struct connection *ex);
+void exchange_build_start(struct exchange *ex);
+void exchange_build_fini(struct exchange *ex);
 /* While ex->tunnel. All of BYTES is taken; the exchange may be over then. */
-bool exchange_build_reads(const struct connection *ex, enum side side);
-void exchange_build_feed(struct connection *ex, enum side side,
-                         struct str bytes);
-void exchange_build_eof(struct connection *ex, enum side side);
-void exchange_build_answered(struct connection *ex, int status,
+bool exchange_build_reads(const struct exchange *ex, enum side side);
+void exchange_build_feed(struct exchange *ex, enum side side, struct str bytes);
+void exchange_build_eof(struct exchange *ex, enum side side);
+void exchange_build_answered(struct exchange *ex, int status,
                              const json_t *reply);
 /* Put out what there is to send, as far as there is room. */
-void exchange_build_settle(struct connection *ex);
+void exchange_build_settle(struct exchange *ex);
 
 /* exchange_reply.c */
 /* All is asked that followed from the reply's head. */
-void exchange_reply_goes_on(struct connection *ex);
+void exchange_reply_goes_on(struct exchange *ex);
 /* What followed from one of its lines; and from its end. */
-void exchange_lines_go_on(struct connection *ex);
-void exchange_reply_ends(struct connection *ex);
-size_t exchange_feed_engine(struct connection *ex, struct str bytes);
-bool exchange_reads_engine(const struct connection *ex);
-void exchange_engine_eof(struct connection *ex);
+void exchange_lines_go_on(struct exchange *ex);
+void exchange_reply_ends(struct exchange *ex);
+size_t connection_feed_engine(struct connection *conn, struct str bytes);
+bool connection_reads_engine(const struct connection *conn);
+void connection_engine_eof(struct connection *conn);
 
 /* Buffers are made so that what is added on purpose fits. */
 static inline void must(int r)

@@ -32,7 +32,7 @@ static struct str trace_of(const struct http_head *head)
 
 /* What its body says, or what is known of the thing that its path names; a new
  * reference, or NULL. */
-static json_t *job_of(const struct connection *ex)
+static json_t *job_of(const struct exchange *ex)
 {
     const struct strings *words = &ex->policy->audit.job;
     const struct route_match *match = &ex->rq.match;
@@ -59,8 +59,7 @@ static struct str query_value(const struct target *target, struct str key)
 
 /* What was made is of JOB, and so is a container that it has a command run in.
  * OBJECT is its ID. */
-static void note_job(const struct connection *ex, struct str object,
-                     json_t *job)
+static void note_job(const struct exchange *ex, struct str object, json_t *job)
 {
     enum operation operation = request_operation(&ex->rq);
     const json_t *name = json_object_get(ex->rq.tree, "Name");
@@ -88,7 +87,7 @@ static void note_job(const struct connection *ex, struct str object,
 }
 
 /* JOB is the caller's, and must outlive FACTS. */
-static void fill_facts(const struct connection *ex, const json_t *job,
+static void fill_facts(const struct exchange *ex, const json_t *job,
                        struct audit_facts *facts)
 {
     const struct http_head *head = ex->head;
@@ -123,7 +122,7 @@ static void fill_facts(const struct connection *ex, const json_t *job,
         facts->duration_ns = facts->time_ns - ex->started_ns;
 }
 
-static int record(const struct connection *ex,
+static int record(const struct exchange *ex,
                   int (*put)(struct strbuf *, const struct audit_facts *),
                   const struct audit_facts *facts)
 {
@@ -135,7 +134,7 @@ static int record(const struct connection *ex,
     return r < 0 ? r : ex->host->audit(ex->host->arg, strbuf_str(&line));
 }
 
-int exchange_record_decision(const struct connection *ex)
+int exchange_record_decision(const struct exchange *ex)
 {
     AUTO(json_decrefp) json_t *job = job_of(ex);
     struct audit_facts facts;
@@ -144,7 +143,7 @@ int exchange_record_decision(const struct connection *ex)
     return record(ex, audit_put_decision, &facts);
 }
 
-int exchange_record_call(const struct connection *ex,
+int exchange_record_call(const struct exchange *ex,
                          const struct tunnel_event *event)
 {
     AUTO(json_decrefp) json_t *job = job_of(ex);
@@ -159,7 +158,7 @@ int exchange_record_call(const struct connection *ex,
 }
 
 /* The "Id" that a create was answered with, as a new reference, or NULL. */
-static json_t *created_id(const struct connection *ex)
+static json_t *created_id(const struct exchange *ex)
 {
     AUTO(json_decrefp) json_t *reply = NULL;
 
@@ -170,7 +169,7 @@ static json_t *created_id(const struct connection *ex)
 
 /* A ping that the engine never saw: it tells nothing and changes nothing, and
  * health checks would fill the record with them. */
-static bool is_idle_ping(const struct connection *ex)
+static bool is_idle_ping(const struct exchange *ex)
 {
     enum operation operation = request_operation(&ex->rq);
 
@@ -178,7 +177,7 @@ static bool is_idle_ping(const struct connection *ex)
            ex->close == AUDIT_CLOSE_LOCAL && ex->status == 200;
 }
 
-void exchange_record_end(struct connection *ex)
+void exchange_record_end(struct exchange *ex)
 {
     AUTO(json_decrefp) json_t *object = NULL, *job = NULL;
     struct audit_facts facts;

@@ -5,7 +5,7 @@
 /* ---- the reply half ---- */
 
 /* The engine said something that cannot be passed on. */
-static void on_engine_error(struct connection *ex, const char *what)
+static void on_engine_error(struct exchange *ex, const char *what)
 {
     log_debug("exchange %s: the engine's reply: %s", ex->id, what);
     exchange_answer(
@@ -16,7 +16,7 @@ static void on_engine_error(struct connection *ex, const char *what)
 }
 
 /* Does this reply hijack the connection? */
-static bool opens_hijack(const struct connection *ex,
+static bool opens_hijack(const struct exchange *ex,
                          const struct http_head *reply)
 {
     if (reply->status == 101)
@@ -25,7 +25,7 @@ static bool opens_hijack(const struct connection *ex,
            ex->rq.match.route->reply == REPLY_HIJACK;
 }
 
-static bool was_asked_for(const struct connection *ex,
+static bool was_asked_for(const struct exchange *ex,
                           const struct http_head *reply)
 {
     return ex->request_state == RQ_HELD && ex->rq.upgrade &&
@@ -40,25 +40,25 @@ static bool is_multiplexed(const struct http_head *reply)
            str_eq_nocase(*type, S("application/vnd.docker.multiplexed-stream"));
 }
 
-static void enter_hijack(struct connection *ex, const struct http_head *reply)
+static void enter_hijack(struct exchange *ex, const struct http_head *reply)
 {
     ex->keep = false;
     ex->framed = is_multiplexed(reply);
     exchange_enter_reply(ex, RP_HIJACK);
     exchange_enter(ex, RQ_HIJACK);
     exchange_build_start(ex);
-    if (ex->prior)
-        exchange_feed_hijack(ex, exchange_preface(ex));
-    if (ex->tunnel && ex->client_eof)
+    if (ex->conn->prior)
+        exchange_feed_hijack(ex, connection_preface(ex->conn));
+    if (ex->tunnel && ex->conn->client_eof)
         exchange_build_eof(ex, CLIENT);
     else if (ex->tunnel)
         exchange_build_settle(ex);
-    else if (ex->client_eof)
+    else if (ex->conn->client_eof)
         exchange_enter(ex, RQ_SHUT);
 }
 
 /* How the client gets the body, when it goes as it comes. */
-static enum reply_framing framing_of(const struct connection *ex,
+static enum reply_framing framing_of(const struct exchange *ex,
                                      const struct http_head *reply)
 {
     enum reply_framing framing = reply_framing(ex->head, reply);
@@ -71,10 +71,10 @@ static enum reply_framing framing_of(const struct connection *ex,
 }
 
 /* The engine's head as the client gets it; CHANGED is room for another one. */
-static const struct http_head *head_to_pass(const struct connection *ex,
+static const struct http_head *head_to_pass(const struct exchange *ex,
                                             struct http_head *changed)
 {
-    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    const struct http_head *reply = http_reader_head(ex->conn->reader[ENGINE]);
     enum operation operation = request_operation(&ex->rq);
 
     if ((operation != OP_SYSTEM_PING && operation != OP_SYSTEM_PING_HEAD) ||
@@ -88,13 +88,13 @@ static const struct http_head *head_to_pass(const struct connection *ex,
     return changed;
 }
 
-static void pass_head(struct connection *ex)
+static void pass_head(struct exchange *ex)
 {
     struct http_head changed;
     const struct http_head *reply = head_to_pass(ex, &changed);
     bool hijack = opens_hijack(ex, reply);
 
-    if (ex->prior && !hijack) {
+    if (ex->conn->prior && !hijack) {
         exchange_answer(ex, reply->status,
                         "the engine does not serve BuildKit (POST /grpc); use "
                         "HTTP/1.1",
@@ -103,15 +103,15 @@ static void pass_head(struct connection *ex)
     }
 
     /* an error before the body has come: nobody wants the rest of it */
-    ex->keep = ex->head->keep_alive && !ex->stopping && !ex->client_eof &&
-               (ex->complete || reply->status < 400);
+    ex->keep = ex->head->keep_alive && !ex->conn->stopping &&
+               !ex->conn->client_eof && (ex->complete || reply->status < 400);
     ex->restoring = hijack ? RESTORE_NOTHING : exchange_restoring(ex, reply);
     ex->framing = hijack ? REPLY_FRAMING_HIJACK : framing_of(ex, reply);
     if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
         ex->keep = false;
-    if (!(hijack && ex->prior) && ex->restoring != RESTORE_WHOLE &&
-        reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
-                       reply->length,
+    if (!(hijack && ex->conn->prior) && ex->restoring != RESTORE_WHOLE &&
+        reply_put_head(&ex->conn->out[CLIENT].bytes, ex->head, reply,
+                       ex->framing, reply->length,
                        ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE)) {
         on_engine_error(ex, "its head cannot be written anew");
         return;
@@ -138,7 +138,7 @@ static bool is_prune(enum operation operation)
  * An engine prunes for one client at a time and refuses the others. A runner
  * knows of no others, so it waits, for as long as it may wait for its turn.
  */
-static bool is_held_up(const struct connection *ex)
+static bool is_held_up(const struct exchange *ex)
 {
     uint64_t now = ex->host->clock_ns(ex->host->arg);
     uint64_t wait = (uint64_t)ex->policy->limits.wait * 1000000;
@@ -148,18 +148,18 @@ static bool is_held_up(const struct connection *ex)
 }
 
 /* The request was not carried out, and is sent again in a while. */
-static void pause_prune(struct connection *ex)
+static void pause_prune(struct exchange *ex)
 {
-    ex->answers++; /* the timer begins anew */
+    ex->conn->answers++; /* the timer begins anew */
     ex->pauses = true;
     exchange_let_go(ex);
     exchange_enter_reply(ex, RP_NONE);
     exchange_enter(ex, RQ_READY);
 }
 
-static void on_reply_head(struct connection *ex)
+static void on_reply_head(struct exchange *ex)
 {
-    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    const struct http_head *reply = http_reader_head(ex->conn->reader[ENGINE]);
 
     if (reply->status < 200 && reply->status != 101)
         return; /* an interim reply */
@@ -178,9 +178,9 @@ static void on_reply_head(struct connection *ex)
         pass_head(ex);
 }
 
-void exchange_put_body(struct connection *ex, struct str data)
+void exchange_put_body(struct exchange *ex, struct str data)
 {
-    struct strbuf *out = &ex->out[CLIENT].bytes;
+    struct strbuf *out = &ex->conn->out[CLIENT].bytes;
 
     if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
         return;
@@ -190,7 +190,7 @@ void exchange_put_body(struct connection *ex, struct str data)
         must(strbuf_add(out, data));
 }
 
-static void on_reply_data(struct connection *ex, struct str data)
+static void on_reply_data(struct exchange *ex, struct str data)
 {
     ex->bytes[ENGINE] += data.len;
     if (ex->status == 201 && strbuf_add(&ex->created, data))
@@ -202,12 +202,12 @@ static void on_reply_data(struct connection *ex, struct str data)
 }
 
 /* Does the engine's side of a tunnel end, rather than a reply? */
-static bool is_tunnel(const struct connection *ex)
+static bool is_tunnel(const struct exchange *ex)
 {
     return ex->request_state == RQ_HIJACK || ex->request_state == RQ_SHUT;
 }
 
-void exchange_reply_ends(struct connection *ex)
+void exchange_reply_ends(struct exchange *ex)
 {
     if (is_tunnel(ex)) {
         exchange_enter_reply(ex, RP_SHUT);
@@ -218,13 +218,13 @@ void exchange_reply_ends(struct connection *ex)
         return;
     exchange_put_last_line(ex);
     if (ex->framing == REPLY_FRAMING_CHUNKED)
-        must(http_put_last_chunk(&ex->out[CLIENT].bytes));
-    ex->reusable = http_reader_head(ex->reader[ENGINE])->keep_alive;
+        must(http_put_last_chunk(&ex->conn->out[CLIENT].bytes));
+    ex->reusable = http_reader_head(ex->conn->reader[ENGINE])->keep_alive;
     exchange_enter_reply(ex, RP_DONE);
     exchange_finish_if_done(ex);
 }
 
-static void on_reply_end(struct connection *ex)
+static void on_reply_end(struct exchange *ex)
 {
     if (ex->reply_state == RP_AWAIT)
         return; /* it was an interim one */
@@ -239,27 +239,30 @@ static void on_reply_end(struct connection *ex)
 /* ---- bytes ---- */
 
 /* Does the reply half take bytes in this state, if there is room? */
-static bool wants_engine(const struct connection *ex)
+static bool wants_engine(const struct connection *conn)
 {
-    return ex->stream_open && ex->request_state != RQ_TAIL &&
+    const struct exchange *ex = conn->exchange;
+
+    return ex && conn->stream_open && ex->request_state != RQ_TAIL &&
            (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
             ex->reply_state == RP_HIJACK);
 }
 
-bool exchange_reads_engine(const struct connection *ex)
+bool connection_reads_engine(const struct connection *conn)
 {
-    if (ex->tunnel)
-        return wants_engine(ex) && exchange_build_reads(ex, ENGINE);
-    return wants_engine(ex) && exchange_room(ex, CLIENT) > 0;
+    if (!wants_engine(conn))
+        return false;
+    return conn->exchange->tunnel ? exchange_build_reads(conn->exchange, ENGINE)
+                                  : connection_room(conn, CLIENT) > 0;
 }
 
-static size_t feed_hijack(struct connection *ex, struct str part)
+static size_t feed_hijack(struct exchange *ex, struct str part)
 {
     if (ex->tunnel) {
         exchange_build_feed(ex, ENGINE, part);
         return part.len;
     }
-    must(strbuf_add(&ex->out[CLIENT].bytes, part));
+    must(strbuf_add(&ex->conn->out[CLIENT].bytes, part));
     ex->bytes[ENGINE] += part.len;
     if (ex->framed)
         stdcopy_follow(&ex->frames, part);
@@ -267,12 +270,13 @@ static size_t feed_hijack(struct connection *ex, struct str part)
 }
 
 /* Returns how much of PART was taken; *MORE: there may be another event. */
-static size_t feed_reader(struct connection *ex, struct str part, bool *more)
+static size_t feed_reader(struct exchange *ex, struct str part, bool *more)
 {
+    struct http_reader *reader = ex->conn->reader[ENGINE];
     struct str data;
     size_t used;
 
-    switch (http_reader_next(ex->reader[ENGINE], part, &used, &data)) {
+    switch (http_reader_next(reader, part, &used, &data)) {
     case HTTP_MORE:
         *more = false;
         break;
@@ -287,21 +291,22 @@ static size_t feed_reader(struct connection *ex, struct str part, bool *more)
         break;
     case HTTP_HIJACK: /* a tunnel does not ask the reader */
     case HTTP_ERROR:
-        on_engine_error(ex, http_reader_error(ex->reader[ENGINE])->reason);
+        on_engine_error(ex, http_reader_error(reader)->reason);
         break;
     }
     return used;
 }
 
-size_t exchange_feed_engine(struct connection *ex, struct str bytes)
+size_t connection_feed_engine(struct connection *conn, struct str bytes)
 {
     struct str in = bytes;
     bool more = true;
 
     /* also without room or bytes: the end of a message needs neither */
-    while (wants_engine(ex) && (more || in.len)) {
+    while (wants_engine(conn) && (more || in.len)) {
+        struct exchange *ex = conn->exchange;
         struct str part =
-            ex->tunnel ? in : str_head(in, exchange_room(ex, CLIENT));
+            ex->tunnel ? in : str_head(in, connection_room(conn, CLIENT));
 
         more = ex->reply_state != RP_HIJACK;
         in = str_from_index(in, more ? feed_reader(ex, part, &more)
@@ -312,22 +317,24 @@ size_t exchange_feed_engine(struct connection *ex, struct str bytes)
     return bytes.len - in.len;
 }
 
-void exchange_reply_goes_on(struct connection *ex)
+void exchange_reply_goes_on(struct exchange *ex)
 {
     pass_head(ex);
 }
 
 /* ---- the stream ---- */
 
-void connection_stream_open(struct connection *ex)
+void connection_stream_open(struct connection *conn)
 {
-    assert(ex->request_state == RQ_READY && ex->stream == STREAM_WANTED);
-    ex->stream_open = true;
+    struct exchange *ex = conn->exchange;
+
+    assert(ex->request_state == RQ_READY && conn->stream == STREAM_WANTED);
+    conn->stream_open = true;
     /* the judge has seen to it that it can be written */
-    must(request_put(&ex->out[ENGINE].bytes, &ex->rq, ex->head));
+    must(request_put(&conn->out[ENGINE].bytes, &ex->rq, ex->head));
     ex->was_sent = true;
-    ex->reader[ENGINE] = http_reader_new(HTTP_RESPONSES);
-    http_reader_expect(ex->reader[ENGINE], ex->head->method);
+    conn->reader[ENGINE] = http_reader_new(HTTP_RESPONSES);
+    http_reader_expect(conn->reader[ENGINE], ex->head->method);
     exchange_enter_reply(ex, RP_AWAIT);
     if (ex->rq.body == REQUEST_BODY_STREAM) {
         exchange_upload_begin(ex);
@@ -335,11 +342,11 @@ void connection_stream_open(struct connection *ex)
         exchange_enter(ex, ex->rq.match.route->reply == REPLY_HIJACK ? RQ_HELD
                                                                      : RQ_DONE);
     }
-    exchange_look_again(ex);
+    connection_look_again(conn);
 }
 
 /* Can the request be put on a fresh stream, with no byte missing? */
-static bool can_retry(const struct connection *ex)
+static bool can_retry(const struct exchange *ex)
 {
     return !ex->retried && ex->reply_state == RP_AWAIT &&
            ex->rq.body != REQUEST_BODY_STREAM;
@@ -351,15 +358,15 @@ static bool can_retry(const struct connection *ex)
  * as it is used (9112, 9.3.1) is no failure. Not behind the beginning of a
  * reply, and not when the connection was to become the client's.
  */
-static bool is_repeatable(const struct connection *ex)
+static bool is_repeatable(const struct exchange *ex)
 {
     return (ex->head->method == METHOD_GET ||
             ex->head->method == METHOD_HEAD) &&
            ex->rq.match.route->reply != REPLY_HIJACK && !ex->rq.upgrade &&
-           http_reader_is_idle(ex->reader[ENGINE]);
+           http_reader_is_idle(ex->conn->reader[ENGINE]);
 }
 
-static void retry(struct connection *ex, const char *why)
+static void retry(struct exchange *ex, const char *why)
 {
     log_debug("exchange %s: once more, because %s", ex->id, why);
     ex->retried = true;
@@ -369,7 +376,7 @@ static void retry(struct connection *ex, const char *why)
     exchange_enter(ex, RQ_READY);
 }
 
-static void answer_lost(struct connection *ex, const char *why,
+static void answer_lost(struct exchange *ex, const char *why,
                         unsigned retry_after)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(4 * LIMIT_REASON);
@@ -385,7 +392,7 @@ static void answer_lost(struct connection *ex, const char *why,
 
 /* There is no way for it. What was prepared for it goes before its client hears
  * of that. */
-static void answer_no_way(struct connection *ex, const char *reason,
+static void answer_no_way(struct exchange *ex, const char *reason,
                           unsigned retry_after, enum audit_close close)
 {
     if (!exchange_undo(ex, reason, retry_after))
@@ -394,7 +401,7 @@ static void answer_no_way(struct connection *ex, const char *reason,
 
 /* No byte of it has left, and that not for the first time, or its body, which
  * was streamed, is gone. */
-static void give_up_unsent(struct connection *ex, const char *reason,
+static void give_up_unsent(struct exchange *ex, const char *reason,
                            unsigned retry_after)
 {
     ex->was_sent = false;
@@ -404,13 +411,22 @@ static void give_up_unsent(struct connection *ex, const char *reason,
     answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_LOST);
 }
 
-void connection_stream_failed(struct connection *ex, const char *why,
-                              unsigned retry_after, bool pristine)
+/* The stream of a tunnel that is seen through is gone: its calls say so. */
+static void cut_build(struct exchange *ex)
+{
+    struct connection *conn = ex->conn;
+
+    ex->close = AUDIT_CLOSE_LINK_LOST;
+    exchange_build_eof(ex, ENGINE);
+    if (conn->exchange)
+        exchange_cut(conn->exchange, AUDIT_CLOSE_LINK_LOST);
+}
+
+static void on_stream_failed(struct exchange *ex, const char *why,
+                             unsigned retry_after, bool pristine)
 {
     const char *reason = why ? why : "there is no way to the engine";
 
-    if (ex->stream != STREAM_WANTED || ex->reply_state == RP_FINISH)
-        return; /* it was let go already, or has brought all there is */
     if (ex->request_state == RQ_READY) {
         answer_no_way(ex, reason, retry_after, AUDIT_CLOSE_LINK_DOWN);
     } else if (can_retry(ex) && (pristine || is_repeatable(ex))) {
@@ -420,21 +436,30 @@ void connection_stream_failed(struct connection *ex, const char *why,
     } else if (!exchange_head_is_out(ex)) {
         answer_lost(ex, why ? why : "", retry_after);
     } else if (ex->tunnel && ex->reply_state == RP_HIJACK) {
-        ex->close = AUDIT_CLOSE_LINK_LOST;
-        exchange_build_eof(ex, ENGINE); /* its calls say so */
-        if (ex->active)
-            exchange_cut(ex, AUDIT_CLOSE_LINK_LOST);
+        cut_build(ex);
     } else if (ex->reply_state == RP_SHUT && !why) {
         exchange_cut(ex, AUDIT_CLOSE_DONE); /* both were through */
     } else {
         exchange_cut(ex, AUDIT_CLOSE_LINK_LOST);
     }
-    exchange_look_again(ex);
 }
 
-void exchange_engine_eof(struct connection *ex)
+void connection_stream_failed(struct connection *conn, const char *why,
+                              unsigned retry_after, bool pristine)
 {
-    if (!wants_engine(ex))
+    struct exchange *ex = conn->exchange;
+
+    if (conn->stream != STREAM_WANTED || ex->reply_state == RP_FINISH)
+        return; /* it was let go already, or has brought all there is */
+    on_stream_failed(ex, why, retry_after, pristine);
+    connection_look_again(conn);
+}
+
+void connection_engine_eof(struct connection *conn)
+{
+    struct exchange *ex = conn->exchange;
+
+    if (!wants_engine(conn))
         return;
     if (ex->tunnel) {
         exchange_build_eof(ex, ENGINE);
@@ -447,19 +472,19 @@ void exchange_engine_eof(struct connection *ex)
             exchange_reply_ends(ex);
         return;
     }
-    switch (http_reader_eof(ex->reader[ENGINE])) {
+    switch (http_reader_eof(conn->reader[ENGINE])) {
     case HTTP_END:
         on_reply_end(ex);
         break;
     case HTTP_MORE:
-        connection_stream_failed(ex, "The engine closed it without an answer.",
-                                 0, false);
+        connection_stream_failed(
+            conn, "The engine closed it without an answer.", 0, false);
         break;
     case HTTP_HEAD:
     case HTTP_DATA:
     case HTTP_HIJACK:
     case HTTP_ERROR:
-        connection_stream_failed(ex, "The engine closed it in mid-reply.", 0,
+        connection_stream_failed(conn, "The engine closed it in mid-reply.", 0,
                                  false);
         break;
     }

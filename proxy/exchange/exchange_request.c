@@ -2,7 +2,7 @@
 
 /* ---- the way to the verdict ---- */
 
-void exchange_refuse(struct connection *ex, enum audit_close close)
+void exchange_refuse(struct exchange *ex, enum audit_close close)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
     const struct verdict *verdict = &ex->rq.verdict;
@@ -14,7 +14,7 @@ void exchange_refuse(struct connection *ex, enum audit_close close)
                     close);
 }
 
-void exchange_request_fails(struct connection *ex, int status, const char *why,
+void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close)
 {
     /* behind its verdict, the request keeps it */
@@ -28,12 +28,11 @@ static bool is_ping(enum operation operation)
     return operation == OP_SYSTEM_PING || operation == OP_SYSTEM_PING_HEAD;
 }
 
-static void answer_ping(struct connection *ex,
-                        const struct engine_facts *engine)
+static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
 {
-    ex->keep = ex->head->keep_alive && !ex->stopping;
+    ex->keep = ex->head->keep_alive && !ex->conn->stopping;
     ex->status = 200;
-    reply_put_ping(&ex->out[CLIENT].bytes, ex->head, engine,
+    reply_put_ping(&ex->conn->out[CLIENT].bytes, ex->head, engine,
                    exchange_build_is_classic(ex),
                    ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_enter_reply(ex, RP_DONE);
@@ -48,7 +47,7 @@ static bool needs_decision(enum operation operation)
 }
 
 /* Put the decision on record, once. False: it had to be refused instead. */
-static bool put_on_record(struct connection *ex)
+static bool put_on_record(struct exchange *ex)
 {
     if (ex->decided)
         return true;
@@ -64,23 +63,24 @@ static bool put_on_record(struct connection *ex)
 }
 
 /* Allowed, and nothing for the engine to do: answer in its stead. */
-static void answer_alone(struct connection *ex)
+static void answer_alone(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
     const struct http_head *head = ex->head;
 
     if (ex->rq.answer && reply_json_put(&body, ex->rq.answer) == 0)
         strbuf_add_char(&body, '\n');
-    ex->keep = head->keep_alive && !ex->client_eof && !ex->stopping &&
-               (ex->complete || !request_has_body(head));
+    ex->keep = head->keep_alive && !ex->conn->client_eof &&
+               !ex->conn->stopping && (ex->complete || !request_has_body(head));
     ex->status = ex->rq.answer_status;
-    reply_put_json(&ex->out[CLIENT].bytes, head, ex->status, strbuf_str(&body),
+    reply_put_json(&ex->conn->out[CLIENT].bytes, head, ex->status,
+                   strbuf_str(&body),
                    ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE);
     exchange_answered_alone(ex);
 }
 
 /* Allowed: put it on record, and ask for a way to the engine. */
-static void go(struct connection *ex)
+static void go(struct exchange *ex)
 {
     enum operation operation = request_operation(&ex->rq);
     const struct engine_facts *engine = ex->host->engine(ex->host->arg);
@@ -96,18 +96,18 @@ static void go(struct connection *ex)
         return;
     }
     exchange_enter(ex, RQ_READY);
-    ex->stream = STREAM_WANTED;
+    ex->conn->stream = STREAM_WANTED;
 }
 
 /* The verdict, or what the engine must be asked for it. */
-static void settle(struct connection *ex)
+static void settle(struct exchange *ex)
 {
     if (request_asks(&ex->rq)) {
         if (lookups_change(&ex->rq.lookups) && !put_on_record(ex))
             return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
-    } else if (ex->client_gone) {
+    } else if (ex->conn->client_gone) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
     } else if (ex->rq.waits) {
         if (ex->request_state != RQ_ASK)
@@ -124,19 +124,19 @@ static void settle(struct connection *ex)
 
 uint64_t exchange_now_ms(void *arg)
 {
-    const struct connection *ex = arg;
+    const struct exchange *ex = arg;
 
     return ex->host->clock_ns(ex->host->arg) / 1000000;
 }
 
 static void on_turn(void *arg)
 {
-    const struct connection *ex = arg;
+    const struct exchange *ex = arg;
 
     ex->host->turn(ex->host->arg);
 }
 
-void exchange_judge(struct connection *ex)
+void exchange_judge(struct exchange *ex)
 {
     const struct connection_host *host = ex->host;
     const struct engine_facts *engine = host->engine(host->arg);
@@ -174,68 +174,64 @@ void exchange_judge(struct connection *ex)
 
 /* ---- turns ---- */
 
-void connection_turn(struct connection *ex)
+void connection_turn(struct connection *conn)
 {
-    if (!ex->active || !exchange_waits(ex))
+    struct exchange *ex = conn->exchange;
+
+    if (!ex || !exchange_waits(ex))
         return;
     request_turn(&ex->rq, ex->policy);
     settle(ex);
-    exchange_look_again(ex);
+    connection_look_again(conn);
 }
 
-void exchange_turn_is_late(struct connection *ex)
+void exchange_turn_is_late(struct exchange *ex)
 {
+    struct connection *conn = ex->conn;
+
     request_turn_is_late(&ex->rq, ex->policy);
     settle(ex);
-    exchange_look_again(ex);
+    connection_look_again(conn);
 }
 
 /* ---- what berth itself asks ---- */
 
-const struct lookups *connection_lookups(const struct connection *ex)
+const struct lookups *connection_lookups(const struct connection *conn)
 {
-    return &ex->rq.lookups;
+    static const struct lookups none;
+
+    return conn->exchange ? &conn->exchange->rq.lookups : &none;
 }
 
-const struct lookup *connection_next_lookup(const struct connection *ex,
+const struct lookup *connection_next_lookup(const struct connection *conn,
                                             size_t *index)
 {
-    const struct lookups *set = &ex->rq.lookups;
+    const struct lookups *set = connection_lookups(conn);
 
-    *index = exchange_asks(ex) ? lookups_next(set) : set->count;
+    *index = connection_asks(conn) ? lookups_next(set) : set->count;
     return *index < set->count ? &set->items[*index] : NULL;
 }
 
-bool connection_awaits_lookup(const struct connection *ex, size_t index)
+bool connection_awaits_lookup(const struct connection *conn, size_t index)
 {
-    const struct lookups *set = &ex->rq.lookups;
+    const struct lookups *set = connection_lookups(conn);
 
-    return exchange_asks(ex) && index < set->count &&
+    return connection_asks(conn) && index < set->count &&
            set->items[index].state == LOOKUP_SENT;
 }
 
-void connection_lookup_sent(struct connection *ex, size_t index)
+void connection_lookup_sent(struct connection *conn, size_t index)
 {
-    struct lookup *lookup = &ex->rq.lookups.items[index];
+    struct lookup *lookup = &conn->exchange->rq.lookups.items[index];
 
-    assert(exchange_asks(ex) && lookup->state == LOOKUP_OPEN);
+    assert(connection_asks(conn) && lookup->state == LOOKUP_OPEN);
     lookup->state = LOOKUP_SENT;
 }
 
-void connection_answered(struct connection *ex, size_t index, int status,
-                         json_t *reply)
+/* What its request asked is answered. */
+static void on_answered(struct exchange *ex, size_t index, int status,
+                        json_t *reply)
 {
-    assert(exchange_asks(ex));
-    ex->answers++;
-    if (ex->tunnel) {
-        exchange_build_answered(ex, status, reply);
-        return;
-    }
-    if (ex->abandoned && !ex->failure) {
-        lookups_answer(&ex->rq.lookups, index, status, json_incref(reply));
-        exchange_give_up_if_known(ex);
-        return;
-    }
     request_answered(&ex->rq, ex->policy, index, status, json_incref(reply));
     if (ex->request_state == RQ_ASK)
         settle(ex);
@@ -247,34 +243,56 @@ void connection_answered(struct connection *ex, size_t index, int status,
         exchange_lines_go_on(ex);
     else if (!request_asks(&ex->rq))
         exchange_reply_goes_on(ex);
-    exchange_look_again(ex);
 }
 
-void connection_ask_failed(struct connection *ex, const char *why,
+void connection_answered(struct connection *conn, size_t index, int status,
+                         json_t *reply)
+{
+    struct exchange *ex = conn->exchange;
+
+    assert(connection_asks(conn));
+    conn->answers++;
+    if (ex->tunnel) {
+        exchange_build_answered(ex, status, reply);
+        return;
+    }
+    if (ex->abandoned && !ex->failure) {
+        lookups_answer(&ex->rq.lookups, index, status, json_incref(reply));
+        exchange_give_up_if_known(ex);
+        return;
+    }
+    on_answered(ex, index, status, reply);
+    connection_look_again(conn);
+}
+
+void connection_ask_failed(struct connection *conn, const char *why,
                            unsigned retry_after)
 {
-    struct lookups *set = &ex->rq.lookups;
+    struct exchange *ex = conn->exchange;
 
-    assert(exchange_asks(ex));
+    assert(connection_asks(conn));
     if (ex->request_state == RQ_ASK) {
         exchange_abandon(ex, why, retry_after);
         exchange_give_up(ex);
-        exchange_look_again(ex);
+        connection_look_again(conn);
         return;
     }
     /* the reply is there all the same */
-    for (size_t i = 0; i < set->count && exchange_asks(ex); i++) {
-        if (set->items[i].state != LOOKUP_ANSWERED)
-            connection_answered(ex, i, 0, NULL);
+    for (size_t i = 0;
+         connection_asks(conn) && i < connection_lookups(conn)->count; i++) {
+        if (connection_lookups(conn)->items[i].state != LOOKUP_ANSWERED)
+            connection_answered(conn, i, 0, NULL);
     }
 }
 
-void connection_lookup_failed(struct connection *ex, size_t index,
+void connection_lookup_failed(struct connection *conn, size_t index,
                               const char *why, unsigned retry_after)
 {
-    assert(exchange_asks(ex));
+    struct exchange *ex = conn->exchange;
+
+    assert(connection_asks(conn));
     if (ex->request_state == RQ_ASK && !ex->failure)
         exchange_abandon(ex, why, retry_after);
-    connection_answered(ex, index, 0, NULL);
-    exchange_look_again(ex);
+    connection_answered(conn, index, 0, NULL);
+    connection_look_again(conn);
 }

@@ -8,7 +8,7 @@
 
 /* ---- replies in the words of the runner ---- */
 
-enum restoring exchange_restoring(const struct connection *ex,
+enum restoring exchange_restoring(const struct exchange *ex,
                                   const struct http_head *reply)
 {
     enum reply_kind kind = ex->rq.match.route->reply;
@@ -40,7 +40,7 @@ static bool is_list(enum operation operation)
            operation == OP_SYSTEM_DISK_USAGE;
 }
 
-void exchange_restore_begin(struct connection *ex)
+void exchange_restore_begin(struct exchange *ex)
 {
     if (ex->restoring == RESTORE_WHOLE && ex->rq.rewriting &&
         is_list(request_operation(&ex->rq)))
@@ -56,7 +56,7 @@ void exchange_restore_begin(struct connection *ex)
  * What is not understood is not passed on. Nothing of it has gone yet, or the
  * client has to see that it is cut.
  */
-static bool give_up(struct connection *ex)
+static bool give_up(struct exchange *ex)
 {
     exchange_answer(ex, 502,
                     "the engine's reply is not what this operation answers "
@@ -67,7 +67,7 @@ static bool give_up(struct connection *ex)
 }
 
 /* It is held whole, and there is no room for that now. */
-static bool give_up_for_memory(struct connection *ex)
+static bool give_up_for_memory(struct exchange *ex)
 {
     exchange_answer(ex, 503,
                     "the reply does not fit into what berth may hold of this "
@@ -78,12 +78,12 @@ static bool give_up_for_memory(struct connection *ex)
 }
 
 /* An error that is no JSON: a sentence. */
-static bool restore_text(struct connection *ex, struct strbuf *out)
+static bool restore_text(struct exchange *ex, struct strbuf *out)
 {
     return rewrite_text(&ex->rq.rewrite, strbuf_str(&ex->held_reply), out) == 0;
 }
 
-static bool restore_value(struct connection *ex, int status, struct strbuf *out)
+static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
 {
     AUTO(json_decrefp)
     json_t *value = reply_json_parse(strbuf_str(&ex->held_reply));
@@ -98,23 +98,24 @@ static bool restore_value(struct connection *ex, int status, struct strbuf *out)
 }
 
 /* The whole of it has come: head and body go, if it can be restored. */
-static bool restore_whole(struct connection *ex)
+static bool restore_whole(struct exchange *ex)
 {
-    const struct http_head *reply = http_reader_head(ex->reader[ENGINE]);
+    const struct http_head *reply = http_reader_head(ex->conn->reader[ENGINE]);
     AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
 
     if (ex->held_reply.len && !restore_value(ex, reply->status, &body))
         return give_up(ex);
     ex->framing = REPLY_FRAMING_SIZED;
-    if (reply_put_head(&ex->out[CLIENT].bytes, ex->head, reply, ex->framing,
-                       body.len, ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE))
+    if (reply_put_head(&ex->conn->out[CLIENT].bytes, ex->head, reply,
+                       ex->framing, body.len,
+                       ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE))
         return give_up(ex);
     ex->restoring = RESTORE_NOTHING; /* it is out */
     exchange_put_body(ex, strbuf_str(&body));
     return true;
 }
 
-static bool restore_late(struct connection *ex)
+static bool restore_late(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(LIMIT_REPLY);
 
@@ -124,7 +125,7 @@ static bool restore_late(struct connection *ex)
     return true;
 }
 
-static bool put_line(struct connection *ex, json_t *value, struct str end)
+static bool put_line(struct exchange *ex, json_t *value, struct str end)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
 
@@ -135,7 +136,7 @@ static bool put_line(struct connection *ex, json_t *value, struct str end)
 }
 
 /* What was held of a reply, and has to be shown by now. */
-static bool put_ahead(struct connection *ex, struct str end)
+static bool put_ahead(struct exchange *ex, struct str end)
 {
     json_auto_t *lines = ex->rq.rewrite.ahead;
     json_t *line;
@@ -150,7 +151,7 @@ static bool put_ahead(struct connection *ex, struct str end)
     return true;
 }
 
-static bool restore_line(struct connection *ex, struct str line)
+static bool restore_line(struct exchange *ex, struct str line)
 {
     AUTO(json_decrefp) json_t *value = NULL;
     struct str end = S("\n");
@@ -176,7 +177,7 @@ static bool restore_line(struct connection *ex, struct str line)
  * Drop a line that is too long to be understood. Events are of everybody: one
  * of another runner's making must not end this one's stream of them.
  */
-static bool skip_line(struct connection *ex)
+static bool skip_line(struct exchange *ex)
 {
     if (request_operation(&ex->rq) != OP_SYSTEM_EVENTS)
         return false;
@@ -187,7 +188,7 @@ static bool skip_line(struct connection *ex)
 
 /* All whole lines that are held; what is behind the last stays. No line ends
  * within the first SEARCHED bytes. */
-static bool restore_lines(struct connection *ex, size_t searched)
+static bool restore_lines(struct exchange *ex, size_t searched)
 {
     struct str all = strbuf_str(&ex->held_reply);
     size_t done = 0;
@@ -214,7 +215,7 @@ static bool restore_lines(struct connection *ex, size_t searched)
 }
 
 /* DATA from the next line on, when the line that it goes on with is skipped. */
-static struct str behind_skipped(struct connection *ex, struct str data)
+static struct str behind_skipped(struct exchange *ex, struct str data)
 {
     ssize_t end = ex->skips_line ? str_find(data, '\n') : -1;
 
@@ -225,7 +226,7 @@ static struct str behind_skipped(struct connection *ex, struct str data)
 }
 
 /* Part of an archive; without DATA, its end. */
-static bool restore_archive(struct connection *ex, struct str data)
+static bool restore_archive(struct exchange *ex, struct str data)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(BODY_FILTER_MAX(LIMIT_OUT));
     struct body_filter *filter = ex->archive.saved;
@@ -240,7 +241,7 @@ static bool restore_archive(struct connection *ex, struct str data)
     return true;
 }
 
-bool exchange_restore(struct connection *ex, struct str data)
+bool exchange_restore(struct exchange *ex, struct str data)
 {
     size_t searched = ex->held_reply.len;
 
@@ -255,13 +256,13 @@ bool exchange_restore(struct connection *ex, struct str data)
     return ex->restoring != RESTORE_LINES || restore_lines(ex, searched);
 }
 
-void exchange_lines_go_on(struct connection *ex)
+void exchange_lines_go_on(struct exchange *ex)
 {
     exchange_enter_reply(ex, RP_BODY);
     restore_lines(ex, 0);
 }
 
-bool exchange_restore_rest(struct connection *ex)
+bool exchange_restore_rest(struct exchange *ex)
 {
     if (ex->restoring != RESTORE_LINES)
         return true;
@@ -271,7 +272,7 @@ bool exchange_restore_rest(struct connection *ex)
     return true;
 }
 
-bool exchange_restore_end(struct connection *ex)
+bool exchange_restore_end(struct exchange *ex)
 {
     switch (ex->restoring) {
     case RESTORE_NOTHING:
@@ -287,7 +288,7 @@ bool exchange_restore_end(struct connection *ex)
     return true;
 }
 
-void exchange_put_last_line(struct connection *ex)
+void exchange_put_last_line(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
     json_t *line = ex->rq.rewriting ? ex->rq.rewrite.last_line : NULL;

@@ -41,7 +41,7 @@ static const struct state reply_states[] = {
     [RP_DONE] = {"done",   0                                                         },
 };
 
-void exchange_enter(struct connection *ex, enum request_state to)
+void exchange_enter(struct exchange *ex, enum request_state to)
 {
     const struct state *from = &request_states[ex->request_state];
 
@@ -51,7 +51,7 @@ void exchange_enter(struct connection *ex, enum request_state to)
     ex->request_state = to;
 }
 
-void exchange_enter_reply(struct connection *ex, enum reply_state to)
+void exchange_enter_reply(struct exchange *ex, enum reply_state to)
 {
     const struct state *from = &reply_states[ex->reply_state];
 
@@ -61,7 +61,7 @@ void exchange_enter_reply(struct connection *ex, enum reply_state to)
     ex->reply_state = to;
 }
 
-const char *connection_state(const struct connection *ex)
+const char *connection_state(const struct connection *conn)
 {
-    return request_states[ex->request_state].name;
+    return request_states[connection_request_state(conn)].name;
 }

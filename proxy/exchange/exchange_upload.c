@@ -6,7 +6,7 @@
 /* ---- the body of a request, on its way through ---- */
 
 /* What has to change in the archive on its way; or NULL. */
-static struct body_filter *filter_of(struct connection *ex)
+static struct body_filter *filter_of(struct exchange *ex)
 {
     if (request_operation(&ex->rq) != OP_IMAGE_LOAD || !ex->rq.rewriting)
         return request_build_filter(&ex->rq);
@@ -23,12 +23,12 @@ static struct body_filter *filter_of(struct connection *ex)
 
 static bool decoder_has_room(void *arg, size_t more)
 {
-    const struct connection *ex = arg;
+    const struct exchange *ex = arg;
 
     return exchange_has_room(ex, more);
 }
 
-void exchange_upload_begin(struct connection *ex)
+void exchange_upload_begin(struct exchange *ex)
 {
     const struct unpack_room room = {decoder_has_room, ex};
 
@@ -38,15 +38,15 @@ void exchange_upload_begin(struct connection *ex)
     exchange_put_continue(ex);
 }
 
-bool exchange_upload_holds(const struct connection *ex)
+bool exchange_upload_holds(const struct exchange *ex)
 {
     return ex->upload && upload_holds(ex->upload);
 }
 
 /* Part of what the engine gets. */
-static void put_part(struct connection *ex, struct str part)
+static void put_part(struct exchange *ex, struct str part)
 {
-    struct strbuf *out = &ex->out[ENGINE].bytes;
+    struct strbuf *out = &ex->conn->out[ENGINE].bytes;
 
     if (part.len == 0)
         return;
@@ -57,7 +57,7 @@ static void put_part(struct connection *ex, struct str part)
 }
 
 /* What is judged behind its head may not go on. */
-static void refuse_body(struct connection *ex, const struct verdict *why)
+static void refuse_body(struct exchange *ex, const struct verdict *why)
 {
     request_leave(&ex->rq, TICKET_NOT_MADE); /* the engine has not all of it */
     AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_ERROR_TEXT);
@@ -71,7 +71,7 @@ static void refuse_body(struct connection *ex, const struct verdict *why)
                     AUDIT_CLOSE_DENIED);
 }
 
-static void refuse_upload(struct connection *ex)
+static void refuse_upload(struct exchange *ex)
 {
     const struct verdict *why = upload_why(ex->upload);
 
@@ -82,7 +82,7 @@ static void refuse_upload(struct connection *ex)
     exchange_request_fails(ex, why->status, why->reason, AUDIT_CLOSE_MALFORMED);
 }
 
-static void refuse_crowded(struct connection *ex)
+static void refuse_crowded(struct exchange *ex)
 {
     struct verdict why = {0};
 
@@ -92,20 +92,20 @@ static void refuse_crowded(struct connection *ex)
 
 /* What is held of an archive grows by no more than one piece beyond the room.
  */
-static bool is_crowded(const struct connection *ex, size_t before)
+static bool is_crowded(const struct exchange *ex, size_t before)
 {
     return upload_memory(ex->upload) > before && !exchange_has_room(ex, 0);
 }
 
 /* The same with none: what is held goes on. */
-void exchange_upload(struct connection *ex, struct str data)
+void exchange_upload(struct exchange *ex, struct str data)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(UPLOAD_MAX(LIMIT_OUT));
     size_t before = ex->upload ? upload_memory(ex->upload) : 0;
 
     if (!ex->upload || upload_is_plain(ex->upload)) {
         put_part(ex, data);
-    } else if (!upload_feed(ex->upload, data, exchange_room(ex, ENGINE),
+    } else if (!upload_feed(ex->upload, data, connection_room(ex->conn, ENGINE),
                             &part)) {
         refuse_upload(ex);
     } else if (is_crowded(ex, before)) {
@@ -116,7 +116,7 @@ void exchange_upload(struct connection *ex, struct str data)
 }
 
 /* What follows a build's context: the engine has been asked for it. */
-static void put_tail(struct connection *ex)
+static void put_tail(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf tail = STRBUF(UPLOAD_MAX(LIMIT_OUT));
 
@@ -125,11 +125,11 @@ static void put_tail(struct connection *ex)
         return;
     }
     put_part(ex, strbuf_str(&tail));
-    must(http_put_last_chunk(&ex->out[ENGINE].bytes));
+    must(http_put_last_chunk(&ex->conn->out[ENGINE].bytes));
     exchange_enter(ex, RQ_DONE);
 }
 
-void exchange_upload_answered(struct connection *ex)
+void exchange_upload_answered(struct exchange *ex)
 {
     if (request_asks(&ex->rq))
         return;
@@ -139,7 +139,7 @@ void exchange_upload_answered(struct connection *ex)
         refuse_body(ex, &ex->rq.verdict);
 }
 
-void exchange_upload_end(struct connection *ex)
+void exchange_upload_end(struct exchange *ex)
 {
     AUTO(strbuf_fini) struct strbuf part = STRBUF(UPLOAD_MAX(LIMIT_OUT));
 
@@ -155,15 +155,17 @@ void exchange_upload_end(struct connection *ex)
         return;
     }
     if (request_chunks(&ex->rq, ex->head))
-        must(http_put_last_chunk(&ex->out[ENGINE].bytes));
+        must(http_put_last_chunk(&ex->conn->out[ENGINE].bytes));
     exchange_enter(ex, RQ_DONE);
 }
 
-void exchange_upload_goes_on(struct connection *ex)
+void exchange_upload_goes_on(struct exchange *ex)
 {
+    struct connection *conn = ex->conn;
+
     if (ex->request_state != RQ_STREAM || !exchange_upload_holds(ex) ||
-        exchange_room(ex, ENGINE) < LIMIT_OUT / 2)
+        connection_room(ex->conn, ENGINE) < LIMIT_OUT / 2)
         return;
     exchange_upload(ex, S(""));
-    exchange_look_again(ex); /* the body's end may have come before */
+    connection_look_again(conn); /* the body's end may have come before */
 }

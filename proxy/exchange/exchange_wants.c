@@ -2,11 +2,16 @@
 
 /* ---- what an exchange asks of those who move its bytes and its clock ---- */
 
-static enum connection_timer timer_of(const struct connection *ex)
+static enum connection_timer timer_of(const struct connection *conn)
 {
-    if (ex->closing)
-        return connection_output(ex, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
-    if (ex->client_gone && !exchange_asks(ex))
+    const struct exchange *ex = conn->exchange;
+
+    if (conn->closing)
+        return connection_output(conn, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
+    if (!ex)
+        return http_reader_in_head(conn->reader[CLIENT]) ? TIMER_HEAD
+                                                         : TIMER_IDLE;
+    if (conn->client_gone && !exchange_asks(ex))
         return TIMER_DRAIN;
     /* who is asked sees to it that it ends */
     if (exchange_asks(ex) && lookups_take_long(&ex->rq.lookups))
@@ -15,18 +20,16 @@ static enum connection_timer timer_of(const struct connection *ex)
         ex->reply_state == RP_FINISH || (ex->tunnel && exchange_asks(ex)))
         return TIMER_LINK;
     switch (ex->request_state) {
-    case RQ_HEAD:
-        return http_reader_in_head(ex->reader[CLIENT]) ? TIMER_HEAD
-                                                       : TIMER_IDLE;
     case RQ_COLLECT:
     case RQ_STREAM:
-        return exchange_reads_client(ex) ? TIMER_BODY : TIMER_NONE;
+        return connection_reads_client(conn) ? TIMER_BODY : TIMER_NONE;
     case RQ_ASK:
         return exchange_waits(ex) ? TIMER_TURN : TIMER_LINK;
     case RQ_READY:
         return ex->pauses ? TIMER_PAUSE : TIMER_LINK;
     case RQ_DRAIN:
         return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
+    case RQ_HEAD:
     case RQ_TAIL: /* pulling an image takes its time */
     case RQ_HELD:
     case RQ_DONE:
@@ -38,56 +41,63 @@ static enum connection_timer timer_of(const struct connection *ex)
 }
 
 /* What makes each timer begin anew. */
-static uint64_t timer_turn_of(const struct connection *ex,
+static uint64_t timer_turn_of(const struct connection *conn,
                               enum connection_timer timer)
 {
     switch (timer) {
     case TIMER_BODY:
-        return ex->taken;
+        return conn->taken;
     case TIMER_IDLE: /* it may still be at reading the last reply */
     case TIMER_FLUSH:
-        return ex->given;
+        return conn->given;
     case TIMER_LINK:
     case TIMER_PAUSE:
-        return ex->number + ex->answers;
+        return conn->number + conn->answers;
     case TIMER_NONE:
     case TIMER_HEAD:
     case TIMER_TURN:
     case TIMER_DRAIN:
         break;
     }
-    return ex->number;
+    return conn->number;
 }
 
 /*
  * Is nothing read because nothing more is expected of the client, rather than
  * for want of room? Only then has one that hung up not left bytes behind.
  */
-static bool awaits_engine(const struct connection *ex)
+static bool awaits_engine(const struct exchange *ex)
 {
     return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
            ex->request_state == RQ_TAIL || ex->request_state == RQ_DONE ||
            ex->request_state == RQ_SHUT;
 }
 
-struct connection_wish connection_wish(const struct connection *ex)
+/* Does the client get EOF behind what there is for it? */
+static bool shuts_client(const struct exchange *ex)
 {
-    enum connection_timer timer = timer_of(ex);
-    bool reads_client = exchange_reads_client(ex);
     bool answered_and_drains = ex->request_state == RQ_DRAIN && !ex->keep &&
                                ex->reply_state == RP_DONE;
 
+    return ex->reply_state == RP_SHUT || answered_and_drains;
+}
+
+struct connection_wish connection_wish(const struct connection *conn)
+{
+    const struct exchange *ex = conn->exchange;
+    enum connection_timer timer = timer_of(conn);
+
     return (struct connection_wish){
-        .read[CLIENT] = reads_client,
-        .read[ENGINE] = exchange_reads_engine(ex),
-        .shut[CLIENT] = ex->reply_state == RP_SHUT || answered_and_drains,
-        .shut[ENGINE] = ex->request_state == RQ_SHUT,
-        .stream = ex->stream,
-        .ask = exchange_asks(ex),
-        .request = ex->number,
+        .read[CLIENT] = connection_reads_client(conn),
+        .read[ENGINE] = connection_reads_engine(conn),
+        .shut[CLIENT] = ex && shuts_client(ex),
+        .shut[ENGINE] = ex && ex->request_state == RQ_SHUT,
+        .stream = conn->stream,
+        .ask = connection_asks(conn),
+        .request = conn->number,
         .timer = timer,
-        .timer_turn = timer_turn_of(ex, timer),
-        .watch = ex->active && awaits_engine(ex) && !ex->client_gone,
-        .close = ex->closing,
+        .timer_turn = timer_turn_of(conn, timer),
+        .watch = ex && awaits_engine(ex) && !conn->client_gone,
+        .close = conn->closing,
     };
 }
