@@ -146,7 +146,8 @@ void connection_sent(struct connection *conn, enum side side, size_t len);
 
 enum connection_stream {
     STREAM_NONE,     /* it needs none */
-    STREAM_WANTED,   /* it waits for one, or uses the one it has */
+    STREAM_WANTED,   /* it waits for one */
+    STREAM_USED,     /* it uses the one it has */
     STREAM_REUSABLE, /* it is done with it; another request may have it */
     STREAM_SPENT,    /* it is done with it; close it */
 };

@@ -46,7 +46,7 @@ size_t connection_room(const struct connection *conn, enum side side)
 
 struct str connection_output(const struct connection *conn, enum side side)
 {
-    if (side == CLIENT && conn->client_gone)
+    if (side == CLIENT && conn->client == CLIENT_GONE)
         return S("");
     return str_from_index(strbuf_str(&conn->out[side].bytes),
                           conn->out[side].sent);
@@ -104,12 +104,11 @@ struct exchange *exchange_begin(struct connection *conn)
 
 void exchange_let_go(struct exchange *ex)
 {
-    if (ex->conn->stream == STREAM_WANTED)
+    if (ex->conn->stream == STREAM_WANTED || ex->conn->stream == STREAM_USED)
         ex->conn->stream = ex->reusable && ex->complete &&
                                    !connection_pending(ex->conn, ENGINE)
                                ? STREAM_REUSABLE
                                : STREAM_SPENT;
-    ex->conn->stream_open = false;
     ex->conn->reader[ENGINE] = http_reader_free(ex->conn->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
     archive_budget_fini(&ex->archive.budget);
@@ -148,8 +147,8 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
     free(ex->abandoned);
     policy_unref(ex->policy);
     http_reader_forget(conn->reader[CLIENT]);
-    if (!ex->keep || conn->client_eof || conn->stopping)
-        conn->closing = true;
+    if (!ex->keep || !connection_goes_on(conn))
+        conn->life = LIFE_OVER;
     conn->exchange = NULL;
     free(ex);
 }
@@ -234,12 +233,12 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
         exchange_cut(ex, close);
         return;
     }
-    ex->keep = head->keep_alive && !ex->conn->client_eof &&
-               !ex->conn->stopping && (ex->complete || !request_has_body(head));
+    ex->keep = head->keep_alive && connection_goes_on(ex->conn) &&
+               (ex->complete || !request_has_body(head));
     ex->status = status;
     ex->close = close;
-    ex->keep = ex->keep && !ex->conn->prior;
-    if (ex->conn->prior)
+    ex->keep = ex->keep && ex->conn->protocol != PROTOCOL_HTTP2;
+    if (ex->conn->protocol == PROTOCOL_HTTP2)
         exchange_put_goaway(&ex->conn->out[CLIENT].bytes, str_from(message));
     else
         reply_put_message(&ex->conn->out[CLIENT].bytes, head, status, message,
@@ -275,7 +274,7 @@ size_t connection_feed(struct connection *conn, enum side side,
         if (used < bytes.len && conn->stream == STREAM_REUSABLE)
             conn->stream = STREAM_SPENT;
     }
-    if (conn->client_gone)
+    if (conn->client == CLIENT_GONE)
         connection_forget_output(conn, CLIENT);
     return used;
 }
@@ -344,7 +343,7 @@ void connection_timeout(struct connection *conn)
         on_pause_over(conn);
         break;
     case TIMER_IDLE:
-        conn->closing = true;
+        conn->life = LIFE_OVER;
         break;
     case TIMER_FLUSH:
         connection_client_gone(conn);
@@ -356,10 +355,11 @@ void connection_timeout(struct connection *conn)
 
 void connection_shutdown(struct connection *conn, enum connection_end end)
 {
-    conn->stopping = true;
-    if (!conn->exchange)
-        conn->closing |= end != END_AFTER_NEXT;
-    else if (end == END_NOW)
+    if (!conn->exchange && end != END_AFTER_NEXT)
+        conn->life = LIFE_OVER;
+    else if (conn->life == LIFE_OPEN)
+        conn->life = LIFE_LAST;
+    if (conn->exchange && end == END_NOW)
         exchange_cut(conn->exchange, AUDIT_CLOSE_SHUTDOWN);
 }
 

@@ -15,7 +15,8 @@ static bool outlives_client(const struct exchange *ex)
                      ex->request_state == RQ_SHUT ||
                      (ex->request_state == RQ_HELD && ex->complete);
 
-    return ex->conn->stream_open && was_asked && !exchange_reply_is_over(ex) &&
+    return ex->conn->stream == STREAM_USED && was_asked &&
+           !exchange_reply_is_over(ex) &&
            ex->rq.match.route->reply != REPLY_JSON_LINES &&
            operation_mutates(request_operation(&ex->rq));
 }
@@ -51,7 +52,7 @@ bool exchange_give_up(struct exchange *ex)
 
     if (!ex->failure && exchange_undo(ex, ex->abandoned, ex->abandoned_retry))
         return true;
-    if (ex->conn->client_gone) {
+    if (ex->conn->client == CLIENT_GONE) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         return false;
     }
@@ -68,7 +69,7 @@ bool exchange_give_up_if_known(struct exchange *ex)
 /* Has something been borrowed for it that has to be given back? */
 static bool owes(const struct exchange *ex)
 {
-    return ex->request_state == RQ_DONE && ex->conn->stream_open &&
+    return ex->request_state == RQ_DONE && ex->conn->stream == STREAM_USED &&
            rewrite_owes(&ex->rq.rewrite);
 }
 
@@ -89,12 +90,12 @@ void connection_client_gone(struct connection *conn)
 {
     struct exchange *ex = conn->exchange;
 
-    if (conn->client_gone)
+    if (conn->client == CLIENT_GONE)
         return;
-    conn->client_eof = conn->client_gone = true;
+    conn->client = CLIENT_GONE;
     connection_forget_output(conn, CLIENT);
     if (!ex) {
-        conn->closing = true;
+        conn->life = LIFE_OVER;
         return;
     }
     ex->keep = false;

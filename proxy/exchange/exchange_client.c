@@ -160,8 +160,8 @@ static void on_request_end(struct exchange *ex)
 /* Does the request half take bytes in this state, if there is room? */
 static bool wants_client(const struct connection *conn)
 {
-    if (conn->closing || conn->client_eof || conn->stream == STREAM_REUSABLE ||
-        conn->stream == STREAM_SPENT)
+    if (conn->life == LIFE_OVER || conn->client != CLIENT_OPEN ||
+        conn->stream == STREAM_REUSABLE || conn->stream == STREAM_SPENT)
         return false;
     switch (connection_request_state(conn)) {
     case RQ_HEAD:
@@ -320,10 +320,11 @@ static void on_eof_in_hijack(struct exchange *ex)
 
 void connection_client_eof(struct connection *conn)
 {
-    conn->client_eof = true;
+    if (conn->client == CLIENT_OPEN)
+        conn->client = CLIENT_EOF;
     switch (connection_request_state(conn)) {
     case RQ_HEAD:
-        conn->closing = true;
+        conn->life = LIFE_OVER;
         break;
     case RQ_COLLECT:
     case RQ_STREAM:

@@ -20,12 +20,13 @@ enum {
 
 struct str connection_preface(const struct connection *conn)
 {
-    return conn->prior ? str_of(preface, PREFACE_LEN) : S("");
+    return conn->protocol == PROTOCOL_HTTP2 ? str_of(preface, PREFACE_LEN)
+                                            : S("");
 }
 
 bool connection_may_be_preface(const struct connection *conn)
 {
-    return !conn->preface_over;
+    return conn->protocol == PROTOCOL_OPEN;
 }
 
 size_t connection_feed_preface(struct connection *conn, struct str part,
@@ -40,15 +41,13 @@ size_t connection_feed_preface(struct connection *conn, struct str part,
     }
     *instead = S("");
     if (conn->preface == PREFACE_LEN) {
-        conn->prior = true;
+        conn->protocol = PROTOCOL_HTTP2;
         *instead = S("POST /grpc HTTP/1.1\r\nHost: docker\r\n"
                      "Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
     } else if (used < part.len) { /* it was the beginning of something else */
+        conn->protocol = PROTOCOL_HTTP1;
         *instead = str_of(preface, conn->preface);
-    } else {
-        return used;
     }
-    conn->preface_over = true;
     return used;
 }
 

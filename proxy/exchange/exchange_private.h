@@ -61,18 +61,26 @@ struct connection {
     struct http_reader *reader[2];
     struct outlet out[2];
     enum connection_stream stream;
-    bool stream_open;
-    bool stopping; /* no request behind this one */
-    bool closing;  /* it ends when its output is gone */
-    bool client_eof;
-    bool client_gone;  /* nothing can be sent to it any more */
-    uint8_t preface;   /* how much of HTTP/2's has come */
-    bool preface_over; /* it has come, or will not */
-    bool prior;        /* it has: the client takes HTTP/2 for granted */
-    uint64_t number;   /* of exchanges up to now */
-    uint64_t taken;    /* bytes from the client, all in all */
-    uint64_t given;    /* bytes to the client */
-    uint64_t answers;  /* to what berth itself asked, or lookups dropped */
+    enum {
+        LIFE_OPEN,
+        LIFE_LAST, /* no request behind the one that runs, or that comes */
+        LIFE_OVER, /* it ends when its output is gone */
+    } life;
+    enum {
+        CLIENT_OPEN,
+        CLIENT_EOF,
+        CLIENT_GONE, /* nothing can be sent to it any more */
+    } client;
+    enum {
+        PROTOCOL_OPEN, /* what came may be the beginning of HTTP/2's preface */
+        PROTOCOL_HTTP1,
+        PROTOCOL_HTTP2, /* the client takes it for granted */
+    } protocol;
+    uint8_t preface;  /* how much of it has come */
+    uint64_t number;  /* of exchanges up to now */
+    uint64_t taken;   /* bytes from the client, all in all */
+    uint64_t given;   /* bytes to the client */
+    uint64_t answers; /* to what berth itself asked, or lookups dropped */
     struct exchange *exchange; /* NULL: a head is awaited, or coming */
 };
 
@@ -148,6 +156,12 @@ size_t connection_pending(const struct connection *conn, enum side side);
 size_t connection_room(const struct connection *conn, enum side side);
 /* Drop what waits to be sent to SIDE. */
 void connection_forget_output(struct connection *conn, enum side side);
+
+/* May another request follow? */
+static inline bool connection_goes_on(const struct connection *conn)
+{
+    return conn->life == LIFE_OPEN && conn->client == CLIENT_OPEN;
+}
 
 /* What the client's half is at. */
 static inline enum request_state

@@ -47,13 +47,13 @@ static void enter_hijack(struct exchange *ex, const struct http_head *reply)
     exchange_enter_reply(ex, RP_HIJACK);
     exchange_enter(ex, RQ_HIJACK);
     exchange_build_start(ex);
-    if (ex->conn->prior)
+    if (ex->conn->protocol == PROTOCOL_HTTP2)
         exchange_feed_hijack(ex, connection_preface(ex->conn));
-    if (ex->tunnel && ex->conn->client_eof)
+    if (ex->tunnel && ex->conn->client != CLIENT_OPEN)
         exchange_build_eof(ex, CLIENT);
     else if (ex->tunnel)
         exchange_build_settle(ex);
-    else if (ex->conn->client_eof)
+    else if (ex->conn->client != CLIENT_OPEN)
         exchange_enter(ex, RQ_SHUT);
 }
 
@@ -94,7 +94,7 @@ static void pass_head(struct exchange *ex)
     const struct http_head *reply = head_to_pass(ex, &changed);
     bool hijack = opens_hijack(ex, reply);
 
-    if (ex->conn->prior && !hijack) {
+    if (ex->conn->protocol == PROTOCOL_HTTP2 && !hijack) {
         exchange_answer(ex, reply->status,
                         "the engine does not serve BuildKit (POST /grpc); use "
                         "HTTP/1.1",
@@ -103,13 +103,14 @@ static void pass_head(struct exchange *ex)
     }
 
     /* an error before the body has come: nobody wants the rest of it */
-    ex->keep = ex->head->keep_alive && !ex->conn->stopping &&
-               !ex->conn->client_eof && (ex->complete || reply->status < 400);
+    ex->keep = ex->head->keep_alive && connection_goes_on(ex->conn) &&
+               (ex->complete || reply->status < 400);
     ex->restoring = hijack ? RESTORE_NOTHING : exchange_restoring(ex, reply);
     ex->framing = hijack ? REPLY_FRAMING_HIJACK : framing_of(ex, reply);
     if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
         ex->keep = false;
-    if (!(hijack && ex->conn->prior) && ex->restoring != RESTORE_WHOLE &&
+    if (!(hijack && ex->conn->protocol == PROTOCOL_HTTP2) &&
+        ex->restoring != RESTORE_WHOLE &&
         reply_put_head(&ex->conn->out[CLIENT].bytes, ex->head, reply,
                        ex->framing, reply->length,
                        ex->keep ? REPLY_KEEP_ALIVE : REPLY_CLOSE)) {
@@ -243,7 +244,7 @@ static bool wants_engine(const struct connection *conn)
 {
     const struct exchange *ex = conn->exchange;
 
-    return ex && conn->stream_open && ex->request_state != RQ_TAIL &&
+    return ex && conn->stream == STREAM_USED && ex->request_state != RQ_TAIL &&
            (ex->reply_state == RP_AWAIT || ex->reply_state == RP_BODY ||
             ex->reply_state == RP_HIJACK);
 }
@@ -329,7 +330,7 @@ void connection_stream_open(struct connection *conn)
     struct exchange *ex = conn->exchange;
 
     assert(ex->request_state == RQ_READY && conn->stream == STREAM_WANTED);
-    conn->stream_open = true;
+    conn->stream = STREAM_USED;
     /* the judge has seen to it that it can be written */
     must(request_put(&conn->out[ENGINE].bytes, &ex->rq, ex->head));
     ex->was_sent = true;
@@ -449,7 +450,8 @@ void connection_stream_failed(struct connection *conn, const char *why,
 {
     struct exchange *ex = conn->exchange;
 
-    if (conn->stream != STREAM_WANTED || ex->reply_state == RP_FINISH)
+    if ((conn->stream != STREAM_WANTED && conn->stream != STREAM_USED) ||
+        ex->reply_state == RP_FINISH)
         return; /* it was let go already, or has brought all there is */
     on_stream_failed(ex, why, retry_after, pristine);
     connection_look_again(conn);

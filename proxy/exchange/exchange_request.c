@@ -30,7 +30,7 @@ static bool is_ping(enum operation operation)
 
 static void answer_ping(struct exchange *ex, const struct engine_facts *engine)
 {
-    ex->keep = ex->head->keep_alive && !ex->conn->stopping;
+    ex->keep = ex->head->keep_alive && ex->conn->life == LIFE_OPEN;
     ex->status = 200;
     reply_put_ping(&ex->conn->out[CLIENT].bytes, ex->head, engine,
                    exchange_build_is_classic(ex),
@@ -70,8 +70,8 @@ static void answer_alone(struct exchange *ex)
 
     if (ex->rq.answer && reply_json_put(&body, ex->rq.answer) == 0)
         strbuf_add_char(&body, '\n');
-    ex->keep = head->keep_alive && !ex->conn->client_eof &&
-               !ex->conn->stopping && (ex->complete || !request_has_body(head));
+    ex->keep = head->keep_alive && connection_goes_on(ex->conn) &&
+               (ex->complete || !request_has_body(head));
     ex->status = ex->rq.answer_status;
     reply_put_json(&ex->conn->out[CLIENT].bytes, head, ex->status,
                    strbuf_str(&body),
@@ -107,7 +107,7 @@ static void settle(struct exchange *ex)
             return;
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
-    } else if (ex->conn->client_gone) {
+    } else if (ex->conn->client == CLIENT_GONE) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
     } else if (ex->rq.waits) {
         if (ex->request_state != RQ_ASK)

@@ -6,12 +6,12 @@ static enum connection_timer timer_of(const struct connection *conn)
 {
     const struct exchange *ex = conn->exchange;
 
-    if (conn->closing)
+    if (conn->life == LIFE_OVER)
         return connection_output(conn, CLIENT).len ? TIMER_FLUSH : TIMER_NONE;
     if (!ex)
         return http_reader_in_head(conn->reader[CLIENT]) ? TIMER_HEAD
                                                          : TIMER_IDLE;
-    if (conn->client_gone && !exchange_asks(ex))
+    if (conn->client == CLIENT_GONE && !exchange_asks(ex))
         return TIMER_DRAIN;
     /* who is asked sees to it that it ends */
     if (exchange_asks(ex) && lookups_take_long(&ex->rq.lookups))
@@ -97,7 +97,7 @@ struct connection_wish connection_wish(const struct connection *conn)
         .request = conn->number,
         .timer = timer,
         .timer_turn = timer_turn_of(conn, timer),
-        .watch = ex && awaits_engine(ex) && !conn->client_gone,
-        .close = conn->closing,
+        .watch = ex && awaits_engine(ex) && conn->client != CLIENT_GONE,
+        .close = conn->life == LIFE_OVER,
     };
 }

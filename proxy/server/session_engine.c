@@ -116,7 +116,7 @@ static bool want_stream(struct session *s)
 {
     struct stream *stream;
 
-    if (s->stream || s->waiting)
+    if (s->waiting)
         return false;
     stream = pool_take(s->backend->pool, &s->waiter);
     if (stream)
@@ -276,6 +276,7 @@ bool session_settle_stream(struct session *s)
 {
     switch (connection_wish(s->connection).stream) {
     case STREAM_NONE:
+    case STREAM_USED:
         return false;
     case STREAM_WANTED:
         return want_stream(s);

@@ -312,7 +312,7 @@ static bool settle_stream(struct exchange_driver *d)
     struct driver_side *side = &d->sides[ENGINE];
     enum connection_stream wish = connection_wish(d->connection).stream;
 
-    if (wish == STREAM_NONE || wish == STREAM_WANTED)
+    if (wish == STREAM_NONE || wish == STREAM_WANTED || wish == STREAM_USED)
         return false;
     d->has_stream = d->failed = false;
     d->fate = wish;
