@@ -104,11 +104,8 @@ struct exchange *exchange_begin(struct connection *conn)
 
 void exchange_let_go(struct exchange *ex)
 {
-    if (ex->conn->stream == STREAM_WANTED || ex->conn->stream == STREAM_USED)
-        ex->conn->stream = ex->reusable && ex->complete &&
-                                   !connection_pending(ex->conn, ENGINE)
-                               ? STREAM_REUSABLE
-                               : STREAM_SPENT;
+    if (connection_has_stream(ex->conn))
+        ex->conn->stream = STREAM_SPENT;
     ex->conn->reader[ENGINE] = http_reader_free(ex->conn->reader[ENGINE]);
     ex->upload = upload_free(ex->upload);
     archive_budget_fini(&ex->archive.budget);
@@ -123,7 +120,7 @@ static enum ticket_end end_of(const struct exchange *ex)
     if (ex->engine_status)
         return ex->engine_status < 400 ? TICKET_MADE : TICKET_NOT_MADE;
     /* an engine makes nothing of an archive before its end */
-    if (!ex->complete && !ex->rq.has_changed)
+    if (!exchange_is_complete(ex) && !ex->rq.has_changed)
         return TICKET_NOT_MADE;
     /* what was made for it beforehand may be there still */
     return ex->was_sent || ex->rq.has_changed ? TICKET_UNKNOWN
@@ -136,15 +133,16 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
 
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = close;
-    exchange_record_end(ex);
+    if (ex->request_state != RQ_DRAIN)
+        exchange_record_end(ex);
     exchange_let_go(ex);
     request_leave(&ex->rq, end_of(ex));
     exchange_build_fini(ex);
     request_fini(&ex->rq);
     strbuf_fini(&ex->created);
     strbuf_fini(&ex->held_reply);
-    free(ex->failure);
-    free(ex->abandoned);
+    free(ex->given_up.why);
+    free(ex->frames);
     policy_unref(ex->policy);
     http_reader_forget(conn->reader[CLIENT]);
     if (!ex->keep || !connection_goes_on(conn))
@@ -159,8 +157,8 @@ void exchange_finish(struct exchange *ex, enum audit_close close)
  */
 static void put_cut_frame(struct exchange *ex, enum audit_close close)
 {
-    if (ex->reply_state != RP_HIJACK || !ex->framed ||
-        !stdcopy_at_boundary(&ex->frames))
+    if (ex->reply_state != RP_HIJACK || !ex->frames ||
+        !stdcopy_at_boundary(ex->frames))
         return;
     if (close == AUDIT_CLOSE_LINK_LOST)
         must(stdcopy_put_error(
@@ -174,7 +172,7 @@ static void put_cut_frame(struct exchange *ex, enum audit_close close)
 void exchange_cut(struct exchange *ex, enum audit_close close)
 {
     put_cut_frame(ex, close);
-    ex->keep = ex->reusable = false;
+    ex->keep = false;
     exchange_finish(ex, close);
 }
 
@@ -185,8 +183,7 @@ static void drain_rest(struct exchange *ex)
         ex->close = AUDIT_CLOSE_DONE;
     exchange_record_end(ex);
     exchange_let_go(ex);
-    if (ex->request_state != RQ_DRAIN)
-        exchange_enter(ex, RQ_DRAIN);
+    exchange_enter(ex, RQ_DRAIN);
 }
 
 void exchange_finish_if_done(struct exchange *ex)
@@ -203,16 +200,18 @@ void exchange_finish_if_done(struct exchange *ex)
             exchange_finish(ex, AUDIT_CLOSE_DONE);
         break;
     case RQ_STREAM: /* answered before all of its body had come */
-    case RQ_DRAIN:
+    case RQ_UNREAD:
         drain_rest(ex);
         break;
     case RQ_HEAD:
     case RQ_COLLECT:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL: /* the engine is not read meanwhile */
     case RQ_HELD:
     case RQ_HIJACK:
+    case RQ_DRAIN:
         break;
     }
 }
@@ -234,7 +233,7 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
         return;
     }
     ex->keep = head->keep_alive && connection_goes_on(ex->conn) &&
-               (ex->complete || !request_has_body(head));
+               (exchange_is_complete(ex) || !request_has_body(head));
     ex->status = status;
     ex->close = close;
     ex->keep = ex->keep && ex->conn->protocol != PROTOCOL_HTTP2;
@@ -252,7 +251,7 @@ void exchange_answered_alone(struct exchange *ex)
     if (ex->close == AUDIT_CLOSE_NONE)
         ex->close = AUDIT_CLOSE_LOCAL;
     exchange_enter_reply(ex, RP_DONE);
-    if (ex->complete)
+    if (exchange_is_complete(ex))
         exchange_finish(ex, ex->close);
     else
         drain_rest(ex);
@@ -288,7 +287,7 @@ void connection_look_again(struct connection *conn)
 void connection_stream_gone(struct connection *conn)
 {
     const struct exchange *ex = conn->exchange;
-    bool again = ex && ex->request_state == RQ_READY && !ex->pauses;
+    bool again = ex && ex->request_state == RQ_READY;
 
     assert(conn->stream == STREAM_REUSABLE || conn->stream == STREAM_SPENT);
     conn->stream = again ? STREAM_WANTED : STREAM_NONE;
@@ -315,7 +314,7 @@ static void on_slow_request(struct connection *conn)
 
 static void on_pause_over(struct connection *conn)
 {
-    conn->exchange->pauses = false;
+    exchange_enter(conn->exchange, RQ_READY);
     if (conn->stream == STREAM_NONE)
         conn->stream = STREAM_WANTED;
 }
@@ -396,7 +395,7 @@ bool connection_look(const struct connection *conn,
     const struct exchange *ex = conn->exchange;
     struct str query;
 
-    if (!ex || ex->recorded)
+    if (!ex || ex->request_state == RQ_DRAIN)
         return false;
     *glance = (struct exchange_glance){
         .operation = request_operation(&ex->rq),

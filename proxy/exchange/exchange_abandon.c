@@ -13,7 +13,7 @@ static bool outlives_client(const struct exchange *ex)
     bool was_asked = ex->request_state == RQ_DONE ||
                      ex->request_state == RQ_HIJACK ||
                      ex->request_state == RQ_SHUT ||
-                     (ex->request_state == RQ_HELD && ex->complete);
+                     (ex->request_state == RQ_HELD && exchange_is_complete(ex));
 
     return ex->conn->stream == STREAM_USED && was_asked &&
            !exchange_reply_is_over(ex) &&
@@ -26,9 +26,12 @@ bool exchange_undo(struct exchange *ex, const char *reason,
 {
     if (!request_abandon(&ex->rq))
         return false;
-    free(ex->failure);
-    ex->failure = xstrdup(reason);
-    ex->failure_retry = retry_after;
+    if (reason != ex->given_up.why) {
+        free(ex->given_up.why);
+        ex->given_up.why = xstrdup(reason);
+    }
+    ex->given_up.retry_after = retry_after;
+    ex->given_up.state = GIVEN_UP_UNDOES;
     ex->conn->answers++; /* what was asked is not asked any more */
     exchange_let_go(ex);
     if (ex->request_state != RQ_ASK)
@@ -39,9 +42,10 @@ bool exchange_undo(struct exchange *ex, const char *reason,
 void exchange_abandon(struct exchange *ex, const char *why,
                       unsigned retry_after)
 {
-    if (!ex->abandoned) {
-        ex->abandoned = xstrdup(why ? why : "there is no way to the engine");
-        ex->abandoned_retry = retry_after;
+    if (ex->given_up.state == GIVEN_UP_NOT) {
+        ex->given_up.state = GIVEN_UP_AWAITS;
+        ex->given_up.why = xstrdup(why ? why : "there is no way to the engine");
+        ex->given_up.retry_after = retry_after;
     }
     lookups_drop_open(&ex->rq.lookups);
 }
@@ -50,14 +54,16 @@ bool exchange_give_up(struct exchange *ex)
 {
     char why[LIMIT_REASON];
 
-    if (!ex->failure && exchange_undo(ex, ex->abandoned, ex->abandoned_retry))
+    if (ex->given_up.state != GIVEN_UP_UNDOES &&
+        exchange_undo(ex, ex->given_up.why, ex->given_up.retry_after))
         return true;
     if (ex->conn->client == CLIENT_GONE) {
         exchange_cut(ex, AUDIT_CLOSE_CLIENT_GONE);
         return false;
     }
-    snprintf(why, sizeof(why), "%s", ex->abandoned);
-    exchange_answer(ex, 503, why, ex->abandoned_retry, AUDIT_CLOSE_LINK_DOWN);
+    snprintf(why, sizeof(why), "%s", ex->given_up.why);
+    exchange_answer(ex, 503, why, ex->given_up.retry_after,
+                    AUDIT_CLOSE_LINK_DOWN);
     return false;
 }
 
@@ -80,7 +86,7 @@ static bool owes(const struct exchange *ex)
  */
 static void abandon(struct exchange *ex)
 {
-    if (ex->failure)
+    if (ex->given_up.state == GIVEN_UP_UNDOES)
         return; /* it is at it */
     exchange_abandon(ex, "the client has left", 0);
     exchange_give_up_if_known(ex);
@@ -100,7 +106,7 @@ void connection_client_gone(struct connection *conn)
     }
     ex->keep = false;
     if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
-        owes(ex))
+        ex->request_state == RQ_PAUSE || owes(ex))
         abandon(ex);
     else if (!outlives_client(ex))
         exchange_cut(ex, exchange_reply_is_over(ex) ? AUDIT_CLOSE_DONE

@@ -118,9 +118,11 @@ static void on_request_data(struct exchange *ex, struct str data)
     case RQ_HEAD:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
+    case RQ_UNREAD:
     case RQ_SHUT:
         assert(!"the reader is not asked in these states");
     }
@@ -128,7 +130,6 @@ static void on_request_data(struct exchange *ex, struct str data)
 
 static void on_request_end(struct exchange *ex)
 {
-    ex->complete = true;
     switch (ex->request_state) {
     case RQ_COLLECT:
         exchange_judge(ex);
@@ -141,15 +142,16 @@ static void on_request_end(struct exchange *ex)
         exchange_finish_if_done(ex);
         break;
     case RQ_DRAIN:
-        exchange_enter(ex, RQ_DONE);
-        exchange_finish_if_done(ex);
+        exchange_finish(ex, AUDIT_CLOSE_DONE);
         break;
     case RQ_HEAD:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
+    case RQ_UNREAD:
     case RQ_SHUT:
         assert(!"the reader is not asked in these states");
     }
@@ -167,16 +169,17 @@ static bool wants_client(const struct connection *conn)
     case RQ_HEAD:
     case RQ_COLLECT:
     case RQ_HIJACK:
+    case RQ_DRAIN:
         return true;
     case RQ_STREAM:
         return !exchange_upload_holds(conn->exchange);
-    case RQ_DRAIN: /* once the client has its answer */
-        return conn->exchange->reply_state == RP_DONE;
     case RQ_ASK:
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
+    case RQ_UNREAD:
     case RQ_SHUT:
         break;
     }
@@ -199,9 +202,11 @@ static size_t room_for_client(const struct connection *conn)
     case RQ_DRAIN:
     case RQ_ASK:
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:
+    case RQ_UNREAD:
     case RQ_SHUT:
         break;
     }
@@ -330,6 +335,7 @@ void connection_client_eof(struct connection *conn)
     case RQ_STREAM:
         exchange_cut(conn->exchange, AUDIT_CLOSE_CLIENT_GONE);
         break;
+    case RQ_UNREAD:
     case RQ_DRAIN:
         exchange_cut(conn->exchange, AUDIT_CLOSE_DONE);
         break;
@@ -338,6 +344,7 @@ void connection_client_eof(struct connection *conn)
         break;
     case RQ_ASK: /* a client may close its half and await the reply */
     case RQ_READY:
+    case RQ_PAUSE:
     case RQ_TAIL:
     case RQ_HELD:
     case RQ_DONE:

@@ -23,17 +23,19 @@
 #include "proxy/http/stdcopy.h"
 
 enum request_state {
-    RQ_HEAD,    /* a head is awaited, or coming */
+    RQ_HEAD,    /* its head has come; without an exchange, it is awaited */
     RQ_COLLECT, /* its body comes, for the verdict (or to be dropped) */
     RQ_ASK,     /* the engine is asked for what the verdict depends on */
     RQ_READY,   /* allowed; waits for a stream to the engine */
+    RQ_PAUSE,   /* the same a while later: the engine is too busy */
     RQ_STREAM,  /* its body goes through */
     RQ_TAIL,    /* the client's is over; what follows it is asked for */
     RQ_HELD,    /* sent; what the client sends now is the tunnel's, if any */
     RQ_DONE,    /* sent */
     RQ_HIJACK,  /* raw bytes go through */
     RQ_SHUT,    /* the tunnel's client has sent EOF */
-    RQ_DRAIN,   /* refused; what is still coming is dropped */
+    RQ_UNREAD,  /* the reply wants no more of it, and goes through first */
+    RQ_DRAIN,   /* the reply is over, and on record; the rest is dropped */
 };
 
 enum reply_state {
@@ -94,13 +96,9 @@ struct exchange {
     const struct connection_host *host; /* the connection's */
     enum request_state request_state;
     enum reply_state reply_state;
-    bool recorded; /* its end is on record */
-    bool complete; /* its request has come to its end */
-    bool keep;     /* the client's connection outlives it */
-    bool reusable; /* so does the engine's */
+    bool keep; /* the client's connection outlives it */
     bool retried;
-    bool framed; /* the engine's side of the tunnel is a multiplexed stream */
-    struct stdcopy frames;
+    struct stdcopy *frames; /* of a hijacked stream that has them, or NULL */
     struct policy *policy;
     const struct http_head *head; /* of its request, or NULL */
     struct request rq;
@@ -119,13 +117,17 @@ struct exchange {
     int status;
     int engine_status; /* of the engine's reply, once its head has come */
     bool was_sent;     /* bytes of it may have left */
-    bool pauses;       /* the engine is busy: in RQ_READY, without a stream */
     bool decided;      /* its decision is on record */
-    char *abandoned;   /* why nothing more is asked for it, once what is being
-                          made has been answered it is given up; or NULL */
-    unsigned abandoned_retry;
-    char *failure; /* why it gets a 503 once what was prepared is undone */
-    unsigned failure_retry;
+    struct {
+        enum {
+            GIVEN_UP_NOT,
+            GIVEN_UP_AWAITS, /* nothing more is asked for it; but whether what
+                                is being made was made is awaited */
+            GIVEN_UP_UNDOES, /* what was made for it is undone */
+        } state;
+        char *why; /* its client gets a 503 with it then; or NULL */
+        unsigned retry_after;
+    } given_up;
     enum restoring {
         RESTORE_NOTHING, /* the reply passes as it is */
         RESTORE_WHOLE,   /* it is put into the runner's words as a whole */
@@ -163,11 +165,23 @@ static inline bool connection_goes_on(const struct connection *conn)
     return conn->life == LIFE_OPEN && conn->client == CLIENT_OPEN;
 }
 
+/* Is a stream to the engine waited for, or in use? */
+static inline bool connection_has_stream(const struct connection *conn)
+{
+    return conn->stream == STREAM_WANTED || conn->stream == STREAM_USED;
+}
+
 /* What the client's half is at. */
 static inline enum request_state
 connection_request_state(const struct connection *conn)
 {
     return conn->exchange ? conn->exchange->request_state : RQ_HEAD;
+}
+
+/* Has all of the request come? */
+static inline bool exchange_is_complete(const struct exchange *ex)
+{
+    return http_reader_is_idle(ex->conn->reader[CLIENT]);
 }
 
 /* Is the reply at its end, as far as the engine is concerned? */

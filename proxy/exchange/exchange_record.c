@@ -182,9 +182,6 @@ void exchange_record_end(struct exchange *ex)
     AUTO(json_decrefp) json_t *object = NULL, *job = NULL;
     struct audit_facts facts;
 
-    if (ex->recorded)
-        return;
-    ex->recorded = true;
     object = created_id(ex);
     job = job_of(ex);
     fill_facts(ex, job, &facts);

@@ -43,7 +43,8 @@ static bool is_multiplexed(const struct http_head *reply)
 static void enter_hijack(struct exchange *ex, const struct http_head *reply)
 {
     ex->keep = false;
-    ex->framed = is_multiplexed(reply);
+    if (is_multiplexed(reply))
+        ex->frames = xcalloc(1, sizeof(*ex->frames));
     exchange_enter_reply(ex, RP_HIJACK);
     exchange_enter(ex, RQ_HIJACK);
     exchange_build_start(ex);
@@ -104,7 +105,7 @@ static void pass_head(struct exchange *ex)
 
     /* an error before the body has come: nobody wants the rest of it */
     ex->keep = ex->head->keep_alive && connection_goes_on(ex->conn) &&
-               (ex->complete || reply->status < 400);
+               (exchange_is_complete(ex) || reply->status < 400);
     ex->restoring = hijack ? RESTORE_NOTHING : exchange_restoring(ex, reply);
     ex->framing = hijack ? REPLY_FRAMING_HIJACK : framing_of(ex, reply);
     if (ex->framing == REPLY_FRAMING_RAW && ex->restoring != RESTORE_WHOLE)
@@ -125,7 +126,7 @@ static void pass_head(struct exchange *ex)
     exchange_restore_begin(ex);
     exchange_enter_reply(ex, RP_BODY);
     if (ex->request_state == RQ_HELD)
-        exchange_enter(ex, ex->complete ? RQ_DONE : RQ_DRAIN);
+        exchange_enter(ex, exchange_is_complete(ex) ? RQ_DONE : RQ_UNREAD);
 }
 
 static bool is_prune(enum operation operation)
@@ -152,10 +153,9 @@ static bool is_held_up(const struct exchange *ex)
 static void pause_prune(struct exchange *ex)
 {
     ex->conn->answers++; /* the timer begins anew */
-    ex->pauses = true;
     exchange_let_go(ex);
     exchange_enter_reply(ex, RP_NONE);
-    exchange_enter(ex, RQ_READY);
+    exchange_enter(ex, RQ_PAUSE);
 }
 
 static void on_reply_head(struct exchange *ex)
@@ -220,7 +220,9 @@ void exchange_reply_ends(struct exchange *ex)
     exchange_put_last_line(ex);
     if (ex->framing == REPLY_FRAMING_CHUNKED)
         must(http_put_last_chunk(&ex->conn->out[CLIENT].bytes));
-    ex->reusable = http_reader_head(ex->conn->reader[ENGINE])->keep_alive;
+    if (http_reader_head(ex->conn->reader[ENGINE])->keep_alive &&
+        exchange_is_complete(ex) && !connection_pending(ex->conn, ENGINE))
+        ex->conn->stream = STREAM_REUSABLE;
     exchange_enter_reply(ex, RP_DONE);
     exchange_finish_if_done(ex);
 }
@@ -265,8 +267,8 @@ static size_t feed_hijack(struct exchange *ex, struct str part)
     }
     must(strbuf_add(&ex->conn->out[CLIENT].bytes, part));
     ex->bytes[ENGINE] += part.len;
-    if (ex->framed)
-        stdcopy_follow(&ex->frames, part);
+    if (ex->frames)
+        stdcopy_follow(ex->frames, part);
     return part.len;
 }
 
@@ -450,8 +452,7 @@ void connection_stream_failed(struct connection *conn, const char *why,
 {
     struct exchange *ex = conn->exchange;
 
-    if ((conn->stream != STREAM_WANTED && conn->stream != STREAM_USED) ||
-        ex->reply_state == RP_FINISH)
+    if (!connection_has_stream(conn) || ex->reply_state == RP_FINISH)
         return; /* it was let go already, or has brought all there is */
     on_stream_failed(ex, why, retry_after, pristine);
     connection_look_again(conn);

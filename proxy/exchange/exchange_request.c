@@ -71,7 +71,7 @@ static void answer_alone(struct exchange *ex)
     if (ex->rq.answer && reply_json_put(&body, ex->rq.answer) == 0)
         strbuf_add_char(&body, '\n');
     ex->keep = head->keep_alive && connection_goes_on(ex->conn) &&
-               (ex->complete || !request_has_body(head));
+               (exchange_is_complete(ex) || !request_has_body(head));
     ex->status = ex->rq.answer_status;
     reply_put_json(&ex->conn->out[CLIENT].bytes, head, ex->status,
                    strbuf_str(&body),
@@ -91,7 +91,7 @@ static void go(struct exchange *ex)
         answer_alone(ex);
         return;
     }
-    if (is_ping(operation) && engine->known && ex->complete) {
+    if (is_ping(operation) && engine->known && exchange_is_complete(ex)) {
         answer_ping(ex, engine);
         return;
     }
@@ -112,8 +112,8 @@ static void settle(struct exchange *ex)
     } else if (ex->rq.waits) {
         if (ex->request_state != RQ_ASK)
             exchange_enter(ex, RQ_ASK);
-    } else if (ex->failure) {
-        exchange_answer(ex, 503, ex->failure, ex->failure_retry,
+    } else if (ex->given_up.state == GIVEN_UP_UNDOES) {
+        exchange_answer(ex, 503, ex->given_up.why, ex->given_up.retry_after,
                         AUDIT_CLOSE_LINK_DOWN);
     } else if (ex->rq.verdict.kind == VERDICT_ALLOW) {
         go(ex);
@@ -256,7 +256,7 @@ void connection_answered(struct connection *conn, size_t index, int status,
         exchange_build_answered(ex, status, reply);
         return;
     }
-    if (ex->abandoned && !ex->failure) {
+    if (ex->given_up.state == GIVEN_UP_AWAITS) {
         lookups_answer(&ex->rq.lookups, index, status, json_incref(reply));
         exchange_give_up_if_known(ex);
         return;
@@ -291,7 +291,7 @@ void connection_lookup_failed(struct connection *conn, size_t index,
     struct exchange *ex = conn->exchange;
 
     assert(connection_asks(conn));
-    if (ex->request_state == RQ_ASK && !ex->failure)
+    if (ex->request_state == RQ_ASK && ex->given_up.state != GIVEN_UP_UNDOES)
         exchange_abandon(ex, why, retry_after);
     connection_answered(conn, index, 0, NULL);
     connection_look_again(conn);

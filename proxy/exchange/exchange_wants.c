@@ -26,14 +26,17 @@ static enum connection_timer timer_of(const struct connection *conn)
     case RQ_ASK:
         return exchange_waits(ex) ? TIMER_TURN : TIMER_LINK;
     case RQ_READY:
-        return ex->pauses ? TIMER_PAUSE : TIMER_LINK;
+        return TIMER_LINK;
+    case RQ_PAUSE:
+        return TIMER_PAUSE;
     case RQ_DRAIN:
-        return exchange_reply_is_over(ex) ? TIMER_DRAIN : TIMER_NONE;
+        return TIMER_DRAIN;
     case RQ_HEAD:
     case RQ_TAIL: /* pulling an image takes its time */
     case RQ_HELD:
     case RQ_DONE:
     case RQ_HIJACK:
+    case RQ_UNREAD:
     case RQ_SHUT:
         break;
     }
@@ -69,17 +72,15 @@ static uint64_t timer_turn_of(const struct connection *conn,
 static bool awaits_engine(const struct exchange *ex)
 {
     return ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
-           ex->request_state == RQ_TAIL || ex->request_state == RQ_DONE ||
-           ex->request_state == RQ_SHUT;
+           ex->request_state == RQ_PAUSE || ex->request_state == RQ_TAIL ||
+           ex->request_state == RQ_DONE || ex->request_state == RQ_SHUT;
 }
 
 /* Does the client get EOF behind what there is for it? */
 static bool shuts_client(const struct exchange *ex)
 {
-    bool answered_and_drains = ex->request_state == RQ_DRAIN && !ex->keep &&
-                               ex->reply_state == RP_DONE;
-
-    return ex->reply_state == RP_SHUT || answered_and_drains;
+    return ex->reply_state == RP_SHUT ||
+           (ex->request_state == RQ_DRAIN && !ex->keep);
 }
 
 struct connection_wish connection_wish(const struct connection *conn)
