@@ -92,18 +92,8 @@ static void abandon(struct exchange *ex)
     exchange_give_up_if_known(ex);
 }
 
-void connection_client_gone(struct connection *conn)
+void exchange_client_gone(struct exchange *ex)
 {
-    struct exchange *ex = conn->exchange;
-
-    if (conn->client == CLIENT_GONE)
-        return;
-    conn->client = CLIENT_GONE;
-    connection_forget_output(conn, CLIENT);
-    if (!ex) {
-        conn->life = LIFE_OVER;
-        return;
-    }
     ex->keep = false;
     if (ex->request_state == RQ_ASK || ex->request_state == RQ_READY ||
         ex->request_state == RQ_PAUSE || owes(ex))

@@ -1,13 +1,17 @@
 #pragma once
 
 /*
- * The inside of a connection and of its exchanges, shared by the files of that
- * name: exchange.c (their life), exchange_state.c (which state may follow
- * which), exchange_wants.c (its wishes), exchange_client.c and exchange_reply.c
- * (bytes from either side), exchange_request.c (the verdict),
- * exchange_abandon.c (requests that are given up), exchange_restore.c (replies
- * in the runner's words) and exchange_record.c (its record). Nobody else
- * includes this.
+ * The inside of a connection and of its exchanges. Calls run down this list:
+ * connection_timeout.c, connection_lookups.c (the engine's answers),
+ * connection.c (its life), connection_wants.c (its wishes), connection_client.c
+ * and connection_engine.c (bytes from either side); then
+ * exchange_request.c (the verdict), exchange_stream.c, exchange_upload.c (the
+ * body), exchange_reply.c, exchange_restore.c (replies in the runner's words),
+ * exchange_abandon.c (requests that are given up), exchange_build.c (tunnels of
+ * BuildKit), exchange.c (beginning, answers and end), exchange_record.c,
+ * exchange_state.c (which state may follow which), connection_preface.c and
+ * connection_outlet.c.
+ * Nobody else includes this.
  */
 
 #include <assert.h>
@@ -207,6 +211,7 @@ void exchange_abandon(struct exchange *ex, const char *why,
                       unsigned retry_after);
 bool exchange_give_up(struct exchange *ex);
 bool exchange_give_up_if_known(struct exchange *ex);
+void exchange_client_gone(struct exchange *ex);
 
 #define MEMORY_RULE "request.memory"
 #define MEMORY_REASON                                                          \
@@ -277,15 +282,25 @@ int exchange_record_call(const struct exchange *ex,
                          const struct tunnel_event *event);
 void exchange_record_end(struct exchange *ex);
 
-/* exchange_client.c: bytes from the client, up to what judges the request */
+/* connection_lookups.c: it has waited for its turn too long. */
+void connection_turn_is_late(struct connection *conn);
+
+/* connection_client.c: bytes from the client, up to what judges the request */
 size_t connection_feed_client(struct connection *conn, struct str bytes);
 bool connection_reads_client(const struct connection *conn);
-void exchange_put_continue(struct exchange *ex);
 void connection_client_eof(struct connection *conn);
+
+/* connection_engine.c: bytes from the engine */
+size_t connection_feed_engine(struct connection *conn, struct str bytes);
+bool connection_reads_engine(const struct connection *conn);
+/* NULL, or why the stream has failed by that. */
+const char *connection_engine_eof(struct connection *conn);
 
 /* exchange_request.c: the verdict, and what the engine is asked for it */
 /* All that is judged has come: judge it, and do what follows from that. */
 void exchange_judge(struct exchange *ex);
+/* There is its verdict, or what the engine must be asked for it. */
+void exchange_settle(struct exchange *ex);
 /* Answer with its verdict, a refusal. */
 void exchange_refuse(struct exchange *ex, enum audit_close close);
 /* Its host's clock; ARG is the exchange. */
@@ -293,6 +308,12 @@ uint64_t exchange_now_ms(void *arg);
 /* The request has a fault that no rule names, so it ends here. */
 void exchange_request_fails(struct exchange *ex, int status, const char *why,
                             enum audit_close close);
+
+/* exchange_stream.c: a stream to the engine is open; and it has failed, see
+ * connection_stream_failed */
+void exchange_stream_open(struct exchange *ex);
+void exchange_stream_failed(struct exchange *ex, const char *why,
+                            unsigned retry_after, bool pristine);
 
 /* exchange_upload.c: the body of a request as it goes through, from the moment
  * that there is a stream: part of it, and its end */
@@ -302,11 +323,23 @@ void exchange_upload_end(struct exchange *ex);
 /* Is part of it held, because there was no room for what it becomes? There may
  * be by now. */
 bool exchange_upload_holds(const struct exchange *ex);
-void exchange_upload_goes_on(struct exchange *ex);
-/* It has waited for its turn too long. */
-void exchange_turn_is_late(struct exchange *ex);
+bool exchange_upload_goes_on(struct exchange *ex);
 /* What was asked for in RQ_TAIL is answered, or there is more to ask. */
 void exchange_upload_answered(struct exchange *ex);
+/* "100 Continue", if the client waits for that. */
+void exchange_put_continue(struct exchange *ex);
+/* Bytes of a hijacked connection, as they are. Returns how many. */
+size_t exchange_feed_hijack(struct exchange *ex, struct str part);
+
+/* exchange_reply.c: what the engine's reader tells */
+void exchange_reply_head(struct exchange *ex);
+void exchange_reply_data(struct exchange *ex, struct str data);
+void exchange_reply_end(struct exchange *ex);
+/* The engine said something that cannot be passed on. */
+void exchange_engine_error(struct exchange *ex, const char *what);
+/* All is asked that followed from the reply's head; and from its end. */
+void exchange_reply_goes_on(struct exchange *ex);
+void exchange_finish_reply(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,
@@ -320,15 +353,14 @@ bool exchange_restore_end(struct exchange *ex);
 /* The same of the last line, where it goes line by line: before what follows
  * from it is asked. */
 bool exchange_restore_rest(struct exchange *ex);
+/* What followed from one of its lines is asked. */
+void exchange_lines_go_on(struct exchange *ex);
 /* Behind the engine's last line, what berth has to say itself. */
 void exchange_put_last_line(struct exchange *ex);
 /* Body bytes to the client, framed. */
 void exchange_put_body(struct exchange *ex, struct str data);
 
-/* Bytes from the client, on their way through as they are. Returns how many. */
-size_t exchange_feed_hijack(struct exchange *ex, struct str part);
-
-/* exchange_preface.c: clients that take HTTP/2 for granted */
+/* connection_preface.c: clients that take HTTP/2 for granted */
 /* May what comes be its preface? Then PART goes to connection_feed_preface,
  * which returns how much of it was taken; and *INSTEAD, which may be empty, is
  * to be read as HTTP/1.1 in its place. */
@@ -356,16 +388,6 @@ void exchange_build_answered(struct exchange *ex, int status,
                              const json_t *reply);
 /* Put out what there is to send, as far as there is room. */
 void exchange_build_settle(struct exchange *ex);
-
-/* exchange_reply.c */
-/* All is asked that followed from the reply's head. */
-void exchange_reply_goes_on(struct exchange *ex);
-/* What followed from one of its lines; and from its end. */
-void exchange_lines_go_on(struct exchange *ex);
-void exchange_reply_ends(struct exchange *ex);
-size_t connection_feed_engine(struct connection *conn, struct str bytes);
-bool connection_reads_engine(const struct connection *conn);
-void connection_engine_eof(struct connection *conn);
 
 /* Buffers are made so that what is added on purpose fits. */
 static inline void must(int r)

@@ -8,6 +8,18 @@
 
 /* ---- replies in the words of the runner ---- */
 
+void exchange_put_body(struct exchange *ex, struct str data)
+{
+    struct strbuf *out = &ex->conn->out[CLIENT].bytes;
+
+    if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
+        return;
+    if (ex->framing == REPLY_FRAMING_CHUNKED)
+        put_chunk(out, data);
+    else
+        must(strbuf_add(out, data));
+}
+
 enum restoring exchange_restoring(const struct exchange *ex,
                                   const struct http_head *reply)
 {

@@ -28,6 +28,15 @@ static bool decoder_has_room(void *arg, size_t more)
     return exchange_has_room(ex, more);
 }
 
+void exchange_put_continue(struct exchange *ex)
+{
+    if (!ex->head->expect_continue)
+        return;
+    must(
+        http_put_status_line(&ex->conn->out[CLIENT].bytes, 100, S("Continue")));
+    must(http_put_end_of_head(&ex->conn->out[CLIENT].bytes));
+}
+
 void exchange_upload_begin(struct exchange *ex)
 {
     const struct unpack_room room = {decoder_has_room, ex};
@@ -159,13 +168,22 @@ void exchange_upload_end(struct exchange *ex)
     exchange_enter(ex, RQ_DONE);
 }
 
-void exchange_upload_goes_on(struct exchange *ex)
+bool exchange_upload_goes_on(struct exchange *ex)
 {
-    struct connection *conn = ex->conn;
-
     if (ex->request_state != RQ_STREAM || !exchange_upload_holds(ex) ||
         connection_room(ex->conn, ENGINE) < LIMIT_OUT / 2)
-        return;
+        return false;
     exchange_upload(ex, S(""));
-    connection_look_again(conn); /* the body's end may have come before */
+    return true;
+}
+
+size_t exchange_feed_hijack(struct exchange *ex, struct str part)
+{
+    if (ex->tunnel) {
+        exchange_build_feed(ex, CLIENT, part);
+    } else if (ex->request_state == RQ_HIJACK) {
+        must(strbuf_add(&ex->conn->out[ENGINE].bytes, part));
+        ex->bytes[CLIENT] += part.len;
+    }
+    return part.len;
 }

@@ -21,15 +21,6 @@ static bool is_in_time(struct exchange *ex)
     return false;
 }
 
-void exchange_put_continue(struct exchange *ex)
-{
-    if (!ex->head->expect_continue)
-        return;
-    must(
-        http_put_status_line(&ex->conn->out[CLIENT].bytes, 100, S("Continue")));
-    must(http_put_end_of_head(&ex->conn->out[CLIENT].bytes));
-}
-
 /* A body that is held whole has to find room, before it comes if its length is
  * known. */
 static bool refuse_for_memory(struct exchange *ex, size_t more)
@@ -229,17 +220,6 @@ static bool is_raw(const struct connection *conn)
         return ex->rq.body != REQUEST_BODY_HIJACK;
     return ex->request_state == RQ_DRAIN &&
            http_reader_error(conn->reader[CLIENT])->status;
-}
-
-size_t exchange_feed_hijack(struct exchange *ex, struct str part)
-{
-    if (ex->tunnel) {
-        exchange_build_feed(ex, CLIENT, part);
-    } else if (ex->request_state == RQ_HIJACK) {
-        must(strbuf_add(&ex->conn->out[ENGINE].bytes, part));
-        ex->bytes[CLIENT] += part.len;
-    }
-    return part.len;
 }
 
 /* Returns how much of PART was taken; *MORE: there may be another event. */
