@@ -1,3 +1,4 @@
+#include "policy/isolation/files_name.h"
 #include "policy/isolation/rewrite_private.h"
 
 #include <stdio.h>
@@ -68,7 +69,7 @@ static const struct {
     {OP_PUT_CONTAINER_ARCHIVE,      rewrite_files_in, files_out},
     {OP_CONTAINER_EXPORT,           rewrite_by_tables},
     {OP_CONTAINER_CHANGES,          rewrite_by_tables},
-    {OP_CONTAINER_INSPECT,          rewrite_by_tables},
+    {OP_CONTAINER_INSPECT,          rewrite_by_tables, NULL, finish_container_inspect},
     {OP_CONTAINER_TOP,              rewrite_by_tables},
     {OP_CONTAINER_LOGS,             rewrite_by_tables, NULL, finish_container_logs},
     {OP_CONTAINER_STATS,            rewrite_by_tables},
@@ -333,6 +334,11 @@ enum rewrite_step rewrite_after(struct rewrite *rw, int status)
 
 enum rewrite_step rewrite_after_line(struct rewrite *rw)
 {
+    if (rw->brings) {
+        rw->brings = false;
+        lookups_fini(rw->context.lookups); /* of the one before */
+        return begin_following(rw, files_out);
+    }
     if (!rw->push.resolved || rw->push.returned)
         return REWRITE_DONE;
     rw->push.returned = true;
@@ -350,7 +356,14 @@ enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body)
         made = reply_json_parse(body);
     if (json_is_string(json_object_get(made, "Id")))
         rw->made = rewrite_keep(rw, str_of_json(json_object_get(made, "Id")));
+    rw->ended = files_have_ended(made);
     return begin_following(rw, rows[row].finish);
+}
+
+bool rewrite_reads_reply(const struct rewrite *rw)
+{
+    return rw->match->route->operation == OP_CONTAINER_INSPECT &&
+           files_are_copied(rw->context.mounts);
 }
 
 bool rewrite_owes(const struct rewrite *rw)
@@ -377,6 +390,7 @@ void rewrite_fini(struct rewrite *rw)
     json_decref(rw->told);
     json_decref(rw->last_line);
     json_decref(rw->ahead);
+    json_decref(rw->behind);
     json_decref(rw->build.held);
     free(rw->build.error);
     for (size_t i = 0; i < rw->kept_count; i++)

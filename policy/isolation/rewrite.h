@@ -114,6 +114,10 @@ struct rewrite {
     bool failed;       /* the reply is an error */
     json_t *last_line; /* what berth has to say at the end of the reply */
     json_t *ahead;     /* lines to show before the one that was looked at */
+    json_t *behind;    /* the line that was looked at, to be shown when what
+                          follows from it is done; taken by who shows it */
+    bool brings;       /* which is that copied files come back */
+    bool ended;        /* the container that is inspected, whose are copied */
     struct str made;   /* the ID of the image that was made */
     json_t *told;      /* {tag of a pull, ID of a load or build} of its lines */
     struct {
@@ -186,6 +190,9 @@ enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body);
  * before the next. */
 enum rewrite_step rewrite_after_line(struct rewrite *rw);
 enum rewrite_step rewrite_follow(struct rewrite *rw);
+
+/* Does rewrite_finish want the whole of a reply that creates nothing? */
+bool rewrite_reads_reply(const struct rewrite *rw);
 
 /* Has it borrowed what rewrite_finish gives back, so that this has to be called
  * also when the reply will not come to its end? */

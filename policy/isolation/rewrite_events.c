@@ -1,4 +1,6 @@
+#include "policy/docker/companion_name.h"
 #include "policy/docker/image_ref.h"
+#include "policy/isolation/files_name.h"
 #include "policy/isolation/rewrite_private.h"
 
 /*
@@ -95,6 +97,17 @@ void event_restore(struct rewrite *rw, json_t *event)
         if (json_object_get(event, "from"))
             json_object_set(event, "from", image);
     }
+}
+
+bool event_ends_copied(const struct rewrite *rw, const json_t *event)
+{
+    const json_t *labels =
+        json_object_get(json_object_get(event, "Actor"), "Attributes");
+    struct str action = str_at(event, "Action");
+
+    return files_are_copied(rw->context.mounts) &&
+           str_at(labels, LABEL_FILES).len > 0 &&
+           (str_eq(action, S("die")) || str_eq(action, S("exec_die")));
 }
 
 bool event_is_wanted(const struct rewrite *rw, const json_t *event)

@@ -110,6 +110,23 @@ void finish_container_logs(struct rewrite *rw)
         files_out(rw);
 }
 
+bool files_have_ended(const json_t *container)
+{
+    const json_t *state = json_object_get(container, "State");
+    const json_t *labels =
+        json_object_get(json_object_get(container, "Config"), "Labels");
+
+    return json_is_false(json_object_get(state, "Running")) &&
+           !str_eq(str_at(state, "Status"), S("created")) &&
+           str_at(labels, LABEL_FILES).len > 0;
+}
+
+void finish_container_inspect(struct rewrite *rw)
+{
+    if (rw->ended)
+        files_out(rw);
+}
+
 /* ---- a container is made ---- */
 
 static void become_volume(struct rewrite *rw, json_t *mount, struct str root,

@@ -339,6 +339,9 @@ void files_in(struct rewrite *rw);
 void files_out(struct rewrite *rw);
 void rewrite_files_in(struct rewrite *rw);
 void finish_container_logs(struct rewrite *rw);
+void finish_container_inspect(struct rewrite *rw);
+/* Has CONTAINER, of an inspect, ended, and are files copied for it? */
+bool files_have_ended(const json_t *container);
 
 /* ---- rewrite_socket.c ---- */
 
@@ -377,6 +380,8 @@ bool filters_match(const struct rewrite *rw, enum filter_field field,
 /* ---- rewrite_events.c ---- */
 bool event_is_own(struct rewrite *rw, const json_t *event);
 bool event_is_wanted(const struct rewrite *rw, const json_t *event);
+/* Has something ended whose files are copied? Before its labels are hidden. */
+bool event_ends_copied(const struct rewrite *rw, const json_t *event);
 
 /* ---- rewrite_restore.c: what an object looks like to its runner ---- */
 void container_restore(struct rewrite *rw, json_t *container, bool inspected);

@@ -434,6 +434,7 @@ int rewrite_reply(struct rewrite *rw, int status, json_t *reply)
 int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
 {
     enum operation operation = rw->match->route->operation;
+    bool ends = operation == OP_SYSTEM_EVENTS && event_ends_copied(rw, line);
 
     *show = true;
     if (!json_is_object(line))
@@ -455,6 +456,12 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
     walk_reply(rw, line);
     if (operation == OP_SYSTEM_EVENTS)
         *show = event_is_wanted(rw, line);
+    if (*show && ends) {
+        json_decref(rw->behind);
+        rw->behind = json_incref(line);
+        rw->brings = true;
+        *show = false;
+    }
     return 0;
 }
 

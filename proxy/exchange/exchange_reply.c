@@ -215,13 +215,22 @@ void exchange_finish_reply(struct exchange *ex)
     exchange_finish_if_done(ex);
 }
 
+/* What there is of its body, for those who go by it. */
+static const struct strbuf *kept_of_reply(const struct exchange *ex)
+{
+    return ex->restoring == RESTORE_WHOLE && ex->rq.rewriting &&
+                   rewrite_reads_reply(&ex->rq.rewrite)
+               ? &ex->held_reply
+               : &ex->created;
+}
+
 void exchange_reply_end(struct exchange *ex)
 {
     if (ex->reply_state == RP_AWAIT)
         return; /* it was an interim one */
     if (!exchange_restore_rest(ex))
         return;
-    if (request_finish(&ex->rq, strbuf_str(&ex->created)))
+    if (request_finish(&ex->rq, strbuf_str(kept_of_reply(ex))))
         exchange_enter_reply(ex, RP_FINISH);
     else
         exchange_finish_reply(ex);

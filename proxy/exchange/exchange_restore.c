@@ -185,6 +185,17 @@ static bool restore_line(struct exchange *ex, struct str line)
     return !show || put_line(ex, value, end);
 }
 
+/* What was held of a line until all that follows from it was done. */
+static bool put_behind(struct exchange *ex)
+{
+    json_auto_t *line = ex->rq.rewrite.behind;
+
+    ex->rq.rewrite.behind = NULL;
+    if (line)
+        request_age_restore(&ex->rq, ex->status, line);
+    return !line || put_line(ex, line, S("\n"));
+}
+
 /*
  * Drop a line that is too long to be understood. Events are of everybody: one
  * of another runner's making must not end this one's stream of them.
@@ -218,6 +229,8 @@ static bool restore_lines(struct exchange *ex, size_t searched)
             exchange_enter_reply(ex, RP_LINE);
             break; /* the others wait until that is done */
         }
+        if (!put_behind(ex))
+            return give_up(ex);
     }
     strbuf_consume(&ex->held_reply, done);
     if (ex->reply_state == RP_LINE)
@@ -271,14 +284,17 @@ bool exchange_restore(struct exchange *ex, struct str data)
 void exchange_lines_go_on(struct exchange *ex)
 {
     exchange_enter_reply(ex, RP_BODY);
-    restore_lines(ex, 0);
+    if (put_behind(ex))
+        restore_lines(ex, 0);
+    else
+        give_up(ex);
 }
 
 bool exchange_restore_rest(struct exchange *ex)
 {
     if (ex->restoring != RESTORE_LINES)
         return true;
-    if (!restore_line(ex, strbuf_str(&ex->held_reply)))
+    if (!restore_line(ex, strbuf_str(&ex->held_reply)) || !put_behind(ex))
         return give_up(ex);
     strbuf_clear(&ex->held_reply);
     return true;

@@ -146,6 +146,14 @@ class Copied(Scenario):
                     "busybox", "sh", "-c", "sleep 1; seq 200000 > /w/seq")
         self.assertEqual(self.docker("wait", "job"), "0")
         self.assertEqual(len((self.work.path / "seq").read_text()), 1288895)
+        (self.work.path / "seq").unlink()
+        p = self.docker_start("events", "--filter", "event=die", "--format",
+                              "{{.Action}}")
+        wait_for("the client to listen", lambda: any(
+            r["operation"] == "SystemEvents" for r in self.berth.audit()))
+        self.docker("start", "job")
+        self.assertEqual(p.stdout.readline(), b"die\n")
+        self.assertEqual(len((self.work.path / "seq").read_text()), 1288895)
         self.docker("run", "-d", "--name", "end", "-v", f"{self.work.path}:/w",
                     "busybox", "sh", "-c",
                     "trap 'echo end > /w/end; exit' TERM; while :; do sleep "
@@ -275,6 +283,10 @@ secrets: {key: {file: ./secret.txt}}
         compose = (self.cli, "compose", "--project-directory",
                    self.work.path / "p", "-f", self.work.path / "p/compose.yaml")
         out = self.ok(*compose, "run", "--rm", "job")
+        self.assertIn("configuredhush", out)
+        self.assertEqual((self.work.path / "p/out/result").read_text(), "done\n")
+        (self.work.path / "p/out/result").unlink()
+        out = self.ok(*compose, "up", "--abort-on-container-exit")
         self.assertIn("configuredhush", out)
         self.assertEqual((self.work.path / "p/out/result").read_text(), "done\n")
         self.ok(*compose, "down", "-v")

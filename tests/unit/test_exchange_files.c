@@ -20,7 +20,7 @@ static int setup(void **state)
     driver_init(&d, driver_policy(
                         "\"isolation\": \"namespace\", "
                         "\"operations\": {\"allow\": [\"container\", "
-                        "\"exec\"]}, "
+                        "\"exec\", \"SystemEvents\"]}, "
                         "\"container\": {\"mounts\": [{\"source\": \"/work\", "
                         "\"by\": \"copy\", \"mode\": \"rw\"}]}"));
     driver_know_engine(&d);
@@ -148,6 +148,36 @@ static void a_wait_is_over_when_the_files_are_back(void **state)
     assert_true(client_has("StatusCode"));
 }
 
+static void inspect(const char *status, const char *running)
+{
+    AUTO(strbuf_fini)
+    struct strbuf body = STRBUF(4 * KIB), text = STRBUF(8 * KIB);
+
+    driver_send(&d, CLIENT, S("GET /v1.45/containers/" ID "/json" HEAD "\r\n"));
+    assert_true(driver_open_stream(&d));
+    strbuf_addf(&body,
+                "{\"Id\":\"" ID "\",\"Name\":\"/r1.job\",\"State\":{\"Status\":"
+                "\"%s\",\"Running\":%s},\"Config\":{\"Labels\":{"
+                "\"berth.namespace\":\"r1\",\"" LABEL_FILES "\":\"[]\"}}}",
+                status, running);
+    strbuf_addf(&text,
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                "Content-Length: %zu\r\n\r\n%s",
+                body.len, strbuf_cstr(&body));
+    driver_send(&d, ENGINE, strbuf_str(&text));
+}
+
+static void an_inspect_tells_of_an_end_behind_the_files(void **state)
+{
+    (void)state;
+    inspect("running", "true");
+    assert_true(client_has("running"));
+    inspect("exited", "false");
+    assert_false(client_has("exited"));
+    bring("out");
+    assert_true(client_has("exited"));
+}
+
 static void a_stop_is_answered_when_they_are(void **state)
 {
     (void)state;
@@ -158,6 +188,44 @@ static void a_stop_is_answered_when_they_are(void **state)
     assert_int_equal(d.sides[CLIENT].out.len, 0);
     bring("out");
     assert_true(client_has("204"));
+}
+
+/* An event of ACTION; its container copies files. */
+static void send_event(const char *action)
+{
+    AUTO(strbuf_fini)
+    struct strbuf line = STRBUF(4 * KIB), chunk = STRBUF(4 * KIB);
+
+    strbuf_addf(&line,
+                "{\"Type\":\"container\",\"Action\":\"%s\",\"Actor\":{\"ID\":"
+                "\"" ID "\",\"Attributes\":{\"name\":\"r1.job\","
+                "\"berth.namespace\":\"r1\",\"" LABEL_FILES "\":\"[]\"}}}\n",
+                action);
+    strbuf_addf(&chunk, "%zx\r\n%.*s\r\n", line.len,
+                STR_FMT(strbuf_str(&line)));
+    driver_send(&d, ENGINE, strbuf_str(&chunk));
+}
+
+static void an_event_tells_of_an_end_behind_the_files(void **state)
+{
+    (void)state;
+    driver_send(&d, CLIENT, S("GET /v1.45/events" HEAD "\r\n"));
+    assert_true(driver_open_stream(&d));
+    driver_send(&d, ENGINE,
+                S("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n"));
+    send_event("start");
+    assert_true(client_has("start"));
+    for (int i = 0; i < 300; i++) { /* more than one request looks up */
+        strbuf_clear(&d.sides[CLIENT].out);
+        send_event("die");
+        send_event("destroy");
+        assert_false(client_has("die"));
+        bring("out");
+        assert_true(client_has("\"die\""));
+        assert_true(client_has("destroy"));
+        assert_false(client_has("berth"));
+    }
 }
 
 static void an_end_that_cannot_be_brought_is_an_end(void **state)
@@ -180,7 +248,9 @@ int main(void)
         DRIVEN(a_link_that_is_lost_meanwhile_is_the_end),
         DRIVEN(who_leaves_meanwhile_holds_up_nothing),
         DRIVEN(a_wait_is_over_when_the_files_are_back),
+        DRIVEN(an_inspect_tells_of_an_end_behind_the_files),
         DRIVEN(a_stop_is_answered_when_they_are),
+        DRIVEN(an_event_tells_of_an_end_behind_the_files),
         DRIVEN(an_end_that_cannot_be_brought_is_an_end),
     };
 
