@@ -51,7 +51,7 @@ bool own_tag_is_ambiguous(const struct image_ref *ref)
 
 bool own_tag_namespace_is_reserved(struct str ns)
 {
-    return str_eq(ns, S("push")) || str_eq(ns, S("left")) ||
+    return str_eq(ns, S("push")) || str_eq(ns, S(LEFT_NAMESPACE)) ||
            str_eq(ns, S("companion"));
 }
 

@@ -36,6 +36,9 @@
 
 #define OWN_TAG_DOMAIN "berth.invalid"
 
+/* Below it, what no namespace has any more and others' containers need yet. */
+#define LEFT_NAMESPACE "left"
+
 /* No name of this module is longer: namespace, host as hex, path, tag, digest.
  */
 enum { OWN_TAG_MAX = 1536 };

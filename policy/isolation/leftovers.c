@@ -3,6 +3,7 @@
 #include "policy/base/json_str.h"
 #include "policy/base/rfc3339.h"
 #include "policy/docker/companion_name.h"
+#include "policy/docker/lease_name.h"
 #include "policy/docker/namespace.h"
 #include "policy/docker/own_tag.h"
 #include "policy/docker/target.h"
@@ -30,6 +31,7 @@ static const struct {
     [LEFTOVER_IMAGE] = {"image", NULL, OP_IMAGE_DELETE, "/images/json?filters=", "/images/", "?force=1"},
     [LEFTOVER_COMPANION] = {"companion", LABEL_COMPANION, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
     [LEFTOVER_SOCKETS] = {"companion's volume", LABEL_COMPANION, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
+    [LEFTOVER_LEASE] = {"lease", LABEL_LEASE, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
 };
 // clang-format on
 
@@ -81,13 +83,15 @@ int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
 }
 
 int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
-                         struct str ref)
+                         struct str ref, bool force)
 {
     int r = strbuf_add(out, str_from(kinds[kind].removal));
 
     if (r == 0)
         r = target_put_segment(out, ref);
-    return r ? r : strbuf_add(out, str_from(kinds[kind].query));
+    if (r == 0 && force)
+        r = strbuf_add(out, str_from(kinds[kind].query));
+    return r;
 }
 
 /* ---- lists ---- */
@@ -103,6 +107,13 @@ static int64_t time_at(const json_t *object, const char *key)
 static struct str without_slash(struct str name)
 {
     return name.len && name.ptr[0] == '/' ? str_from_index(name, 1) : name;
+}
+
+/* INTRO, NS, a dot and more? */
+static bool is_lease(struct str intro, struct str ns, struct str name)
+{
+    return str_has_prefix(name, intro) &&
+           namespace_has(ns, str_from_index(name, intro.len));
 }
 
 static bool is_companions(struct str ns, struct str name)
@@ -169,6 +180,12 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
         leftover->name = name;
         leftover->made = time_at(row, "CreatedAt");
         return is_companions(ns, name);
+    case LEFTOVER_LEASE:
+        leftover->ref = name;
+        leftover->name = name;
+        leftover->made = time_at(row, "CreatedAt");
+        return is_lease(S(LEASE_NAME), ns, name) ||
+               is_lease(S(LEASE_MARK_NAME), ns, name);
     case LEFTOVER_IMAGE: /* tag by tag */
     case LEFTOVER_COUNT:
         break;
@@ -181,14 +198,17 @@ static void walk_tags(const json_t *image,
                                     const struct leftover *leftover),
                       void *arg)
 {
-    const json_t *tag;
+    const json_t *tags = json_object_get(image, "RepoTags"), *tag;
+    bool one = json_array_size(tags) == 1;
     size_t i;
 
-    json_array_foreach(json_object_get(image, "RepoTags"), i, tag)
+    json_array_foreach(tags, i, tag)
     {
         struct own_name name = own_name_read(str_of_json(tag));
-        const struct leftover leftover = {
-            .ref = str_of_json(tag), .name = str_of_json(tag), .row = image};
+        const struct leftover leftover = {.ref = str_of_json(tag),
+                                          .name = str_of_json(tag),
+                                          .row = image,
+                                          .is_last_name = one};
 
         if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR)
             visit(arg, name.ns, &leftover);
@@ -198,7 +218,7 @@ static void walk_tags(const json_t *image,
 static bool is_volume(enum leftover_kind kind)
 {
     return kind == LEFTOVER_VOLUME || kind == LEFTOVER_BIND ||
-           kind == LEFTOVER_SOCKETS;
+           kind == LEFTOVER_SOCKETS || kind == LEFTOVER_LEASE;
 }
 
 bool leftovers_walk(enum leftover_kind kind, const json_t *reply,

@@ -24,6 +24,8 @@ enum leftover_kind {
     LEFTOVER_IMAGE, /* its own tags: the content goes with the last of them */
     LEFTOVER_COMPANION, /* last, for the others may use its sockets; */
     LEFTOVER_SOCKETS,   /* and the volume in which these are */
+    LEFTOVER_LEASE,     /* what says that somebody may be using all that, and
+                           the marks of who removes it (lease.h) */
 
     LEFTOVER_COUNT
 };
@@ -39,9 +41,9 @@ enum operation leftover_operation(enum leftover_kind kind);
 int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
                       struct str ns);
 
-/* Append the target that removes the one called REF, with force. */
+/* Append the target that removes the one called REF, with FORCE. */
 int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
-                         struct str ref);
+                         struct str ref, bool force);
 
 struct leftover {
     struct str ref;    /* how the engine knows it: an ID, a volume's name, or a
@@ -51,6 +53,7 @@ struct leftover {
                           does not say when, as of a tag */
     const json_t *row; /* all that the list says of it */
     bool is_bridge;    /* the network that berth made in place of "bridge" */
+    bool is_last_name; /* of an image: it has no other */
 };
 
 /*

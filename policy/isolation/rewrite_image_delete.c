@@ -118,7 +118,7 @@ static struct str left_anchor(struct rewrite *rw, struct str id)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(OWN_TAG_MAX);
 
-    own_anchor_put(&out, S("left"), id);
+    own_anchor_put(&out, S(LEFT_NAMESPACE), id);
     return rewrite_keep(rw, strbuf_str(&out));
 }
 

@@ -22,3 +22,13 @@ static inline uint64_t clock_ms(void)
 {
     return clock_ns() / 1000000;
 }
+
+/* The same, which goes on while the machine sleeps: for how long others may
+ * have waited. */
+static inline uint64_t clock_boot_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}

@@ -113,9 +113,10 @@ static void count(void *arg, struct str ns, const struct leftover *leftover)
         next->image_bytes += (uint64_t)json_integer_value(
             json_object_get(leftover->row, "Size"));
         break;
-    case LEFTOVER_BIND:      /* nothing is in it */
-    case LEFTOVER_COMPANION: /* nor is this the runner's */
+    case LEFTOVER_BIND: /* is_counted */
+    case LEFTOVER_COMPANION:
     case LEFTOVER_SOCKETS:
+    case LEFTOVER_LEASE:
     case LEFTOVER_COUNT:
         break;
     }
@@ -146,6 +147,13 @@ static void finish(struct census *c, bool good)
     wait_for(c, good && is_missing ? 0 : CENSUS_EVERY_S);
 }
 
+/* The others have nothing in them, or are not the runner's. */
+static bool is_counted(enum leftover_kind kind)
+{
+    return kind == LEFTOVER_CONTAINER || kind == LEFTOVER_NETWORK ||
+           kind == LEFTOVER_VOLUME || kind == LEFTOVER_IMAGE;
+}
+
 static void ask(struct census *c);
 
 static void on_list(const struct http_head *head, struct str body,
@@ -163,7 +171,9 @@ static void on_list(const struct http_head *head, struct str body,
     }
     for (size_t i = 0; i < c->count; i++)
         c->items[i].last_image = NULL;
-    c->kind++;
+    do
+        c->kind++;
+    while (c->kind < LEFTOVER_COUNT && !is_counted(c->kind));
     if (c->kind == LEFTOVER_COUNT)
         finish(c, true);
     else

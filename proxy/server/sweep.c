@@ -170,26 +170,39 @@ static void tell(const struct sweep *sweep, const struct item *item)
 
 static void list(struct sweep *sweep);
 
-/* SWEEP_BRIDGE leaves what is the runner's. */
+#define BIT(kind) (1U << (kind))
 static bool is_swept(const struct sweep *sweep, enum leftover_kind kind)
 {
-    return sweep->config.extent == SWEEP_ALL ||
-           (kind != LEFTOVER_VOLUME && kind != LEFTOVER_BIND &&
-            kind != LEFTOVER_IMAGE);
+    static const unsigned kinds[] = {
+        [SWEEP_ALL] = ~0U,
+        [SWEEP_BRIDGE] = BIT(LEFTOVER_CONTAINER) | BIT(LEFTOVER_NETWORK) |
+                         BIT(LEFTOVER_COMPANION) | BIT(LEFTOVER_SOCKETS),
+        [SWEEP_DEAD] = ~BIT(LEFTOVER_LEASE),
+        [SWEEP_LEFT] = BIT(LEFTOVER_IMAGE),
+    };
+
+    return kinds[sweep->config.extent] & BIT(kind);
 }
 
-static void next_kind(struct sweep *sweep)
+/* From KIND on. */
+static void go_on_with(struct sweep *sweep, enum leftover_kind kind)
 {
     items_free(sweep);
     sweep->round = 0;
-    do
-        sweep->kind++;
-    while (sweep->kind < LEFTOVER_COUNT && !is_swept(sweep, sweep->kind));
+    while (kind < LEFTOVER_COUNT && !is_swept(sweep, kind))
+        kind++;
+    sweep->kind = kind;
     if (sweep->kind == LEFTOVER_COUNT ||
         (sweep->config.extent == SWEEP_BRIDGE && sweep->has_containers))
         finish(sweep);
     else
         list(sweep);
+}
+
+/* What is in use by others is not waited for. */
+static unsigned rounds(const struct sweep *sweep)
+{
+    return sweep->config.extent == SWEEP_LEFT ? 1 : ROUNDS;
 }
 
 /* All items of a round have been tried. */
@@ -201,7 +214,7 @@ static void end_round(struct sweep *sweep)
         left += !sweep->items[i].done;
     /* what is there is asked anew, until it is nothing */
     if (sweep->item_count && !sweep->config.dry_run &&
-        ++sweep->round < ROUNDS) {
+        ++sweep->round < rounds(sweep)) {
         do_later(sweep, left ? PAUSE_MS : 0);
         return;
     }
@@ -211,7 +224,7 @@ static void end_round(struct sweep *sweep)
         sweep->failed++;
         tell(sweep, &sweep->items[i]);
     }
-    next_kind(sweep);
+    go_on_with(sweep, sweep->kind + 1);
 }
 
 static void start_some(struct sweep *sweep);
@@ -306,17 +319,31 @@ static void start_some(struct sweep *sweep)
         end_round(sweep);
 }
 
+static bool is_meant(const struct sweep *sweep, const struct leftover *leftover)
+{
+    switch (sweep->config.extent) {
+    case SWEEP_BRIDGE:
+        return sweep->kind != LEFTOVER_NETWORK || leftover->is_bridge;
+    case SWEEP_LEFT: /* others may be in the middle of giving it that name */
+        return leftover->is_last_name;
+    case SWEEP_ALL:
+    case SWEEP_DEAD:
+        break;
+    }
+    return true;
+}
+
 static void add_item(void *arg, struct str ns, const struct leftover *leftover)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_PATH);
     struct sweep *sweep = arg;
+    /* the engine knows whether a container is left */
+    bool force = sweep->config.extent != SWEEP_LEFT;
     struct item *item;
 
     if (!str_eq(ns, str_from(sweep->config.ns)) ||
-        sweep->item_count == LIMIT_LEFTOVERS ||
-        (sweep->config.extent == SWEEP_BRIDGE &&
-         sweep->kind == LEFTOVER_NETWORK && !leftover->is_bridge) ||
-        leftover_put_removal(&target, sweep->kind, leftover->ref) < 0)
+        sweep->item_count == LIMIT_LEFTOVERS || !is_meant(sweep, leftover) ||
+        leftover_put_removal(&target, sweep->kind, leftover->ref, force) < 0)
         return;
     item = &sweep->items[sweep->item_count++];
     *item = (struct item){.sweep = sweep,
@@ -372,8 +399,10 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (sweep->over)
         conclude(sweep);
-    else
+    else if (sweep->round)
         list(sweep);
+    else
+        go_on_with(sweep, sweep->kind);
 }
 
 struct sweep *sweep_new(const struct sweep_config *config)

@@ -20,6 +20,10 @@ enum sweep_extent {
     SWEEP_BRIDGE, /* only what berth made by itself, the bridge and the
                      companion, and only when the namespace has no containers
                      any more */
+    SWEEP_DEAD,   /* all but the leases, which go when the rest is gone */
+    SWEEP_LEFT,   /* content that waits for other namespaces' containers to go
+                     (images below "left.", see rewrite_image_delete.c), where
+                     none of them is left */
 };
 
 struct sweep_config {

@@ -110,10 +110,10 @@ static void names_are_written_into_targets(void **state)
     AUTO(strbuf_fini) struct strbuf out = STRBUF(MIB);
 
     (void)state;
-    leftover_put_removal(&out, LEFTOVER_VOLUME, S("a/../b?c"));
+    leftover_put_removal(&out, LEFTOVER_VOLUME, S("a/../b?c"), true);
     assert_string_equal(strbuf_cstr(&out), "/volumes/a%2F..%2Fb%3Fc");
     strbuf_clear(&out);
-    leftover_put_removal(&out, LEFTOVER_CONTAINER, S("12"));
+    leftover_put_removal(&out, LEFTOVER_CONTAINER, S("12"), true);
     assert_string_equal(strbuf_cstr(&out), "/containers/12?force=1&v=1");
 }
 

@@ -1,0 +1,58 @@
+#pragma once
+
+/*
+ * What is known of the leases (lease.h) on one engine, look after look, and
+ * which namespaces nobody uses any more. Two clocks have to agree on that: by
+ * the engine's, all leases of the namespace are over; and by one's own, they
+ * have been the same for lease_sure_ms, in which whoever lives would have made
+ * another. So a clock that is set takes nobody's lease away. Nor does a pause
+ * of the engine, of the way to it or of this machine: after a gap between two
+ * looks, it all begins anew.
+ */
+
+#include "policy/isolation/lease.h"
+
+struct lease_book;
+
+struct lease_book *lease_book_new(void);
+/* NULL is fine; returns NULL. */
+struct lease_book *lease_book_free(struct lease_book *book);
+
+/*
+ * A look: it began at BEGAN_MS by one's own clock, which must go on while the
+ * machine sleeps (CLOCK_BOOTTIME), when the engine's clock showed NOW; REPLY is
+ * the engine's list, and came at ENDED_MS. False: it is no list.
+ */
+bool lease_book_look(struct lease_book *book, int64_t now, uint64_t began_ms,
+                     const json_t *reply, uint64_t ended_ms);
+
+enum lease_state {
+    LEASE_UNKNOWN, /* there is none */
+    LEASE_HELD,
+    LEASE_DOUBTED, /* it seems to be over; look again */
+    LEASE_SWEPT,   /* it is over, and somebody removes what there is */
+    LEASE_OVER,
+};
+
+struct lease_known {
+    const char *ns; /* the book's */
+    enum lease_state state;
+    int64_t ends;   /* by the engine's clock, in seconds */
+    uint64_t print; /* of the leases that there are */
+};
+
+/* Of the namespace at INDEX, until it is false. */
+bool lease_book_at(const struct lease_book *book, size_t index,
+                   struct lease_known *known);
+struct lease_known lease_book_find(const struct lease_book *book,
+                                   struct str ns);
+
+/* When to look again so that doubts are settled, in ms; 0: there are none. */
+unsigned lease_book_again_ms(const struct lease_book *book);
+
+/*
+ * The print of the leases that REPLY, a list of NS's alone, has; and whether
+ * all of them are over at NOW. 0: there is none.
+ */
+uint64_t lease_print(const json_t *reply, struct str ns, int64_t now,
+                     bool *all_over);
