@@ -181,6 +181,14 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
                              "what all others have on the engine; and of "
                              "namespace.limits, images, ports, memory, cpus "
                              "and pids do not hold\n");
+    if (r == 0 && policy->leftovers.action == LEFTOVERS_REMOVE &&
+        policy->isolation == POLICY_NAMESPACE && policy->leftovers.lease &&
+        policy->leftovers.lease / 4 < policy->upstream.wait_ms)
+        r = strbuf_addf(out,
+                        "leftovers.lease: %u s is less than four times "
+                        "upstream.wait: a link that is away for a while costs "
+                        "the runner all that it has on the engine\n",
+                        policy->leftovers.lease / 1000);
     if (r == 0)
         r = exposure_put(&policy->rules, out);
     for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {

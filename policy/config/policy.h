@@ -44,6 +44,7 @@ enum leftovers_action { LEFTOVERS_KEEP, LEFTOVERS_REMOVE };
 struct leftovers_policy {
     unsigned action; /* enum leftovers_action, when berth stops */
     unsigned after;  /* milliseconds: of that age "berth clean" takes it */
+    unsigned lease;  /* milliseconds: removed by others, when berth is away */
 };
 
 struct listen_policy {

@@ -185,12 +185,18 @@ static const struct setting leftovers_rows[] = {
     {"after", DURATION_AT(struct leftovers_policy, after), "\"6h\"",
      .max = 30.0 * 24 * HOUR,
      .help = "how old the newest of them has to be before \"berth clean\" "
-             "takes a namespace that it was not told by name"},
+             "takes a namespace that it was not told by name and that has no "
+             "lease"},
+    {"lease", DURATION_AT(struct leftovers_policy, lease), "\"15m\"",
+     .max = 30.0 * 24 * HOUR,
+     .help = "with the action remove: berth is away for so long before others "
+             "on the engine remove all; 0s: they do not; else 10s at least"},
 };
 static const struct shape leftovers_shape = {
     .rows = leftovers_rows,
     .count = sizeof(leftovers_rows) / sizeof(leftovers_rows[0]),
     .size = sizeof(struct leftovers_policy),
+    .check = check_lease,
     .lone = "action",
 };
 

@@ -6,6 +6,7 @@
 
 #include "policy/base/limits.h"
 #include "policy/base/loopback.h"
+#include "policy/config/policy.h"
 #include "policy/config/upstream_proxy.h"
 #include "policy/config/url.h"
 
@@ -199,5 +200,17 @@ bool check_audit_target(struct str text, struct strbuf *why)
         return true;
     strbuf_addf(why, "is no place for the audit; write an absolute path, "
                      "\"stdout\" or \"syslog\"");
+    return false;
+}
+
+bool check_lease(const void *object, const char **key, struct strbuf *why)
+{
+    const struct leftovers_policy *leftovers = object;
+
+    *key = "lease";
+    if (leftovers->lease == 0 || leftovers->lease >= 10 * 1000)
+        return true;
+    strbuf_addf(why, "is too short for berth to make it anew in time; write "
+                     "\"10s\" or more, or \"0s\" for none");
     return false;
 }

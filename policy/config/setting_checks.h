@@ -46,3 +46,6 @@ bool check_contact(struct str text, struct strbuf *why);
 bool check_engine_id(struct str text, struct strbuf *why);
 bool check_job_word(struct str text, struct strbuf *why);
 bool check_audit_target(struct str text, struct strbuf *why);
+
+/* Of struct leftovers_policy: is there time in its lease to make it anew? */
+bool check_lease(const void *leftovers, const char **key, struct strbuf *why);

@@ -142,6 +142,8 @@ static void print_berth(const json_t *b)
            number(b, "clients"), number(b, "clients_limit"),
            number(open, "read") + number(open, "write"), number(open, "stream"),
            number(open, "upgrade"));
+    if (*text(b, "lease"))
+        printf("  lease: %s\n", text(b, "lease"));
     if (json_is_object(json_object_get(b, "objects"))) {
         const json_t *o = json_object_get(b, "objects");
 

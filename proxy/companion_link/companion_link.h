@@ -33,6 +33,8 @@ struct companion_config {
     struct str ns;     /* copied */
     unsigned mode;     /* of the sockets, 0660 */
     unsigned gid;      /* their group, as containers know it */
+    unsigned lease_s; /* it ends when berth is silent for so long, if it is made
+                         by this one; 0: never */
     /* A connection: FD is non-blocking, and the callee's. */
     void (*on_client)(int fd, const struct companion_caller *caller, void *arg);
     void *arg;

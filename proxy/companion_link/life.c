@@ -101,6 +101,19 @@ static void on_volume(struct str path, void *arg)
     strbuf_add(&c->path, path);
 }
 
+/* What one that is there was made with: "hold" DIRECTORY MODE SECONDS. */
+static unsigned lease_of(const json_t *companion)
+{
+    const json_t *words =
+        json_object_get(json_object_get(companion, "Config"), "Cmd");
+    uint64_t seconds;
+
+    return str_to_u64(str_of_json(json_array_get(words, 4)), &seconds) == 0 &&
+                   seconds <= UINT32_MAX
+               ? (unsigned)seconds
+               : 0;
+}
+
 static bool on_found(const json_t *inspected, void *arg)
 {
     struct companion *c = arg;
@@ -118,7 +131,18 @@ static bool on_found(const json_t *inspected, void *arg)
         return false;
     }
     c->replaced = false;
+    c->lease_s = lease_of(inspected);
     return true;
+}
+
+/* So that it hears several before it gives berth up. */
+static unsigned beat_s(const struct companion *c)
+{
+    unsigned share = c->lease_s / LINK_BEATS;
+
+    if (c->lease_s == 0 || share > LINK_BEAT_S)
+        return LINK_BEAT_S;
+    return share ? share : 1;
 }
 
 static void on_exec(const char *id, void *arg)
@@ -128,8 +152,8 @@ static void on_exec(const char *id, void *arg)
 
     c->step = STEP_GREET;
     event_add(c->soon, &(struct timeval){LINK_GREET_S, 0});
-    c->session =
-        link_session_new(c->config.base, c->config.pool, id, c->nonce, &events);
+    c->session = link_session_new(c->config.base, c->config.pool, id, c->nonce,
+                                  beat_s(c), &events);
 }
 
 static void on_failure(int status, const char *why, void *arg)
@@ -152,14 +176,16 @@ static json_t *command(void *arg)
 /* Its group is that of the sockets. */
 static void fill(json_t *body, json_t *host, void *arg)
 {
-    const struct companion *c = arg;
+    struct companion *c = arg;
 
     (void)host;
+    c->lease_s = c->config.lease_s;
     json_object_set_new(body, "User", json_sprintf("0:%u", c->config.gid));
     json_object_set_new(body, "Cmd",
-                        json_pack("[s, s, s, o, s]", "/" COMPANION_PROGRAM,
+                        json_pack("[s, s, s, o, o]", "/" COMPANION_PROGRAM,
                                   "hold", COMPANION_VOLUME,
-                                  json_sprintf("%04o", c->config.mode), "0"));
+                                  json_sprintf("%04o", c->config.mode),
+                                  json_sprintf("%u", c->config.lease_s)));
 }
 
 /* ---- the steps ---- */
@@ -246,7 +272,9 @@ bool companion_is_as(const struct companion *c,
                      const struct companion_config *config)
 {
     return c->config.pool == config->pool && c->config.mode == config->mode &&
-           c->config.gid == config->gid && str_eq(str_from(c->ns), config->ns);
+           c->config.gid == config->gid &&
+           c->config.lease_s == config->lease_s &&
+           str_eq(str_from(c->ns), config->ns);
 }
 
 struct companion_counts companion_count(const struct companion *c)

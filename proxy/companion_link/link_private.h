@@ -22,11 +22,12 @@ enum {
     LINK_CONTROL = 8 * KIB,    /* of that, kept for frames that are no data */
     LINK_ASK_S = 60,           /* a socket is waited for so long */
     LINK_RESERVED_S = 120,     /* and kept for a container to be made */
-    LINK_BEAT_S = 30,
-    LINK_GREET_S = 15, /* from the exec to its hello */
-    LINK_ENDING = 32,  /* connections that are over and not read yet */
-    LINK_ENDING_S = 2, /* each of them is kept so long */
-    LINK_REST_S = 10,  /* between two looks whether another berth has it */
+    LINK_BEAT_S = 30,          /* at most */
+    LINK_BEATS = 5,            /* in the time that it waits for one */
+    LINK_GREET_S = 15,         /* from the exec to its hello */
+    LINK_ENDING = 32,          /* connections that are over and not read yet */
+    LINK_ENDING_S = 2,         /* each of them is kept so long */
+    LINK_REST_S = 10, /* between two looks whether another berth has it */
 };
 
 /* ---- session.c: frames over an exec ---- */
@@ -45,10 +46,11 @@ struct link_events {
     void *arg;
 };
 
-/* Start EXEC, which was created with NONCE, and speak with it. */
+/* Start EXEC, which was created with NONCE, and speak with it; a beat every
+ * BEAT_S. */
 struct link_session *link_session_new(struct event_base *base,
                                       struct pool *pool, const char *exec,
-                                      const char *nonce,
+                                      const char *nonce, unsigned beat_s,
                                       const struct link_events *events);
 /* Its connections close. NULL is fine; returns NULL. */
 struct link_session *link_session_free(struct link_session *session);
@@ -122,6 +124,7 @@ struct companion {
     struct box *box;
     struct event *soon; /* the next step; or the end of a pause */
     struct backoff backoff;
+    unsigned lease_s;   /* that it was made with */
     bool replaced;      /* another berth has it, as far as is known */
     struct strbuf path; /* of the volume on the engine's host */
     char nonce[WIRE_NONCE + 1];

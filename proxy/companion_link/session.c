@@ -265,7 +265,7 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 
 struct link_session *link_session_new(struct event_base *base,
                                       struct pool *pool, const char *exec,
-                                      const char *nonce,
+                                      const char *nonce, unsigned beat_s,
                                       const struct link_events *events)
 {
     struct link_session *s = xcalloc(1, sizeof(*s));
@@ -279,7 +279,7 @@ struct link_session *link_session_new(struct event_base *base,
     memcpy(s->nonce, nonce, WIRE_NONCE);
     s->soon = event_new(base, -1, 0, on_soon, s);
     s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
-    event_add(s->beat, &(struct timeval){LINK_BEAT_S, 0});
+    event_add(s->beat, &(struct timeval){(time_t)beat_s, 0});
     s->pipe = exec_pipe_new(base, pool, exec, &pipe_events);
     return s;
 }

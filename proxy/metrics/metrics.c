@@ -75,6 +75,10 @@ VALUE(port_connections, frontend_view, of->port_connections)
 VALUE(port_listeners, frontend_view, of->port_listeners)
 VALUE(ports_carried, frontend_view, of->ports_carried)
 VALUE(ports_refused, frontend_view, of->ports_refused)
+VALUE(waits_for_lease, frontend_view, of->waits_for_lease)
+VALUE(swept, backend_view, of->swept)
+VALUE(swept_objects, backend_view, of->swept_objects)
+VALUE(sweep_failures, backend_view, of->sweep_failures)
 VALUE(link_up, backend_view, of->link_up)
 VALUE(engine_up, backend_view, of->engine_up)
 VALUE(reconnects, backend_view, of->connects ? of->connects - 1 : 0)
@@ -326,6 +330,18 @@ static const struct family {
      .of_berth = ports_carried},
     {"berth_port_connections_refused_total", "counter",
      "Connections to them that did not.", .of_berth = ports_refused},
+    {"berth_lease_missing", "gauge",
+     "Do requests wait, for berth has no lease on the namespace?",
+     .of_berth = waits_for_lease},
+    {"berth_swept_namespaces_total", "counter",
+     "Namespaces of berths that died, of which nothing is left.",
+     .of_backend = swept},
+    {"berth_swept_objects_total", "counter",
+     "Objects of such, and of no namespace any more, that were removed.",
+     .of_backend = swept_objects},
+    {"berth_sweep_failures_total", "counter",
+     "Such objects that could not be, each time.",
+     .of_backend = sweep_failures},
     {"berth_link_up", "gauge", "Is the way to the engine's host open?",
      .of_backend = link_up},
     {"berth_link_reconnects_total", "counter",

@@ -48,6 +48,8 @@ struct frontend_view {
     unsigned port_connections, port_listeners;
     uint64_t ports_carried, ports_refused;
     struct objects_view objects;
+    const char *lease;                   /* on its namespace, in words */
+    bool waits_for_lease;                /* its requests do */
     unsigned builds;                     /* that run */
     struct call_view calls[CALLS_SHOWN]; /* of those that run */
     unsigned call_count;
@@ -64,6 +66,9 @@ struct backend_view {
     const char *engine_id; /* "": not known */
     uint64_t connects;     /* of the link, up to now */
     unsigned links;        /* ssh: connections that are up */
+    /* of runners whose berth died: namespaces of which nothing is left, their
+     * objects, and removals that failed */
+    uint64_t swept, swept_objects, sweep_failures;
     unsigned channels;
     unsigned used, idle, opening,
         waiting; /* streams; waiting: takers in the queue */

@@ -111,14 +111,14 @@ static json_t *berth_status(const struct frontend_view *frontend)
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack(
-        "{ss* ss ss ss? si si so so sI sI sI sI sI sI so si so so}", "runner",
-        frontend->runner, "namespace", frontend->namespace, "listener",
-        frontend->listener, "host", frontend->host, "clients",
-        (int)frontend->clients, "clients_limit", (int)frontend->clients_max,
-        "requests", requests_of(frontend), "open", open_of(frontend),
-        "bytes_in", (json_int_t)bytes_in, "bytes_out", (json_int_t)bytes_out,
-        "lookups", (json_int_t)c->lookups, "cache_requests",
-        (json_int_t)frontend->cache_asked, "cache_hits",
+        "{ss* ss ss ss? ss* si si so so sI sI sI sI sI sI so si so so}",
+        "runner", frontend->runner, "namespace", frontend->namespace,
+        "listener", frontend->listener, "host", frontend->host, "lease",
+        frontend->lease, "clients", (int)frontend->clients, "clients_limit",
+        (int)frontend->clients_max, "requests", requests_of(frontend), "open",
+        open_of(frontend), "bytes_in", (json_int_t)bytes_in, "bytes_out",
+        (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
+        "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
         (json_int_t)frontend->cache_known, "audit_failures",
         (json_int_t)c->audit_failures, "objects", objects_of(frontend),
         "builds", (int)frontend->builds, "calls", calls_of(frontend),
@@ -128,13 +128,15 @@ static json_t *berth_status(const struct frontend_view *frontend)
 static json_t *backend_status(const struct backend_view *h)
 {
     return json_pack(
-        "{ss sb ss* sb ss sI si si si si si si}", "upstream", h->upstream,
-        "link_up", h->link_up, "why", h->link_up ? NULL : h->why, "engine_up",
-        h->engine_up, "engine_id", h->engine_id ? h->engine_id : "",
-        "reconnects", (json_int_t)(h->connects ? h->connects - 1 : 0), "links",
-        (int)h->links, "channels", (int)h->channels, "used", (int)h->used,
-        "idle", (int)h->idle, "opening", (int)h->opening, "waiting",
-        (int)h->waiting);
+        "{ss sb ss* sb ss sI sI sI sI si si si si si si}", "upstream",
+        h->upstream, "link_up", h->link_up, "why", h->link_up ? NULL : h->why,
+        "engine_up", h->engine_up, "engine_id",
+        h->engine_id ? h->engine_id : "", "reconnects",
+        (json_int_t)(h->connects ? h->connects - 1 : 0), "swept_namespaces",
+        (json_int_t)h->swept, "swept_objects", (json_int_t)h->swept_objects,
+        "sweep_failures", (json_int_t)h->sweep_failures, "links", (int)h->links,
+        "channels", (int)h->channels, "used", (int)h->used, "idle",
+        (int)h->idle, "opening", (int)h->opening, "waiting", (int)h->waiting);
 }
 
 static json_t *process_status(const struct process_view *p)

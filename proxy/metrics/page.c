@@ -244,7 +244,9 @@ static void put_has(struct page *page, const struct frontend_view *f)
         put(page, "<td class=m colspan=6>not known</td>");
     }
     put_count(page, f->builds);
-    put(page, "</tr>\n");
+    put(page, f->waits_for_lease ? "<td class=y>" : "<td>");
+    put_words(page, f->lease ? f->lease : "none");
+    put(page, "</td></tr>\n");
 }
 
 /* What each has on its engine. */
@@ -254,7 +256,7 @@ static void put_objects(struct page *page, const struct picture *picture)
         "<h2>What they have</h2>\n<div><table><tr><th>Runner<th>Host<th "
         "class=n>Containers<th class=n>Networks<th class=n>Volumes<th class=n>"
         "Images<th class=n>their bytes<th class=n>Ports<th class=n>Builds "
-        "that run</tr>\n");
+        "that run<th>Lease</tr>\n");
     for (size_t i = 0; i < picture->frontend_count; i++)
         put_has(page, &picture->frontends[i]);
     put(page, "</table></div>\n");

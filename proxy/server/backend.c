@@ -12,6 +12,7 @@ static void on_bury(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     census_free(b->census);
+    reaper_free(b->reaper);
     engine_probe_free(b->engine);
     pool_free(b->pool);
     upstream_free(b->upstream);
@@ -36,6 +37,7 @@ static struct backend *add(struct backends *all, struct policy *policy,
     b->engine = engine_probe_new(all->base, b->upstream, b->pool,
                                  config ? &config->engines : &any);
     b->census = census_new(all->base, b->pool);
+    b->reaper = reaper_new(all->base, b->pool);
     b->bury = event_new(all->base, -1, 0, on_bury, b);
     b->next = all->first;
     all->first = b;

@@ -13,6 +13,7 @@
 
 #include "policy/config/policy.h"
 #include "proxy/server/census.h"
+#include "proxy/server/reaper.h"
 #include "proxy/upstream/engine_probe.h"
 #include "proxy/upstream/nowhere.h"
 #include "proxy/upstream/pool.h"
@@ -24,6 +25,7 @@ struct backend {
     struct pool *pool;
     struct engine_probe *engine;
     struct census *census;                /* what its namespaces have */
+    struct reaper *reaper;                /* and those whose berth died */
     const struct upstream_config *config; /* NULL: it leads nowhere */
     unsigned tenants; /* namespaces of this process that live there */
     /* private from here on */

@@ -230,6 +230,7 @@ void frontend_yield(struct frontend *frontend)
         near_yield(frontend->near);
     frontend->companion = companion_free(frontend->companion);
     frontend->files = files_free(frontend->files);
+    frontend_give_up(frontend);
 }
 
 void frontend_inherit(struct frontend *frontend, struct frontend *old)
@@ -300,6 +301,7 @@ void frontend_free(struct frontend *frontend)
     if (!frontend)
         return;
     frontend_end_cancel(frontend);
+    frontend_give_up(frontend);
     listener_free(frontend->listener);
     frontend_forget(frontend);
     if (frontend->audit)

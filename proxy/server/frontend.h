@@ -19,6 +19,7 @@
 #include "proxy/near/near.h"
 #include "proxy/net/listener.h"
 #include "proxy/server/audit_sink.h"
+#include "proxy/server/lease.h"
 #include "proxy/server/runtime.h"
 
 struct session;
@@ -49,6 +50,9 @@ struct frontend {
     struct companion *companion; /* its sockets in containers, or NULL: what
                                     asks for docker.sock gets none */
     struct files *files;         /* what is copied for it, or NULL: nothing */
+    struct lease *lease;         /* on its namespace, or NULL: nobody asks */
+    struct reaper_host reaper;   /* others' leftovers go on its record; */
+    struct reaper *reaped;       /* with whom it is */
     struct listener *listener;
     struct counters counters;
     struct refusals refusals; /* the last of them */
@@ -112,6 +116,10 @@ void frontend_commit(struct frontend *frontend);
 /* It stays as it is. */
 void frontend_forget(struct frontend *frontend);
 
+/* May its requests go to the engine now? If not, *WHY is a sentence for their
+ * client, good until the next turn of the loop. */
+bool frontend_admits(const struct frontend *frontend, const char **why);
+
 /* Put LINE on record. 0, or a negative errno, which is counted. */
 int frontend_record(struct frontend *frontend, struct str line);
 
@@ -137,6 +145,9 @@ bool frontend_has_host(const struct frontend *frontend);
 
 /* No new clients; sessions end then. */
 void frontend_stop(struct frontend *frontend, enum connection_end end);
+
+/* Another may be serving its namespace from now on. */
+void frontend_give_up(struct frontend *frontend);
 
 /*
  * With no sessions left, and none to come: do with what the namespace leaves on

@@ -129,6 +129,7 @@ bool frontend_end(struct frontend *frontend,
     /* nobody is left who would use it, and it may be removed */
     frontend->companion = companion_free(frontend->companion);
     frontend->files = files_free(frontend->files);
+    frontend_give_up(frontend);
     end = frontend->end = xcalloc(1, sizeof(*end));
     end->on_ended = on_ended;
     end->arg = arg;

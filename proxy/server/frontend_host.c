@@ -1,5 +1,6 @@
 /* The host that a frontend's namespace lives on, and what it has open there
- * besides the clients' streams: its ports, its companion, copied files. */
+ * besides the clients' streams: its lease, its ports, its companion, copied
+ * files. */
 
 #include "proxy/server/frontend.h"
 
@@ -10,6 +11,76 @@
 #include "proxy/server/placement.h"
 #include "proxy/server/session.h"
 #include "proxy/server/session_private.h"
+
+/* ---- its lease, and those of others ---- */
+
+static void wake_all(struct frontend *frontend)
+{
+    for (struct session *s = frontend->sessions; s; s = session_next(s))
+        session_wake(s);
+}
+
+/* On its namespace: how long it may be away before others remove all. */
+static unsigned lease_ms(const struct policy *policy)
+{
+    return policy->leftovers.action == LEFTOVERS_REMOVE
+               ? policy->leftovers.lease
+               : 0;
+}
+
+static int put_on_record(void *arg, struct str line)
+{
+    return frontend_record(arg, line);
+}
+
+static void on_admit(void *arg)
+{
+    wake_all(arg);
+}
+
+static void hold_lease(struct frontend *frontend)
+{
+    const struct policy *policy = frontend->policy;
+    const struct lease_config config = {
+        .base = frontend->runtime->base,
+        .pool = frontend->backend->pool,
+        .ns = policy->namespace,
+        .term_ms = lease_ms(policy),
+        .wait_ms = policy->upstream.wait_ms,
+        .audit = put_on_record,
+        .audit_required = policy->audit.required,
+        .on_admit = on_admit,
+        .arg = frontend,
+    };
+
+    reaper_leave(frontend->reaped, &frontend->reaper);
+    if (!frontend->runtime->listens || policy->isolation != POLICY_NAMESPACE) {
+        frontend->lease = lease_free(frontend->lease);
+        return;
+    }
+    frontend->reaper.ns = policy->namespace;
+    frontend->reaper.term_ms = config.term_ms;
+    frontend->reaper.audit = put_on_record;
+    frontend->reaper.audit_required = policy->audit.required;
+    frontend->reaper.arg = frontend;
+    frontend->reaped = frontend->backend->reaper;
+    reaper_join(frontend->reaped, &frontend->reaper);
+    if (frontend->lease && lease_is_as(frontend->lease, &config))
+        return;
+    lease_free(frontend->lease);
+    frontend->lease = lease_new(&config);
+}
+
+void frontend_give_up(struct frontend *frontend)
+{
+    reaper_leave(frontend->reaped, &frontend->reaper);
+    frontend->lease = lease_free(frontend->lease);
+}
+
+bool frontend_admits(const struct frontend *frontend, const char **why)
+{
+    return !frontend->lease || lease_admits(frontend->lease, why);
+}
 
 /* ---- what it has open there ---- */
 
@@ -58,6 +129,7 @@ static void find_companion(struct frontend *frontend)
         .ns = str_from(policy->namespace),
         .mode = policy->listen.mode,
         .gid = listener_group(&policy->listen),
+        .lease_s = lease_ms(policy) / 1000,
         .on_client = on_companion_client,
         .arg = frontend,
     };
@@ -92,6 +164,7 @@ static void copy_files(struct frontend *frontend)
 
 void frontend_reach_out(struct frontend *frontend)
 {
+    hold_lease(frontend);
     listen_near(frontend);
     find_companion(frontend);
     copy_files(frontend);
@@ -109,12 +182,6 @@ bool frontend_has_host(const struct frontend *frontend)
     return frontend->backend && frontend->backend->config;
 }
 
-static void wake_all(struct frontend *frontend)
-{
-    for (struct session *s = frontend->sessions; s; s = session_next(s))
-        session_wake(s);
-}
-
 /* BACKEND is its own from now on. */
 static void settle_at(struct frontend *frontend, struct backend *backend)
 {
@@ -125,6 +192,7 @@ static void settle_at(struct frontend *frontend, struct backend *backend)
     if (before)
         before->tenants--;
     if (!frontend_has_host(frontend)) {
+        frontend_give_up(frontend);
         frontend->near = near_free(frontend->near);
         frontend->companion = companion_free(frontend->companion);
         frontend->files = files_free(frontend->files);

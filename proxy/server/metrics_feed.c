@@ -45,6 +45,7 @@ static void look_at_berth(const struct frontend *frontend, double now,
                           struct frontend_view *view)
 {
     struct own_ids_uses uses = own_ids_uses(frontend->owned);
+    const char *why;
 
     *view = (struct frontend_view){
         .runner = frontend->policy->runner,
@@ -62,6 +63,10 @@ static void look_at_berth(const struct frontend *frontend, double now,
     if (frontend->policy->isolation == POLICY_NAMESPACE)
         view->objects =
             census_look(frontend->backend->census, frontend->policy->namespace);
+    if (frontend->lease) {
+        view->lease = lease_word(frontend->lease);
+        view->waits_for_lease = !lease_admits(frontend->lease, &why);
+    }
     look_at_sessions(frontend, now, view);
     if (frontend->near)
         look_at_ports(near_count(frontend->near), view);
@@ -70,6 +75,7 @@ static void look_at_berth(const struct frontend *frontend, double now,
 static void look_at_backend(const struct backend *backend,
                             struct backend_view *view)
 {
+    struct reaper_counts swept = reaper_count(backend->reaper);
     struct pool_counts pool = pool_count(backend->pool);
     struct upstream_status status;
 
@@ -82,6 +88,9 @@ static void look_at_backend(const struct backend *backend,
         .engine_id = engine_probe_id(backend->engine),
         .connects = status.connects,
         .links = status.links,
+        .swept = swept.namespaces,
+        .swept_objects = swept.objects,
+        .sweep_failures = swept.failures,
         .channels = status.channels,
         .used = pool.used,
         .idle = pool.idle,

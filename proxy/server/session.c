@@ -104,9 +104,10 @@ static void link_timeout(struct session *s)
 
     upstream_get_status(s->backend->upstream, &status);
     retry_after = status.retry_ms / 1000 + 1;
-    why = status.up || !status.why
-              ? "the engine's host did not open a channel in time"
-              : status.why;
+    if (!status.up && status.why)
+        why = status.why;
+    else if (frontend_admits(s->frontend, &why))
+        why = "the engine's host did not open a channel in time";
     why = session_why(s, why, &buffer);
     if (connection_wish(s->connection).ask)
         connection_ask_failed(s->connection, why, retry_after);

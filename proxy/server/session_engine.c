@@ -116,7 +116,9 @@ static bool want_stream(struct session *s)
 {
     struct stream *stream;
 
-    if (s->waiting)
+    const char *why;
+
+    if (s->waiting || !frontend_admits(s->frontend, &why))
         return false;
     stream = pool_take(s->backend->pool, &s->waiter);
     if (stream)
@@ -261,11 +263,13 @@ static bool drop_lookups(struct session *s)
 bool session_settle_lookups(struct session *s)
 {
     bool progress = drop_lookups(s);
+    const char *why;
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
         if (is_busy(&s->lookups[i]))
             continue;
-        if (!send_lookup(s, &s->lookups[i]))
+        if (!frontend_admits(s->frontend, &why) ||
+            !send_lookup(s, &s->lookups[i]))
             break;
         progress = true;
     }

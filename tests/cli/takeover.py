@@ -32,9 +32,9 @@ EVENTS = b"".join(json.dumps(
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def answer(self, value):
+    def answer(self, value, status=200):
         body = json.dumps(value).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Api-Version", "1.45")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -44,6 +44,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.gate.wait(timeout=60)
         if "/events" not in self.path:
             self.answer(self.server.containers if "/containers/json" in self.path else
+                        {"Volumes": list(self.server.volumes.values())}
+                        if "/volumes" in self.path else
                         [] if "/json" in self.path else "OK")
             return
         self.send_response(200)
@@ -57,7 +59,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.answer(None)
 
+    def do_POST(self):  # a lease
+        volume = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        volume["CreatedAt"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.server.volumes[volume["Name"]] = volume
+        self.answer(volume, 201)
+
     def do_DELETE(self):
+        name = self.path.rpartition("/")[2]
+        if name in self.server.volumes:
+            del self.server.volumes[name]
+            self.answer(None)
+            return
         self.server.removals.append(self.path)
         self.server.containers = []
         self.answer(None)
@@ -89,6 +102,7 @@ def check(what, good, detail=""):
 def engine_at(path):
     server = Server(path, Handler)
     server.removals = []
+    server.volumes = {}
     server.containers = [{"Id": "a" * 64, "Names": ["/r1.web"],
                           "Labels": {"berth.namespace": "r1"},
                           "Created": 1, "State": "running"}]

@@ -130,7 +130,8 @@ static void play_link(const uint8_t *bytes, size_t len)
     pool = pool_new(base, &fake.upstream);
     side.over = false;
     side.count = 0;
-    side.session = link_session_new(base, pool, "e1", NONCE, &events);
+    side.session =
+        link_session_new(base, pool, "e1", NONCE, LINK_BEAT_S, &events);
     event_base_loop(base, EVLOOP_NONBLOCK);
     fake_open(&fake, 0);
     event_base_loop(base, EVLOOP_NONBLOCK);

@@ -1,0 +1,231 @@
+#include "tests/unit/world_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "policy/docker/companion_name.h"
+#include "policy/docker/lease_name.h"
+#include "policy/docker/namespace.h"
+
+/* ---- the engine ---- */
+
+struct sim_engine engine;
+
+static int64_t engine_now(void)
+{
+    return 1700000000 + (int64_t)(world_ms / 1000) + engine.offset_s;
+}
+
+static json_t *stamp(int64_t seconds)
+{
+    char text[64];
+    time_t time = (time_t)seconds;
+    struct tm tm;
+
+    gmtime_r(&time, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
+void engine_forget(struct sim_object *object)
+{
+    free(object->name);
+    free(object->ns);
+    free(object->lease);
+    free(object->term);
+    *object = engine.objects[--engine.count];
+}
+
+static struct sim_object *find(bool is_volume, const char *name)
+{
+    for (size_t i = 0; i < engine.count; i++) {
+        if (engine.objects[i].is_volume == is_volume &&
+            !strcmp(engine.objects[i].name, name))
+            return &engine.objects[i];
+    }
+    return NULL;
+}
+
+static char *copy(const char *text)
+{
+    return text ? xstrdup(text) : NULL;
+}
+
+static struct sim_object *make(bool is_volume, const char *name, const char *ns,
+                               const char *lease, const char *term)
+{
+    struct sim_object *object = find(is_volume, name);
+
+    if (object)
+        return object;
+    if (engine.count == WORLD_OBJECTS)
+        abort();
+    object = &engine.objects[engine.count++];
+    *object = (struct sim_object){
+        .is_volume = is_volume,
+        .name = xstrdup(name),
+        .ns = copy(ns),
+        .lease = copy(lease),
+        .term = copy(term),
+        .made = engine_now(),
+        .number = ++engine.numbers,
+    };
+    return object;
+}
+
+static json_t *show(const struct sim_object *object)
+{
+    json_t *labels = json_object();
+    json_t *row = json_object();
+    char text[300];
+
+    if (object->ns)
+        json_object_set_new(labels, LABEL_NAMESPACE, json_string(object->ns));
+    if (object->lease)
+        json_object_set_new(labels, LABEL_LEASE, json_string(object->lease));
+    if (object->term)
+        json_object_set_new(labels, LABEL_LEASE_TERM,
+                            json_string(object->term));
+    json_object_set_new(row, "Labels", labels);
+    if (object->is_volume) {
+        json_object_set_new(row, "Name", json_string(object->name));
+        json_object_set_new(row, "CreatedAt", stamp(object->made));
+        return row;
+    }
+    snprintf(text, sizeof(text), "/%s", object->name);
+    json_object_set_new(row, "Names", json_pack("[s]", text));
+    snprintf(text, sizeof(text), "%u", object->number);
+    json_object_set_new(row, "Id", json_string(text));
+    json_object_set_new(row, "Created", json_integer(object->made));
+    return row;
+}
+
+static struct berth *served(const char *ns)
+{
+    for (size_t i = 0; i < WORLD_BERTHS; i++) {
+        if (!strcmp(berths[i].ns, ns))
+            return &berths[i];
+    }
+    return NULL;
+}
+
+/* What is removed was a living berth's? */
+static void check_removal(const struct sim_object *object)
+{
+    const struct berth *berth = object->ns ? served(object->ns) : NULL;
+    const char *why;
+
+    if (!object->ns)
+        return;
+    world_result.swept++;
+    if (berth && berth->alive && berth->lease &&
+        lease_admits(berth->lease, &why))
+        world_result.touched++;
+}
+
+/* Does the filter in TARGET take an object whose LABEL is VALUE? */
+static bool takes(const char *target, const char *label, const char *value)
+{
+    char want[300];
+
+    snprintf(want, sizeof(want), "%%22%s%%3D%s%%22", label, value ? value : "");
+    if (value && strstr(target, want))
+        return true;
+    snprintf(want, sizeof(want), "%%22%s%%22", label);
+    return value && strstr(target, want);
+}
+
+static json_t *list(bool is_volume, const char *target)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < engine.count; i++) {
+        const struct sim_object *object = &engine.objects[i];
+
+        if (object->is_volume == is_volume &&
+            (takes(target, LABEL_NAMESPACE, object->ns) ||
+             takes(target, LABEL_LEASE, object->lease)))
+            json_array_append_new(rows, show(object));
+    }
+    return is_volume ? json_pack("{s:o}", "Volumes", rows) : rows;
+}
+
+static int inspect_companion(const char *target, json_t **reply)
+{
+    char name[1200];
+    const struct companion_sim *companion;
+
+    for (size_t i = 0; i < WORLD_BERTHS; i++) {
+        snprintf(name, sizeof(name), "/containers/" COMPANION_NAME "%s/json",
+                 berths[i].ns);
+        if (strcmp(target, name) != 0)
+            continue;
+        companion = &berths[i].companion;
+        if (!companion->exists)
+            break;
+        *reply =
+            json_pack("{s:{s:s, s:i}}", "State", "Status",
+                      companion->running ? "running" : "exited", "ExitCode", 0);
+        return 200;
+    }
+    return 404;
+}
+
+static int remove_object(const char *target)
+{
+    bool is_volume = !strncmp(target, "/volumes/", 9);
+
+    for (size_t i = 0; i < engine.count; i++) {
+        struct sim_object *object = &engine.objects[i];
+        char name[300];
+
+        if (is_volume)
+            snprintf(name, sizeof(name), "/volumes/%s", object->name);
+        else
+            snprintf(name, sizeof(name), "/containers/%u?force=1&v=1",
+                     object->number);
+        if (object->is_volume != is_volume || strcmp(name, target) != 0)
+            continue;
+        check_removal(object);
+        engine_forget(object);
+        return 204;
+    }
+    return 404;
+}
+
+static int create(const char *target, const char *body, json_t **reply)
+{
+    json_auto_t *asked = json_loads(body, 0, NULL);
+    const json_t *labels = json_object_get(asked, "Labels");
+    bool is_volume = !strncmp(target, "/volumes", 8);
+    const char *name = json_string_value(json_object_get(asked, "Name"));
+
+    *reply = show(
+        make(is_volume, name,
+             json_string_value(json_object_get(labels, LABEL_NAMESPACE)),
+             json_string_value(json_object_get(labels, LABEL_LEASE)),
+             json_string_value(json_object_get(labels, LABEL_LEASE_TERM))));
+    return 201;
+}
+
+int engine_answer(enum method method, const char *target, const char *body,
+                  json_t **reply)
+{
+    if (method == METHOD_DELETE)
+        return remove_object(target);
+    if (method == METHOD_POST)
+        return create(target, body, reply);
+    if (!strcmp(target, "/info"))
+        *reply = json_pack("{s:o}", "SystemTime", stamp(engine_now()));
+    else if (!strncmp(target, "/volumes", 8))
+        *reply = list(true, target);
+    else if (!strncmp(target, "/containers/json", 16))
+        *reply = list(false, target);
+    else if (!strncmp(target, "/containers/", 12))
+        return inspect_companion(target, reply);
+    else
+        *reply = json_array();
+    return 200;
+}

@@ -1,0 +1,83 @@
+#pragma once
+
+/* The inside of lease_world: its clock, its engine, its berths. */
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "policy/docker/method.h"
+#include "proxy/server/lease.h"
+#include "proxy/server/reaper.h"
+#include "tests/unit/lease_world.h"
+
+#define SECOND ((uint64_t)1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+
+/* ---- world_time.c: in place of the clock, of libevent and of chance ---- */
+
+extern uint64_t world_ms;
+
+void world_time_begin(uint64_t seed);
+uint64_t any(uint64_t below);
+
+struct sim_event {
+    event_callback_fn call;
+    void *arg;
+    bool used, pending;
+    uint64_t at;
+};
+
+/* The first that is due by then, or NULL. */
+struct sim_event *next_event(uint64_t before);
+
+/* ---- world_engine.c ---- */
+
+struct sim_object {
+    bool is_volume; /* or a container */
+    char *name;
+    char *ns, *lease, *term; /* labels, or NULL */
+    int64_t made;
+    unsigned number;
+};
+
+enum { WORLD_OBJECTS = 4096 };
+
+struct sim_engine {
+    struct sim_object objects[WORLD_OBJECTS];
+    size_t count;
+    unsigned numbers;
+    int64_t offset_s; /* of its clock */
+    bool stopped;
+};
+extern struct sim_engine engine;
+
+/* Answer as an engine does: the status, and *REPLY. */
+int engine_answer(enum method method, const char *target, const char *body,
+                  json_t **reply);
+void engine_forget(struct sim_object *object);
+
+/* ---- lease_world.c ---- */
+
+struct companion_sim {
+    bool exists, running;
+    uint64_t heard_ms;
+};
+
+struct pool { /* the link of one berth */
+    bool frozen;
+    uint64_t frozen_ms; /* since */
+};
+
+struct berth {
+    char ns[16];
+    bool alive;
+    struct pool pool;
+    struct lease *lease;
+    struct reaper *reaper;
+    struct reaper_host host;
+    struct companion_sim companion;
+};
+
+extern struct berth berths[WORLD_BERTHS];
+extern struct world_result world_result;

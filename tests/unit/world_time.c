@@ -1,0 +1,105 @@
+#include "tests/unit/world_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+enum { EVENTS = 512 };
+
+/* ---- time and chance ---- */
+
+uint64_t world_ms;
+static uint64_t chance;
+
+uint64_t any(uint64_t below)
+{
+    chance ^= chance << 13;
+    chance ^= chance >> 7;
+    chance ^= chance << 17;
+    return chance % below;
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
+{
+    (void)clock;
+    *out = (struct timespec){(time_t)(world_ms / 1000),
+                             (long)(world_ms % 1000) * 1000000};
+    return 0;
+}
+
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags)
+{
+    (void)flags;
+    for (size_t i = 0; i < size; i++)
+        ((unsigned char *)to)[i] = (unsigned char)any(256);
+    return (ssize_t)size;
+}
+
+/* ---- events ---- */
+
+static struct sim_event events[EVENTS];
+
+struct event *event_new(struct event_base *base, evutil_socket_t fd, short what,
+                        event_callback_fn call, void *arg)
+{
+    (void)base;
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < EVENTS; i++) {
+        if (events[i].used)
+            continue;
+        events[i] = (struct sim_event){.call = call, .arg = arg, .used = true};
+        return (struct event *)&events[i];
+    }
+    abort();
+}
+
+int event_add(struct event *event, const struct timeval *in)
+{
+    struct sim_event *e = (struct sim_event *)event;
+
+    e->pending = true;
+    e->at =
+        world_ms + (uint64_t)in->tv_sec * 1000 + (uint64_t)in->tv_usec / 1000;
+    return 0;
+}
+
+int event_del(struct event *event)
+{
+    ((struct sim_event *)event)->pending = false;
+    return 0;
+}
+
+void event_active(struct event *event, int what, short calls)
+{
+    (void)what;
+    (void)calls;
+    event_add(event, &(struct timeval){0, 0});
+}
+
+void event_free(struct event *event)
+{
+    *(struct sim_event *)event = (struct sim_event){.used = false};
+}
+
+struct sim_event *next_event(uint64_t before)
+{
+    struct sim_event *first = NULL;
+
+    for (size_t i = 0; i < EVENTS; i++) {
+        if (events[i].used && events[i].pending && events[i].at <= before &&
+            (!first || events[i].at < first->at))
+            first = &events[i];
+    }
+    return first;
+}
+
+void world_time_begin(uint64_t seed)
+{
+    memset(events, 0, sizeof(events));
+    chance = seed * 2654435761 + 88172645463325252;
+    world_ms = HOUR;
+}
