@@ -12,7 +12,7 @@
 
 static const char usage[] =
     "usage: berth clean --policy FILE [--namespace PATTERN]\n"
-    "                   [--older-than AGE] [--dry-run]\n"
+    "                   [--older-than AGE] [--dry-run] [--force]\n"
     "\n"
     "Remove what a runner that is gone has left on the engine: its "
     "containers,\n"
@@ -21,17 +21,20 @@ static const char usage[] =
     "PATTERN may have \"*\" in it for any run of characters, and then AGE is "
     "the\n"
     "policy's leftovers.after: a namespace that has made something since "
-    "stays.\n"
-    "So does one that a berth serves on the policy's own socket. --dry-run "
-    "says\n"
-    "what would go. The policy also says where the engine is and where the\n"
+    "stays,\n"
+    "unless its lease (leftovers.lease) is over. One on which a berth has a "
+    "lease\n"
+    "stays, but for --force, and so does one that a berth serves on the "
+    "policy's\n"
+    "own socket. --dry-run says what would go. The policy also says where the "
+    "engine is and where the\n"
     "record of each removal goes. Exit code 0, or 1 when something could not "
     "be\n"
     "removed.\n";
 
 struct options {
     const char *policy, *pattern, *age;
-    bool dry_run;
+    bool dry_run, force;
 };
 
 /* AGE as in a policy. */
@@ -71,7 +74,9 @@ static int clean(const struct options *options, const struct policy *policy,
         .pattern = options->pattern,
         .spared = is_served(policy) ? policy->namespace : NULL,
         .age_ms = met ? policy->leftovers.after : 0,
+        .age_always = options->age != NULL,
         .dry_run = options->dry_run,
+        .force = options->force,
     };
 
     if (options->pattern && !met) {
@@ -132,6 +137,7 @@ int command_clean(int argc, char **argv)
         {"namespace",  required_argument, NULL, 'n'},
         {"older-than", required_argument, NULL, 'o'},
         {"dry-run",    no_argument,       NULL, 'd'},
+        {"force",      no_argument,       NULL, 'f'},
         {"help",       no_argument,       NULL, 'h'},
         {NULL,         0,                 NULL, 0  },
     };
@@ -147,6 +153,8 @@ int command_clean(int argc, char **argv)
             options.age = optarg;
         else if (option == 'd')
             options.dry_run = true;
+        else if (option == 'f')
+            options.force = true;
         else {
             fputs(usage, option == 'h' ? stdout : stderr);
             return option == 'h' ? EXIT_OK : EXIT_TROUBLE;

@@ -7,7 +7,12 @@
 
 #include "policy/base/pattern.h"
 #include "policy/base/rfc3339.h"
+#include "policy/docker/lease_name.h"
+#include "policy/docker/own_tag.h"
+#include "policy/isolation/lease_book.h"
 #include "policy/isolation/rewrite.h"
+#include "proxy/base/clock.h"
+#include "proxy/server/reclaim.h"
 #include "proxy/server/sweep.h"
 #include "proxy/server/upstream_new.h"
 #include "proxy/upstream/subrequest.h"
@@ -28,6 +33,11 @@ struct cleaner {
     struct event *deadline;
     struct subrequest *question;
     struct sweep *sweep;
+    struct reclaim *reclaim;
+    struct event *again; /* the next look at leases */
+    struct lease_book *book;
+    bool told_wait;
+    uint64_t began_ms;
     int64_t now; /* by the engine */
     enum leftover_kind kind;
     struct owner owners[LIMIT_OWNERS];
@@ -71,6 +81,26 @@ static void on_item(void *arg, enum leftover_kind kind, struct str name,
                leftover_word(kind), strbuf_cstr(&shown));
 }
 
+static void on_reclaimed(void *arg, enum reclaim_end end, unsigned removed,
+                         unsigned failed, const char *why)
+{
+    struct cleaner *c = arg;
+
+    c->reclaim = NULL;
+    c->result->removed += removed;
+    c->result->failed += failed;
+    if (end == RECLAIM_SPARED) {
+        printf("%s stays: it is in use, or being removed, after all\n",
+               c->owners[c->at].name);
+        c->result->spared++;
+    }
+    c->at++;
+    if (why)
+        stop(c, why);
+    else
+        sweep_next(c);
+}
+
 static void on_swept(void *arg, unsigned removed, unsigned failed,
                      const char *why)
 {
@@ -107,20 +137,59 @@ static bool is_meant(const struct cleaner *c)
     return !c->config->pattern || !strchr(c->config->pattern, '*');
 }
 
-/* May NAME be in use? Then say why it stays. */
+static bool is_young(const struct cleaner *c, const struct owner *owner)
+{
+    return owner->newest &&
+           (c->now - owner->newest) * 1000 < (int64_t)c->config->age_ms;
+}
+
+/* Does OWNER's lease say that it stays? Then say so, too. *OVER: its lease says
+ * that it may go. */
+static bool is_leased(const struct cleaner *c, const struct owner *owner,
+                      bool *over)
+{
+    struct lease_known known = lease_book_find(c->book, str_from(owner->name));
+
+    *over = false;
+    if (c->config->force)
+        return false;
+    switch (known.state) {
+    case LEASE_HELD:
+        printf("%s stays: a berth has a lease on it for %lld s yet, unless it "
+               "dies; --force removes it all the same\n",
+               owner->name, (long long)(known.ends - c->now));
+        return true;
+    case LEASE_SWEPT:
+        printf("%s stays: another berth is removing it\n", owner->name);
+        return true;
+    case LEASE_DOUBTED: /* of a dry run, which does not wait */
+    case LEASE_OVER:
+        *over = !c->config->age_always || !is_young(c, owner);
+        break;
+    case LEASE_UNKNOWN:
+        break;
+    }
+    return false;
+}
+
+/* May OWNER be in use? Then say why it stays. */
 static bool is_spared(struct cleaner *c, const struct owner *owner)
 {
-    int64_t age = c->now - owner->newest;
+    bool over;
 
     if (c->config->spared && !strcmp(c->config->spared, owner->name)) {
         printf("%s stays: a berth serves it\n", owner->name);
+    } else if (is_leased(c, owner, &over)) {
+        /* it has said so */
+    } else if (over) {
+        return false;
     } else if (owner->newest == 0 && !is_meant(c)) {
         printf("%s stays: nothing says how old its images are; name it to "
                "remove them\n",
                owner->name);
-    } else if (owner->newest && age * 1000 < (int64_t)c->config->age_ms) {
+    } else if (is_young(c, owner)) {
         printf("%s stays: it made something %lld s ago\n", owner->name,
-               (long long)age);
+               (long long)(c->now - owner->newest));
     } else {
         return false;
     }
@@ -128,21 +197,29 @@ static bool is_spared(struct cleaner *c, const struct owner *owner)
     return true;
 }
 
-static void sweep_next(struct cleaner *c)
+static void sweep_left(struct cleaner *c);
+
+/* What OWNER has goes: as that of a namespace whose lease is over, or plainly
+ * all of it. */
+static void take(struct cleaner *c, const struct owner *owner)
 {
     const struct cleaner_config *config = c->config;
-
-    while (c->at < c->owner_count && (!is_named(c, c->owners[c->at].name) ||
-                                      is_spared(c, &c->owners[c->at])))
-        c->at++;
-    if (c->at == c->owner_count) {
-        stop(c, NULL);
-        return;
-    }
+    struct lease_known known = lease_book_find(c->book, str_from(owner->name));
+    const struct reclaim_config reclaim = {
+        .base = c->base,
+        .pool = c->pool,
+        .ns = owner->name,
+        .print = known.print,
+        .audit = put_on_record,
+        .audit_required = config->policy->audit.required,
+        .on_item = on_item,
+        .on_done = on_reclaimed,
+        .arg = c,
+    };
     const struct sweep_config sweep = {
         .base = c->base,
         .pool = c->pool,
-        .ns = c->owners[c->at].name,
+        .ns = owner->name,
         .extent = SWEEP_ALL,
         .dry_run = config->dry_run,
         .audit = put_on_record,
@@ -151,7 +228,60 @@ static void sweep_next(struct cleaner *c)
         .on_done = on_swept,
         .arg = c,
     };
-    c->sweep = sweep_new(&sweep);
+
+    if (known.state == LEASE_OVER && !config->force && !config->dry_run)
+        c->reclaim = reclaim_new(&reclaim);
+    else
+        c->sweep = sweep_new(&sweep);
+}
+
+static void sweep_next(struct cleaner *c)
+{
+    while (c->at < c->owner_count && (!is_named(c, c->owners[c->at].name) ||
+                                      is_spared(c, &c->owners[c->at])))
+        c->at++;
+    if (c->at < c->owner_count)
+        take(c, &c->owners[c->at]);
+    else if (!is_meant(c) && !c->config->dry_run)
+        sweep_left(c);
+    else
+        stop(c, NULL);
+}
+
+static void on_left(void *arg, unsigned removed, unsigned failed,
+                    const char *why)
+{
+    struct cleaner *c = arg;
+
+    (void)failed; /* containers are made of them yet */
+    c->sweep = NULL;
+    c->result->removed += removed;
+    stop(c, why);
+}
+
+static void on_left_item(void *arg, enum leftover_kind kind, struct str name,
+                         const char *why)
+{
+    if (!why)
+        on_item(arg, kind, name, NULL);
+}
+
+/* What no runner has any more. */
+static void sweep_left(struct cleaner *c)
+{
+    const struct sweep_config config = {
+        .base = c->base,
+        .pool = c->pool,
+        .ns = LEFT_NAMESPACE,
+        .extent = SWEEP_LEFT,
+        .audit = put_on_record,
+        .audit_required = c->config->policy->audit.required,
+        .on_item = on_left_item,
+        .on_done = on_left,
+        .arg = c,
+    };
+
+    c->sweep = sweep_new(&config);
 }
 
 /* ---- who is there ---- */
@@ -162,6 +292,9 @@ static void note_owner(void *arg, struct str ns,
     struct cleaner *c = arg;
     struct owner *owner = NULL;
 
+    if (str_eq(ns, S(LEFT_NAMESPACE)) ||
+        str_has_prefix(leftover->name, S(LEASE_MARK_NAME)))
+        return;
     for (size_t i = 0; i < c->owner_count; i++) {
         if (str_eq(str_from(c->owners[i].name), ns))
             owner = &c->owners[i];
@@ -172,11 +305,41 @@ static void note_owner(void *arg, struct str ns,
         owner = &c->owners[c->owner_count++];
         *owner = (struct owner){.name = xstr_dup(ns)};
     }
-    if (leftover->made > owner->newest)
+    if (c->kind != LEFTOVER_LEASE && leftover->made > owner->newest)
         owner->newest = leftover->made;
 }
 
 static void ask_list(struct cleaner *c);
+
+/* Is there one that would go if its lease were over for sure? */
+static bool has_doubt(const struct cleaner *c)
+{
+    for (size_t i = 0; i < c->owner_count; i++) {
+        const char *name = c->owners[i].name;
+
+        if (is_named(c, name) &&
+            lease_book_find(c->book, str_from(name)).state == LEASE_DOUBTED)
+            return true;
+    }
+    return false;
+}
+
+/* Look at the leases again, until it is known which are over. */
+static void make_sure(struct cleaner *c)
+{
+    unsigned ms = lease_book_again_ms(c->book);
+
+    if (c->config->force || c->config->dry_run || !has_doubt(c)) {
+        sweep_next(c);
+        return;
+    }
+    if (!c->told_wait)
+        printf("some leases seem to be over: waiting for a while to see "
+               "whether their berths make them anew\n");
+    fflush(stdout);
+    c->told_wait = true;
+    event_add(c->again, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+}
 
 static void on_list(const struct http_head *head, struct str body,
                     const char *why, void *arg)
@@ -190,10 +353,12 @@ static void on_list(const struct http_head *head, struct str body,
     } else if (head->status != 200 ||
                !leftovers_walk(c->kind, reply, note_owner, c)) {
         stop(c, "the engine does not tell what there is");
-    } else if (++c->kind < LEFTOVER_COUNT) {
+    } else if (c->kind + 1 < LEFTOVER_COUNT) {
+        c->kind++;
         ask_list(c);
     } else {
-        sweep_next(c);
+        lease_book_look(c->book, c->now, c->began_ms, reply, clock_boot_ms());
+        make_sure(c);
     }
 }
 
@@ -225,6 +390,19 @@ static void on_info(const struct http_head *head, struct str body,
         ask_list(c);
 }
 
+static void ask_time(struct cleaner *c)
+{
+    c->began_ms = clock_boot_ms();
+    ask(c, S("/info"), on_info);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    ask_time(arg);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -235,6 +413,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 static void cleaner_fini(struct cleaner *c)
 {
     sweep_cancel(c->sweep);
+    reclaim_cancel(c->reclaim);
+    lease_book_free(c->book);
+    event_free(c->again);
     subrequest_cancel(c->question);
     pool_free(c->pool);
     upstream_free(c->upstream);
@@ -262,7 +443,9 @@ int cleaner_run(const struct cleaner_config *config,
     c->pool = pool_new(c->base, c->upstream);
     c->deadline = event_new(c->base, -1, 0, on_deadline, c);
     event_add(c->deadline, &(struct timeval){2 * wait / 1000, 0});
-    ask(c, S("/info"), on_info);
+    c->again = event_new(c->base, -1, 0, on_again, c);
+    c->book = lease_book_new();
+    ask_time(c);
     event_base_dispatch(c->base);
     error = c->error;
     cleaner_fini(c);

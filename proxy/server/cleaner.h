@@ -4,8 +4,10 @@
  * "berth clean": finds the namespaces that have something on an engine, and
  * removes what those have left that nobody uses any more. How old something is
  * goes by the engine's clock alone, so that of this machine does not matter.
- * The living are spared by their age, and by name where a berth answers on the
- * socket of the policy: nobody else can tell from outside who is alive.
+ * The living are spared by their lease (policy/isolation/lease.h); where they
+ * have none, by their age; and by name where a berth answers on the socket of
+ * the policy. Those whose lease is over go whatever their age, after a while in
+ * which they could have made it anew.
  */
 
 #include "policy/config/policy.h"
@@ -18,7 +20,9 @@ struct cleaner_config {
     const char *pattern; /* of namespaces, "*" for any run of characters; NULL:
                             the policy's own */
     const char *spared;  /* a namespace that is alive, or NULL */
-    uint64_t age_ms;     /* of the newest object; younger ones stay */
+    uint64_t age_ms;     /* of the newest object; younger ones stay, */
+    bool age_always;     /* even where a lease is over */
+    bool force;          /* leases keep nobody */
     bool dry_run;
 };
 
