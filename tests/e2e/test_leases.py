@@ -1,0 +1,200 @@
+"""What a berth that died has left goes, and nothing of those that live.
+
+The lease is short here, so that a minute is enough.
+"""
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import STAND_IN, Berth, Scenario, api, wait_for
+from test_faults import descendants
+
+LEASE = {"leftovers": {"action": "remove", "lease": "12s"}}
+SOCK = "/var/run/docker.sock:/var/run/docker.sock"
+KILLS_S = int(os.environ.get("BERTH_KILL_SECONDS", "40"))
+
+
+@unittest.skipIf(STAND_IN, "ssh -L has no lease")
+class Leases(Scenario):
+    policy = {**LEASE, "container": {"engine_socket": "berth"}}
+
+    def on_engine(self, target, **query):
+        status, reply = api(self.bed_env["BED_SOCKET"], "GET", target, **query)
+        self.assertEqual(status, 200, reply)
+        return reply
+
+    def left(self, namespace):
+        """The names of all that is NAMESPACE's on the engine."""
+        names = []
+        for label in ("berth.namespace", "berth.binds", "berth.companion",
+                      "berth.lease"):
+            query = {"filters": '{"label":["%s=%s"]}' % (label, namespace)}
+            names += [c["Names"][0] for c in
+                      self.on_engine("/containers/json", all=1, **query)]
+            names += [n["Name"] for n in self.on_engine("/networks", **query)]
+            names += [v["Name"] for v in
+                      self.on_engine("/volumes", **query)["Volumes"] or []]
+        for image in self.on_engine("/images/json"):
+            names += [t for t in image["RepoTags"] or []
+                      if t.startswith((f"{namespace}.berth.", f"{namespace}.anchor."))]
+        return sorted(names)
+
+    def another(self, namespace, **changes):
+        berth = Berth(self.bed, namespace, **{**self.policy, **changes})
+
+        def end():
+            if berth.process.poll() is None:
+                berth.stop()
+        self.addCleanup(end)
+        return berth
+
+    def use(self, berth, socket=False):
+        """What a job leaves: of everything one, and a container that runs."""
+        def there(*words):
+            self.docker(*words, DOCKER_HOST=f"unix://{berth.socket}")
+        there("network", "create", "net")
+        there("volume", "create", "data")
+        there("tag", "busybox", "mine:1")
+        there("run", "-d", "--name", "bridged", "--restart", "always", "-v",
+              "data:/data", "busybox", "sleep", "1000")
+        there("run", "-d", "--name", "netted", "--network", "net",
+              *(["-v", SOCK] if socket else []), "busybox", "sleep", "1000")
+
+    def kill(self, berth):
+        berth.process.kill()
+        berth.process.wait()
+
+    def test_a_dead_berths_namespace_goes_and_a_living_ones_stays(self):
+        self.use(self.berth)
+        mine = [n for n in self.left("t1") if "_lease" not in n]
+        self.assertGreaterEqual(len(mine), 6)
+        dead = self.another("dead")
+        self.use(dead, socket=True)
+        self.kill(dead)
+        left = self.left("dead")
+        self.assertGreaterEqual(len(left), 9, left)
+        wait_for("all of it to go", lambda: not self.left("dead"))
+        self.assertEqual(
+            [n for n in self.left("t1") if "_lease" not in n], mine)
+        records = [r for r in self.berth.audit() if r.get("rule") == "leftovers"
+                   and r["namespace"] == "dead"]
+        self.assertTrue({r["operation"] for r in records} >= {
+            "ContainerDelete", "NetworkDelete", "VolumeDelete", "ImageDelete"})
+        # and the living one works on
+        self.docker("exec", "bridged", "true")
+        again = self.another("dead")
+        self.use(again)
+
+    def test_clean_does_the_same_and_spares_who_has_a_lease(self):
+        dead = self.another("gone")
+        self.use(dead)
+
+        def clean(*words):
+            return subprocess.run(
+                [os.environ["BERTH_BINARY"], "clean", "--policy",
+                 self.berth.dir / "policy.json", "--namespace", "gone", *words],
+                capture_output=True, text=True, timeout=100, check=False)
+
+        self.assertIn("gone stays: a berth has a lease on it", clean().stdout)
+        self.kill(dead)
+        self.assertIn("would remove", clean("--dry-run", "--force").stdout)
+        r = clean("--force")
+        self.assertEqual((r.returncode, self.left("gone")), (0, []), r.stdout + r.stderr)
+
+    def test_who_comes_back_has_what_it_had(self):
+        berth = self.another("back")
+        self.use(berth)
+        had = [n for n in self.left("back") if "_lease" not in n]
+        for _ in range(6):
+            berth.restart()
+            time.sleep(3)
+        self.assertEqual([n for n in self.left("back") if "_lease" not in n], had)
+        self.assertEqual(len([n for n in self.left("back") if "_lease" in n]),
+                         len(set(n.split("-")[0] for n in self.left("back") if "_lease" in n)))
+        berth.stop()
+        self.assertEqual(self.left("back"), [])
+
+
+class Kills(Leases):
+    """Berths, companions and links end at random moments, under load."""
+
+    runners = 4
+    test_a_dead_berths_namespace_goes_and_a_living_ones_stays = None
+    test_clean_does_the_same_and_spares_who_has_a_lease = None
+    test_who_comes_back_has_what_it_had = None
+
+    def work(self, berth, stop, numbers):
+        """A job after the other; what fails is to be expected here."""
+        while not stop.is_set():
+            number = next(numbers)
+            with contextlib.suppress(OSError, AssertionError, ValueError):
+                api(berth.socket, "POST", "/containers/create",
+                    {"Image": "busybox", "Cmd": ["sleep", "1000"],
+                     "HostConfig": {"Binds": [f"v{number % 5}:/v",
+                                              *([SOCK] if number % 7 == 0 else [])]}},
+                    name=f"c{number}")
+                api(berth.socket, "POST", f"/containers/c{number}/start")
+                if number % 3:
+                    api(berth.socket, "DELETE", f"/containers/c{number}", force=1)
+            stop.wait(0.2)
+
+    def cut_links(self):
+        for pid in list(descendants(self.bed_env["BED_SSHD_PID"])):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def kill_companion(self, namespace):
+        api(self.bed_env["BED_SOCKET"], "POST",
+            f"/containers/berth_companion.{namespace}/kill")
+
+    def test_kills_leave_nothing_and_touch_nothing(self):
+        seed = int(os.environ.get("BERTH_KILL_SEED", random.randrange(1 << 30)))
+        chance = random.Random(seed)
+        self.use(self.berth)
+        mine = [n for n in self.left("t1") if "_lease" not in n]
+        stop = threading.Event()
+        berths = {f"k{i}": self.another(f"k{i}") for i in range(self.runners)}
+        for berth in berths.values():
+            self.use(berth)
+        threads = [threading.Thread(
+            target=self.work, args=(b, stop, iter(range(1 << 30))), daemon=True)
+            for b in berths.values()]
+        for thread in threads:
+            thread.start()
+        kills, end = 0, time.monotonic() + KILLS_S
+        try:
+            while time.monotonic() < end:
+                name = chance.choice(list(berths))
+                what = chance.randrange(6)
+                if what < 3:
+                    berths[name].restart()
+                elif what == 3:
+                    self.kill_companion(name)
+                elif what == 4:
+                    self.cut_links()
+                else:
+                    berths[name].process.send_signal(signal.SIGSTOP)
+                    time.sleep(chance.random() * 2)
+                    berths[name].process.send_signal(signal.SIGCONT)
+                kills += 1
+                # what each had at the beginning is there
+                for living in berths:
+                    self.assertTrue(
+                        {f"/{living}.bridged", f"{living}.net", f"{living}.data"}
+                        <= set(self.left(living)), f"seed {seed}, {living}")
+                time.sleep(chance.random() / 4)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        for berth in berths.values():
+            self.kill(berth)
+        wait_for("all of them to go",
+                 lambda: not any(self.left(name) for name in berths))
+        self.assertEqual([n for n in self.left("t1") if "_lease" not in n], mine)
+        print(f"{kills} kills, seed {seed}")
