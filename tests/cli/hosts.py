@@ -9,6 +9,7 @@ containers that run, and lists of what namespaces have there.
 import http.server
 import json
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -32,6 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         engine.asked.append(self.path)
         if path.endswith("/info"):
             value = {"ID": engine.id, "LoggingDriver": "local", "NCPU": 4,
+                     "SystemTime": "2024-06-01T00:00:00Z",
                      "ContainersRunning": engine.running}
         elif path.endswith("/volumes"):
             value = {"Volumes": [
@@ -91,7 +93,8 @@ class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 class Hosts(unittest.TestCase):
     def setUp(self):
-        self.top = tempfile.TemporaryDirectory(prefix="hosts")
+        # not in $TMPDIR, into which others may not be let
+        self.top = tempfile.TemporaryDirectory(prefix="hosts", dir="/tmp")
         self.addCleanup(self.top.cleanup)
         self.socket = self.top.name + "/berth.sock"
         self.log = open(self.top.name + "/log", "w+")
@@ -125,10 +128,20 @@ class Hosts(unittest.TestCase):
                        "metrics": {"listen": self.path("metrics")},
                        "audit": {"to": self.top.name + "/audit"}}, file)
 
-    def start(self):
+    def start(self, *more, binary=BERTH, **how):
         self.berth = subprocess.Popen(
-            [BERTH, "serve", "--policy", self.top.name + "/policy.json"],
-            stdout=subprocess.DEVNULL, stderr=self.log)
+            [binary, "serve", *more, "--policy", self.top.name + "/policy.json"],
+            stdout=subprocess.DEVNULL, stderr=self.log, **how)
+
+    def not_as_root(self, *engines):
+        """For start(): root hands nothing over."""
+        if os.geteuid() != 0:
+            return {}
+        binary = shutil.copy(BERTH, self.top.name)
+        os.chown(self.top.name, 65534, 65534)
+        for engine in engines:
+            os.chmod(engine.path, 0o777)
+        return {"binary": binary, "user": 65534, "group": 65534, "extra_groups": []}
 
     def stop(self):
         self.berth.send_signal(signal.SIGTERM)
@@ -276,6 +289,32 @@ class Hosts(unittest.TestCase):
         self.good()
         self.assertTrue(home.serves() and not other.serves())
         self.stop()
+
+    def test_another_berth_takes_over_where_it_is(self):
+        home, other = self.engine("a", running=3), self.engine("b", running=50)
+        self.policy("a", "b")
+        somebody = self.not_as_root(home, other)
+        self.start(**somebody)
+        self.good()
+        home.has.append("r1")
+        home.asked.clear()
+        before = self.berth
+        self.start("--take-over", **somebody)
+        self.assertEqual(before.wait(PATIENCE), 0, self.said())
+        self.good()
+        self.assertTrue(home.serves() and not other.serves())
+        self.stop()
+
+    def test_clean_goes_to_all_hosts(self):
+        self.engine("a", has=["r1"]), self.engine("b", has=["r1", "r2"])
+        self.policy("a", "b", "c")
+        done = subprocess.run(
+            [BERTH, "clean", "--dry-run", "--policy", self.top.name + "/policy.json"],
+            capture_output=True, text=True, timeout=PATIENCE)
+        # what one host does not tell is not taken for all done
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertEqual(done.stdout.count("would remove volume"), 2, done.stdout)
+        self.assertIn(self.url("c") + ": ", done.stderr)
 
     def test_check_goes_to_all_hosts(self):
         self.engine("a"), self.engine("b"), self.engine("c", id="A")

@@ -22,6 +22,7 @@ static int setup(void **state)
     frontend = (struct frontend_view){
         .namespace = "r1",
         .listener = "/a\"b\\c\nd",
+        .host = "ssh://a",
         .counters = &counters,
         .clients = 4,
         .clients_max = 256,
@@ -83,6 +84,7 @@ static void prometheus_gets_a_line_for_each_number(void **state)
                ",operation=\"SystemInfo\"} 3");
     has(&page, "berth_requests_closed_total{" OF_R1 ",close=\"done\"} 3");
     has(&page, "berth_requests_open{" OF_R1 ",kind=\"stream\"} 2");
+    has(&page, "berth_host{" OF_R1 ",upstream=\"ssh://a\"} 1");
     has(&page, "berth_lookups_total{" OF_R1 "} 8");
     has(&page, "berth_port_listeners{" OF_R1 "} 2");
     has(&page, "berth_port_connections{" OF_R1 "} 3");
