@@ -7,12 +7,14 @@
 #   tests/install.sh check    what building, unit tests and checks need
 #   tests/install.sh trixie   and a Debian 13 to build in
 #   tests/install.sh bench    an engine, and what tests/bench/run measures
+#   tests/install.sh package  a Debian with nothing in it to install berth in
 #   tests/install.sh          all, with every engine and all their clients
 #
 # Outside of dpkg's files it writes to one directory only, $BERTH_TEST_CACHE
 # (/var/cache/berth-test): Debian 13 trees, one with the newer engine and its
-# clients, one to build in; the engine and clients of Debian's next release,
-# unpacked; and the npm clients of tests/e2e/package.json.
+# clients, one with Podman, one to build in; a Debian 12 tree with nothing in
+# it; the engine and clients of Debian's next release, unpacked; and the npm
+# clients of tests/e2e/package.json.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,7 +28,7 @@ build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc dropbear-bin iproute2 openssh-client
     openssh-server openssl procps python3-jsonschema systemd
-    debhelper dpkg-dev fakeroot lintian)
+    debhelper dpkg-dev fakeroot lintian apparmor)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(docker-compose python3-docker socat prometheus zstd)
@@ -36,6 +38,8 @@ peers=(haproxy golang-go)
 # What is in the Debian 13 trees.
 engine_tree=(docker.io docker-cli docker-buildx docker-compose python3-docker
     docker-registry iptables iproute2 ca-certificates openssh-server)
+podman_tree=(podman crun netavark aardvark-dns iptables nftables iproute2
+    docker-registry ca-certificates openssh-server)
 build_tree=("${build[@]}" libcmocka-dev dropbear-bin iproute2
     openssh-client openssh-server openssl procps python3-jsonschema)
 
@@ -108,26 +112,38 @@ mirror()
 # hash of what is in it, so that a longer list makes a new one.
 make_tree() # NAME PACKAGE...
 {
-    local name=$1 list dir proxy
+    local name=$1 list
     shift
     list=$(IFS=, && echo "$*")
-    dir=$cache/$name-$(echo "$list" | sha256sum | cut -c1-12)
+    make_root "$name" "$name-$(echo "$list" | sha256sum | cut -c1-12)" trixie \
+        "$list"
+}
+
+# A Debian 12 root with nothing but minbase.
+make_minbase()
+{
+    make_root minbase minbase-bookworm bookworm ""
+}
+
+make_root() # NAME DIRECTORY SUITE LIST
+{
+    local dir=$cache/$2 proxy
     if [ ! -d "$dir" ]; then
         echo "install.sh: making $dir"
         proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
         [ -z "$proxy" ] || export http_proxy=$proxy
-        make_tree_once "$dir" "$list" ||
-            { sleep 5 && make_tree_once "$dir" "$list"; } ||
+        make_tree_once "$dir" "$3" "$4" ||
+            { sleep 5 && make_tree_once "$dir" "$3" "$4"; } ||
             die "debootstrap failed"
     fi
-    ln -sfn "$(basename "$dir")" "$cache/$name"
+    ln -sfn "$2" "$cache/$1"
 }
 
-make_tree_once() # DIR LIST
+make_tree_once() # DIR SUITE LIST
 {
     rm -rf "$1.tmp"
-    quietly debootstrap --variant=minbase --include="$2" \
-        trixie "$1.tmp" "$(mirror)" &&
+    quietly debootstrap --variant=minbase ${3:+--include="$3"} \
+        "$2" "$1.tmp" "$(mirror)" &&
         rm -rf "$1.tmp"/var/cache/apt/archives/*.deb \
             "$1.tmp"/var/lib/apt/lists/* &&
         mv -T "$1.tmp" "$1"
@@ -222,6 +238,10 @@ case $what in
 build) install_packages "${build[@]}" ;;
 try) install_packages "${build[@]}" "${engine[@]}" ;;
 check) install_packages "${build[@]}" "${check[@]}" ;;
+package)
+    install_packages "${build[@]}" "${check[@]}" "${trees[@]}"
+    make_minbase
+    ;;
 trixie)
     install_packages "${build[@]}" "${check[@]}" "${trees[@]}"
     make_tree trixie-build "${build_tree[@]}"
@@ -236,9 +256,11 @@ all)
         "${clients[@]}" "${trees[@]}"
     command -v npm >/dev/null || install_packages nodejs npm
     make_tree trixie "${engine_tree[@]}"
+    make_tree podman "${podman_tree[@]}"
     make_next
     make_tree trixie-build "${build_tree[@]}"
+    make_minbase
     make_node_modules
     ;;
-*) die "there is no \"$what\"; there are build, try, check, trixie, bench and all" ;;
+*) die "there is no \"$what\"; see the head of this file for what there is" ;;
 esac

@@ -1,4 +1,5 @@
 """The engines that a bed can have, and where each of them lies."""
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,8 @@ GRAPH = {"storage-driver": "overlay2"}
 CONTAINERD = {"storage-driver": "overlayfs",
               "features": {"containerd-snapshotter": True}}
 NO_CONTAINERD = {**GRAPH, "features": {"containerd-snapshotter": False}}
+# do not shut out an address for what a test does wrong
+NO_PENALTIES = "PerSourcePenalties no\n"
 
 
 @dataclass
@@ -24,15 +27,16 @@ class Engine:
     store: str = "graph"
     tree: Path = Path("/")
     sshd_words: str = ""  # what only this root's sshd understands
+    program: str = "usr/sbin/dockerd"
     path: str = field(init=False)
-    dockerd: Path = field(init=False)
+    dockerd: Path = field(init=False)  # or what takes its place
 
     def __post_init__(self):
         self.path = SYSTEM
-        self.dockerd = self.root / "usr/sbin/dockerd"
+        self.dockerd = self.root / self.program
         if self.tree != Path("/"):
             self.path = f"{self.tree}/usr/sbin:{self.tree}/usr/bin:{SYSTEM}"
-            self.dockerd = self.tree / "usr/sbin/dockerd"
+            self.dockerd = self.tree / self.program
 
 
 def find(cache, name):
@@ -53,12 +57,15 @@ def engines(cache):
         "20.10": Engine("20.10", "20.10", Path("/"), "docker-20.10", GRAPH),
         "26.1": Engine(
             "26.1", "26.1", (cache / "trixie").resolve(), "docker-26.1", GRAPH,
-            sshd_words="# do not shut out an address for what a test does"
-                       " wrong\nPerSourcePenalties no\n"),
+            sshd_words=NO_PENALTIES),
         "next": Engine("next", version, Path("/"), "docker-next", CONTAINERD,
                        store="containerd", tree=tree),
         "next-graph": Engine("next-graph", version, Path("/"), "docker-next",
                              NO_CONTAINERD, tree=tree),
+        "podman": Engine("podman", podman_version(cache / "podman"),
+                         (cache / "podman").resolve(), "docker-26.1", {},
+                         store="podman", sshd_words=NO_PENALTIES,
+                         program="usr/bin/podman"),
     }
     if version:
         known[version] = known["next"]
@@ -75,3 +82,14 @@ def next_version(tree):
     packages = dict(line.split(" ", 1) for line in lines)
     version = packages["docker.io"].rpartition(":")[2]
     return ".".join(version.split(".")[:2])
+
+
+def podman_version(tree):
+    """The major.minor of the podman that is installed in TREE, or ""."""
+    try:
+        status = (tree / "var/lib/dpkg/status").read_text()
+    except FileNotFoundError:
+        return ""
+    found = re.search(r"^Package: podman\n(?:.+\n)*?Version: (\d+\.\d+)",
+                      status, re.M)
+    return found[1] if found else ""

@@ -33,8 +33,12 @@ def furnish(d, engine, cache, name, address):
     run("cp", "-a", engine.root / "etc", d / "etc")
     (d / "etc/resolv.conf").unlink(missing_ok=True)
     (d / "etc/resolv.conf").write_text("# nobody to ask\n")
-    (d / "etc/docker").mkdir(exist_ok=True)
-    (d / "etc/docker/daemon.json").write_text(json.dumps(engine_config(engine, name)))
+    if engine.name == "podman":
+        furnish_podman(d / "etc")
+    else:
+        (d / "etc/docker").mkdir(exist_ok=True)
+        (d / "etc/docker/daemon.json").write_text(
+            json.dumps(engine_config(engine, name)))
     (d / "etc/bed_registry.yml").write_text(json.dumps(REGISTRY_CONFIG))
     make_user(d / "etc")
     make_keys(d / "keys", d / "etc/ssh", address)
@@ -56,6 +60,43 @@ def engine_config(engine, name):
         "shutdown-timeout": 1,
     }
 
+
+def furnish_podman(etc):
+    """Its settings; Debian's package knows of no group for its socket. Without
+    control groups, which a bed shares with the machine."""
+    with (etc / "group").open("a") as f:
+        f.write("docker:x:1998:\n")
+    (etc / "containers").mkdir(exist_ok=True)
+    for name, text in PODMAN_CONFIG.items():
+        (etc / "containers" / name).write_text(text)
+
+
+PODMAN_CONFIG = {
+    "storage.conf": """\
+[storage]
+driver = "overlay"
+graphroot = "/srv/containers"
+runroot = "/run/containers"
+""",
+    "containers.conf": """\
+[containers]
+cgroups = "disabled"
+[engine]
+runtime = "crun"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+default_subnet = "172.30.0.0/24"
+default_subnet_pools = [{"base" = "10.230.0.0/16", "size" = 24}]
+""",
+    "registries.conf": """\
+unqualified-search-registries = ["docker.io"]
+[[registry]]
+location = "127.0.0.1:5000"
+insecure = true
+""",
+    "policy.json": json.dumps({"default": [{"type": "insecureAcceptAnything"}]}),
+}
 
 REGISTRY_CONFIG = {
     "version": 0.1,

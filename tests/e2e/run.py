@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Run the end-to-end scenarios against beds of three engines, side by side.
+"""Run the end-to-end scenarios against beds of several engines, side by side.
 
-usage: run.py [--engine 20.10|26.1|next|next-graph] [-k WORD]... [MODULE]...
+usage: run.py [--engine 20.10|26.1|next|next-graph|podman] [-k WORD]...
+              [MODULE]...
 
 BERTH_BINARY names the program (build/proxy/berth), BERTH_STAND_IN=ssh takes an
 `ssh -L` in its place, BERTH_E2E_MIB says how big the big contents are (64).
@@ -23,7 +24,7 @@ sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 from harness import Bed  # noqa: E402
 
-ENGINES = ["20.10", "26.1", "next"]
+ENGINES = ["20.10", "26.1", "next", "podman"]
 MORE_ENGINES = ["next-graph"]  # by --engine only
 # Without a MODULE, all of them run on 26.1; on the others those in which the
 # engine or its clients' age may matter, and not what berth does by itself.
@@ -33,7 +34,8 @@ NEXT = [*SOME, "test_build_attacks", "test_build_flows", "test_compose",
 # The next release's speaks no older API than the first engines 29 did, so that
 # all old clients there need berth's help.
 ENVIRONMENT = {"next": "DOCKER_MIN_API_VERSION=1.44"}
-MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT}
+MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT,
+           "podman": ["test_podman"]}
 
 
 class Report(unittest.TestResult):

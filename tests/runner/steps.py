@@ -198,7 +198,16 @@ def package(run):
     return [Case("passed" if made and all(same) else "failed",
                  "two builds of the package are the same bytes"),
             Case("failed" if run.rc else "passed",
-                 "lintian accepts the package", tail(text))]
+                 "lintian accepts the package", tail(text)),
+            *fresh(run, next(p for p in made if "dbgsym" not in p.name))]
+
+
+def fresh(run, deb):
+    """The package, where nothing else is."""
+    text = run.call("tests/fresh", deb, check=False)
+    return [Case("failed" if run.rc else "passed", "the package goes into a "
+                 "Debian with nothing in it, and out without a trace",
+                 tail(text))]
 
 
 def install(run):
@@ -234,6 +243,9 @@ def install(run):
         "an instance can be enabled by either of its names":
             ["systemctl", "--root", run.tmp, "enable", "berth@r1.service",
              "berth@r2.socket"],
+        "AppArmor reads its profile":
+            ["/usr/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache",
+             "deploy/apparmor/berth"],
         "a service is shut in":
             ["systemd-analyze", "security", "--offline=yes", "--no-pager",
              f"--threshold={EXPOSURE_MAX}", service],
@@ -247,8 +259,9 @@ def install(run):
 
 C = ["policy/**/*.c", "proxy/**/*.c", "tests/**/*.c"]
 H = ["policy/**/*.h", "proxy/**/*.h", "tests/**/*.h"]
-SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/bed/stage",
-         ".ci/run", "deploy/*.sh", "deploy/completion/berth.bash"]
+SHELL = ["tests/run", "tests/*.sh", "tests/trixie", "tests/fresh",
+         "tests/bed/stage", ".ci/run", "deploy/*.sh",
+         "deploy/completion/berth.bash"]
 CPPCHECK = ["--enable=warning,performance,portability", "-I.",
             "--library=tests/cppcheck.cfg",
             "--inline-suppr", "--suppressions-list=tests/cppcheck.supp",
