@@ -274,8 +274,8 @@ static bool is_needed(void *arg)
 static void fill(json_t *body, json_t *host, void *arg)
 {
     const struct tree *t = arg;
-    json_int_t memory =
-        (json_int_t)(128 * MIB + t->config.limits.entries * KIB);
+    size_t bytes = 128 * MIB + t->config.limits.entries * KIB;
+    json_int_t memory = (json_int_t)bytes;
 
     json_object_set_new(body, "Cmd",
                         json_pack("[s, s]", "/" COMPANION_PROGRAM, "idle"));

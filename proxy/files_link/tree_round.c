@@ -229,8 +229,12 @@ void *tree_run(void *arg)
     t->near.note = note;
     t->near.note_arg = t;
     if (root < 0)
-        refuse(t, 503, "the directory \"%.*s\" on berth's machine: %s",
-               STR_FMT(str_head(str_from(t->source), SHOWN)), strerror(errno));
+        refuse(t, 503, "the directory \"%.*s\" on berth's machine: %s%s",
+               STR_FMT(str_head(str_from(t->source), SHOWN)), strerror(errno),
+               errno == EACCES
+                   ? "; berth's user may not open it, or it was not there, or "
+                     "another, when berth was started"
+                   : "");
     else
         run_round(t, root);
     file_near_set_root(&t->near, -1);

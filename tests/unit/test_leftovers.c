@@ -73,14 +73,23 @@ static void own_is_what_has_label_and_name(void **state)
         " {\"Id\": \"2\", \"Names\": [\"/berth_companion.r2\"], \"Created\": 5,"
         "  \"Labels\": {\"berth.companion\": \"r1\"}},"
         " {\"Id\": \"3\", \"Names\": [\"/r1.c\"], \"Created\": 5,"
-        "  \"Labels\": {\"berth.companion\": \"r1\"}}]",
-        "r1 1 berth_companion.r1 5\n");
+        "  \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"4\", \"Names\": [\"/berth_files.r1.0123456789abcdef\"],"
+        "  \"Created\": 6, \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"5\", \"Names\": [\"/berth_files.r12.123456789abcdef\"],"
+        "  \"Created\": 6, \"Labels\": {\"berth.companion\": \"r1\"}}]",
+        "r1 1 berth_companion.r1 5\n"
+        "r1 4 berth_files.r1.0123456789abcdef 6\n");
     check_walk(LEFTOVER_SOCKETS,
                "{\"Volumes\": [{\"Name\": \"berth_companion.r1\","
                "  \"Labels\": {\"berth.companion\": \"r1\"}},"
+               " {\"Name\": \"berth_files.r1.0123456789abcdef\","
+               "  \"Labels\": {\"berth.companion\": \"r1\"}},"
                " {\"Name\": \"r1.v\","
                "  \"Labels\": {\"berth.companion\": \"r1\"}}]}",
-               "r1 berth_companion.r1 berth_companion.r1 0\n");
+               "r1 berth_companion.r1 berth_companion.r1 0\n"
+               "r1 berth_files.r1.0123456789abcdef "
+               "berth_files.r1.0123456789abcdef 0\n");
 }
 
 static void of_an_image_the_own_tags_are(void **state)
