@@ -3,15 +3,19 @@
 The engine's host has none of them: what a container sees has travelled, and so
 has what the runner finds afterwards.
 """
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 from harness import NEXT, STAND_IN, Berth, Scenario, api, noise, sha256, wait_for
+from test_faults import descendants
 
 RUNNER = 1234  # the user whose directory it is
 
@@ -315,6 +319,27 @@ secrets: {key: {file: ./secret.txt}}
                                 for n in range(40)})
         self.assertNotIn(".berth-sync", r.text)
         self.assertFalse([p for p in tree(self.work.path) if ".berth" in p])
+
+    def test_a_link_that_is_lost_is_made_up_for(self):
+        self.work.put("link/first", "1")
+        self.docker("run", "-d", "--name", "job", "-v",
+                    f"{self.work.path}/link:/w", "busybox", "sleep", "1000")
+        for number in range(40):
+            self.work.put(f"link/big{number}", noise(1 << 20, number))
+        p = self.docker_start("exec", "job", "true")
+        time.sleep(0.3)  # in the middle of it, or not: it is the same
+        for pid in list(descendants(self.bed_env["BED_SSHD_PID"])):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.end(p, 0)
+        out = self.docker("exec", "job", "sh", "-c",
+                          "cd /w && sha256sum big* && ls -a && echo 2 > second")
+        self.assertEqual(dict(reversed(line.split()) for line in
+                              out.splitlines() if "  big" in line),
+                         {f"big{n}": sha256(noise(1 << 20, n))
+                          for n in range(40)})
+        self.assertNotIn(".berth-sync", out)
+        self.assertEqual((self.work.path / "link/second").read_text(), "2\n")
 
     def test_a_berth_that_is_killed_goes_on_where_it_was(self):
         self.work.put("before", "b")

@@ -41,6 +41,7 @@ static int teardown(void **state)
 /* Files are asked for, for TURN, with no limit in time; they are in step. */
 static void bring(const char *turn)
 {
+    json_auto_t *reply = json_object();
     const struct lookup *lookup;
     size_t index;
 
@@ -50,7 +51,7 @@ static void bring(const char *turn)
     assert_string_equal(
         json_string_value(json_object_get(lookup->body, "turn")), turn);
     assert_int_equal(connection_wish(d.connection).timer, TIMER_NONE);
-    assert_true(driver_answer(&d, 200, json_object()));
+    assert_true(driver_answer(&d, 200, reply));
 }
 
 static bool client_has(const char *text)
