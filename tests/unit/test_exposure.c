@@ -54,6 +54,7 @@ static void what_is_harmless_is_not_told(void **state)
             " \"runtimes\": [\"runsc\"],"
             " \"security_options\": [\"no-new-privileges\"],"
             " \"mounts\": [{\"source\": \"/srv/shared\"},"
+            " {\"source\": \"/home/ci\", \"by\": \"copy\", \"mode\": \"rw\"},"
             " {\"source\": \"/usr/share/zoneinfo\"}]},"
             " \"network\": {\"subnets\": [\"10.1.0.0/16\", \"fd00::/8\"]},"
             " \"build\": {\"remotes\": [\"https://github.com/acme/*\"]},"
@@ -127,16 +128,17 @@ static void a_mount_is_told_of_by_what_is_in_it(void **state)
     static const struct {
         const char *mount, *words;
     } mounts[] = {
-        {"\"source\": \"/\"",                          "engine's socket"},
-        {"\"source\": \"/run\"",                       "engine's socket"},
-        {"\"source\": \"/var/run/\"",                  "engine's socket"},
-        {"\"source\": \"/var\"",                       "engine's socket"},
-        {"\"source\": \"/work\", \"host\": \"/run\"",  "engine's socket"},
-        {"\"source\": \"/var/lib/docker/volumes\"",    "all containers" },
-        {"\"source\": \"/etc/ssl\"",                   "passwords"      },
-        {"\"source\": \"/home\"",                      "everybody's"    },
-        {"\"source\": \"/usr/lib\", \"mode\": \"rw\"", "the host runs"  },
-        {"\"source\": \"/srv/w\", \"mode\": \"rw\"",   "symbolic link"  },
+        {"\"source\": \"/\"",                          "engine's socket"   },
+        {"\"source\": \"/run\"",                       "engine's socket"   },
+        {"\"source\": \"/var/run/\"",                  "engine's socket"   },
+        {"\"source\": \"/var\"",                       "engine's socket"   },
+        {"\"source\": \"/work\", \"host\": \"/run\"",  "engine's socket"   },
+        {"\"source\": \"/var/lib/docker/volumes\"",    "all containers"    },
+        {"\"source\": \"/etc/ssl\"",                   "passwords"         },
+        {"\"source\": \"/home\"",                      "everybody's"       },
+        {"\"source\": \"/usr/lib\", \"mode\": \"rw\"", "the host runs"     },
+        {"\"source\": \"/srv/w\", \"mode\": \"rw\"",   "symbolic link"     },
+        {"\"source\": \"/etc\", \"by\": \"copy\"",     "that berth runs on"},
     };
 
     (void)state;

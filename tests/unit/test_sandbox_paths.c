@@ -74,6 +74,25 @@ static void what_a_policy_names_is_reached_by_its_directory(void **state)
     assert_int_equal(paths.count, 8); /* /etc/berth once, "-" not at all */
 }
 
+static void what_is_copied_is_reached_as_its_rule_says(void **state)
+{
+    AUTO(sandbox_paths_fini) struct sandbox_paths paths = {0};
+
+    (void)state;
+    use("\"upstream\": {\"url\": \"unix:///x\"}");
+    assert_false(sandbox_paths_copy(&policies));
+    use("\"upstream\": {\"url\": \"unix:///x\"}, \"container\": {\"mounts\": ["
+        "{\"source\": \"/home/ci/work\", \"by\": \"copy\", \"mode\": \"rw\"},"
+        "{\"source\": \"/opt/tools\", \"by\": \"copy\"},"
+        "{\"source\": \"/srv/shared\", \"mode\": \"rw\"}]}");
+    assert_true(sandbox_paths_copy(&policies));
+    sandbox_paths_add(&paths, NULL, 0, &policies);
+    assert_true(has(&paths, "/home/ci/work", SANDBOX_FILES));
+    assert_true(has(&paths, "/opt/tools", SANDBOX_READ));
+    assert_false(has(&paths, "/opt/tools", SANDBOX_FILES));
+    assert_false(has(&paths, "/srv/shared", SANDBOX_FILES));
+}
+
 static void what_jump_hosts_need_is_reached_too(void **state)
 {
     AUTO(sandbox_paths_fini) struct sandbox_paths paths = {0};
@@ -182,6 +201,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(
             what_a_policy_names_is_reached_by_its_directory, teardown),
+        cmocka_unit_test_teardown(what_is_copied_is_reached_as_its_rule_says,
+                                  teardown),
         cmocka_unit_test_teardown(what_jump_hosts_need_is_reached_too,
                                   teardown),
         cmocka_unit_test_teardown(broad_directories_are_not_opened_for_one_file,
