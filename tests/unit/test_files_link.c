@@ -29,6 +29,7 @@ static struct pool *pool;
 static struct files *files;
 static char here[64], there[64]; /* the runner's directory, and the volume */
 static const char *listed;       /* the label of the one container; or NULL */
+static const char *box;          /* the ID of the container of the volume */
 
 /* ---- the far end ---- */
 
@@ -159,6 +160,7 @@ static void serve(size_t at)
 {
     struct fake_stream *stream = &fake.streams[at];
     struct str out = strbuf_str(&stream->out);
+    char body[256];
 
     if (out.len == 0 || stream->closed)
         return;
@@ -176,9 +178,12 @@ static void serve(size_t at)
     } else if (str_has_prefix(out, S("GET /containers/json"))) {
         reply_list(at);
     } else if (str_has_prefix(out, S("GET /containers/berth_files.r1."))) {
-        reply(at, 200,
-              "{\"Config\":{\"Labels\":{\"berth.companion\":\"r1\"}},"
-              "\"State\":{\"Running\":true}}");
+        snprintf(body, sizeof(body),
+                 "{\"Id\":\"%s\","
+                 "\"Config\":{\"Labels\":{\"berth.companion\":\"r1\"}},"
+                 "\"State\":{\"Running\":true}}",
+                 box);
+        reply(at, 200, body);
     } else if (str_has_prefix(out, S("POST /containers/berth_files.r1."))) {
         reply(at, 201, "{\"Id\":\"" ID "\"}");
     }
@@ -328,6 +333,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(there));
     make(here, "repo");
     listed = NULL;
+    box = ID;
     far = (struct far){.fd = -1};
     base = event_base_new();
     fake_upstream_init(&fake);
@@ -480,6 +486,102 @@ static void what_no_container_has_is_kept_in_step_no_more(void **state)
     expect_file(there, "repo/a", "ours");
 }
 
+/* Nobody waited for its end, or another one is made before that is heard. */
+static void what_a_container_left_is_not_of_another_time(void **state)
+{
+    char label[256];
+
+    (void)state;
+    bring("in", "repo");
+    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
+             here);
+    listed = label;
+    make(here, "other");
+    bring("in", "other");
+    put(there, "repo/made", "before it was removed");
+    listed = NULL;
+    bring("in", "repo");
+    expect_file(here, "repo/made", "before it was removed");
+    expect_file(there, "repo/made", "before it was removed");
+}
+
+static void what_a_container_left_comes_back_once(void **state)
+{
+    char label[256];
+
+    (void)state;
+    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
+             here);
+    listed = label;
+    make(here, "other");
+    bring("in", "other");
+    put(there, "repo/made", "before it was removed");
+    listed = NULL;
+    bring("in", "other");
+    expect_file(here, "repo/made", "before it was removed");
+    put(there, "repo/late", "by nobody");
+    bring("out", NULL);
+    expect_file(here, "repo/late", NULL);
+}
+
+static void what_a_container_left_holds_up_nothing(void **state)
+{
+    char label[256], name[32];
+
+    (void)state;
+    begin_files("rw", 10);
+    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
+             here);
+    listed = label;
+    bring("in", NULL);
+    listed = NULL;
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "repo/%d", i);
+        put(here, name, "x");
+    }
+    make(here, "other");
+    for (int i = 0; i < 8; i++) {
+        snprintf(name, sizeof(name), "other/%d", i);
+        put(here, name, "ours");
+    }
+    bring("in", "other");
+    expect_file(there, "other/7", "ours");
+}
+
+/* The engine's administrator has removed it, and all that was in it. */
+static void another_volume_is_no_removal_of_all_files(void **state)
+{
+    char command[256];
+
+    (void)state;
+    put(here, "repo/a", "ours");
+    bring("in", "repo");
+    expect_file(there, "repo/a", "ours");
+    end_far();
+    fake_fail(&fake, far.at, "the container was removed");
+    snprintf(command, sizeof(command), "rm -rf %s/repo", there);
+    assert_int_equal(system(command), 0);
+    box = "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2";
+    bring("out", NULL);
+    expect_file(here, "repo/a", "ours");
+    expect_file(there, "repo/a", "ours");
+}
+
+static void a_removal_while_the_link_was_lost_is_one(void **state)
+{
+    char command[256];
+
+    (void)state;
+    put(here, "repo/a", "ours");
+    bring("in", "repo");
+    end_far();
+    fake_fail(&fake, far.at, "the link was lost");
+    snprintf(command, sizeof(command), "rm -rf %s/repo/a", there);
+    assert_int_equal(system(command), 0);
+    bring("out", NULL);
+    expect_file(here, "repo/a", NULL);
+}
+
 static void what_is_only_read_never_comes_back(void **state)
 {
     (void)state;
@@ -580,6 +682,11 @@ int main(void)
         LINKED(what_only_the_volume_has_is_of_another_time),
         LINKED(unless_a_container_has_it),
         LINKED(what_no_container_has_is_kept_in_step_no_more),
+        LINKED(what_a_container_left_is_not_of_another_time),
+        LINKED(what_a_container_left_comes_back_once),
+        LINKED(what_a_container_left_holds_up_nothing),
+        LINKED(another_volume_is_no_removal_of_all_files),
+        LINKED(a_removal_while_the_link_was_lost_is_one),
         LINKED(what_is_only_read_never_comes_back),
         LINKED(the_last_word_is_the_turn_s),
         LINKED(a_link_that_is_lost_is_made_up_for),
