@@ -72,6 +72,13 @@ static void ask(struct box *b, enum method method, const char *path,
     json_decref(body);
 }
 
+/* What an inspect or a create of the container says. */
+static void tell_identity(struct box *b, const json_t *reply)
+{
+    if (b->config.on_identity)
+        b->config.on_identity(str_at(reply, "Id"), b->config.arg);
+}
+
 /* ---- the steps ---- */
 
 static void on_look(const struct http_head *head, struct str body,
@@ -92,6 +99,7 @@ static void on_look(const struct http_head *head, struct str body,
         fail_at(b, "looking for the companion", head, body, why);
         return;
     }
+    tell_identity(b, reply);
     if (b->config.on_found && !b->config.on_found(reply, b->config.arg)) {
         b->step = BOX_REST;
         return;
@@ -145,11 +153,13 @@ static void on_create(const struct http_head *head, struct str body,
                       const char *why, void *arg)
 {
     struct box *b = arg;
+    json_auto_t *reply = head ? reply_json_parse(body) : NULL;
 
     b->question = NULL;
-    if (head && head->status == 201)
+    if (head && head->status == 201) {
+        tell_identity(b, reply);
         go_to(b, BOX_START);
-    else if (head && head->status == 404 && !b->loaded)
+    } else if (head && head->status == 404 && !b->loaded)
         go_to(b, BOX_LOAD);
     else if (head && head->status == 409) /* somebody else was faster */
         go_to(b, BOX_LOOK);

@@ -35,6 +35,9 @@ struct box_config {
      * Either may be NULL. */
     bool (*on_found)(const json_t *inspected, void *arg);
     void (*on_volume)(struct str path, void *arg);
+    /* Its container's ID, before anything else is told of it. Its volume is not
+     * removed while it is there. May be NULL. */
+    void (*on_identity)(struct str id, void *arg);
     /* The exec was created, and the box is at rest. */
     void (*on_exec)(const char *id, void *arg);
     /* It cannot be, for the reason WHY; the box is at rest. */

@@ -149,16 +149,6 @@ static size_t parent_of(const struct file_merge *merge, struct str path)
     return at;
 }
 
-static bool is_interrupted(const struct file_mounts *interrupted,
-                           struct str path)
-{
-    for (size_t i = 0; interrupted && i < interrupted->count; i++) {
-        if (str_eq(str_from(interrupted->paths[i]), path))
-            return true;
-    }
-    return false;
-}
-
 static void line_up(struct file_merge *merge, struct file_item *item,
                     const struct file_mounts *mounts,
                     const struct file_mounts *interrupted)
@@ -170,8 +160,8 @@ static void line_up(struct file_merge *merge, struct file_item *item,
     item->pinned = file_mounts_pin(mounts, item->path);
     item->near.change = change_of(item->near.now, item->near.base);
     item->far.change = change_of(item->far.now, item->far.base);
-    if (is_interrupted(interrupted, item->path) && item->near.now &&
-        item->far.now) {
+    if (interrupted && file_mounts_have(interrupted, item->path) &&
+        item->near.now && item->far.now) {
         /* half of what we sent: to be sent again, whoever's turn it is */
         item->near.change = FILE_EDITED;
         item->far.change = FILE_SAME;

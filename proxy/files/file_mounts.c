@@ -10,14 +10,21 @@ void file_mounts_fini(struct file_mounts *mounts)
     mounts->count = 0;
 }
 
+bool file_mounts_have(const struct file_mounts *mounts, struct str path)
+{
+    for (size_t i = 0; i < mounts->count; i++) {
+        if (str_eq(str_from(mounts->paths[i]), path))
+            return true;
+    }
+    return false;
+}
+
 int file_mounts_add(struct file_mounts *mounts, struct str path)
 {
     if (path.len && !file_path_is_good(path))
         return -EINVAL;
-    for (size_t i = 0; i < mounts->count; i++) {
-        if (str_eq(str_from(mounts->paths[i]), path))
-            return 0;
-    }
+    if (file_mounts_have(mounts, path))
+        return 0;
     if (mounts->count == LIMIT_FILES_MOUNTS)
         return -ENOBUFS;
     mounts->paths[mounts->count++] = xstr_dup(path);

@@ -24,6 +24,9 @@ int file_mounts_add(struct file_mounts *mounts, struct str path);
 
 void file_mounts_remove(struct file_mounts *mounts, struct str path);
 
+/* Is PATH itself one of MOUNTS? */
+bool file_mounts_have(const struct file_mounts *mounts, struct str path);
+
 /* Does PATH travel, or only something below it, or neither? */
 enum file_scope {
     FILE_OUTSIDE,

@@ -39,6 +39,35 @@ int file_near_keep(struct file_near *near, struct str path)
     return r < 0 || kept ? r : file_mounts_add(&near->new, path);
 }
 
+bool file_near_is_new(const struct file_near *near, struct str path)
+{
+    const struct file_mounts *mounts = &near->mounts, *fresh = &near->new;
+    bool is_new = false;
+
+    for (size_t i = 0; i < mounts->count; i++) {
+        struct str mount = str_from(mounts->paths[i]);
+
+        if (!str_eq(path, mount) && !file_path_is_below(path, mount))
+            continue;
+        if (!file_mounts_have(fresh, mount))
+            return false;
+        is_new = true;
+    }
+    return is_new;
+}
+
+void file_near_drop(struct file_near *near, struct str path)
+{
+    file_mounts_remove(&near->mounts, path);
+    file_mounts_remove(&near->new, path);
+}
+
+void file_near_forget(struct file_near *near)
+{
+    file_base_fini(&near->base);
+    file_mounts_fini(&near->interrupted);
+}
+
 int file_near_connect(struct file_near *near, struct file_stream *stream)
 {
     struct file_message message = {
@@ -227,8 +256,8 @@ static bool is_stale(const struct file_near *near,
                      const struct file_table *mine,
                      const struct file_entry *entry)
 {
-    return file_mounts_scope(&near->new, entry->path) == FILE_INSIDE &&
-           !file_table_find(mine, entry->path);
+    return !file_table_find(mine, entry->path) &&
+           file_near_is_new(near, entry->path);
 }
 
 /* What only the far side has below what is new: as if it had been removed here.

@@ -70,6 +70,19 @@ void file_near_set_root(struct file_near *near, int root);
  */
 int file_near_keep(struct file_near *near, struct str path);
 
+/* Is PATH kept, as is all that it is part of, only since after the last round
+ * that went well? */
+bool file_near_is_new(const struct file_near *near, struct str path);
+
+/* Keep PATH no more. */
+void file_near_drop(struct file_near *near, struct str path);
+
+/*
+ * The far side is not the one that it was, or may not be: nothing is known of
+ * both any more, and what is missing over there was not removed.
+ */
+void file_near_forget(struct file_near *near);
+
 /*
  * Greet the far end of STREAM, which stays the caller's and must outlive the
  * rounds over it. Returns 0, or a negative errno: -EPROTONOSUPPORT for another

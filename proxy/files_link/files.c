@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <time.h>
 
 #include "policy/base/json_str.h"
 #include "policy/config/host_path.h"
@@ -17,10 +16,6 @@
  * behind the last of them. One who has binds is served alone, since these may
  * be refused.
  */
-
-enum {
-    KEPT_S = 30, /* a path is kept so long for a container to be made of it */
-};
 
 struct files_ask {
     struct files *files; /* NULL: they are gone */
@@ -47,14 +42,6 @@ struct files {
     int status;      /* what they are told */
     json_t *refusal; /* in JSON, or NULL */
 };
-
-static time_t now(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec;
-}
 
 /* ---- who asks ---- */
 
@@ -141,15 +128,9 @@ static void forget_binds(struct files *f)
     json_array_foreach(f->binds, i, bind)
     {
         struct tree *t = find_tree(f, str_at(bind, "root"));
-        struct str path = str_at(bind, "path");
-        const json_t *until =
-            t ? json_object_getn(t->kept, path.ptr, path.len) : NULL;
 
-        if (!until || json_integer_value(until) == 0)
-            continue; /* another has it */
-        json_object_deln(t->kept, path.ptr, path.len);
-        file_mounts_remove(&t->near.mounts, path);
-        f->known = false; /* another may be about to be made */
+        if (t && tree_unkeep(t, str_at(bind, "path")))
+            f->known = false; /* another may be about to be made */
     }
 }
 
@@ -191,10 +172,30 @@ static void refuse(struct files *f, int status, const char *rule,
     f->refusal = json_pack("{s:s, s:s*}", "message", why, "rule", rule);
 }
 
+static bool is_over_limits(const struct tree *t)
+{
+    return t->round.rule && strcmp(t->round.rule, FILES_LIMIT_RULE) == 0;
+}
+
+/* What has ended is brought, or it is too much: that stops nobody else. */
+static bool is_again_without_ended(struct tree *t)
+{
+    if (t->round.status != 200 && !is_over_limits(t))
+        return false;
+    return tree_drop_ended(t) && t->round.status != 200;
+}
+
 static void on_tree_done(struct tree *t, void *arg)
 {
     struct files *f = arg;
 
+    if (is_again_without_ended(t)) {
+        log_warn("files: what removed containers had mounted is not brought "
+                 "back: %s",
+                 strbuf_cstr(&t->round.why));
+        tree_begin(t, t->round.turn, t->round.binds);
+        return;
+    }
     if (t->round.status != 200)
         refuse(f, t->round.status, t->round.rule, strbuf_cstr(&t->round.why));
     if (--f->open == 0)
@@ -240,43 +241,10 @@ static void note_listed(struct files *f, const json_t *list)
         json_array_foreach(label, n, entry)
         {
             struct tree *t = find_tree(f, str_at(entry, "root"));
-            struct str path = str_at(entry, "path");
 
-            if (t && file_mounts_add(&t->near.mounts, path) == 0)
-                json_object_setn_new(t->kept, path.ptr, path.len,
-                                     json_integer(0));
+            if (t)
+                tree_list(t, str_at(entry, "path"));
         }
-    }
-}
-
-/* What no container has, nor is about to have, is kept no more. */
-static void drop_unlisted(struct tree *t)
-{
-    struct file_mounts *mounts = &t->near.mounts;
-
-    for (size_t i = mounts->count; i-- > 0;) {
-        const json_t *until = json_object_get(t->kept, mounts->paths[i]);
-
-        if (until && json_integer_value(until) == 0)
-            continue; /* it is listed */
-        if (until && json_integer_value(until) > now())
-            continue;
-        json_object_del(t->kept, mounts->paths[i]);
-        file_mounts_remove(mounts, str_from(mounts->paths[i]));
-    }
-}
-
-/* Those that were listed the last time count no more. */
-static void forget_listed(struct tree *t)
-{
-    const char *path;
-    json_t *until;
-    void *next;
-
-    json_object_foreach_safe(t->kept, next, path, until)
-    {
-        if (json_integer_value(until) == 0)
-            json_object_set_new(t->kept, path, json_integer(1));
     }
 }
 
@@ -288,23 +256,15 @@ static void keep_binds(struct files *f)
     json_array_foreach(f->binds, i, bind)
     {
         struct tree *t = find_tree(f, str_at(bind, "root"));
-        struct str path = str_at(bind, "path");
-        int r = t ? file_near_keep(&t->near, path) : -ENOENT;
-        json_t *until;
+        int r = t ? tree_keep(t, str_at(bind, "path")) : -ENOENT;
 
-        if (r < 0) {
+        if (r < 0)
             refuse(f, 400, NULL,
                    r == -ENOBUFS
                        ? "too many paths of one directory are mounted by "
                          "copy; remove containers that are not used any more"
                        : "what is to be mounted is no path of a directory "
                          "that is copied");
-            continue;
-        }
-        until = json_object_getn(t->kept, path.ptr, path.len);
-        if (!until || json_integer_value(until) > 0)
-            json_object_setn_new(t->kept, path.ptr, path.len,
-                                 json_integer((json_int_t)now() + KEPT_S));
     }
 }
 
@@ -325,13 +285,13 @@ static void on_list(const struct http_head *head, struct str body,
     }
     TAILQ_FOREACH(t, &f->trees, link)
     {
-        forget_listed(t);
+        tree_list_begin(t);
     }
     note_listed(f, list);
     f->known = true;
     TAILQ_FOREACH(t, &f->trees, link)
     {
-        drop_unlisted(t);
+        tree_list_end(t);
     }
     keep_binds(f);
     begin_rounds(f);

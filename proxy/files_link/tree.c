@@ -270,6 +270,21 @@ static bool is_needed(void *arg)
     return true;
 }
 
+/* Another container may well have another volume, which is empty. */
+static void on_identity(struct str id, void *arg)
+{
+    struct tree *t = arg;
+
+    if (t->box_id && !str_eq(str_from(t->box_id), id)) {
+        log_warn("files: the copy of \"%s\" on the engine is another one now; "
+                 "all of it is compared",
+                 t->source);
+        file_near_forget(&t->near);
+    }
+    free(t->box_id);
+    t->box_id = xstr_dup(id);
+}
+
 /* It changes files of any owner, and asks whether somebody writes to them. */
 static void fill(json_t *body, json_t *host, void *arg)
 {
@@ -312,6 +327,7 @@ static struct box *new_box(struct tree *t)
         .fill = fill,
         .command = command,
         .is_needed = is_needed,
+        .on_identity = on_identity,
         .on_exec = on_exec,
         .on_failure = on_failure,
         .arg = t,
@@ -380,6 +396,7 @@ void tree_free(struct tree *t)
     strbuf_fini(&t->round.why);
     strbuf_fini(&t->round.notes);
     json_decref(t->kept);
+    free(t->box_id);
     free(t->source);
     free(t->ns);
     free(t);

@@ -41,7 +41,8 @@ struct tree {
     struct file_near near;
     struct file_stream stream;
     bool greeted;
-    json_t *kept; /* {path: until when, though no container has it; seconds} */
+    json_t *kept; /* {path: why, an integer}; see tree_mounts.c */
+    char *box_id; /* of the container that the volume was seen in, or NULL */
 
     struct box *box;
     struct exec_pipe *pipe;
@@ -67,6 +68,22 @@ void tree_free(struct tree *tree);
 
 /* Begin a round for TURN; BINDS live until it is over. */
 void tree_begin(struct tree *tree, enum file_turn turn, const json_t *binds);
+
+/* tree_mounts.c: which paths are kept in step. While no round runs. */
+
+/* What containers have: between the two, each path that one has. */
+void tree_list_begin(struct tree *tree);
+void tree_list(struct tree *tree, struct str path);
+void tree_list_end(struct tree *tree);
+
+/* No more those that no container has any more. Were there any? They are kept
+ * for a round after the list, in which what was written in them comes back. */
+bool tree_drop_ended(struct tree *tree);
+
+/* Of a container that is about to be made: as file_near_keep(). And if none
+ * will be; false if another has it. */
+int tree_keep(struct tree *tree, struct str path);
+bool tree_unkeep(struct tree *tree, struct str path);
 
 /* tree_round.c: all of it, in the thread. */
 void *tree_run(void *tree);

@@ -486,16 +486,21 @@ static void what_no_container_has_is_kept_in_step_no_more(void **state)
     expect_file(there, "repo/a", "ours");
 }
 
-/* Nobody waited for its end, or another one is made before that is heard. */
-static void what_a_container_left_is_not_of_another_time(void **state)
+static void list_repo(void)
 {
-    char label[256];
+    static char label[256];
 
-    (void)state;
-    bring("in", "repo");
     snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
              here);
     listed = label;
+}
+
+/* Nobody waited for its end, or another one is made before that is heard. */
+static void what_a_container_left_is_not_of_another_time(void **state)
+{
+    (void)state;
+    bring("in", "repo");
+    list_repo();
     make(here, "other");
     bring("in", "other");
     put(there, "repo/made", "before it was removed");
@@ -507,12 +512,8 @@ static void what_a_container_left_is_not_of_another_time(void **state)
 
 static void what_a_container_left_comes_back_once(void **state)
 {
-    char label[256];
-
     (void)state;
-    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
-             here);
-    listed = label;
+    list_repo();
     make(here, "other");
     bring("in", "other");
     put(there, "repo/made", "before it was removed");
@@ -526,13 +527,11 @@ static void what_a_container_left_comes_back_once(void **state)
 
 static void what_a_container_left_holds_up_nothing(void **state)
 {
-    char label[256], name[32];
+    char name[32];
 
     (void)state;
     begin_files("rw", 10);
-    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
-             here);
-    listed = label;
+    list_repo();
     bring("in", NULL);
     listed = NULL;
     for (int i = 0; i < 8; i++) {
@@ -546,6 +545,39 @@ static void what_a_container_left_holds_up_nothing(void **state)
     }
     bring("in", "other");
     expect_file(there, "other/7", "ours");
+}
+
+static void what_a_container_left_outlives_a_refusal(void **state)
+{
+    struct asker asker;
+    json_auto_t *what = json_pack(
+        "{s:s, s:[{s:s, s:s, s:b, s:s}, {s:s, s:s, s:b, s:s}]}", "turn", "in",
+        "binds", "root", here, "path", "repo", "make", 0, "here", "repo",
+        "root", here, "path", "none", "make", 0, "here", "none");
+
+    (void)state;
+    bring("in", "repo");
+    put(there, "repo/made", "before it was removed");
+    asker = (struct asker){0};
+    asker.ask = files_ask(files, what, on_reply, &asker);
+    expect_status(&asker, 400);
+    json_decref(asker.reply);
+    bring("in", "repo");
+    expect_file(here, "repo/made", "before it was removed");
+}
+
+static void what_is_mounted_around_a_container_takes_nothing(void **state)
+{
+    (void)state;
+    make(there, "repo");
+    list_repo();
+    bring("in", "repo");
+    put(there, "repo/made", "by one that runs");
+    put(there, "old", "of an earlier job");
+    bring("in", "");
+    expect_file(there, "repo/made", "by one that runs");
+    expect_file(here, "repo/made", "by one that runs");
+    expect_file(there, "old", NULL);
 }
 
 /* The engine's administrator has removed it, and all that was in it. */
@@ -685,6 +717,8 @@ int main(void)
         LINKED(what_a_container_left_is_not_of_another_time),
         LINKED(what_a_container_left_comes_back_once),
         LINKED(what_a_container_left_holds_up_nothing),
+        LINKED(what_a_container_left_outlives_a_refusal),
+        LINKED(what_is_mounted_around_a_container_takes_nothing),
         LINKED(another_volume_is_no_removal_of_all_files),
         LINKED(a_removal_while_the_link_was_lost_is_one),
         LINKED(what_is_only_read_never_comes_back),
