@@ -6,10 +6,12 @@
 
 #include "policy/base/str.h"
 
-/* It is VALUE's, and as long-lived; empty where that is no text, or NULL. */
+/* It is VALUE's, and as long-lived; "" where that is no text, or NULL. */
 static inline struct str str_of_json(const json_t *value)
 {
-    return str_of(json_string_value(value), json_string_length(value));
+    const char *text = json_string_value(value);
+
+    return text ? str_of(text, json_string_length(value)) : S("");
 }
 
 /* The same of OBJECT's member KEY; empty where there is none. */

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "policy/base/json_str.h"
 #include "policy/base/json_strict.h"
 #include "policy/base/json_write.h"
 #include "policy/build/build_private.h"
@@ -148,20 +149,13 @@ bool build_judge_cache_list(struct build_call *call, struct pb_message *entry,
     return true;
 }
 
-static struct str text_of(const json_t *value)
-{
-    return json_is_string(value)
-               ? str_of(json_string_value(value), json_string_length(value))
-               : S("");
-}
-
 /* {"Type": "registry", "Attrs": {"ref": "..."}}; no other keys, for Go reads
  * them in any case. */
 static bool judge_json_entry(struct build_call *call, json_t *entry,
                              const char *field)
 {
     json_t *attrs = json_object_get(entry, "Attrs");
-    struct str type = text_of(json_object_get(entry, "Type"));
+    struct str type = str_at(entry, "Type");
     const char *key;
     json_t *value;
     void *next;
@@ -181,8 +175,8 @@ static bool judge_json_entry(struct build_call *call, json_t *entry,
         if (!json_is_string(value))
             return build_refuse(call, 400, "request.json", field,
                                 "attributes of a cache are strings");
-        if (!judge_attr(call, type, str_from(key), text_of(value), false, field,
-                        &own))
+        if (!judge_attr(call, type, str_from(key), str_of_json(value), false,
+                        field, &own))
             return false;
         if (own.len)
             json_object_set_new(attrs, key, json_stringn(own.ptr, own.len));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "policy/base/json_reader.h"
+#include "policy/base/json_str.h"
 #include "policy/base/json_write.h"
 #include "policy/docker/image_ref.h"
 
@@ -28,13 +29,6 @@ static int refuse_file(struct naming *naming, const char *what)
     verdict_deny(naming->why, 400, "request.archive", "",
                  "the archive's %.*s %s", STR_FMT(naming->file), what);
     return ARCHIVE_E_REFUSED;
-}
-
-static struct str text_of(const json_t *value)
-{
-    return json_is_string(value)
-               ? str_of(json_string_value(value), json_string_length(value))
-               : S("");
 }
 
 static json_t *json_of(struct str text)
@@ -155,7 +149,7 @@ static int map_tags(struct naming *naming, json_t *image)
     json_array_foreach(tags, i, tag)
     {
         if (!json_is_string(tag) ||
-            map_name(naming, text_of(tag), false, &mapped)) {
+            map_name(naming, str_of_json(tag), false, &mapped)) {
             json_decref(all);
             return json_is_string(tag)
                        ? ARCHIVE_E_REFUSED
@@ -205,7 +199,7 @@ static int map_repository_tag(struct naming *naming, const char *repository,
         return ARCHIVE_E_REFUSED;
     if (!mapped)
         return 0;
-    full = text_of(mapped);
+    full = str_of_json(mapped);
     colon = full.len;
     while (colon > 0 && full.ptr[colon - 1] != ':')
         colon--;
@@ -262,8 +256,8 @@ static bool is_bare_tag(struct str text)
 
 static int map_annotations(struct naming *naming, json_t *annotations)
 {
-    struct str name = text_of(json_object_get(annotations, image_name_key));
-    struct str ref = text_of(json_object_get(annotations, ref_name_key));
+    struct str name = str_at(annotations, image_name_key);
+    struct str ref = str_at(annotations, ref_name_key);
     const char *key, *where = name.len ? image_name_key : ref_name_key;
     json_t *value, *mapped;
 

@@ -4,19 +4,11 @@
 #include <stdlib.h>
 
 #include "policy/base/glob.h"
+#include "policy/base/json_str.h"
 #include "policy/base/limits.h"
 #include "policy/docker/operation_word.h"
 
 #define SHORT_ID 4 /* characters of an ID that are enough to look for it */
-
-static struct str text_of(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-
-    return json_is_string(value)
-               ? str_of(json_string_value(value), json_string_length(value))
-               : S("");
-}
 
 static bool is_wanted(const char *wanted, struct str have)
 {
@@ -97,13 +89,13 @@ static bool concerns(const json_t *record, const char *container)
 
     if (!container)
         return true;
-    wanted = (struct wanted){str_from(container), text_of(record, "namespace")};
-    return path_names(text_of(record, "path"), &wanted) ||
-           path_names(text_of(record, "sent"), &wanted) ||
-           is_object(text_of(record, "object"), &wanted) ||
-           is_object(text_of(query, "name"), &wanted) ||
-           is_object(text_of(request, "name"), &wanted) ||
-           is_object(text_of(request, "container"), &wanted);
+    wanted = (struct wanted){str_from(container), str_at(record, "namespace")};
+    return path_names(str_at(record, "path"), &wanted) ||
+           path_names(str_at(record, "sent"), &wanted) ||
+           is_object(str_at(record, "object"), &wanted) ||
+           is_object(str_at(query, "name"), &wanted) ||
+           is_object(str_at(request, "name"), &wanted) ||
+           is_object(str_at(request, "container"), &wanted);
 }
 
 /* Times in one form compare like text; the beginning of one is its first
@@ -127,28 +119,28 @@ static bool is_in_time(const struct audit_filter *filter, struct str time)
 static bool takes_summary(const struct audit_filter *filter,
                           const json_t *record)
 {
-    return is_wanted(filter->namespace_, text_of(record, "namespace")) &&
+    return is_wanted(filter->namespace_, str_at(record, "namespace")) &&
            (!filter->verdict ||
             json_object_get(json_object_get(record, "verdicts"),
                             filter->verdict)) &&
-           is_in_time(filter, text_of(record, "time")) && !filter->container &&
+           is_in_time(filter, str_at(record, "time")) && !filter->container &&
            !filter->job && filter->operations.len == 0;
 }
 
 static bool is_summary(const json_t *record)
 {
-    return str_eq(text_of(record, "event"), S("summary"));
+    return str_eq(str_at(record, "event"), S("summary"));
 }
 
 bool audit_filter_takes(const struct audit_filter *filter, const json_t *record)
 {
     if (is_summary(record))
         return takes_summary(filter, record);
-    return (filter->decisions || str_eq(text_of(record, "event"), S("end"))) &&
-           is_wanted(filter->namespace_, text_of(record, "namespace")) &&
-           is_wanted(filter->verdict, text_of(record, "verdict")) &&
-           names_operation(filter->operations, text_of(record, "operation")) &&
-           is_in_time(filter, text_of(record, "time")) &&
+    return (filter->decisions || str_eq(str_at(record, "event"), S("end"))) &&
+           is_wanted(filter->namespace_, str_at(record, "namespace")) &&
+           is_wanted(filter->verdict, str_at(record, "verdict")) &&
+           names_operation(filter->operations, str_at(record, "operation")) &&
+           is_in_time(filter, str_at(record, "time")) &&
            concerns(record, filter->container) &&
            (!filter->job || is_of_job(record, filter->job));
 }
@@ -192,8 +184,7 @@ static int put_value(struct strbuf *out, struct str text, bool quoted)
 static int put_member(struct strbuf *out, const char *key, const json_t *value)
 {
     char *json = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-    struct str text = json_is_string(value) ? str_of(json_string_value(value),
-                                                     json_string_length(value))
+    struct str text = json_is_string(value) ? str_of_json(value)
                                             : str_from(json ? json : "?");
     int r = strbuf_add_char(out, ' ');
 
@@ -225,7 +216,7 @@ static int put_outcome(struct strbuf *out, const json_t *record)
     const json_t *status = json_object_get(record, "status");
     char text[64];
 
-    if (!str_eq(text_of(record, "event"), S("end")))
+    if (!str_eq(str_at(record, "event"), S("end")))
         return strbuf_addf(out, "%-18s", "begins");
     if (json_is_integer(status))
         snprintf(text, sizeof(text), "%lld",
@@ -251,7 +242,7 @@ static int put_path(struct strbuf *out, struct str path)
 
 static int put_reason(struct strbuf *out, const json_t *record)
 {
-    struct str close = text_of(record, "close");
+    struct str close = str_at(record, "close");
     bool simple = str_eq(close, S("done")) || str_eq(close, S("answered")) ||
                   str_eq(close, S("denied")) || close.len == 0;
     int r = 0;
@@ -263,14 +254,14 @@ static int put_reason(struct strbuf *out, const json_t *record)
         if (r == 0)
             r = strbuf_add_char(out, ')');
     }
-    if (r == 0 && text_of(record, "reason").len) {
+    if (r == 0 && str_at(record, "reason").len) {
         r = strbuf_add(out, S("\n        "));
         if (r == 0)
-            r = strbuf_add_visible(out, text_of(record, "rule"));
+            r = strbuf_add_visible(out, str_at(record, "rule"));
         if (r == 0)
             r = strbuf_add(out, S(": "));
         if (r == 0)
-            r = strbuf_add_visible(out, text_of(record, "reason"));
+            r = strbuf_add_visible(out, str_at(record, "reason"));
     }
     return r == 0 ? strbuf_add_char(out, '\n') : r;
 }
@@ -283,7 +274,7 @@ static int put_summary(struct strbuf *out, const json_t *record)
         (long long)json_integer_value(json_object_get(record, "calls")));
 
     if (r == 0)
-        r = strbuf_add_visible(out, str_head(text_of(record, "since"), 23));
+        r = strbuf_add_visible(out, str_head(str_at(record, "since"), 23));
     if (r == 0)
         r = strbuf_add(out, S(" are not shown:"));
     if (r == 0)
@@ -295,12 +286,12 @@ static int put_summary(struct strbuf *out, const json_t *record)
 
 int audit_view_put(struct strbuf *out, const json_t *record)
 {
-    struct str verdict = text_of(record, "verdict");
-    struct str operation = text_of(record, "operation");
-    int r = put_padded(out, str_head(text_of(record, "time"), 23), 23);
+    struct str verdict = str_at(record, "verdict");
+    struct str operation = str_at(record, "operation");
+    int r = put_padded(out, str_head(str_at(record, "time"), 23), 23);
 
     if (r == 0)
-        r = put_padded(out, text_of(record, "namespace"), 8);
+        r = put_padded(out, str_at(record, "namespace"), 8);
     if (r == 0 && is_summary(record))
         return put_summary(out, record);
     if (r == 0)
@@ -310,7 +301,7 @@ int audit_view_put(struct strbuf *out, const json_t *record)
     if (r == 0)
         r = put_outcome(out, record);
     if (r == 0)
-        r = put_path(out, text_of(record, "path"));
+        r = put_path(out, str_at(record, "path"));
     if (r == 0)
         r = put_members(out, json_object_get(record, "query"));
     if (r == 0)

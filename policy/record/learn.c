@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "policy/base/json_str.h"
 #include "policy/docker/companion_name.h"
 #include "policy/docker/image_ref.h"
 #include "policy/docker/own_tag.h"
@@ -47,15 +48,6 @@ void learner_free(struct learner *l)
 size_t learner_count(const struct learner *l)
 {
     return l->count;
-}
-
-static struct str text_of(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-
-    return json_is_string(value)
-               ? str_of(json_string_value(value), json_string_length(value))
-               : S("");
 }
 
 /* The image NAME, which may be an own tag, as the repository that its runner
@@ -135,7 +127,7 @@ static void put_target(struct strbuf *out, const json_t *record)
     const char *key;
     char mark = '?';
 
-    strbuf_add(out, text_of(record, "path"));
+    strbuf_add(out, str_at(record, "path"));
     json_object_foreach(query, key, value)
     {
         size_t count = json_is_array(value) ? json_array_size(value) : 1;
@@ -205,7 +197,7 @@ static void judge_again(struct learner *l, enum operation operation,
     judgement_init(&found);
     put_target(&raw, record);
     if (target_parse(&target, strbuf_str(&raw), &why) != 0 ||
-        route_find(method_find(text_of(record, "method")), &target, &match) !=
+        route_find(method_find(str_at(record, "method")), &target, &match) !=
             0 ||
         match.route->operation != operation)
         return;
@@ -218,7 +210,7 @@ static void judge_again(struct learner *l, enum operation operation,
 static void take_lacks(struct learner *l, const json_t *record)
 {
     json_t *lacks = json_object_get(record, "lacks"), *words, *word;
-    struct str rule = text_of(record, "rule");
+    struct str rule = str_at(record, "rule");
     const char *key;
     size_t i;
 
@@ -238,17 +230,17 @@ static void take_lacks(struct learner *l, const json_t *record)
 
 void learner_take(struct learner *l, const json_t *record)
 {
-    enum operation operation = operation_find(text_of(record, "operation"));
-    struct str verdict = text_of(record, "verdict");
+    enum operation operation = operation_find(str_at(record, "operation"));
+    struct str verdict = str_at(record, "verdict");
     bool allowed = str_eq(verdict, S("allow"));
 
     if (operation == OP_NONE || verdict.len == 0 ||
         (str_eq(verdict, S("deny")) && !l->refused))
         return;
-    if (str_eq(text_of(record, "event"), S("end")))
+    if (str_eq(str_at(record, "event"), S("end")))
         l->count++;
     if (!l->namespace_)
-        l->namespace_ = xstr_dup(text_of(record, "namespace"));
+        l->namespace_ = xstr_dup(str_at(record, "namespace"));
     l->seen[operation] = true;
     note_images(l, operation, record);
     if (!allowed)
