@@ -146,3 +146,49 @@ void run_loop(struct event_base *base)
 {
     event_base_loop(base, EVLOOP_NONBLOCK);
 }
+
+void fake_run(struct fake_upstream *fake, struct event_base *base)
+{
+    for (int i = 0; i < 8; i++) {
+        run_loop(base);
+        for (size_t at = 0; at < fake->count; at++) {
+            if (fake->streams[at].stream.state == STREAM_OPENING &&
+                fake->streams[at].port == 0)
+                fake_open(fake, at);
+        }
+    }
+}
+
+size_t fake_asked(const struct fake_upstream *fake, const char *text)
+{
+    for (size_t at = 0; at < fake->count; at++) {
+        const struct fake_stream *stream = &fake->streams[at];
+
+        if (!stream->closed && stream->port == 0 && stream->out.len &&
+            memmem(stream->out.ptr, stream->out.len, text, strlen(text)))
+            return at;
+    }
+    return FAKE_STREAMS;
+}
+
+void fake_answer(struct fake_upstream *fake, struct event_base *base,
+                 const char *question, int status, const char *body)
+{
+    AUTO(strbuf_fini) struct strbuf reply = STRBUF(MIB);
+    size_t at;
+
+    fake_run(fake, base);
+    at = fake_asked(fake, question);
+    if (at == FAKE_STREAMS)
+        fail_msg("nobody asked for %s", question);
+    strbuf_clear(&fake->streams[at].out);
+    if (status == 204)
+        strbuf_addf(&reply, "HTTP/1.1 204 X\r\n\r\n");
+    else
+        strbuf_addf(&reply,
+                    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n"
+                    "Content-Length: %zu\r\n\r\n%s",
+                    status, strlen(body), body);
+    fake_feed(fake, at, strbuf_cstr(&reply));
+    fake_run(fake, base);
+}

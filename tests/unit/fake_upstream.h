@@ -38,3 +38,14 @@ void fake_fail(struct fake_upstream *fake, size_t at, const char *why);
 
 /* Let what was put off happen. */
 void run_loop(struct event_base *base);
+
+/* The same, with an engine to which streams open at once. */
+void fake_run(struct fake_upstream *fake, struct event_base *base);
+
+/* The engine's stream on which TEXT was asked for, or FAKE_STREAMS. */
+size_t fake_asked(const struct fake_upstream *fake, const char *text);
+
+/* Take what was asked with QUESTION in it, and answer it with STATUS and BODY,
+ * which is JSON. */
+void fake_answer(struct fake_upstream *fake, struct event_base *base,
+                 const char *question, int status, const char *body);

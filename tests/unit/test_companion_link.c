@@ -32,50 +32,19 @@ static void on_client(int fd, const struct companion_caller *from, void *arg)
     snprintf(caller, sizeof(caller), "%s", from->id);
 }
 
-/* Streams to the engine open at once. */
 static void run(void)
 {
-    for (int i = 0; i < 8; i++) {
-        run_loop(base);
-        for (size_t at = 0; at < fake.count; at++) {
-            if (fake.streams[at].stream.state == STREAM_OPENING)
-                fake_open(&fake, at);
-        }
-    }
+    fake_run(&fake, base);
 }
 
-/* The stream on which TEXT was asked for, or FAKE_STREAMS. */
 static size_t asked(const char *text)
 {
-    for (size_t at = 0; at < fake.count; at++) {
-        if (!fake.streams[at].closed && fake.streams[at].out.len &&
-            memmem(fake.streams[at].out.ptr, fake.streams[at].out.len, text,
-                   strlen(text)))
-            return at;
-    }
-    return FAKE_STREAMS;
+    return fake_asked(&fake, text);
 }
 
-/* What was asked is taken, and answered. */
 static void answer(const char *question, int status, const char *body)
 {
-    AUTO(strbuf_fini) struct strbuf reply = STRBUF(MIB);
-    size_t at;
-
-    run();
-    at = asked(question);
-    if (at == FAKE_STREAMS)
-        fail_msg("nobody asked for %s", question);
-    strbuf_clear(&fake.streams[at].out);
-    if (status == 204)
-        strbuf_addf(&reply, "HTTP/1.1 204 X\r\n\r\n");
-    else
-        strbuf_addf(&reply,
-                    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n"
-                    "Content-Length: %zu\r\n\r\n%s",
-                    status, strlen(body), body);
-    fake_feed(&fake, at, strbuf_cstr(&reply));
-    run();
+    fake_answer(&fake, base, question, status, body);
 }
 
 static int setup(void **state)
@@ -765,6 +734,24 @@ static void the_image_is_one_file(void **state)
                            (size_t)(program->end - program->begin)));
 }
 
+static void who_waits_is_told_of_a_session_that_does_not_say_hello(void **state)
+{
+    struct asker asker = {0};
+
+    (void)state;
+    companion_ask(companion, on_reply, &asker);
+    answer("GET /containers/berth_companion.r1/json", 200, there);
+    answer("POST /containers/berth_companion.r1/exec", 201,
+           "{\"Id\":\"" ID "\"}");
+    assert_int_not_equal(asked("POST /exec/" ID "/start"), FAKE_STREAMS);
+    assert_int_equal(asker.status, 0);
+    /* its time is over */
+    assert_true(event_pending(companion->soon, EV_TIMEOUT, NULL));
+    event_active(companion->soon, EV_TIMEOUT, 0);
+    run();
+    expect_refusal(&asker, 503, "does not say hello in time");
+}
+
 int main(void)
 {
 #define LINKED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -772,6 +759,7 @@ int main(void)
         LINKED(nothing_is_made_that_nobody_needs),
         LINKED(it_is_made_when_it_is_first_needed),
         LINKED(one_that_is_there_is_used),
+        LINKED(who_waits_is_told_of_a_session_that_does_not_say_hello),
         LINKED(one_that_has_ended_is_started),
         LINKED(what_is_no_companion_of_ours_is_left_alone),
         LINKED(an_engine_of_another_kind_is_named),

@@ -23,46 +23,19 @@ static char *items[] = {(char[]){"127.0.0.1"}};
 static const struct strings listen_on = {items, 1};
 static size_t events; /* the stream that these come on */
 
-/* Streams to the engine open at once; those to ports by hand. */
 static void run(void)
 {
-    for (int i = 0; i < 8; i++) {
-        run_loop(base);
-        for (size_t at = 0; at < fake.count; at++) {
-            if (fake.streams[at].stream.state == STREAM_OPENING &&
-                fake.streams[at].port == 0)
-                fake_open(&fake, at);
-        }
-    }
+    fake_run(&fake, base);
 }
 
-/* The stream on which TEXT was asked for, or FAKE_STREAMS. */
 static size_t asked(const char *text)
 {
-    for (size_t at = 0; at < fake.count; at++) {
-        if (!fake.streams[at].closed && fake.streams[at].port == 0 &&
-            fake.streams[at].out.len &&
-            strstr(strbuf_cstr(&fake.streams[at].out), text))
-            return at;
-    }
-    return FAKE_STREAMS;
+    return fake_asked(&fake, text);
 }
 
 static void answer(const char *question, int status, const char *body)
 {
-    AUTO(strbuf_fini) struct strbuf reply = STRBUF(MIB);
-    size_t at;
-
-    run();
-    at = asked(question);
-    assert_int_not_equal(at, FAKE_STREAMS);
-    strbuf_clear(&fake.streams[at].out);
-    strbuf_addf(&reply,
-                "HTTP/1.1 %d X\r\nContent-Type: application/json\r\n"
-                "Content-Length: %zu\r\n\r\n%s",
-                status, strlen(body), body);
-    fake_feed(&fake, at, strbuf_cstr(&reply));
-    run();
+    fake_answer(&fake, base, question, status, body);
 }
 
 static void answer_inspect(const char *id, bool runs, unsigned port)
