@@ -10,6 +10,7 @@ at once.
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -435,6 +436,14 @@ class Serving(unittest.TestCase):
         told.close()
         # of what the one that left was told, nobody else is
         until("room", lambda: self.client("r1").ask("GET", "/containers/json") == 503)
+
+    def test_a_low_limit_of_files_is_raised_for_all_clients_of_a_policy(self):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.policy("r1", listen={"clients": 100})
+        self.start(preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_NOFILE, (64, hard)))
+        for _ in range(100):
+            self.assertEqual(self.client("r1").ask("GET", "/containers/json"), 200)
 
     def test_a_record_that_nobody_reads_stops_changes_only(self):
         reader, writer = os.pipe()

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -518,6 +519,35 @@ static struct {
     char directory[64], address[64];
 } holder;
 
+/* What the kernel does to the holder, and what the holder does then; shared
+ * with its process. */
+static struct kernel {
+    unsigned refuses; /* so many descriptors to be handed over */
+    unsigned pauses;  /* that were made */
+} * kernel;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int ms);
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int ms)
+{
+    if (count > 0 || holder.pid || !kernel)
+        return __real_poll(fds, count, ms);
+    kernel->pauses++;
+    return 0;
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    if (!kernel || kernel->refuses == 0)
+        return __real_sendmsg(fd, message, flags);
+    kernel->refuses--;
+    errno = ETOOMANYREFS;
+    return -1;
+}
+
 static void begin_holder(unsigned seconds)
 {
     snprintf(holder.directory, sizeof(holder.directory),
@@ -624,6 +654,36 @@ static void connections_wait_for_a_session_and_the_newest_has_them(void **state)
     assert_int_equal(end_holder(), COMPANION_ENDED);
 }
 
+static void what_cannot_be_handed_over_is_closed_and_a_pause_made(void **state)
+{
+    const unsigned char takes = COMPANION_TAKES;
+    int session_fd, client;
+    char byte;
+
+    (void)state;
+    kernel = mmap(NULL, sizeof(*kernel), PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(kernel != MAP_FAILED);
+    kernel->refuses = 2;
+    begin_holder(0);
+    session_fd = join();
+    assert_int_equal(send(session_fd, &takes, 1, 0), 1);
+    for (size_t i = 0; i < 2; i++) {
+        client = call(0);
+        assert_int_equal(recv(client, &byte, 1, 0), 0);
+        close(client);
+    }
+    assert_int_equal(kernel->pauses, 2);
+    client = call(1); /* the session takes one yet */
+    assert_int_equal(handed(session_fd), 1);
+    close(client);
+    close(session_fd);
+    kill(holder.pid, SIGTERM);
+    assert_int_equal(end_holder(), COMPANION_ENDED);
+    munmap(kernel, sizeof(*kernel));
+    kernel = NULL;
+}
+
 static void it_ends_by_itself_when_berth_is_silent(void **state)
 {
     (void)state;
@@ -660,6 +720,7 @@ int main(void)
         IN_SESSION(without_the_first_process_none_has_come),
         cmocka_unit_test(
             connections_wait_for_a_session_and_the_newest_has_them),
+        cmocka_unit_test(what_cannot_be_handed_over_is_closed_and_a_pause_made),
         cmocka_unit_test(it_ends_by_itself_when_berth_is_silent),
         cmocka_unit_test(nothing_is_held_where_nothing_can_be),
     };
