@@ -176,11 +176,23 @@ static void connect_client(struct stage *stage, struct stage_client *client)
     set_host(client->session);
 }
 
+/*
+ * Its session is told at once. close() alone would do so with the last
+ * reference to the socket, and whoever looks at /proc/PID/fd in this moment has
+ * another.
+ */
+static void hang_up(struct stage_client *client)
+{
+    if (client->fd < 0)
+        return;
+    __real_shutdown(client->fd, SHUT_RDWR);
+    close(client->fd);
+    client->fd = -1;
+}
+
 static void disconnect(struct stage_client *client)
 {
-    if (client->fd >= 0)
-        close(client->fd);
-    client->fd = -1;
+    hang_up(client);
     for (int side = CLIENT; side <= ENGINE; side++) {
         strbuf_fini(&client->sides[side].in);
         strbuf_fini(&client->sides[side].out);
@@ -308,9 +320,7 @@ void stage_client_gone(struct stage *stage)
 
     client->gone = true;
     strbuf_clear(&client->sides[CLIENT].in);
-    if (client->fd >= 0)
-        close(client->fd);
-    client->fd = -1;
+    hang_up(client);
     stage_settle(stage);
 }
 
