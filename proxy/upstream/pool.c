@@ -23,6 +23,13 @@ struct parked {
 
 TAILQ_HEAD(pool_waiters, pool_waiter);
 
+/* Takers of one listener, which there are as long as some wait. */
+struct pool_group {
+    const void *who;
+    struct pool_waiters waiters;
+    TAILQ_ENTRY(pool_group) link;
+};
+
 struct pool {
     struct upstream *upstream;
     struct event *turn;
@@ -33,7 +40,7 @@ struct pool {
     unsigned idle_count;
     unsigned used;
     unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
-    struct pool_waiters waiters;
+    TAILQ_HEAD(pool_groups, pool_group) groups; /* the first is served next */
     unsigned waiting;
     bool held;
     char *refused;            /* held, and takers are told this; or NULL */
@@ -61,25 +68,63 @@ static void unpark(struct pool *pool, unsigned at)
     pool->idle[at] = pool->idle[--pool->idle_count];
 }
 
+static struct pool_group *group_of(struct pool *pool, const void *who)
+{
+    struct pool_group *group;
+
+    TAILQ_FOREACH(group, &pool->groups, link)
+    {
+        if (group->who == who)
+            return group;
+    }
+    group = xcalloc(1, sizeof(*group));
+    group->who = who;
+    TAILQ_INIT(&group->waiters);
+    TAILQ_INSERT_TAIL(&pool->groups, group, link);
+    return group;
+}
+
 static void wait_begin(struct pool *pool, struct pool_waiter *waiter, bool kept)
 {
     waiter->waits = true;
     waiter->kept = kept;
-    TAILQ_INSERT_TAIL(kept ? &pool->kept : &pool->waiters, waiter, link);
-    if (kept)
+    if (kept) {
+        TAILQ_INSERT_TAIL(&pool->kept, waiter, link);
         pool->kept_count++;
-    else
-        pool->waiting++;
+        return;
+    }
+    waiter->group = group_of(pool, waiter->who);
+    TAILQ_INSERT_TAIL(&waiter->group->waiters, waiter, link);
+    pool->waiting++;
 }
 
 static void wait_end(struct pool *pool, struct pool_waiter *waiter)
 {
+    struct pool_group *group = waiter->group;
+
     waiter->waits = false;
-    TAILQ_REMOVE(waiter->kept ? &pool->kept : &pool->waiters, waiter, link);
-    if (waiter->kept)
+    if (waiter->kept) {
+        TAILQ_REMOVE(&pool->kept, waiter, link);
         pool->kept_count--;
-    else
-        pool->waiting--;
+        return;
+    }
+    TAILQ_REMOVE(&group->waiters, waiter, link);
+    pool->waiting--;
+    waiter->group = NULL;
+    if (!TAILQ_EMPTY(&group->waiters))
+        return;
+    TAILQ_REMOVE(&pool->groups, group, link);
+    free(group);
+}
+
+/* Whose turn it is, of those who wait: then it is the next group's. */
+static struct pool_waiter *take_turn(struct pool *pool)
+{
+    struct pool_group *group = TAILQ_FIRST(&pool->groups);
+
+    TAILQ_REMOVE(&pool->groups, group, link);
+    TAILQ_INSERT_TAIL(&pool->groups, group, link);
+    return TAILQ_FIRST(&group->waiters);
 }
 
 static void note_use(struct pool *pool)
@@ -214,7 +259,7 @@ static void tell_failure(struct pool *pool)
 
     strbuf_add(&why, strbuf_str(&pool->why));
     pool->failures--;
-    tell(pool, TAILQ_FIRST(&pool->waiters), NULL, strbuf_cstr(&why));
+    tell(pool, take_turn(pool), NULL, strbuf_cstr(&why));
 }
 
 static void set_refused(struct pool *pool, const char *why, bool once)
@@ -244,7 +289,7 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
         tell_failure(pool);
     pool->failures = 0;
     while (pool->waiting && (stream = use_idle(pool)))
-        tell(pool, TAILQ_FIRST(&pool->waiters), stream, NULL);
+        tell(pool, take_turn(pool), stream, NULL);
     /* those who come meanwhile are told in another turn */
     for (unsigned n = pool->kept_count; n && pool->kept_count && pool->refused;
          n--)
@@ -304,7 +349,7 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
 
     pool->upstream = upstream;
     pool->why.max = LIMIT_REASON;
-    TAILQ_INIT(&pool->waiters);
+    TAILQ_INIT(&pool->groups);
     TAILQ_INIT(&pool->kept);
     pool->deliver = event_new(base, -1, 0, on_deliver, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
@@ -323,7 +368,7 @@ struct pool *pool_free(struct pool *pool)
 {
     if (!pool)
         return NULL;
-    assert(TAILQ_EMPTY(&pool->waiters) && TAILQ_EMPTY(&pool->kept));
+    assert(TAILQ_EMPTY(&pool->groups) && TAILQ_EMPTY(&pool->kept));
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
     close_idle(pool);
@@ -390,7 +435,8 @@ void pool_hold(struct pool *pool, const char *why)
 {
     struct pool_waiter *waiter;
 
-    while ((waiter = TAILQ_FIRST(&pool->waiters))) {
+    while (pool->waiting) { /* those who come first are the first again */
+        waiter = take_turn(pool);
         wait_end(pool, waiter);
         wait_begin(pool, waiter, true);
     }
@@ -429,6 +475,18 @@ void pool_let_in(struct pool *pool, struct pool_waiter *waiter)
     wait_end(pool, waiter);
     wait_begin(pool, waiter, false);
     deliver_soon(pool);
+}
+
+void pool_wait_for(struct pool *pool, struct pool_waiter *waiter,
+                   const void *who)
+{
+    bool waits = waiter->waits, kept = waiter->kept;
+
+    if (waits)
+        wait_end(pool, waiter);
+    waiter->who = who;
+    if (waits)
+        wait_begin(pool, waiter, kept);
 }
 
 struct pool_counts pool_count(const struct pool *pool)

@@ -25,6 +25,8 @@ struct pool_waiter {
     void (*on_stream)(struct pool_waiter *waiter, struct stream *stream,
                       const char *why);
     bool waits, kept; /* the pool's */
+    const void *who;  /* it waits for; the pool's, see pool_wait_for */
+    struct pool_group *group;
     TAILQ_ENTRY(pool_waiter) link;
 };
 
@@ -42,6 +44,14 @@ struct pool *pool_free(struct pool *pool);
 struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter);
 /* No longer waiting. Fine for one that does not wait. */
 void pool_cancel(struct pool *pool, struct pool_waiter *waiter);
+
+/*
+ * WAITER waits for WHO, of whom nothing but the address is used: a listener.
+ * Those who wait get streams in turns, however many of their takers there are,
+ * for streams open one after the other. For one that does not wait: later.
+ */
+void pool_wait_for(struct pool *pool, struct pool_waiter *waiter,
+                   const void *who);
 
 /* A taken stream comes back: with its HTTP between two messages, or spent. */
 void pool_give(struct pool *pool, struct stream *stream);

@@ -100,6 +100,42 @@ static void who_waits_is_served_in_order(void **state)
     assert_true(fake.streams[1].closed);
 }
 
+/* However many takers one listener has. */
+static void listeners_are_served_in_turns(void **state)
+{
+    struct taker mine[4], theirs[2];
+    int me, them;
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        mine[i] = taker();
+        assert_null(pool_take(pool, &mine[i].waiter));
+        pool_wait_for(pool, &mine[i].waiter, &me);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        theirs[i] = taker();
+        pool_wait_for(pool, &theirs[i].waiter, &them);
+        assert_null(pool_take(pool, &theirs[i].waiter));
+    }
+    open_and_tell(0);
+    assert_non_null(mine[0].stream);
+    open_and_tell(1);
+    assert_non_null(theirs[0].stream);
+    open_and_tell(2);
+    assert_non_null(mine[1].stream);
+    assert_null(theirs[1].stream);
+    open_and_tell(3);
+    assert_non_null(theirs[1].stream);
+    open_and_tell(4);
+    open_and_tell(5);
+    assert_non_null(mine[2].stream);
+    assert_non_null(mine[3].stream);
+    for (size_t i = 0; i < 4; i++)
+        pool_discard(pool, mine[i].stream);
+    for (size_t i = 0; i < 2; i++)
+        pool_discard(pool, theirs[i].stream);
+}
+
 static void a_stream_that_cannot_be_opened_is_told_to_one(void **state)
 {
     struct taker a = taker(), b = taker();
@@ -329,6 +365,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_stream_is_opened_for_who_wants_one_and_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_is_served_in_order, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(listeners_are_served_in_turns, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
             a_stream_that_cannot_be_opened_is_told_to_one, setup, teardown),
