@@ -179,6 +179,7 @@ static void on_turn(struct turn *turn)
         session_free(s);
         return;
     }
+    s->may_read = SESSION_READ_BYTES;
     connection_turn(s->connection);
     session_settle(s);
 }

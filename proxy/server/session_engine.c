@@ -53,6 +53,7 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
 void session_engine_init(struct session *s)
 {
     s->waiter.on_stream = on_stream;
+    s->waiter.who = s->frontend;
 }
 
 static bool is_busy(const struct session_lookup *slot)
@@ -172,6 +173,13 @@ static void on_answer(const struct http_head *head, struct str body,
     session_wake(s);
 }
 
+static void on_news(void *arg)
+{
+    const struct session_lookup *lookup = arg;
+
+    session_wake(lookup->session);
+}
+
 /* What is for the companion, or for those who copy files. */
 static void on_companion(int status, json_t *reply, void *arg)
 {
@@ -232,6 +240,8 @@ static bool send_lookup(struct session *s, struct session_lookup *slot)
     slot->subrequest = subrequest_new(
         s->frontend->runtime->base, s->backend->pool, lookup->method,
         str_from(lookup->target), strbuf_str(&body), on_answer, slot);
+    subrequest_for(slot->subrequest, s->frontend);
+    subrequest_in_turns(slot->subrequest, on_news, slot);
     subrequest_on_broken(slot->subrequest, on_broken, slot);
     if (slot->bounded)
         subrequest_bound(slot->subrequest, session_has_room, s);
@@ -260,10 +270,32 @@ static bool drop_lookups(struct session *s)
     return any;
 }
 
+/* Read what has come for them, as much as a turn may. Was there any? */
+static bool read_lookups(struct session *s)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < SESSION_LOOKUPS && s->may_read; i++) {
+        struct session_lookup *slot = &s->lookups[i];
+        size_t got = slot->subrequest
+                         ? subrequest_read(slot->subrequest, s->may_read)
+                         : 0;
+
+        any |= got > 0;
+        /* an answer is work enough for one turn */
+        s->may_read = got && !slot->subrequest ? 0 : s->may_read - got;
+    }
+    if (!s->may_read) /* the others are read in the next one */
+        session_wake(s);
+    return any;
+}
+
 bool session_settle_lookups(struct session *s)
 {
     bool progress = drop_lookups(s);
     const char *why;
+
+    progress |= read_lookups(s);
 
     for (size_t i = 0; i < SESSION_LOOKUPS; i++) {
         if (is_busy(&s->lookups[i]))

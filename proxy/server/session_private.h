@@ -49,6 +49,7 @@ struct session {
     struct connection *connection;
     struct backend *backend; /* the exchange's, from its beginning to its end */
     struct session_lookup lookups[SESSION_LOOKUPS];
+    size_t may_read; /* bytes of their replies, in this turn */
     struct stream *stream;
     struct pool_waiter waiter;
     bool waiting;

@@ -21,7 +21,10 @@ struct subrequest {
     void *room_arg;
     void (*on_broken)(void *arg); /* or NULL */
     void *broken_arg;
-    struct strbuf unsent; /* of a GET: to be said once more, or empty */
+    struct strbuf unsent;    /* of a GET: to be said once more, or empty */
+    void (*wake)(void *arg); /* or NULL: it is read as it comes */
+    void *wake_arg;
+    bool news; /* to be read */
 };
 
 static void subrequest_free(struct subrequest *e, bool reusable)
@@ -58,6 +61,11 @@ void subrequest_on_broken(struct subrequest *e, void (*on_broken)(void *arg),
 {
     e->on_broken = on_broken;
     e->broken_arg = arg;
+}
+
+void subrequest_for(struct subrequest *e, const void *who)
+{
+    pool_wait_for(e->pool, &e->waiter, who);
 }
 
 size_t subrequest_memory(const struct subrequest *e)
@@ -110,10 +118,11 @@ static void succeed(struct subrequest *e)
     subrequest_free(e, false);
 }
 
-/* Take in what has come; true when the subrequest is over and gone. */
-static bool read_reply(struct subrequest *e)
+/* Take in IN, the beginning of what has come; true when the subrequest is over
+ * and gone. */
+static bool read_reply(struct subrequest *e, struct str in)
 {
-    struct str in = stream_peek(e->stream), data;
+    struct str data;
     size_t used, total = 0;
 
     for (;;) {
@@ -179,15 +188,11 @@ static bool ask_again(struct subrequest *e)
     return true;
 }
 
-static void on_change(struct stream *stream, void *arg)
+/* Its stream's end, when all it brought was read. */
+static void settle_end(struct subrequest *e)
 {
-    struct subrequest *e = arg;
+    struct stream *stream = e->stream;
 
-    if (stream->state == STREAM_OPEN)
-        strbuf_consume(&e->request,
-                       stream_write(stream, strbuf_str(&e->request)));
-    if (read_reply(e))
-        return;
     if ((stream->state == STREAM_CLOSED || stream->eof) && ask_again(e))
         return;
     if (stream->state == STREAM_CLOSED)
@@ -195,6 +200,47 @@ static void on_change(struct stream *stream, void *arg)
                                    : "the engine closed a connection");
     else if (stream->eof)
         fail_broken(e, "the engine closed a connection");
+}
+
+static void on_change(struct stream *stream, void *arg)
+{
+    struct subrequest *e = arg;
+
+    if (stream->state == STREAM_OPEN)
+        strbuf_consume(&e->request,
+                       stream_write(stream, strbuf_str(&e->request)));
+    if (e->wake) {
+        e->news = true;
+        e->wake(e->wake_arg);
+    } else if (!read_reply(e, stream_peek(stream))) {
+        settle_end(e);
+    }
+}
+
+void subrequest_in_turns(struct subrequest *e, void (*wake)(void *arg),
+                         void *arg)
+{
+    e->wake = wake;
+    e->wake_arg = arg;
+}
+
+size_t subrequest_read(struct subrequest *e, size_t most)
+{
+    struct str in;
+
+    if (!e->news)
+        return 0;
+    e->news = false;
+    in = str_head(stream_peek(e->stream), most);
+    if (read_reply(e, in))
+        return in.len;
+    if (stream_peek(e->stream).len == 0) {
+        settle_end(e);
+        return in.len;
+    }
+    e->news = true;
+    e->wake(e->wake_arg);
+    return in.len;
 }
 
 static void use_stream(struct subrequest *e, struct stream *stream)

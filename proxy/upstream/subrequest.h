@@ -48,6 +48,9 @@ void subrequest_filter(struct subrequest *subrequest,
  * (pool_hold). Right after subrequest_new. */
 void subrequest_let_in(struct subrequest *subrequest);
 
+/* It is asked for WHO (pool_wait_for). Right after subrequest_new. */
+void subrequest_for(struct subrequest *subrequest, const void *who);
+
 /* Its reply ends as a failure where HAS_ROOM says that there is none for MORE
  * bytes, beside subrequest_memory(). Right after subrequest_new. */
 void subrequest_bound(struct subrequest *subrequest,
@@ -58,6 +61,16 @@ void subrequest_bound(struct subrequest *subrequest,
  * subrequest_new. */
 void subrequest_on_broken(struct subrequest *subrequest,
                           void (*on_broken)(void *arg), void *arg);
+
+/*
+ * Its reply is read in turns: WAKE is called when there is something to read,
+ * and subrequest_read reads MOST bytes of it at most, and calls back if that
+ * was its end. It returns how many there were, and calls WAKE if there are
+ * more. Right after subrequest_new.
+ */
+void subrequest_in_turns(struct subrequest *subrequest, void (*wake)(void *arg),
+                         void *arg);
+size_t subrequest_read(struct subrequest *subrequest, size_t most);
 
 /* Bytes that it holds. */
 size_t subrequest_memory(const struct subrequest *subrequest);

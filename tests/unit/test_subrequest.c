@@ -90,6 +90,34 @@ static void the_whole_reply_comes_at_once(void **state)
     assert_false(fake.streams[0].closed); /* fit for the next one */
 }
 
+static void count_wake(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* As much as its reader takes at a time, and never before it asks. */
+static void a_reply_may_be_read_in_turns(void **state)
+{
+    struct subrequest *asked = ask(METHOD_GET, "");
+    unsigned wakes = 0;
+
+    (void)state;
+    subrequest_in_turns(asked, count_wake, &wakes);
+    run_loop(base);
+    subrequest_read(asked, KIB);
+    wakes = 0;
+    fake_feed(&fake, 0, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[12]");
+    assert_int_equal(told, 0);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(subrequest_read(asked, 40), 40);
+    assert_int_equal(told, 0);
+    assert_int_equal(wakes, 2);
+    assert_int_equal(subrequest_read(asked, KIB), 2);
+    assert_int_equal(told, 1);
+    assert_string_equal(body, "[12]");
+    assert_int_equal(wakes, 2);
+}
+
 static void a_body_is_sent_with_its_length(void **state)
 {
     (void)state;
@@ -273,6 +301,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_whole_reply_comes_at_once),
+        TEST(a_reply_may_be_read_in_turns),
         TEST(a_body_is_sent_with_its_length),
         TEST(a_question_is_asked_again_on_a_fresh_stream),
         TEST(an_end_in_the_middle_is_a_failure),
