@@ -18,8 +18,10 @@ void near_conn_end(struct near_conn *c, bool reset)
 
     if (reset)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    if (!c->confirmed)
+    if (!c->confirmed) {
         near->counts.refused++;
+        near->opening--;
+    }
     TAILQ_REMOVE(&near->conns, c, link);
     near->counts.connections--;
     event_free(c->readable);
@@ -158,7 +160,10 @@ void near_conn_answered(struct near_conn *c)
             return;
         }
         c->confirmed = true;
+        c->near->opening--;
         c->near->counts.carried++;
+        if (c->near->starved)
+            near_accept_on(c->near);
         event_del(c->deadline);
         settle(c);
         return;
@@ -197,6 +202,7 @@ void near_conn_new(struct near_port *port, int fd)
     event_add(c->deadline, &(struct timeval){NEAR_CONFIRM_S, 0});
     TAILQ_INSERT_TAIL(&near->conns, c, link);
     near->counts.connections++;
+    near->opening++;
     try_port(c);
 }
 

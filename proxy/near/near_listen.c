@@ -100,7 +100,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         int client;
 
-        if (near->counts.connections >= LIMIT_PORT_CONNECTIONS) {
+        if (near->counts.connections >= LIMIT_PORT_CONNECTIONS ||
+            near->opening >= NEAR_OPENING) {
             near->starved = true;
             event_del(l->event);
             return;

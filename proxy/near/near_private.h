@@ -84,12 +84,15 @@ struct near {
     struct event *check; /* of those that may not run */
     json_t *notes;       /* {ID: {"name", "wish"}} of containers just made */
     bool yielded;        /* another process listens */
-    bool starved;        /* listeners wait for connections to end */
+    unsigned opening;    /* connections that are not confirmed */
+    bool starved;        /* listeners wait for connections to open or end */
     bool told_why;       /* the log knows why connections are not carried */
     struct near_counts counts;
 };
 
 enum {
+    NEAR_OPENING = 16, /* connections at a time that do not lead there yet:
+                          channels open one after the other, others' too */
     NEAR_RETRY_S = 1,
     NEAR_CHECK_S = 5,
     NEAR_PATIENCE = 12,  /* such checks: a start may take a minute */
