@@ -93,15 +93,16 @@
 
 /* the link */
 #define LIMIT_CHANNELS      4096
-#define LIMIT_HOSTS         32         /* of one policy, with an engine each */
-#define LIMIT_LINKS         16         /* SSH connections to one host */
-#define LIMIT_POOL_IDLE     256        /* streams kept for the next request */
-#define LIMIT_SUBREQUEST    (32 * MIB) /* the engine's reply to berth itself */
-#define LIMIT_LINK_OUTPUT   MIB        /* above it, clients are not read */
-#define LIMIT_CHANNEL_INPUT (2 * MIB)  /* the window of one channel */
-#define LIMIT_LONG_INPUT    (16 * MIB) /* of one that a long way slows down */
-#define LIMIT_LINK_LENT     (64 * MIB) /* of all, beyond LIMIT_CHANNEL_INPUT */
-#define LIMIT_BANNER        255        /* RFC 4253, 4.2 */
+#define LIMIT_HOSTS         32          /* of one policy, with an engine each */
+#define LIMIT_LINKS         16          /* SSH connections to one host */
+#define LIMIT_POOL_IDLE     256         /* streams kept for the next request */
+#define LIMIT_SUBREQUEST    (32 * MIB)  /* the engine's reply to berth itself */
+#define LIMIT_LINK_OUTPUT   MIB         /* above it, clients are not read */
+#define LIMIT_CHANNEL_INPUT (256 * KIB) /* the window of one channel */
+#define LIMIT_PORT_INPUT    (64 * KIB)  /* of one that leads to a port */
+#define LIMIT_LONG_INPUT    (16 * MIB) /* of one whose owner keeps up with it */
+#define LIMIT_LINK_LENT     (128 * MIB) /* of all, beyond these */
+#define LIMIT_BANNER        255         /* RFC 4253, 4.2 */
 #define LIMIT_KNOWN_HOSTS   (4 * MIB)
 #define LIMIT_KEY_FILE      (64 * KIB)
 #define LIMIT_IDENTITIES    16

@@ -129,14 +129,6 @@ size_t ssh_mux_window(const struct ssh_mux *mux)
     return bytes < LIMIT_LONG_INPUT ? bytes : LIMIT_LONG_INPUT;
 }
 
-/* Of a channel that nobody knows yet. */
-static size_t first_window(const struct ssh_mux *mux)
-{
-    size_t bytes = ssh_mux_window(mux);
-
-    return bytes < LIMIT_CHANNEL_INPUT ? bytes : LIMIT_CHANNEL_INPUT;
-}
-
 static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     note_open(mux);
@@ -144,7 +136,8 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
         mux->pump = ch->wire;
     if (ch->kind == SSH_CHANNEL_EXEC)
         mux->commands++;
-    ch->window = first_window(mux);
+    ch->window = /* nobody knows yet whether it is read */
+        ch->kind == SSH_CHANNEL_TCP ? LIMIT_PORT_INPUT : LIMIT_CHANNEL_INPUT;
     ch->owed = ch->window;
     ch->crediting = 0;
     if (ch->spare) {

@@ -8,8 +8,8 @@
  * A stream is pulled, not pushed: it says that something changed, and its
  * owner then looks (state, peek, room). What is not consumed stays with the
  * stream, whose flow control holds the peer back: a slow owner costs at most
- * LIMIT_CHANNEL_INPUT bytes and stalls nobody else. (One that was fast on a
- * long way may have been given up to LIMIT_LONG_INPUT, until LIMIT_LINK_LENT.)
+ * LIMIT_CHANNEL_INPUT bytes and stalls nobody else. (One that was fast may have
+ * been given up to LIMIT_LONG_INPUT, until LIMIT_LINK_LENT.)
  */
 
 #include "policy/base/str.h"
