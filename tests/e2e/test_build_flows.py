@@ -236,6 +236,20 @@ target "on" {
         self.assertIn(b"no warnings",
                       self.build("--check", ".").out.lower())
 
+    def test_a_builder_in_a_container_is_refused_by_its_rule(self):
+        # what it would be made of; no registry is asked for more
+        self.docker("tag", "busybox", "moby/buildkit:buildx-stable-1")
+        self.write(Dockerfile="FROM busybox\n")
+        self.buildx("create", "--name", "apart", "--driver", "docker-container")
+        self.addCleanup(self.run_client, self.cli, "buildx", "rm", "apart")
+        r = self.run_client(self.cli, "buildx", "build", "--builder", "apart", ".")
+        self.assertNotEqual(r.rc, 0)
+        self.assertIn(b"set container.privileged to true in the policy", r.err)
+        # asks registries itself, and the engine for nothing
+        r = self.run_client(self.cli, "buildx", "imagetools", "inspect",
+                            "127.0.0.1:9/app:1")
+        self.assertIn(b"connection refused", r.err)
+
     def test_attestations(self):
         if not self.has_containerd:
             self.skipTest("graph drivers keep none")
