@@ -84,6 +84,43 @@ static void test_pieces_of_all_sizes_give_one_stream(void **state)
     assert_int_equal(ctr_batch_contexts(), 0);
 }
 
+/* Two contexts in turns, and blocks that lie across the ends of batches. */
+static void test_blocks_lie_anywhere_in_the_stream(void **state)
+{
+    unsigned char *in = text(), *out[2], *want[2];
+    EVP_CIPHER_CTX *ctx[2];
+
+    (void)state;
+    for (unsigned first = 0; first < 17; first++) {
+        for (int i = 0; i < 2; i++) {
+            ctx[i] = context(EVP_aes_128_ctr(), i, i);
+            want[i] = reference(EVP_aes_128_ctr(), i, i, in);
+            out[i] = text();
+            if (first)
+                assert_true(EVP_Cipher(ctx[i], out[i], out[i], first) > 0);
+        }
+        for (size_t at = first; at + 16 <= LEN; at += 16)
+            for (int i = 0; i < 1 + (int)(at / 320 % 2); i++)
+                assert_true(EVP_Cipher(ctx[i], out[i] + at, in + at, 16) > 0);
+        assert_memory_equal(out[0], want[0], LEN - 16);
+        /* the other had some of them only: one stream, without holes */
+        for (size_t at = first, mine = first; at + 16 <= LEN; at += 16) {
+            if (at / 320 % 2 == 0)
+                continue;
+            for (size_t k = 0; k < 16; k++)
+                assert_int_equal(out[1][at + k],
+                                 in[at + k] ^ in[mine + k] ^ want[1][mine + k]);
+            mine += 16;
+        }
+        for (int i = 0; i < 2; i++) {
+            EVP_CIPHER_CTX_free(ctx[i]);
+            free(want[i]);
+            free(out[i]);
+        }
+    }
+    free(in);
+}
+
 /* More contexts than there is room for, in turns; some end and begin. */
 static void test_contexts_do_not_mix(void **state)
 {
@@ -164,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces_of_all_sizes_give_one_stream),
+        cmocka_unit_test(test_blocks_lie_anywhere_in_the_stream),
         cmocka_unit_test(test_contexts_do_not_mix),
         cmocka_unit_test(test_a_new_key_is_a_new_stream),
         cmocka_unit_test(test_other_modes_are_libcrypto_s),
