@@ -5,7 +5,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from peers import ENGINE, NEAR, STAND_IN, Berth, Ssh
+from peers import (ENGINE, NEAR, STAND_IN, Berth, Ssh, cpu_seconds,
+                   descendants)
 from sections import BOX, MIB, SECONDS, STREAM, GIB, Row
 
 ONE_WAY_US = 5000  # to each host
@@ -63,6 +64,10 @@ class SshBehind(Ssh):
     def argv(self, target):
         return ["/usr/bin/ssh", "-F", self.way.config, "-N", *self.cipher,
                 "-L", f"{self.socket}:/run/{target}", self.way.name]
+
+    def cpu(self):
+        """That of its `ssh -W` for each jump host, too."""
+        return cpu_seconds({self.pid} | descendants(self.pid))
 
 
 class BerthBehind(Berth):
