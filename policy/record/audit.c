@@ -175,16 +175,30 @@ static void put_text(struct json_line *line, const char *key, struct str value)
         json_line_text(line, key, value);
 }
 
+/* VALUE as COUNT digits. */
+static void put_digits(char *to, unsigned value, size_t count)
+{
+    while (count--) {
+        to[count] = (char)('0' + value % 10);
+        value /= 10;
+    }
+}
+
+/* By hand: strftime and snprintf took a twentieth of a short request. */
 void audit_put_time(struct json_line *line, const char *key, uint64_t time_ns)
 {
     time_t seconds = (time_t)(time_ns / 1000000000);
-    char stamp[40], all[64];
+    char all[] = "0000-00-00T00:00:00.000000Z";
     struct tm tm;
 
     gmtime_r(&seconds, &tm);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(all, sizeof(all), "%s.%06uZ", stamp,
-             (unsigned)(time_ns / 1000 % 1000000));
+    put_digits(all, (unsigned)tm.tm_year + 1900, 4);
+    put_digits(all + 5, (unsigned)tm.tm_mon + 1, 2);
+    put_digits(all + 8, (unsigned)tm.tm_mday, 2);
+    put_digits(all + 11, (unsigned)tm.tm_hour, 2);
+    put_digits(all + 14, (unsigned)tm.tm_min, 2);
+    put_digits(all + 17, (unsigned)tm.tm_sec, 2);
+    put_digits(all + 20, (unsigned)(time_ns / 1000 % 1000000), 6);
     json_line_text(line, key, str_from(all));
 }
 
