@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/files/file_apply.h"
+#include "proxy/files/file_content.h"
 #include "proxy/files/file_read.h"
 #include "proxy/files/file_scan.h"
 #include "tests/support/file_trees.h"
@@ -147,6 +149,70 @@ static void leftovers_of_a_killed_end_go(void **state)
     holds("far/.berth-sync.0123456789abcdeg", "no digits");
 }
 
+/* What is mounted there was unmounted for a while, or the other way round. */
+static void another_file_system_is_no_removal_of_all_files(void **state)
+{
+    char other[] = "/dev/shm/files.XXXXXX";
+    struct stat here, there;
+    int fd;
+
+    (void)state;
+    assert_non_null(mkdtemp(other));
+    fd = open(other, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(fstat(fd, &there), 0);
+    assert_int_equal(fstat(trees.near_fd, &here), 0);
+    file_near_set_root(&trees.end, trees.near_fd);
+    put("near/a", "ours");
+    in();
+    file_near_set_root(&trees.end, fd);
+    if (here.st_dev != there.st_dev) {
+        in();
+        holds("far/a", "ours");
+        assert_int_equal(unlinkat(fd, "a", 0), 0);
+        file_near_set_root(&trees.end, trees.near_fd);
+        out();
+        holds("near/a", "ours");
+    }
+    close(fd);
+    assert_int_equal(rmdir(other), 0);
+}
+
+static ssize_t give_data(void *arg, char *bytes, size_t len)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(KIB);
+    unsigned *left = arg;
+
+    file_wire_add(
+        &out, &(struct file_message){.type = FILE_MSG_DATA, .data = S("more")});
+    if ((*left)-- == 0 || len < out.len)
+        return 0;
+    memcpy(bytes, out.ptr, out.len);
+    return (ssize_t)out.len;
+}
+
+static void a_file_that_never_ends_is_a_fault(void **state)
+{
+    const struct file_entry entry = {
+        .kind = FILE_REGULAR, .path = S("a"), .stamp = {.size = 6}};
+    struct file_entry now;
+    struct file_apply apply;
+    struct file_stream stream;
+    enum file_status status;
+    unsigned left = 1000;
+    uint64_t bytes = 0;
+
+    (void)state;
+    file_stream_init(&stream, give_data, NULL, &left);
+    file_apply_init(&apply, trees.near_fd);
+    file_apply_begin(&apply, &entry, NULL, 0);
+    assert_int_equal(
+        file_content_receive(&stream, &apply, &status, &now, &bytes), -EBADMSG);
+    assert_true(left > 990);
+    holds("near/a", NULL);
+    file_apply_fini(&apply);
+    file_stream_fini(&stream);
+}
+
 static void too_deep_is_left_alone(void **state)
 {
     struct file_report report;
@@ -274,6 +340,8 @@ int main(void)
         T(what_changes_while_it_is_read_is_not_taken),
         T(what_was_changed_meanwhile_is_not_replaced),
         T(leftovers_of_a_killed_end_go),
+        T(another_file_system_is_no_removal_of_all_files),
+        T(a_file_that_never_ends_is_a_fault),
         T(too_deep_is_left_alone),
         T(a_mapped_file_is_looked_at_again),
         T(a_removed_root_is_not_an_empty_one),
