@@ -38,20 +38,25 @@ int file_content_receive(struct file_stream *stream, struct file_apply *apply,
                          uint64_t *bytes)
 {
     struct file_message message;
+    uint64_t left = apply->entry->stamp.size, len;
     int r;
 
     for (;;) {
         r = file_stream_next(stream, &message);
-        if (r < 0)
+        if (r < 0 ||
+            (message.type != FILE_MSG_DATA && message.type != FILE_MSG_HOLE))
             break;
-        if (message.type == FILE_MSG_DATA) {
-            *bytes += message.data.len;
-            file_apply_data(apply, message.data);
-        } else if (message.type == FILE_MSG_HOLE) {
-            file_apply_hole(apply, message.number);
-        } else {
+        len = message.data.len + message.number;
+        if (len == 0 || len > left) {
+            r = -EBADMSG; /* a file is never longer than was said */
             break;
         }
+        left -= len;
+        *bytes += message.data.len;
+        if (message.type == FILE_MSG_DATA)
+            file_apply_data(apply, message.data);
+        else
+            file_apply_hole(apply, message.number);
     }
     if (r == 0 && message.type != FILE_MSG_DATA_END)
         r = -EBADMSG;

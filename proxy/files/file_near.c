@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "proxy/files/file_read.h"
 #include "proxy/files/file_scan.h"
@@ -26,8 +27,15 @@ void file_near_fini(struct file_near *near)
 
 void file_near_set_root(struct file_near *near, int root)
 {
+    struct stat st;
+
     near->root = near->apply.root = root;
     file_apply_forget(&near->apply);
+    if (root < 0 || fstat(root, &st) < 0)
+        return;
+    if (near->device && near->device != st.st_dev)
+        file_near_forget(near);
+    near->device = st.st_dev;
 }
 
 int file_near_keep(struct file_near *near, struct str path)

@@ -46,6 +46,7 @@ struct file_near {
     bool fresh;             /* it was not told anything over this stream */
     struct file_mounts new; /* not kept in step before */
     struct file_mounts interrupted;
+    uint64_t device;            /* of the root; 0: none was seen */
     struct file_report *report; /* of this round */
 };
 
@@ -59,7 +60,9 @@ void file_near_init(struct file_near *near, int root,
 void file_near_fini(struct file_near *near);
 
 /*
- * Another root, which stays the caller's: the same directory, opened anew.
+ * Another root, which stays the caller's: the same directory, opened anew. On
+ * another file system than before, it is not what it was (something was mounted
+ * or unmounted), and this does what file_near_forget() does.
  */
 void file_near_set_root(struct file_near *near, int root);
 

@@ -12,7 +12,8 @@ enum {
     OF_A_POLICY = 16,
     BUSY_CLIENTS = 64,   /* as in berth.c */
     OF_A_COMPANION = 40, /* connections that end, and a few more */
-    OF_A_COPY = 16,      /* a directory, and files of it that are open */
+    /* a directory with all that it is in, and files of it that are open */
+    OF_A_COPY = LIMIT_FILES_DEPTH + 16,
 };
 
 static bool leads_back(const struct policy *policy)
