@@ -5,7 +5,8 @@
 #include "proxy/base/log.h"
 #include "tests/unit/lease_world.h"
 
-/* Many courses of events; BERTH_WORLD_SEEDS says how many. */
+/* Many courses of events; BERTH_WORLD_SEEDS says how many, BERTH_WORLD_TEST (a
+ * pattern) of which test. */
 static struct world_result run_all(const struct world_rules *rules)
 {
     const char *wish = getenv("BERTH_WORLD_SEEDS");
@@ -105,5 +106,6 @@ int main(void)
         cmocka_unit_test(nor_when_all_of_it_happens),
     };
 
+    cmocka_set_test_filter(getenv("BERTH_WORLD_TEST")); /* NULL: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
