@@ -7,7 +7,6 @@
 
 enum {
     SHARES = 6,            /* of a term: a lease is made anew so often in it */
-    SURE_PERIODS = 2,      /* its owner had as many chances to make another */
     ROUNDING_S = 1,        /* engines tell whole seconds */
     TERM_MOST_S = 1 << 26, /* more than a policy can say */
 };
@@ -17,11 +16,6 @@ unsigned lease_period_ms(uint64_t term_ms)
     uint64_t share = term_ms / SHARES;
 
     return share < LEASE_PERIOD_MS ? (unsigned)share : LEASE_PERIOD_MS;
-}
-
-unsigned lease_sure_ms(uint64_t term_ms)
-{
-    return SURE_PERIODS * lease_period_ms(term_ms);
 }
 
 static int put_intro(struct strbuf *out, bool mark, struct str ns,

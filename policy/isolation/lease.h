@@ -4,8 +4,8 @@
  * Leases. While a berth serves a namespace whose leftovers are to be removed,
  * it has a small volume on the engine, and makes a new one in its place every
  * LEASE_PERIOD. Its age by the engine's clock says when somebody last cared:
- * once it is older than its own term, and has been seen to be the same for a
- * while (lease_book.h), any berth on that engine may remove what the namespace
+ * once it is older than its own term, and has been seen to be the same for as
+ * long (lease_book.h), any berth on that engine may remove what the namespace
  * has.
  *
  * Who does so first makes a mark and then looks for leases again; who comes
@@ -27,10 +27,8 @@ enum {
     LEASE_MARK_S = 1000, /* a mark that is older is of one that was killed */
 };
 
-/* How often a lease of TERM_MS is made anew, and for how long one has to be
- * seen unchanged before it counts as over. */
+/* How often a lease of TERM_MS is made anew. */
 unsigned lease_period_ms(uint64_t term_ms);
-unsigned lease_sure_ms(uint64_t term_ms);
 
 /* Append the name of NS's lease, or of a mark on it: the NUMBERth of a process
  * that RANDOM stands for. 0 or -ENOBUFS. */

@@ -110,7 +110,7 @@ static void note(void *arg, const struct lease_row *row)
 
 static uint64_t sure_ms(const struct leases *leases)
 {
-    return lease_sure_ms((uint64_t)leases->term_s * 1000);
+    return (uint64_t)leases->term_s * 1000;
 }
 
 /* Was it seen to be the same all the time up to this look? */
@@ -197,7 +197,7 @@ unsigned lease_book_again_ms(const struct lease_book *book)
 
     for (size_t i = 0; i < book->count; i++) {
         const struct entry *entry = &book->items[i];
-        unsigned ms = (unsigned)sure_ms(&entry->known) / LOOKS;
+        unsigned ms = (unsigned)(sure_ms(&entry->known) / LOOKS);
 
         if (state_of(book, entry) == LEASE_DOUBTED && (!again || ms < again))
             again = ms ? ms : 1;

@@ -334,8 +334,9 @@ static void make_sure(struct cleaner *c)
         return;
     }
     if (!c->told_wait)
-        printf("some leases seem to be over: waiting for a while to see "
-               "whether their berths make them anew\n");
+        printf("some leases seem to be over: waiting for as long as they last "
+               "to see whether their berths make them anew (--force does "
+               "not)\n");
     fflush(stdout);
     c->told_wait = true;
     event_add(c->again, &(struct timeval){ms / 1000, ms % 1000 * 1000});

@@ -17,8 +17,8 @@
 
 enum {
     FIRST_MS = 10 * 1000,
-    EVERY_MS = 300 * 1000, /* at most; and for who has no lease */
-    SHARES = 3,            /* looks in a term */
+    EVERY_MS = 240 * 1000, /* at most; and for who has no lease */
+    SHARES = 4,            /* looks in a term */
     ANSWER_MS = 30 * 1000,
     LEFT_MS = 600 * 1000, /* between two sweeps of what no runner has */
 };

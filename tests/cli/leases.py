@@ -57,18 +57,18 @@ def clean_goes_by_leases():
         s.engine.fill("ci-2", 2)
         s.engine.add_lease("ci-2", NOW - 800)
         s.engine.fill("ci-3", 2)
-        s.engine.add_lease("ci-3", NOW - 2000, term=10)
+        s.engine.add_lease("ci-3", NOW - 2000, term=4)
         s.engine.add_lease("ci-3", NOW - 5, kind="sweep", term=None)
         run = s.clean("--namespace", "ci-*", "--dry-run")
         check("a dry run goes by them", "would remove container ci-1" in run.stdout
               and "ci-2 stays: a berth has a lease on it for 100 s yet" in run.stdout
               and "ci-3 stays: another berth is removing it" in run.stdout, run.stdout)
         s.engine.objects["volumes"].pop(s.engine.leases("ci-1")[0])
-        s.engine.add_lease("ci-1", NOW - 2000, term=12)
+        s.engine.add_lease("ci-1", NOW - 2000, term=4)
         run = s.clean("--namespace", "ci-*")
         check("one whose lease is over goes, however young",
               not s.engine.left("ci-1") and not s.engine.leases("ci-1"), run.stdout)
-        check("it waits to be sure", "waiting for a while" in run.stdout, run.stdout)
+        check("it waits to be sure", "waiting for as long" in run.stdout, run.stdout)
         check("one that is in use stays, however old", len(s.engine.left("ci-2")) == 7)
         run = s.clean("--namespace", "ci-2")
         check("also by name", "--force removes it" in run.stdout and
