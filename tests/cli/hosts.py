@@ -299,6 +299,7 @@ class Hosts(unittest.TestCase):
         home.has.append("r1")
         home.asked.clear()
         before = self.berth
+        self.addCleanup(before.kill)
         self.start("--take-over", **somebody)
         self.assertEqual(before.wait(PATIENCE), 0, self.said())
         self.good()
