@@ -1,4 +1,4 @@
-#include "proxy/exchange/request_share.h"
+#include "proxy/exchange/request_share_private.h"
 
 #include "policy/docker/image_ref.h"
 #include "policy/docker/namespace.h"
@@ -20,18 +20,6 @@ static bool counts_running(const struct request_share *share)
             return true;
     }
     return false;
-}
-
-static enum operation operation_of(const struct share_request *request)
-{
-    return request->match->route->operation;
-}
-
-static struct str namespace_of(const struct share_request *request)
-{
-    return request->policy->isolation == POLICY_NAMESPACE
-               ? str_from(request->policy->namespace)
-               : S("");
 }
 
 /* Want AMOUNT of WHICH, if it is limited; QUESTION counts it. */
@@ -75,7 +63,7 @@ static void want_images(struct request_share *share,
 
     want(share, SHARE_IMAGES, SHARE_ASK_IMAGES);
     if (!is_limited(share, SHARE_IMAGES) ||
-        operation_of(request) != OP_IMAGE_BUILD)
+        share_operation(request) != OP_IMAGE_BUILD)
         return;
     for (size_t i = 0; i < request->target->query_count; i++)
         names += str_eq(request->target->query[i].key, S("t"));
@@ -100,7 +88,7 @@ static bool makes_images(enum operation operation)
 static void want_for(struct request_share *share,
                      const struct share_request *request)
 {
-    enum operation operation = operation_of(request);
+    enum operation operation = share_operation(request);
 
     if (operation == OP_CONTAINER_CREATE)
         want_for_create(share, request);
@@ -132,72 +120,7 @@ static bool wants_any(const struct request_share *share)
     return false;
 }
 
-/* ---- questions ---- */
-
-static unsigned first_open(const struct request_share *share)
-{
-    return share->open & -share->open;
-}
-
-static int put_list(struct strbuf *out, const char *path, struct str ns)
-{
-    int r = strbuf_addf(out, "%s", path);
-
-    if (r == 0 && ns.len)
-        r = strbuf_addf(
-            out,
-            "%sfilters=%%7B%%22label%%22%%3A%%5B%%22" LABEL_NAMESPACE
-            "%%3D%.*s%%22%%5D%%7D",
-            str_find(str_from(path), '?') < 0 ? "?" : "&", STR_FMT(ns));
-    return r;
-}
-
-static int put_inspect(struct strbuf *out, const char *path, struct str name)
-{
-    int r = strbuf_addf(out, "%s", path);
-
-    if (r == 0)
-        r = target_put_segment(out, name);
-    return r ? r : strbuf_add(out, S("/json"));
-}
-
-static int put_question(const struct share_request *request,
-                        enum share_question question, struct strbuf *out)
-{
-    struct str ns = namespace_of(request);
-    const json_t *image = json_object_get(request->body, "Image");
-
-    switch (question) {
-    case SHARE_ASK_CONTAINERS:
-        return put_list(out, "/containers/json?all=1", ns);
-    case SHARE_ASK_NETWORKS:
-        return put_list(out, "/networks", ns);
-    case SHARE_ASK_VOLUMES:
-        return put_list(out, "/volumes", ns);
-    case SHARE_ASK_CONTAINER:
-        return put_inspect(out, "/containers/",
-                           request->match->params[0].value);
-    case SHARE_ASK_IMAGES:
-        return strbuf_add(out, S("/images/json"));
-    case SHARE_ASK_IMAGE:
-        break;
-    }
-    return put_inspect(
-        out, "/images/",
-        str_of(json_string_value(image), json_string_length(image)));
-}
-
-bool request_share_put_question(const struct request_share *share,
-                                const struct share_request *request,
-                                size_t index, struct strbuf *out)
-{
-    unsigned open = share->open;
-
-    for (; index && open; index--)
-        open &= open - 1;
-    return open &&
-           put_question(request, (enum share_question)(open & -open), out) == 0;
-}
+/* ---- does it fit? ---- */
 
 static enum share_step count(struct request_share *share)
 {
@@ -208,71 +131,6 @@ static enum share_step count(struct request_share *share)
         ledger_count(&share->ticket);
     return SHARE_ASK;
 }
-
-static void note_label(struct request_share *share, const json_t *labels)
-{
-    const json_t *text = json_object_get(labels, LABEL_TAKES);
-
-    share->takes_known = share_read_label(
-        str_of(json_string_value(text), json_string_length(text)),
-        &share->takes);
-}
-
-static void take_containers(struct request_share *share,
-                            const struct share_request *request,
-                            const json_t *reply)
-{
-    const struct route_match *match = request->match;
-    struct str ref = match->param_count ? match->params[0].value : S("");
-    const json_t *row;
-
-    share_count_containers(namespace_of(request), reply, ref, &share->used,
-                           &row);
-    share->found = row != NULL;
-    note_label(share, json_object_get(row, "Labels"));
-    share->running = row && share_is_running(row);
-}
-
-static void take_container(struct request_share *share, const json_t *reply)
-{
-    share->found = reply != NULL;
-    note_label(share,
-               json_object_get(json_object_get(reply, "Config"), "Labels"));
-    share->used.of[SHARE_EXECS] =
-        json_array_size(json_object_get(reply, "ExecIDs"));
-}
-
-/* What is not there (404) is the engine's to tell. */
-static void take_answer(struct request_share *share,
-                        const struct share_request *request, json_t *reply)
-{
-    switch ((enum share_question)first_open(share)) {
-    case SHARE_ASK_CONTAINERS:
-        take_containers(share, request, reply);
-        break;
-    case SHARE_ASK_NETWORKS:
-        share_count_networks(namespace_of(request), reply, &share->used);
-        break;
-    case SHARE_ASK_VOLUMES:
-        share_count_volumes(namespace_of(request), reply, request->body,
-                            operation_of(request), &share->used,
-                            &share->volumes);
-        break;
-    case SHARE_ASK_CONTAINER:
-        take_container(share, reply);
-        break;
-    case SHARE_ASK_IMAGES:
-        share_count_images(namespace_of(request), reply, &share->used);
-        break;
-    case SHARE_ASK_IMAGE:
-        json_decref(share->exposed);
-        share->exposed = json_incref(
-            json_object_get(json_object_get(reply, "Config"), "ExposedPorts"));
-        break;
-    }
-}
-
-/* ---- does it fit? ---- */
 
 static enum share_step refuse(const struct request_share *share,
                               const struct share_request *request,
@@ -379,7 +237,7 @@ static enum share_step settle_wants(struct request_share *share,
                                     const struct share_request *request,
                                     struct verdict *verdict)
 {
-    enum operation operation = operation_of(request);
+    enum operation operation = share_operation(request);
 
     if (share->wants.of[SHARE_VOLUMES])
         share->wants.of[SHARE_VOLUMES] = share->volumes;
@@ -489,7 +347,7 @@ static bool is_useful(const struct request_share *share, int status,
 {
     unsigned one = SHARE_ASK_CONTAINER | SHARE_ASK_IMAGE;
 
-    if (status == 404 && (first_open(share) & one))
+    if (status == 404 && (share_first_open(share) & one))
         return true; /* for the engine to tell */
     return status == 200 && reply;
 }
@@ -506,7 +364,7 @@ enum share_step request_share_answered(struct request_share *share,
         request_share_end(share, TICKET_NOT_MADE, now_ms);
         return SHARE_REFUSED;
     }
-    take_answer(share, request, status == 200 ? reply : NULL);
+    share_take_answer(share, request, status == 200 ? reply : NULL);
     share->open &= share->open - 1;
     return share->open ? SHARE_ASK : settle(share, request, now_ms, verdict);
 }
