@@ -204,8 +204,7 @@ static void hide_parent(const struct rewrite *rw, json_t *image)
         json_object_set_new(image, "ParentId", json_string(""));
 }
 
-/* The names that containerd's store notes beside its descriptors. */
-static void restore_annotations(json_t *descriptor, const json_t *tags)
+void image_descriptor_restore(json_t *descriptor, struct str name)
 {
     json_t *annotations = json_object_get(descriptor, "annotations");
     static const char name_key[] = "io.containerd.image.name";
@@ -215,11 +214,12 @@ static void restore_annotations(json_t *descriptor, const json_t *tags)
 
     if (!json_object_get(annotations, name_key))
         return;
-    if (image_ref_parse(str_of_json(json_array_get(tags, 0)), &ref)) {
+    if (image_ref_is_id(name) || image_ref_parse(name, &ref)) {
         json_object_del(annotations, name_key);
         json_object_del(annotations, tag_key);
         return;
     }
+    image_ref_complete(&ref);
     image_ref_put(&full, &ref, IMAGE_FULL);
     json_object_set_new(annotations, name_key, json_of_str(strbuf_str(&full)));
     json_object_set_new(annotations, tag_key, json_of_str(ref.tag));
@@ -228,14 +228,15 @@ static void restore_annotations(json_t *descriptor, const json_t *tags)
 /* Where an image is a single manifest, that has them, too. */
 static void restore_descriptors(json_t *image, const json_t *tags)
 {
+    struct str name = str_of_json(json_array_get(tags, 0));
     json_t *manifest;
     size_t i;
 
-    restore_annotations(json_object_get(image, "Descriptor"), tags);
-    restore_annotations(json_object_get(image, "ImageManifestDescriptor"),
-                        tags);
+    image_descriptor_restore(json_object_get(image, "Descriptor"), name);
+    image_descriptor_restore(json_object_get(image, "ImageManifestDescriptor"),
+                             name);
     json_array_foreach(json_object_get(image, "Manifests"), i, manifest)
-        restore_annotations(json_object_get(manifest, "Descriptor"), tags);
+        image_descriptor_restore(json_object_get(manifest, "Descriptor"), name);
 }
 
 /* What others are made from is listed by its names alone. To an engine, an

@@ -247,6 +247,9 @@ void image_list_begin(struct rewrite *rw, const json_t *list);
  * words. Does it see it? */
 bool image_restore(struct rewrite *rw, json_t *image, bool listed);
 bool image_inspect_restore(struct rewrite *rw, json_t *image);
+/* The names that containerd's store notes in the annotations of a DESCRIPTOR
+ * become NAME, the runner's of the image, or go where it has none. */
+void image_descriptor_restore(json_t *descriptor, struct str name);
 /* Leave of IMAGE's Identity, and of its manifests', what TAGS and DIGESTS, the
  * names that the runner sees on it, say anyway, and its own builds. */
 void image_identity_restore(const struct rewrite *rw, json_t *image,

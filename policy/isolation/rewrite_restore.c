@@ -212,6 +212,10 @@ static void restore_image(json_t *container, const json_t *labels,
 
     if (json_is_string(image) && json_object_get(at, "Image"))
         json_object_set(at, "Image", image);
+    /* the engine notes the name that it found the ID by, anybody's */
+    image_descriptor_restore(
+        json_object_get(container, "ImageManifestDescriptor"),
+        str_of_json(image));
 }
 
 void container_restore(struct rewrite *rw, json_t *container, bool inspected)
