@@ -275,6 +275,45 @@ static void builds_have_the_places_that_there_are(void **state)
     assert_int_equal(peers[ENGINE]->count, 2);
 }
 
+#define STATUS "\x0a\2b1" /* of that build */
+
+static bool engine_has(size_t n, const char *method)
+{
+    const struct peer_stream *call = h2_peer_nth(peers[ENGINE], n);
+
+    return call && holds(strbuf_str(&call->head), method);
+}
+
+/* The engine waits some seconds only for the build that a Status is of. */
+static void a_status_is_not_ahead_of_its_build(void **state)
+{
+    (void)state;
+    open_grpc();
+    ask("Solve", S(SOLVE));
+    ask("Status", S(STATUS));
+    answer_question("{}");
+    assert_int_equal(peers[ENGINE]->count, 0);
+    answer_question(ONE_IMAGE);
+    assert_true(engine_has(0, CONTROL "Solve"));
+    answer_question(ONE_IMAGE);
+    assert_int_equal(peers[ENGINE]->count, 2);
+    assert_true(engine_has(1, CONTROL "Status"));
+}
+
+static void a_build_that_comes_after_its_status_is_not_late(void **state)
+{
+    (void)state;
+    open_grpc();
+    ask("Status", S(STATUS));
+    assert_int_equal(peers[ENGINE]->count, 0);
+    ask("Solve", S(SOLVE));
+    answer_question("{}");
+    answer_question(ONE_IMAGE);
+    assert_int_equal(peers[ENGINE]->count, 2);
+    assert_true(engine_has(0, CONTROL "Status"));
+    assert_true(engine_has(1, CONTROL "Solve"));
+}
+
 static void a_session_is_the_namespaces_own(void **state)
 {
     (void)state;
@@ -436,6 +475,8 @@ int main(void)
         TEST(a_build_is_judged_by_what_images_there_are),
         TEST(a_push_of_somebody_is_waited_for),
         TEST(builds_have_the_places_that_there_are),
+        TEST(a_status_is_not_ahead_of_its_build),
+        TEST(a_build_that_comes_after_its_status_is_not_late),
         TEST(a_session_is_the_namespaces_own),
         TEST(a_session_cannot_be_taken_over),
         TEST(a_session_has_one_id),
