@@ -20,7 +20,7 @@
 // clang-format off
 const struct rpc_method rpc_methods[] = {
     {STR(CONTROL "Solve"),              RPC_CONTROL, RPC_SOLVE, ONE(solve_request, solve_response), .needs_images = true, .changes = true},
-    {STR(CONTROL "Status"),             RPC_CONTROL, RPC_STATUS, MANY(status_request, status_response)},
+    {STR(CONTROL "Status"),             RPC_CONTROL, RPC_STATUS, MANY(status_request, status_response), .needs_images = true},
     {STR(CONTROL "Session"),            RPC_CONTROL, RPC_CONTROL_SESSION, RPC_TUNNEL, RPC_TUNNEL, NULL, NULL, .changes = true},
     {STR(CONTROL "ListWorkers"),        RPC_CONTROL, RPC_LIST_WORKERS, ONE(list_workers_request, list_workers_response)},
     {STR(CONTROL "Info"),               RPC_CONTROL, RPC_INFO, ONE(empty, info_response)},

@@ -33,8 +33,8 @@ static void ask_next(struct tunnel_judge *judge)
     ask_now(judge);
 }
 
-static void add_job(struct tunnel_judge *judge, enum job_kind kind,
-                    struct judged *judged, char *target)
+static struct job *add_job(struct tunnel_judge *judge, enum job_kind kind,
+                           struct judged *judged, char *target)
 {
     struct job *job = xcalloc(1, sizeof(*job));
     bool first = TAILQ_EMPTY(&judge->jobs);
@@ -46,6 +46,7 @@ static void add_job(struct tunnel_judge *judge, enum job_kind kind,
     TAILQ_INSERT_TAIL(&judge->jobs, job, link);
     if (first)
         ask_next(judge);
+    return job;
 }
 
 bool tunnel_judge_asks(const struct tunnel_judge *judge)
@@ -139,7 +140,7 @@ static void resume_all(struct tunnel_judge *judge, struct judged **waited,
         go_on(waited[i], step);
 }
 
-/* The calls that wait for JOB, or for the same list of images. */
+/* The calls that wait for JOB, or for the same answer. */
 static size_t waiting_for(struct tunnel_judge *judge, const struct job *job,
                           struct judged **waited)
 {
@@ -149,6 +150,7 @@ static size_t waiting_for(struct tunnel_judge *judge, const struct job *job,
     TAILQ_FOREACH(other, &judge->jobs, link)
     {
         bool same = other == job ||
+                    (job->kind == JOB_STORE && other->kind == JOB_STORE) ||
                     (job->kind == JOB_IMAGES && other->kind == JOB_IMAGES &&
                      other->number <= judge->asked_at);
 
@@ -169,6 +171,17 @@ static bool has_job(const struct tunnel_judge *judge,
             return true;
     }
     return false;
+}
+
+static void stores_free(struct tunnel_judge *judge)
+{
+    struct job *job, *next;
+
+    for (job = TAILQ_FIRST(&judge->jobs); job; job = next) {
+        next = TAILQ_NEXT(job, link);
+        if (job->kind == JOB_STORE)
+            job_free(judge, job);
+    }
 }
 
 void tunnel_judge_answered(struct tunnel_judge *judge, int status,
@@ -197,7 +210,7 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
             take_store(judge, reply);
         else
             step = JUDGED_FAILED;
-        job_free(judge, job);
+        stores_free(judge);
         break;
     case JOB_IMAGES:
         if (list)
@@ -216,9 +229,10 @@ void tunnel_judge_answered(struct tunnel_judge *judge, int status,
         step = count && has_job(judge, waited[0]) ? JUDGED_ENDS : JUDGED_OVER;
         break;
     }
-    ask_next(judge);
+    /* what is asked next is for those, too, who find on that they must wait */
     if (step != JUDGED_ENDS)
         resume_all(judge, waited, count, step);
+    ask_next(judge);
 }
 
 /* ---- what has to be asked ---- */
@@ -238,13 +252,16 @@ static bool solve_waits(const struct tunnel_judge *judge)
 }
 
 /*
- * BuildKit waits only three seconds for the build that a call of a frontend's
- * belongs to, from when it gets that call (solver/llbsolver/bridge.go and
- * frontend/gateway/forwarder): it must not get it long before the Solve.
+ * BuildKit waits only three to six seconds for the build that a call of a
+ * frontend's or a Status belongs to, from when it gets that call
+ * (frontend/gateway/forwarder, solver/jobs.go: Get): it must not get it long
+ * before the Solve. Clients send both at once, so a Status that comes first
+ * asks for what its Solve will ask for (needs_images), and finds it waiting.
  */
 static bool is_ahead_of_solve(const struct judged *judged)
 {
-    return judged->method->scoped && solve_waits(judged->judge);
+    return (judged->method->scoped || judged->method->id == RPC_STATUS) &&
+           solve_waits(judged->judge);
 }
 
 bool tunnel_ask_before(struct judged *judged)
@@ -253,7 +270,10 @@ bool tunnel_ask_before(struct judged *judged)
     bool containerd;
 
     if (is_ahead_of_solve(judged)) {
-        add_job(judge, JOB_IMAGES, judged, NULL);
+        struct job *job = add_job(judge, JOB_IMAGES, judged, NULL);
+
+        if (judged->method->id == RPC_STATUS)
+            job->number = 0; /* names no image: any list lets it go on */
         judged->step = JUDGED_ASKS;
         return true;
     }

@@ -294,10 +294,15 @@ static void a_status_is_not_ahead_of_its_build(void **state)
     answer_question("{}");
     assert_int_equal(peers[ENGINE]->count, 0);
     answer_question(ONE_IMAGE);
-    assert_true(engine_has(0, CONTROL "Solve"));
-    answer_question(ONE_IMAGE);
     assert_int_equal(peers[ENGINE]->count, 2);
-    assert_true(engine_has(1, CONTROL "Status"));
+
+    /* with what is known of the engine by now, one list is for both */
+    ask("Solve", S(SOLVE));
+    ask("Status", S(STATUS));
+    assert_int_equal(peers[ENGINE]->count, 2);
+    answer_question(ONE_IMAGE);
+    assert_true(engine_has(2, CONTROL "Solve"));
+    assert_true(engine_has(3, CONTROL "Status"));
 }
 
 static void a_build_that_comes_after_its_status_is_not_late(void **state)
@@ -309,7 +314,6 @@ static void a_build_that_comes_after_its_status_is_not_late(void **state)
     ask("Solve", S(SOLVE));
     answer_question("{}");
     answer_question(ONE_IMAGE);
-    assert_int_equal(peers[ENGINE]->count, 2);
     assert_true(engine_has(0, CONTROL "Status"));
     assert_true(engine_has(1, CONTROL "Solve"));
 }
