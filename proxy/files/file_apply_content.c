@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 void file_apply_begin(struct file_apply *apply, const struct file_entry *entry,
@@ -23,6 +24,8 @@ void file_apply_begin(struct file_apply *apply, const struct file_entry *entry,
                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (apply->fd < 0)
         apply->status = file_status_of(folder < 0 ? folder : errno);
+    else /* file systems without locks have one end to each directory */
+        (void)flock(apply->fd, LOCK_EX | LOCK_NB);
 }
 
 /* Count LEN bytes more; false when they are not to be written. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,9 +78,23 @@ static void names_sort(struct names *names)
     qsort(names->list, names->count, sizeof(*names->list), by_bytes);
 }
 
+/* Another end, which keeps this directory in step, too, has the file in hand:
+ * the lock is of file_apply_begin, and goes with the process. */
+static bool is_being_written(int fd, const char *name)
+{
+    AUTO(close_fd)
+    int file = openat(
+        fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    return file >= 0 && flock(file, LOCK_EX | LOCK_NB) < 0 &&
+           errno == EWOULDBLOCK;
+}
+
 /* What a killed transfer left. A directory of ours is empty. */
 static void remove_leftover(int fd, const char *name)
 {
+    if (is_being_written(fd, name))
+        return;
     if (unlinkat(fd, name, 0) < 0 && errno == EISDIR)
         unlinkat(fd, name, AT_REMOVEDIR);
 }

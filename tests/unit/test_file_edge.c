@@ -149,6 +149,28 @@ static void leftovers_of_a_killed_end_go(void **state)
     holds("far/.berth-sync.0123456789abcdeg", "no digits");
 }
 
+/* Another berth may keep the same directory in step. */
+static void what_another_end_is_writing_stays(void **state)
+{
+    struct file_entry entry = {
+        .path = S("f"), .kind = FILE_REGULAR, .mode = 0644};
+    struct file_entry now;
+    struct file_apply apply;
+
+    (void)state;
+    entry.stamp.size = 5;
+    file_apply_init(&apply, trees.near_fd);
+    file_apply_begin(&apply, &entry, NULL, 0);
+    file_apply_data(&apply, S("hel"));
+    in();
+    file_apply_data(&apply, S("lo"));
+    assert_int_equal(file_apply_commit(&apply, &now), FILE_DONE);
+    file_apply_fini(&apply);
+    holds("near/f", "hello");
+    in();
+    assert_true(file_trees_are_alike(&trees));
+}
+
 /* What is mounted there was unmounted for a while, or the other way round. */
 static void another_file_system_is_no_removal_of_all_files(void **state)
 {
@@ -340,6 +362,7 @@ int main(void)
         T(what_changes_while_it_is_read_is_not_taken),
         T(what_was_changed_meanwhile_is_not_replaced),
         T(leftovers_of_a_killed_end_go),
+        T(what_another_end_is_writing_stays),
         T(another_file_system_is_no_removal_of_all_files),
         T(a_file_that_never_ends_is_a_fault),
         T(too_deep_is_left_alone),
