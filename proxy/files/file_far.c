@@ -136,7 +136,7 @@ static int ask_path(struct far *far, const struct file_message *message)
 static int answer_hash(struct far *far, struct str path)
 {
     struct file_entry entry = {.kind = FILE_OTHER, .path = path};
-    enum file_status status = file_hash(far->root, path, &entry);
+    enum file_status status = file_hash(far->root, path, far->limits, &entry);
 
     return send_entry(far, FILE_MSG_HASHED, &entry, status);
 }

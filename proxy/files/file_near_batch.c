@@ -80,7 +80,7 @@ static void compare_mine(struct file_near *near, struct file_item *item)
 
     if (!item->near.hash_wanted)
         return;
-    status = file_hash(near->root, item->path, &hashed);
+    status = file_hash(near->root, item->path, &near->limits, &hashed);
     near->report->compared++;
     file_merge_hashed(item, &item->near, status == FILE_DONE ? &hashed : NULL);
 }

@@ -136,7 +136,9 @@ enum file_status file_reader_next(struct file_reader *reader, char *bytes,
     return FILE_DONE;
 }
 
-enum file_status file_hash(int root, struct str path, struct file_entry *entry)
+enum file_status file_hash(int root, struct str path,
+                           const struct file_limits *limits,
+                           struct file_entry *entry)
 {
     char bytes[LIMIT_FILES_PIECE];
     struct file_reader reader;
@@ -147,7 +149,10 @@ enum file_status file_hash(int root, struct str path, struct file_entry *entry)
     if (status != FILE_DONE)
         return status;
     do {
-        status = file_reader_next(&reader, bytes, sizeof(bytes), &piece, &hole);
+        status = file_limits_stop(limits)
+                     ? FILE_TROUBLE
+                     : file_reader_next(&reader, bytes, sizeof(bytes), &piece,
+                                        &hole);
     } while (status == FILE_DONE && (piece.len || hole));
     file_reader_close(&reader);
     if (status == FILE_DONE)

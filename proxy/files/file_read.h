@@ -8,6 +8,7 @@
 
 #include "proxy/files/blake2b.h"
 #include "proxy/files/file_open.h"
+#include "proxy/files/file_table.h"
 
 struct file_reader {
     int fd;
@@ -40,5 +41,8 @@ enum file_status file_reader_next(struct file_reader *reader, char *bytes,
 
 void file_reader_close(struct file_reader *reader);
 
-/* Read all of PATH for its hash alone: *ENTRY has it if it is FILE_DONE. */
-enum file_status file_hash(int root, struct str path, struct file_entry *entry);
+/* Read all of PATH for its hash alone, unless LIMITS stop it: *ENTRY has it if
+ * it is FILE_DONE. */
+enum file_status file_hash(int root, struct str path,
+                           const struct file_limits *limits,
+                           struct file_entry *entry);

@@ -68,12 +68,19 @@ static void make_room(struct file_table *table)
     assert(table->rows);
 }
 
+bool file_limits_stop(const struct file_limits *limits)
+{
+    return limits->stop && __atomic_load_n(limits->stop, __ATOMIC_SEQ_CST);
+}
+
 int file_table_add(struct file_table *table, struct file_entry *entry,
                    const struct file_limits *limits)
 {
     size_t names = entry->path.len + entry->target.len;
     uint64_t bytes = entry->kind == FILE_REGULAR ? entry->stamp.size : 0;
 
+    if (file_limits_stop(limits))
+        return -ECANCELED;
     if (!file_entry_is_good(entry) ||
         (table->count && file_path_order(table->rows[table->count - 1]->path,
                                          entry->path) >= 0) ||

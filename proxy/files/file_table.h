@@ -12,7 +12,11 @@
 struct file_limits {
     size_t entries; /* up to LIMIT_FILES_ENTRIES */
     uint64_t bytes; /* of content, up to LIMIT_FILES_BYTES */
+    /* once another thread has set it, what reads gives up; or NULL */
+    const bool *stop;
 };
+
+bool file_limits_stop(const struct file_limits *limits);
 
 struct file_table {
     struct file_entry **rows;

@@ -371,6 +371,7 @@ struct tree *tree_new(const struct files_config *config, const char *source,
     t->kept = json_object();
     t->loop_end = t->thread_end = -1;
     file_near_init(&t->near, -1, &config->limits);
+    t->near.limits.stop = &t->stop;
     t->box = new_box(t);
     t->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     t->done = event_new(config->base, t->done_fd,
@@ -384,6 +385,7 @@ struct tree *tree_new(const struct files_config *config, const char *source,
 void tree_free(struct tree *t)
 {
     cut(t);
+    __atomic_store_n(&t->stop, true, __ATOMIC_SEQ_CST);
     if (t->runs)
         pthread_join(t->thread, NULL);
     drop_way(t);

@@ -53,6 +53,7 @@ struct tree {
     struct tree_round round;
     unsigned tries;
     bool runs; /* the thread */
+    bool stop; /* and it is not to go on */
     pthread_t thread;
     int done_fd; /* the thread tells by it that it ends */
     struct event *done;

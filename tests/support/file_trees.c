@@ -189,7 +189,8 @@ static void show_content(int root, const struct file_entry *entry,
 {
     struct file_entry hashed;
 
-    if (file_hash(root, entry->path, &hashed) != FILE_DONE) {
+    if (file_hash(root, entry->path, &(struct file_limits){0}, &hashed) !=
+        FILE_DONE) {
         strbuf_add(out, S(" unreadable"));
         return;
     }

@@ -138,6 +138,26 @@ static void what_was_changed_meanwhile_is_not_replaced(void **state)
     file_table_fini(&table);
 }
 
+static void what_is_stopped_reads_no_further(void **state)
+{
+    bool stop = true;
+    const struct file_limits limits = {.stop = &stop};
+    struct file_table table = {0};
+    struct file_entry hashed;
+
+    (void)state;
+    put("near/a", "1");
+    assert_int_equal(
+        file_scan(trees.near_fd, &trees.end.mounts, &limits, &table),
+        -ECANCELED);
+    file_table_fini(&table);
+    assert_int_equal(file_hash(trees.near_fd, S("a"), &limits, &hashed),
+                     FILE_TROUBLE);
+    stop = false;
+    assert_int_equal(file_hash(trees.near_fd, S("a"), &limits, &hashed),
+                     FILE_DONE);
+}
+
 static void leftovers_of_a_killed_end_go(void **state)
 {
     (void)state;
@@ -361,6 +381,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, make, clean)
         T(what_changes_while_it_is_read_is_not_taken),
         T(what_was_changed_meanwhile_is_not_replaced),
+        T(what_is_stopped_reads_no_further),
         T(leftovers_of_a_killed_end_go),
         T(what_another_end_is_writing_stays),
         T(another_file_system_is_no_removal_of_all_files),
