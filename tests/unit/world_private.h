@@ -24,8 +24,9 @@ uint64_t any(uint64_t below);
 struct sim_event {
     event_callback_fn call;
     void *arg;
-    bool used, pending;
+    bool used, pending, persists;
     uint64_t at;
+    uint64_t period_ms; /* between two calls of one that persists; or 0 */
 };
 
 /* The first that is due by then, or NULL. */

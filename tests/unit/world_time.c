@@ -47,11 +47,13 @@ struct event *event_new(struct event_base *base, evutil_socket_t fd, short what,
 {
     (void)base;
     (void)fd;
-    (void)what;
     for (size_t i = 0; i < EVENTS; i++) {
         if (events[i].used)
             continue;
-        events[i] = (struct sim_event){.call = call, .arg = arg, .used = true};
+        events[i] = (struct sim_event){.call = call,
+                                       .arg = arg,
+                                       .used = true,
+                                       .persists = what & EV_PERSIST};
         return (struct event *)&events[i];
     }
     abort();
@@ -61,9 +63,11 @@ int event_add(struct event *event, const struct timeval *in)
 {
     struct sim_event *e = (struct sim_event *)event;
 
+    uint64_t ms = (uint64_t)in->tv_sec * 1000 + (uint64_t)in->tv_usec / 1000;
+
     e->pending = true;
-    e->at =
-        world_ms + (uint64_t)in->tv_sec * 1000 + (uint64_t)in->tv_usec / 1000;
+    e->at = world_ms + ms;
+    e->period_ms = e->persists ? ms : 0;
     return 0;
 }
 
