@@ -16,8 +16,10 @@ struct candidate {
     struct subrequest *question; /* or NULL */
     uint64_t asked_at;
     enum leftover_kind kind; /* that is asked for */
-    bool told;               /* all that was asked */
-    bool has;                /* something of the namespace */
+    bool finds;              /* something of the namespace, up to now */
+    bool told;               /* all that was asked, once at least, */
+    uint64_t told_at;        /* and then last */
+    bool has;                /* as it told: something of the namespace */
     char id[LIMIT_ENGINE_ID + 1];
     unsigned running, cpus;
     struct strbuf why; /* why it has not told */
@@ -30,8 +32,7 @@ struct placement {
     size_t count;
     struct event *tick;
     struct event *decide;
-    uint64_t began_at; /* this round, in ms */
-    uint64_t first_at; /* the first */
+    uint64_t began_at; /* in ms */
     placement_cb on_placed;
     void (*on_why)(const char *why, void *arg);
     void *arg;
@@ -45,8 +46,10 @@ static void decide_soon(struct placement *p)
 
 /* ---- what each host tells ---- */
 
+/* What it has is known all the same: it cannot be elsewhere now. */
 static void fail(struct candidate *c, const char *why)
 {
+    c->told = c->told && c->has;
     strbuf_clear(&c->why);
     strbuf_add(&c->why, str_head(str_from(why), LIMIT_REASON - 1));
     decide_soon(c->placement);
@@ -55,6 +58,8 @@ static void fail(struct candidate *c, const char *why)
 static void finish(struct candidate *c)
 {
     c->told = true;
+    c->told_at = clock_ms();
+    c->has = c->finds;
     decide_soon(c->placement);
 }
 
@@ -83,7 +88,7 @@ static void count(void *arg, struct str ns, const struct leftover *leftover)
     struct candidate *c = arg;
 
     (void)leftover;
-    c->has |= str_eq(ns, str_from(c->placement->policy->namespace));
+    c->finds |= str_eq(ns, str_from(c->placement->policy->namespace));
 }
 
 static void on_list(const struct http_head *head, struct str body,
@@ -98,7 +103,7 @@ static void on_list(const struct http_head *head, struct str body,
         fail(c, why);
     else if (!leftovers_walk(c->kind, reply, count, c))
         fail(c, "the engine does not list what it has");
-    else if (c->has || ++c->kind == LEFTOVER_COUNT)
+    else if (c->finds || ++c->kind == LEFTOVER_COUNT)
         finish(c);
     else
         ask_for_things(c);
@@ -133,6 +138,7 @@ static void on_info(const struct http_head *head, struct str body,
     c->running = number_of(info, "ContainersRunning");
     c->cpus = number_of(info, "NCPU");
     c->kind = LEFTOVER_CONTAINER;
+    c->finds = false;
     ask_for_things(c);
 }
 
@@ -140,16 +146,23 @@ static void on_info(const struct http_head *head, struct str body,
 static bool is_coming(const struct candidate *c,
                       const struct upstream_status *status)
 {
-    return !status->retry_ms && clock_ms() - c->placement->first_at <
+    return !status->retry_ms && clock_ms() - c->placement->began_at <
                                     c->backend->config->connect_timeout_ms;
 }
 
-/* One that has not told is asked again, or is why we wait. */
+/* What it told is good for a while. */
+static bool is_fresh(const struct candidate *c)
+{
+    return c->told && !c->question &&
+           clock_ms() - c->told_at <= PLACEMENT_ANEW_MS;
+}
+
+/* One that has not told, or long ago, is asked again, or is why we wait. */
 static void look_at(struct candidate *c)
 {
     struct upstream_status status;
 
-    if (c->told)
+    if (is_fresh(c))
         return;
     if (c->question && clock_ms() - c->asked_at > PLACEMENT_ANSWER_MS) {
         c->question = subrequest_cancel(c->question);
@@ -168,25 +181,12 @@ static void look_at(struct candidate *c)
 
 /* ---- what is made of it ---- */
 
-static void forget_all(struct placement *p)
-{
-    p->began_at = clock_ms();
-    for (size_t i = 0; i < p->count; i++) {
-        struct candidate *c = &p->candidates[i];
-
-        c->question = subrequest_cancel(c->question);
-        c->told = c->has = false;
-    }
-}
-
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     struct placement *p = arg;
 
     (void)fd;
     (void)what;
-    if (clock_ms() - p->began_at > PLACEMENT_ANEW_MS)
-        forget_all(p);
     for (size_t i = 0; i < p->count; i++)
         look_at(&p->candidates[i]);
     decide_soon(p);
@@ -250,7 +250,7 @@ static void on_decide(evutil_socket_t fd, short what, void *arg)
     struct host_facts hosts[LIMIT_HOSTS];
     size_t at;
     bool heard = is_heard(p);
-    bool early = !heard && clock_ms() - p->first_at < PLACEMENT_GRACE_MS;
+    bool early = !heard && clock_ms() - p->began_at < PLACEMENT_GRACE_MS;
 
     (void)fd;
     (void)what;
@@ -296,7 +296,7 @@ struct placement *placement_new(struct runtime *runtime, struct policy *policy,
         c->backend = backend_get(&runtime->backends, policy, i);
         ask(c, S("/info"), on_info);
     }
-    p->began_at = p->first_at = clock_ms();
+    p->began_at = clock_ms();
     p->decide = event_new(runtime->base, -1, 0, on_decide, p);
     p->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, p);
     event_add(p->tick, &again);
