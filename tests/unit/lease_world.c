@@ -38,6 +38,14 @@ static bool is_dead(const struct pool *pool)
     return pool->frozen && world_ms - pool->frozen_ms > DEAD_AFTER_S * SECOND;
 }
 
+/* An engine may hang with a container, and answer all else. */
+static uint64_t delay_of(enum method method)
+{
+    if (rules->hangs && method == METHOD_GET && any(100) == 0)
+        return 100 * HOUR;
+    return 1 + any(any(8) ? 20 : 3 * SECOND);
+}
+
 struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
                                   enum method method, struct str target,
                                   struct str body, subrequest_cb on_reply,
@@ -54,7 +62,7 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
             .lost = is_dead(pool),
             .carried = is_dead(pool),
             .pool = pool,
-            .at = world_ms + 1 + any(any(8) ? 20 : 3 * SECOND),
+            .at = world_ms + delay_of(method),
             .method = method,
             .target = xstr_dup(target),
             .body = xstr_dup(body),

@@ -24,6 +24,7 @@ struct world_rules {
     bool engine_stops; /* for a while, with all that is on the way */
     bool freezes;      /* of links, also for longer than a lease */
     bool storms;       /* of restarts */
+    bool hangs;        /* of questions, which are never answered */
     bool companions;   /* in some namespaces */
 };
 

@@ -81,6 +81,15 @@ static void nor_when_the_engine_stops(void **state)
     assert_true(run_all(&rules).stops);
 }
 
+static void nor_when_answers_do_not_come(void **state)
+{
+    const struct world_rules rules = {
+        .term_s = 300, .hours = 4, .storms = true, .hangs = true};
+
+    (void)state;
+    run_all(&rules);
+}
+
 static void nor_when_all_of_it_happens(void **state)
 {
     const struct world_rules rules = {.term_s = 300,
@@ -89,6 +98,7 @@ static void nor_when_all_of_it_happens(void **state)
                                       .engine_stops = true,
                                       .freezes = true,
                                       .storms = true,
+                                      .hangs = true,
                                       .companions = true};
 
     (void)state;
@@ -103,6 +113,7 @@ int main(void)
         cmocka_unit_test(nor_when_the_engine_s_clock_is_set),
         cmocka_unit_test(nor_when_links_freeze_for_longer_than_a_lease),
         cmocka_unit_test(nor_when_the_engine_stops),
+        cmocka_unit_test(nor_when_answers_do_not_come),
         cmocka_unit_test(nor_when_all_of_it_happens),
     };
 
