@@ -343,6 +343,7 @@ static void on_swept(void *arg, unsigned removed, unsigned failed,
     struct lease *lease = arg;
 
     lease->sweep = NULL;
+    event_del(lease->timer);
     (void)removed;
     if (why || failed) {
         fail(lease, str_from(why ? why : "not all of what it had left goes"));
@@ -373,6 +374,7 @@ static void sweep_rest(struct lease *lease)
     };
 
     lease->sweep = sweep_new(&config);
+    do_in(lease, LEASE_SWEEP_S * 1000);
 }
 
 /* ---- those that go ---- */
@@ -427,6 +429,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (lease->question) {
         lease->question = subrequest_cancel(lease->question);
         fail(lease, S("the engine does not answer"));
+        return;
+    }
+    if (lease->sweep) {
+        lease->sweep = sweep_cancel(lease->sweep);
+        fail(lease, S("it takes too long to remove what it had left"));
         return;
     }
     switch (lease->step) {

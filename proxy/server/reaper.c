@@ -163,6 +163,7 @@ static void on_left(void *arg, unsigned removed, unsigned failed,
     (void)failed; /* containers are made of them yet */
     (void)why;
     r->left = NULL;
+    event_del(r->timer);
     r->counts.objects += removed;
     look_later(r);
 }
@@ -183,6 +184,7 @@ static void sweep_left(struct reaper *r)
 
     r->left_ms = clock_boot_ms();
     r->left = sweep_new(&config);
+    look_in(r, LEASE_SWEEP_S * 1000);
 }
 
 static void go_on(struct reaper *r)
@@ -289,6 +291,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (r->question) {
         r->question = subrequest_cancel(r->question);
+        look_later(r);
+        return;
+    }
+    if (r->left) {
+        r->left = sweep_cancel(r->left);
         look_later(r);
         return;
     }

@@ -125,6 +125,7 @@ static void on_marked(const struct http_head *head, struct str body,
         go_to(r, STEP_LOOK);
 }
 
+/* From here on, it has as long as a mark lets it (LEASE_MARK_S). */
 static void make_mark(struct reclaim *r)
 {
     event_add(r->deadline, &(struct timeval){LEASE_SWEEP_S, 0});
@@ -338,6 +339,7 @@ struct reclaim *reclaim_new(const struct reclaim_config *config)
     r->mark = xstr_dup(strbuf_str(&mark));
     r->timer = event_new(config->base, -1, 0, on_timer, r);
     r->deadline = event_new(config->base, -1, 0, on_deadline, r);
+    event_add(r->deadline, &(struct timeval){LEASE_SWEEP_S, 0});
     go_to(r, STEP_COMPANION);
     return r;
 }
