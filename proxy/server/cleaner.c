@@ -393,7 +393,10 @@ static void on_info(const struct http_head *head, struct str body,
 
 static void ask_time(struct cleaner *c)
 {
+    unsigned wait = c->config->policy->upstream.connect_timeout_ms;
+
     c->began_ms = clock_boot_ms();
+    event_add(c->deadline, &(struct timeval){2 * wait / 1000, 0});
     ask(c, S("/info"), on_info);
 }
 
@@ -431,7 +434,6 @@ int cleaner_run(const struct cleaner_config *config,
                 struct cleaner_result *result, struct strbuf *why)
 {
     struct cleaner *c = xcalloc(1, sizeof(*c));
-    unsigned wait = config->policy->upstream.connect_timeout_ms;
     int error;
 
     signal(SIGPIPE, SIG_IGN);
@@ -443,7 +445,6 @@ int cleaner_run(const struct cleaner_config *config,
         upstream_new(c->base, policy_host(config->policy, config->host));
     c->pool = pool_new(c->base, c->upstream);
     c->deadline = event_new(c->base, -1, 0, on_deadline, c);
-    event_add(c->deadline, &(struct timeval){2 * wait / 1000, 0});
     c->again = event_new(c->base, -1, 0, on_again, c);
     c->book = lease_book_new();
     ask_time(c);
