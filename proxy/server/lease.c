@@ -426,14 +426,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (lease->question) {
+    if (lease->question || lease->sweep) {
         lease->question = subrequest_cancel(lease->question);
-        fail(lease, S("the engine does not answer"));
-        return;
-    }
-    if (lease->sweep) {
         lease->sweep = sweep_cancel(lease->sweep);
-        fail(lease, S("it takes too long to remove what it had left"));
+        fail(lease, S("the engine does not answer"));
         return;
     }
     switch (lease->step) {

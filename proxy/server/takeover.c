@@ -4,6 +4,19 @@
 
 enum { LOOK_MS = 20 };
 
+static void log_failure(const struct frontend *frontend)
+{
+    struct upstream_status status;
+
+    upstream_get_status(frontend->backend->upstream, &status);
+    if (frontend_has_host(frontend))
+        log_error("%s is not taken over: its engine, %s, does not answer",
+                  frontend->path, backend_url(frontend->backend));
+    else
+        log_error("%s is not taken over, for it has no host: %s",
+                  frontend->path, status.why);
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
     const struct frontend *waits = NULL;
@@ -16,8 +29,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
             waits = b;
     }
     if (waits && ++t->tries == TAKEOVER_WAIT_MS / LOOK_MS) {
-        log_error("%s is not taken over: its engine, %s, does not answer",
-                  waits->path, waits->policy->upstream.url);
+        log_failure(waits);
         t->on_failed(t->arg);
     } else if (waits) {
         event_add(t->event, &(struct timeval){0, LOOK_MS * 1000});
