@@ -5,9 +5,9 @@
  * which namespaces nobody uses any more. Two clocks have to agree on that: by
  * the engine's, all leases of the namespace are over; and by one's own, they
  * have been the same for the whole of their term, after which their owner, by
- * its own, sends nothing any more. So a clock that is set takes nobody's lease
- * away. Nor does a pause of the engine, of the way to it or of this machine:
- * after a gap between two looks, it all begins anew.
+ * its own, sends nothing any more. So a clock that is set ends no lease of a
+ * living berth. Nor does a pause of the engine, of the way to it or of this
+ * machine: after a gap between two looks, it all begins anew.
  */
 
 #include "policy/isolation/lease.h"

@@ -10,9 +10,9 @@
 #include "proxy/server/runtime.h"
 
 enum {
-    PLACEMENT_GRACE_MS = 1000,   /* for all to tell, where one has something */
-    PLACEMENT_AGAIN_MS = 500,    /* before a host that did not tell is asked */
-    PLACEMENT_ANEW_MS = 10000,   /* before one that told is, for it may change */
+    PLACEMENT_GRACE_MS = 1000, /* for all to tell, where one has something */
+    PLACEMENT_AGAIN_MS = 500,  /* before a host that did not tell is asked */
+    PLACEMENT_ANEW_MS = 10000, /* before one that told is, for it may change */
     PLACEMENT_ANSWER_MS = 10000, /* for one answer */
 };
 

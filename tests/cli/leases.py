@@ -87,7 +87,7 @@ def clean_goes_by_leases():
         check("until it has ended by itself", not s.engine.left("ci-3"))
         s.engine.tags += ["left.anchor.berth.invalid/image:" + "a" * 64]
         s.clean("--namespace", "ci-*")
-        check("what is nobody's goes, too", not s.engine.tags, s.engine.tags)
+        check("what no namespace uses goes, too", not s.engine.tags, s.engine.tags)
 
 
 def who_comes_back_waits_for_the_end():

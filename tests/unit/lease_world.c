@@ -117,8 +117,8 @@ static bool makes_object(const struct subrequest *q)
     return q->method == METHOD_POST && strstr(q->body, LABEL_NAMESPACE);
 }
 
-/* A link that does not answer is given up: who waits is told; what was on its
- * way may come to the engine long after. */
+/* A link that does not answer is given up: its waiters are told; what was on
+ * its way may come to the engine long after. */
 static void lose(struct subrequest *q)
 {
     subrequest_cb on_reply = q->on_reply;
