@@ -69,12 +69,12 @@ def fast(step, build, *words, limit=900):
 # Two cores may be shared with engines and other steps.
 SLOW = ("--timeout-multiplier", "3")
 
-# Without the transcripts, whose thousands of runs would take half an hour; the
-# sanitizers see all of them. Nor the scripts that run berth, which is not what
-# would be under valgrind.
+# Without the transcripts and the world of leases, whose thousands of runs would
+# take half an hour; the sanitizers see all of them. Nor the scripts that run
+# berth, which is not what would be under valgrind.
 VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
-            "--no-suite", "processes",
+            "--no-suite", "processes", "--no-suite", "worlds",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
             "--trace-children=no --exit-on-first-error=no")
