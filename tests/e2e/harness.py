@@ -187,9 +187,10 @@ class Berth:
             "audit": {"to": str(self.audit_path)},
             **changes,
         }
-        # "*" stands for no registry of the engine's own host
+        # "*" stands for no registry of the engine's own host; there is none on
+        # port 1, and so an engine says
         self.policy["images"] = {
-            "registries": ["*", env["BED_REGISTRY"]],
+            "registries": ["*", env["BED_REGISTRY"], "127.0.0.1:1"],
             "push": ["*", env["BED_REGISTRY"]],
             **self.policy.get("images", {})}
         # several beds' runners share this machine's localhost
