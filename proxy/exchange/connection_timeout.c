@@ -4,9 +4,10 @@
 
 static void on_slow_request(struct connection *conn)
 {
-    if (!conn->exchange)
-        exchange_begin(conn);
-    exchange_request_fails(conn->exchange, 408,
+    struct exchange *ex =
+        conn->exchange ? conn->exchange : exchange_begin(conn);
+
+    exchange_request_fails(ex, 408,
                            "the rest of the request did not come in time",
                            AUDIT_CLOSE_CLIENT_SLOW);
     if (conn->exchange) /* nor is it waited for */

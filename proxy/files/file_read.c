@@ -141,7 +141,7 @@ enum file_status file_hash(int root, struct str path,
                            struct file_entry *entry)
 {
     char bytes[LIMIT_FILES_PIECE];
-    struct file_reader reader;
+    struct file_reader reader = {.fd = -1};
     struct str piece;
     uint64_t hole;
     enum file_status status = file_reader_open(&reader, root, path, true);

@@ -64,7 +64,8 @@ static void make_room(struct file_table *table)
     if (table->count < table->room)
         return;
     table->room = table->room ? 2 * table->room : 64;
-    table->rows = realloc(table->rows, table->room * sizeof(*table->rows));
+    table->rows =
+        realloc(table->rows, table->room * sizeof(struct file_entry *));
     assert(table->rows);
 }
 

@@ -214,7 +214,7 @@ const char *grpc_tunnel_fault(const struct grpc_tunnel *tunnel)
 size_t grpc_tunnel_memory(const struct grpc_tunnel *tunnel)
 {
     size_t sum = tunnel->gathered;
-    const struct grpc_call *call;
+    const struct grpc_call *call = NULL;
 
     for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++)
         sum += h2_pending(tunnel->legs[way].h2);

@@ -180,7 +180,8 @@ static bool is_spared(struct cleaner *c, const struct owner *owner)
     if (c->config->spared && !strcmp(c->config->spared, owner->name)) {
         printf("%s stays: a berth serves it\n", owner->name);
     } else if (is_leased(c, owner, &over)) {
-        /* it has said so */
+        c->result->spared++; /* it has said so */
+        return true;
     } else if (over) {
         return false;
     } else if (owner->newest == 0 && !is_meant(c)) {

@@ -154,12 +154,20 @@ static void see(void *arg, const struct lease_row *row)
         lease_drops_add(&r->drops, row->name);
 }
 
+/* Does another remove it, too, and first? Takes what is to be dropped. */
+static bool is_marked(struct reclaim *r, const json_t *reply)
+{
+    struct look look = {.r = r};
+
+    leases_walk(reply, see, &look);
+    return look.marked;
+}
+
 static void on_look(const struct http_head *head, struct str body,
                     const char *why, void *arg)
 {
     struct reclaim *r = arg;
     json_auto_t *reply = head ? reply_json_parse(body) : NULL;
-    struct look look = {.r = r};
     bool all_over;
     uint64_t print = lease_print(reply, str_from(r->ns), r->now, &all_over);
 
@@ -167,9 +175,7 @@ static void on_look(const struct http_head *head, struct str body,
     if (!head || head->status != 200)
         withdraw(r, RECLAIM_FAILED,
                  head ? "the engine does not list volumes" : why);
-    else if (!all_over || print != r->config.print)
-        withdraw(r, RECLAIM_SPARED, NULL);
-    else if (leases_walk(reply, see, &look), look.marked)
+    else if (!all_over || print != r->config.print || is_marked(r, reply))
         withdraw(r, RECLAIM_SPARED, NULL);
     else
         go_to(r, STEP_SWEEP);

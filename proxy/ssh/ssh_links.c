@@ -382,6 +382,7 @@ static void status(const struct upstream *upstream,
         if (!shown || (p->joined && !shown->joined))
             shown = p;
     }
+    assert(shown); /* the last link is never given up */
     upstream_get_status(link_of(shown), status);
     status->links = count_joined(links);
     status->generation = links->generation;

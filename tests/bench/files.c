@@ -234,7 +234,7 @@ static void show_fill(const char *unit, double tar, double files)
 static void measure(struct bench *bench, unsigned rounds)
 {
     static struct cost tar, files;
-    double ours[MOST_ROUNDS];
+    double ours[MOST_ROUNDS] = {0};
 
     for (unsigned i = 0; i < rounds; i++) {
         fill_by_tar(&tar, i);

@@ -137,6 +137,13 @@ static void start_process(struct file_trees *trees)
     trees->sockets[1] = -1;
 }
 
+static void start_thread(struct file_trees *trees)
+{
+    int r = pthread_create(&trees->thread, NULL, serve, trees);
+
+    assert(r == 0);
+}
+
 int file_trees_open(struct file_trees *trees, long budget)
 {
     assert(!trees->open);
@@ -148,7 +155,7 @@ int file_trees_open(struct file_trees *trees, long budget)
     if (trees->forked)
         start_process(trees);
     else
-        assert(pthread_create(&trees->thread, NULL, serve, trees) == 0);
+        start_thread(trees);
     return file_near_connect(&trees->end, &trees->near_stream);
 }
 
