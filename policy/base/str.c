@@ -228,6 +228,7 @@ int strbuf_addv(struct strbuf *buf, const char *format, va_list args)
     int len;
 
     va_copy(again, args);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was copied
     len = vsnprintf(room ? buf->ptr + buf->len : NULL, room, format, again);
     va_end(again);
     assert(len >= 0);

@@ -1,5 +1,6 @@
 #include "proxy/cli/connect_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #define BIT(n) (1U << (n))
@@ -90,6 +91,7 @@ static void pass(const struct walk *w, enum step step)
                      STR_FMT(strbuf_str(&w->addresses)));
         break;
     case STEP_PROXY:
+        assert(proxy);
         walk_say("ok", step, "port %u, and it lets us in", proxy->port);
         break;
     case STEP_TCP:

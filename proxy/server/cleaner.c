@@ -182,13 +182,11 @@ static bool is_spared(struct cleaner *c, const struct owner *owner)
     } else if (is_leased(c, owner, &over)) {
         c->result->spared++; /* it has said so */
         return true;
-    } else if (over) {
-        return false;
-    } else if (owner->newest == 0 && !is_meant(c)) {
+    } else if (!over && owner->newest == 0 && !is_meant(c)) {
         printf("%s stays: nothing says how old its images are; name it to "
                "remove them\n",
                owner->name);
-    } else if (is_young(c, owner)) {
+    } else if (!over && is_young(c, owner)) {
         printf("%s stays: it made something %lld s ago\n", owner->name,
                (long long)(c->now - owner->newest));
     } else {

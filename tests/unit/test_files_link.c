@@ -141,7 +141,6 @@ static void reply(size_t at, int status, const char *body)
 
 static void reply_list(size_t at)
 {
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(4 * KIB);
     json_auto_t *list = json_array();
     char *body;
 
