@@ -71,10 +71,12 @@ SLOW = ("--timeout-multiplier", "3")
 
 # Without the transcripts and the world of leases, whose thousands of runs would
 # take half an hour; the sanitizers see all of them. Nor the scripts that run
-# berth, which is not what would be under valgrind.
+# berth, which is not what would be under valgrind; nor what needs openat2(),
+# which it does not know.
 VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
+            "--no-suite", "openat2",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
             "--trace-children=no --exit-on-first-error=no")
