@@ -59,6 +59,24 @@ bool rewrite_is_refused(const struct rewrite *rw)
     return rw->verdict.kind == VERDICT_DENY;
 }
 
+void rewrite_put_label(struct rewrite *rw, const char *key, const json_t *value,
+                       size_t limit, const char *does, const char *instead)
+{
+    char *text = json_dumps(value, JSON_COMPACT);
+    json_t *labels = json_object_get(rw->draft, "Labels");
+
+    if (strlen(text) > limit)
+        rewrite_refuse(rw, 400,
+                       "what this container %s is longer than %zu bytes; %s",
+                       does, limit, instead);
+    if (!json_is_object(labels)) {
+        labels = json_object();
+        json_object_set_new(rw->draft, "Labels", labels);
+    }
+    json_object_set_new(labels, key, json_string(text));
+    free(text);
+}
+
 void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply)
 {
     json_decref(rw->answer);

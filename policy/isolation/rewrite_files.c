@@ -208,20 +208,6 @@ json_t *files_label_read(const json_t *labels)
     return NULL;
 }
 
-static void put_label(struct rewrite *rw, const json_t *label)
-{
-    char *text = json_dumps(label, JSON_COMPACT);
-    json_t *labels = json_object_get(rw->draft, "Labels");
-
-    if (strlen(text) > LIMIT_MOUNT_LABEL)
-        rewrite_refuse(rw, 400,
-                       "what this container mounts is longer than %zu bytes; "
-                       "mount less",
-                       LIMIT_MOUNT_LABEL);
-    json_object_set_new(labels, LABEL_FILES, json_string(text));
-    free(text);
-}
-
 void files_create(struct rewrite *rw, json_t *host)
 {
     json_auto_t *binds = json_array(), *label = json_array();
@@ -237,7 +223,8 @@ void files_create(struct rewrite *rw, json_t *host)
     }
     inherit(rw, host, label);
     if (json_array_size(label))
-        put_label(rw, label);
+        rewrite_put_label(rw, LABEL_FILES, label, LIMIT_MOUNT_LABEL, "mounts",
+                          "mount less");
     if (json_array_size(binds) && !rewrite_is_refused(rw))
         expect_in_step(rw, bring(rw, "in", json_incref(binds)));
 }

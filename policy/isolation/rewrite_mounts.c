@@ -328,20 +328,6 @@ static void place_binds(struct rewrite *rw, json_t *mounts, json_t *binds)
 
 /* ---- what was written ---- */
 
-static void put_label(struct rewrite *rw, const json_t *binds)
-{
-    char *text = json_dumps(binds, JSON_COMPACT);
-    json_t *labels = json_object_get(rw->draft, "Labels");
-
-    if (strlen(text) > LIMIT_MOUNT_LABEL)
-        rewrite_refuse(rw, 400,
-                       "what this container mounts is longer than %zu bytes; "
-                       "mount less",
-                       LIMIT_MOUNT_LABEL);
-    json_object_set_new(labels, LABEL_MOUNTS, json_string(text));
-    free(text);
-}
-
 void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
 {
     const json_t *theirs =
@@ -353,7 +339,8 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
 
     place_binds(rw, mounts, binds);
     if (json_array_size(binds))
-        put_label(rw, binds);
+        rewrite_put_label(rw, LABEL_MOUNTS, binds, LIMIT_MOUNT_LABEL, "mounts",
+                          "mount less");
     else if (json_object_get(theirs, LABEL_MOUNTS)) /* of another container */
         json_object_set_new(json_object_get(rw->draft, "Labels"), LABEL_MOUNTS,
                             json_string(""));

@@ -49,25 +49,6 @@ static void write_out(const struct rewrite *rw, json_t *bindings,
     }
 }
 
-static void put_label(struct rewrite *rw, const json_t *wish)
-{
-    char *text = json_dumps(wish, JSON_COMPACT);
-    json_t *labels = json_object_get(rw->draft, "Labels");
-
-    if (strlen(text) > LIMIT_PORT_LABEL)
-        rewrite_refuse(
-            rw, 400,
-            "what this container publishes is longer than %zu bytes; "
-            "publish fewer ports",
-            LIMIT_PORT_LABEL);
-    if (!json_is_object(labels)) {
-        labels = json_object();
-        json_object_set_new(rw->draft, "Labels", labels);
-    }
-    json_object_set_new(labels, LABEL_PORTS, json_string(text));
-    free(text);
-}
-
 void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
 {
     json_t *given = json_object_get(host, "PortBindings"), *value;
@@ -104,7 +85,8 @@ void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
         json_object_set_new(host, "PublishAllPorts", json_false());
     }
     json_object_set_new(host, "PortBindings", bindings);
-    put_label(rw, rw->port_wish);
+    rewrite_put_label(rw, LABEL_PORTS, rw->port_wish, LIMIT_PORT_LABEL,
+                      "publishes", "publish fewer ports");
 }
 
 void ports_created(struct rewrite *rw, struct str id)

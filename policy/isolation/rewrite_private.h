@@ -61,6 +61,10 @@ void rewrite_refuse_by(struct rewrite *rw, const char *rule, const char *field,
                        const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 bool rewrite_is_refused(const struct rewrite *rw);
+/* Give the container that is made the label KEY: VALUE as JSON. Over LIMIT
+ * bytes: refused, as what it DOES, with what to do instead. */
+void rewrite_put_label(struct rewrite *rw, const char *key, const json_t *value,
+                       size_t limit, const char *does, const char *instead);
 /* Answer STATUS and REPLY (taken over) in the engine's stead. */
 void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply);
 

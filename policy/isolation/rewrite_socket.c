@@ -41,17 +41,6 @@ bool socket_wish_number(const json_t *labels, unsigned most, unsigned *number)
     return true;
 }
 
-static void put_label(struct rewrite *rw, const json_t *wish)
-{
-    char *text = json_dumps(wish, JSON_COMPACT);
-    json_t *labels = json_object_get(rw->draft, "Labels");
-
-    if (strlen(text) > LIMIT_PORT_LABEL)
-        rewrite_refuse(rw, 400, "docker.sock is mounted too often");
-    json_object_set_new(labels, LABEL_SOCKET, json_string(text));
-    free(text);
-}
-
 /* ---- a container is made ---- */
 
 /* What the judge's mark says of MOUNT: {"target", "bind" or "source"}; or NULL,
@@ -197,7 +186,8 @@ void socket_create(struct rewrite *rw, json_t *host, const json_t *image)
     wish = json_pack("{s:O, s:O, s:O}", "socket",
                      json_object_get(ask->reply, "Socket"), "path", path,
                      "mounts", marks);
-    put_label(rw, wish);
+    rewrite_put_label(rw, LABEL_SOCKET, wish, LIMIT_PORT_LABEL,
+                      "mounts as docker.sock", "mount it fewer times");
 }
 
 /* ---- what is shown ---- */
