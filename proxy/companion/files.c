@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -24,32 +23,11 @@ int companion_idle(void)
         pause();
 }
 
-static ssize_t take(void *arg, char *bytes, size_t len)
-{
-    ssize_t n;
-
-    (void)arg;
-    do {
-        n = read(STDIN_FILENO, bytes, len);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
-static ssize_t give(void *arg, const char *bytes, size_t len)
-{
-    ssize_t n;
-
-    (void)arg;
-    do {
-        n = write(STDOUT_FILENO, bytes, len);
-    } while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
-}
-
 int companion_files(const struct companion_folder *folder)
 {
     const struct file_limits limits = {.entries = folder->entries,
                                        .bytes = folder->bytes};
+    static const int fds[] = {STDIN_FILENO, STDOUT_FILENO};
     struct file_stream stream;
     int root = open(folder->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r;
@@ -59,7 +37,7 @@ int companion_files(const struct companion_folder *folder)
     if (root < 0 || fchown(root, folder->uid, folder->gid) < 0 ||
         fchmod(root, folder->mode & 07777) < 0)
         return companion_say(COMPANION_FAILED, "the volume cannot be used");
-    file_stream_init(&stream, take, give, NULL);
+    file_stream_init_fds(&stream, fds);
     r = file_far_serve(root, &limits, &stream);
     file_stream_fini(&stream);
     close(root);

@@ -1,6 +1,7 @@
 #include "proxy/files/file_stream.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #define STREAM_ROOM (4 * LIMIT_FILES_MESSAGE)
 
@@ -15,6 +16,33 @@ void file_stream_init(struct file_stream *stream,
         .in = STRBUF(STREAM_ROOM),
         .out = STRBUF(STREAM_ROOM),
     };
+}
+
+static ssize_t read_fd(void *arg, char *bytes, size_t len)
+{
+    const int *fds = arg;
+    ssize_t n;
+
+    do {
+        n = read(fds[0], bytes, len);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+static ssize_t write_fd(void *arg, const char *bytes, size_t len)
+{
+    const int *fds = arg;
+    ssize_t n;
+
+    do {
+        n = write(fds[1], bytes, len);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+void file_stream_init_fds(struct file_stream *stream, const int fds[2])
+{
+    file_stream_init(stream, read_fd, write_fd, (void *)(uintptr_t)fds);
 }
 
 void file_stream_fini(struct file_stream *stream)

@@ -23,6 +23,9 @@ void file_stream_init(struct file_stream *stream,
                       ssize_t (*read)(void *, char *, size_t),
                       ssize_t (*write)(void *, const char *, size_t),
                       void *arg);
+/* Over descriptors that block: FDS[0] is read, FDS[1] written. They stay the
+ * caller's, and outlive it. */
+void file_stream_init_fds(struct file_stream *stream, const int fds[2]);
 void file_stream_fini(struct file_stream *stream);
 
 /*
