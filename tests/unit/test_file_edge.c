@@ -1,8 +1,6 @@
 /* Two directories in step: what is hard to read or to write, and what is too
  * much. */
 
-#include "tests/unit/unit.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,58 +13,7 @@
 #include "proxy/files/file_content.h"
 #include "proxy/files/file_read.h"
 #include "proxy/files/file_scan.h"
-#include "tests/support/file_trees.h"
-
-static struct file_trees trees;
-
-static int make(void **state)
-{
-    (void)state;
-    file_trees_init(&trees);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    file_trees_fini(&trees);
-    return 0;
-}
-
-static void put(const char *path, const char *content)
-{
-    file_trees_write(&trees, path, content);
-}
-
-static void holds(const char *path, const char *content)
-{
-    const char *found = file_trees_read(&trees, path);
-
-    if (content)
-        assert_non_null(found);
-    if (content)
-        assert_string_equal(found, content);
-    else
-        assert_null(found);
-}
-
-static struct file_report in(void)
-{
-    return file_trees_round(&trees, FILE_TURN_NEAR);
-}
-
-static struct file_report out(void)
-{
-    return file_trees_round(&trees, FILE_TURN_FAR);
-}
-
-static struct stat look(const char *path)
-{
-    struct stat st;
-
-    assert_int_equal(lstat(file_trees_path(&trees, path), &st), 0);
-    return st;
-}
+#include "tests/support/file_scene.h"
 
 static void what_changes_while_it_is_read_is_not_taken(void **state)
 {
@@ -378,7 +325,7 @@ static void closed_directories_come_back_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, make, clean)
+#define T(name) cmocka_unit_test_setup_teardown(name, scene_make, scene_clean)
         T(what_changes_while_it_is_read_is_not_taken),
         T(what_was_changed_meanwhile_is_not_replaced),
         T(what_is_stopped_reads_no_further),

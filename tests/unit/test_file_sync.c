@@ -1,7 +1,5 @@
 /* Two directories in step: what whoever works in them sees. */
 
-#include "tests/unit/unit.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,58 +7,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "tests/support/file_trees.h"
-
-static struct file_trees trees;
-
-static int make(void **state)
-{
-    (void)state;
-    file_trees_init(&trees);
-    return 0;
-}
-
-static int clean(void **state)
-{
-    (void)state;
-    file_trees_fini(&trees);
-    return 0;
-}
-
-static void put(const char *path, const char *content)
-{
-    file_trees_write(&trees, path, content);
-}
-
-static void holds(const char *path, const char *content)
-{
-    const char *found = file_trees_read(&trees, path);
-
-    if (content)
-        assert_non_null(found);
-    if (content)
-        assert_string_equal(found, content);
-    else
-        assert_null(found);
-}
-
-static struct file_report in(void)
-{
-    return file_trees_round(&trees, FILE_TURN_NEAR);
-}
-
-static struct file_report out(void)
-{
-    return file_trees_round(&trees, FILE_TURN_FAR);
-}
-
-static struct stat look(const char *path)
-{
-    struct stat st;
-
-    assert_int_equal(lstat(file_trees_path(&trees, path), &st), 0);
-    return st;
-}
+#include "tests/support/file_scene.h"
 
 static void what_the_runner_wrote_is_in_the_volume(void **state)
 {
@@ -427,7 +374,7 @@ static void two_full_trees_without_a_past_lose_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, make, clean)
+#define T(name) cmocka_unit_test_setup_teardown(name, scene_make, scene_clean)
         T(what_the_runner_wrote_is_in_the_volume),
         T(what_the_container_wrote_comes_back),
         T(nothing_travels_twice),
