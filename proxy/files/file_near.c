@@ -95,36 +95,6 @@ int file_near_connect(struct file_near *near, struct file_stream *stream)
     return 0;
 }
 
-void near_tell(struct file_near *near, enum file_note note,
-               const struct file_item *item, enum file_status status)
-{
-    near->report->lost += note == FILE_NOTE_LOST;
-    near->report->left += note == FILE_NOTE_LEFT;
-    near->report->skipped += note == FILE_NOTE_SKIPPED;
-    if (near->note)
-        near->note(near->note_arg, note, item, status);
-}
-
-int near_send(struct file_near *near, enum file_message_type type,
-              const struct file_entry *entry)
-{
-    struct file_message message = {.type = type};
-
-    if (entry)
-        message.entry = *entry;
-    return file_stream_send(near->stream, &message);
-}
-
-int near_answer(struct file_near *near, enum file_message_type type,
-                const struct file_item *item, struct file_message *message)
-{
-    int r = file_stream_expect(near->stream, type, message);
-
-    if (r == 0 && !str_eq(message->entry.path, item->path))
-        near->stream->broken = r = -EBADMSG;
-    return r;
-}
-
 static int ask_list(struct file_near *near)
 {
     int r = 0;
