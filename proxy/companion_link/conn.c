@@ -40,7 +40,8 @@ struct link_conn *link_conn_new(struct link_session *session, uint32_t channel,
 void link_conn_free(struct link_conn *c)
 {
     link_remove(c->session, c);
-    link_forget_guest(c->guest);
+    if (c->on_gone)
+        c->on_gone(c->arg);
     if (c->deadline)
         event_free(c->deadline);
     event_free(c->readable);
@@ -93,7 +94,7 @@ static void wait_for_end(struct link_conn *c)
 /* Its two halves are over, or what it still had to be told is told. */
 static bool settle_end(struct link_conn *c)
 {
-    if (c->ends && c->guest) {
+    if (c->ends && c->on_gone) {
         link_conn_free(c);
         return false;
     }

@@ -18,14 +18,6 @@ static void go_to(struct companion *c, enum step step)
     event_active(c->soon, 0, 0);
 }
 
-void link_needed(struct companion *c)
-{
-    if (c->step == STEP_IDLE || c->step == STEP_PAUSE)
-        go_to(c, STEP_BEGIN);
-    else if (c->step == STEP_READY)
-        event_active(c->soon, 0, 0);
-}
-
 /* A step went wrong for the reason WHY: the waiters are told, and it is tried
  * again if there is something to gain. */
 static void fail(struct companion *c, int status, const char *why)
@@ -266,6 +258,18 @@ struct companion *companion_free(struct companion *c)
     free(c->ns);
     free(c);
     return NULL;
+}
+
+struct companion_ask *companion_ask(struct companion *c, companion_cb on_reply,
+                                    void *arg)
+{
+    struct companion_ask *ask = link_ask_new(c, on_reply, arg);
+
+    if (c->step == STEP_IDLE || c->step == STEP_PAUSE)
+        go_to(c, STEP_BEGIN);
+    else if (c->step == STEP_READY)
+        event_active(c->soon, 0, 0);
+    return ask;
 }
 
 bool companion_is_as(const struct companion *c,

@@ -82,7 +82,9 @@ struct link_conn {
     bool closes;       /* it is to be told that this side has */
     bool ending;       /* over for the companion; a client has yet to read */
     struct event *deadline; /* then; or NULL */
-    struct guest *guest;    /* its client waits to be known; or NULL */
+    /* Told that it goes while its client waits to be known; else NULL */
+    void (*on_gone)(void *arg);
+    void *arg;
     TAILQ_ENTRY(link_conn) link;
 };
 TAILQ_HEAD(link_conns, link_conn);
@@ -140,11 +142,11 @@ struct companion {
     bool told_why;
 };
 
-/* Somebody waits for a socket. */
-void link_needed(struct companion *companion);
-
 /* ---- sockets.c: who has which, the waiters, who calls ---- */
 
+/* One more waiter (companion_ask). */
+struct companion_ask *link_ask_new(struct companion *companion,
+                                   companion_cb on_reply, void *arg);
 /* All who wait are told. */
 void link_refuse_asks(struct companion *companion, int status, const char *why);
 /* Go by the list of containers that have sockets; it is asked for. The waiter
@@ -153,8 +155,6 @@ void link_ask_list(struct companion *companion);
 /* A connection to socket NUMBER, on CHANNEL of the session. */
 void link_take_connection(struct companion *companion, uint32_t channel,
                           unsigned number);
-/* It closes before it is known who it is. */
-void link_forget_guest(struct guest *guest);
 /* What is known of callers may be wrong: another berth may have had it. */
 void link_forget_callers(struct companion *companion);
 void link_sockets_init(struct companion *companion);

@@ -76,8 +76,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     answer_why(arg, 503, "the companion does not answer in time; try again");
 }
 
-struct companion_ask *companion_ask(struct companion *c, companion_cb on_reply,
-                                    void *arg)
+struct companion_ask *link_ask_new(struct companion *c, companion_cb on_reply,
+                                   void *arg)
 {
     struct companion_ask *ask = xcalloc(1, sizeof(*ask));
 
@@ -88,7 +88,6 @@ struct companion_ask *companion_ask(struct companion *c, companion_cb on_reply,
     ask->deadline = event_new(c->config.base, -1, 0, on_deadline, ask);
     event_add(ask->deadline, &(struct timeval){LINK_ASK_S, 0});
     TAILQ_INSERT_TAIL(&c->asks, ask, link);
-    link_needed(c);
     return ask;
 }
 
@@ -160,15 +159,20 @@ static int take_guest(struct guest *guest)
     int fd = guest->fd;
 
     TAILQ_REMOVE(&guest->companion->guests, guest, link);
-    guest->conn->guest = NULL;
+    guest->conn->on_gone = NULL;
     free(guest);
     return fd;
 }
 
-void link_forget_guest(struct guest *guest)
+static void forget_guest(struct guest *guest)
 {
-    if (guest)
-        close(take_guest(guest));
+    close(take_guest(guest));
+}
+
+/* Its connection closes before it is known who it is. */
+static void on_gone(void *arg)
+{
+    forget_guest(arg);
 }
 
 /* Those that came before the last list was asked for. */
@@ -183,7 +187,7 @@ static void settle_guests(struct companion *c)
         if (c->callers[number])
             admit(c, take_guest(guest), number);
         else /* no container of the namespace has it any more */
-            link_forget_guest(guest);
+            forget_guest(guest);
     }
     // NOLINTEND(clang-analyzer-unix.Malloc)
 }
@@ -192,7 +196,7 @@ static void forget_guests(struct companion *c)
 {
     // NOLINTBEGIN(clang-analyzer-unix.Malloc): TAILQ_REMOVE took it out
     while (!TAILQ_EMPTY(&c->guests))
-        link_forget_guest(TAILQ_FIRST(&c->guests));
+        forget_guest(TAILQ_FIRST(&c->guests));
     // NOLINTEND(clang-analyzer-unix.Malloc)
 }
 
@@ -300,7 +304,8 @@ void link_take_connection(struct companion *c, uint32_t channel,
                             .fd = far,
                             .number = number,
                             .since = c->lists};
-    conn->guest = guest;
+    conn->on_gone = on_gone;
+    conn->arg = guest;
     TAILQ_INSERT_TAIL(&c->guests, guest, link);
     link_ask_list(c);
 }
