@@ -77,11 +77,6 @@ void frontend_give_up(struct frontend *frontend)
     frontend->lease = lease_free(frontend->lease);
 }
 
-bool frontend_admits(const struct frontend *frontend, const char **why)
-{
-    return !frontend->lease || lease_admits(frontend->lease, why);
-}
-
 /* ---- what it has open there ---- */
 
 /* Listen as its policy has it from now on, over its backend of now. */
@@ -171,11 +166,6 @@ void frontend_reach_out(struct frontend *frontend)
 }
 
 /* ---- which it is ---- */
-
-bool frontend_is_placing(const struct frontend *frontend)
-{
-    return frontend->placement && !frontend->impatient;
-}
 
 bool frontend_has_host(const struct frontend *frontend)
 {

@@ -4,8 +4,18 @@
 
 #include "proxy/base/clock.h"
 
-/* What the sessions of a frontend have in common: its record, and how much its
- * name filters may take. */
+/* What the sessions of a frontend have in common: whether their requests may go
+ * to the engine, its record, and how much its name filters may take. */
+
+bool frontend_admits(const struct frontend *frontend, const char **why)
+{
+    return !frontend->lease || lease_admits(frontend->lease, why);
+}
+
+bool frontend_is_placing(const struct frontend *frontend)
+{
+    return frontend->placement && !frontend->impatient;
+}
 
 int64_t *frontend_match_steps(struct frontend *frontend)
 {
