@@ -100,11 +100,18 @@ enum {
     NEAR_LINGER_S = 10,  /* and lives on behind its container */
 };
 
-/* near.c */
+/* near_entry.c */
 struct near_entry *near_find(const struct near *near, struct str id);
+struct near_entry *near_entry_new(struct near *near, struct str id,
+                                  struct str name, const json_t *wish);
 void near_release(struct near_entry *entry);
 /* Have the container inspected; connections that are ASKED_NEXT go by that. */
 void near_ask(struct near_entry *entry);
+/* CONTAINER, as it was inspected, is NULL when there is none. The entry may be
+ * gone then. */
+void near_entry_learn(struct near_entry *entry, const json_t *container);
+
+/* near.c */
 /* An event; a list of those that run, which is all of them. */
 void near_take_event(struct near *near, const json_t *event);
 void near_take_list(struct near *near, const json_t *list);
