@@ -85,7 +85,7 @@ static void found(struct near *near, struct str id, struct str name,
     near_ask(entry); /* so that the first connection knows where to */
 }
 
-void near_take_event(struct near *near, const json_t *event)
+static void take_event(struct near *near, const json_t *event)
 {
     const json_t *actor = json_object_get(event, "Actor");
     const json_t *labels = json_object_get(actor, "Attributes");
@@ -111,7 +111,7 @@ void near_take_event(struct near *near, const json_t *event)
     }
 }
 
-void near_take_list(struct near *near, const json_t *list)
+static void take_list(struct near *near, const json_t *list)
 {
     struct str ns = str_from(near->ns);
     struct near_entry *entry, *next;
@@ -202,10 +202,21 @@ struct near_counts near_count(const struct near *near)
 
 /* ---- the whole ---- */
 
+static const struct near_conn_events conn_events = {
+    .on_question = near_ask,
+    .on_room = near_accept_on,
+};
+
+static const struct near_watch_events watch_events = {
+    .on_event = take_event,
+    .on_list = take_list,
+};
+
 struct near *near_new(const struct near_config *config)
 {
     struct near *near = xcalloc(1, sizeof(*near));
 
+    near->events = &conn_events;
     near->base = config->base;
     near->upstream = config->upstream;
     near->pool = config->pool;
@@ -220,7 +231,7 @@ struct near *near_new(const struct near_config *config)
     TAILQ_INIT(&near->entries);
     TAILQ_INIT(&near->conns);
     near->check = event_new(near->base, -1, 0, on_check, near);
-    near->watch = near_watch_new(near);
+    near->watch = near_watch_new(near, &watch_events);
     return near;
 }
 

@@ -31,7 +31,7 @@ void near_conn_end(struct near_conn *c, bool reset)
     close(c->fd);
     free(c);
     if (near->starved)
-        near_accept_on(near);
+        near->events->on_room(near);
 }
 
 static void tell_why(struct near_conn *c, const char *why)
@@ -142,7 +142,7 @@ static void try_port(struct near_conn *c)
         c->stream = upstream_open_port(c->near->upstream, c->near->address,
                                        c->opened, on_change, c);
     c->asked = ASKED_NEXT;
-    near_ask(c->port->entry);
+    c->near->events->on_question(c->port->entry);
 }
 
 void near_conn_answered(struct near_conn *c)
@@ -163,7 +163,7 @@ void near_conn_answered(struct near_conn *c)
         c->near->opening--;
         c->near->counts.carried++;
         if (c->near->starved)
-            near_accept_on(c->near);
+            c->near->events->on_room(c->near);
         event_del(c->deadline);
         settle(c);
         return;

@@ -72,7 +72,16 @@ struct near_conn {
     TAILQ_ENTRY(near_conn) link;
 };
 
+/* What connections have to say to what is above them. */
+struct near_conn_events {
+    /* A connection is ASKED_NEXT (near_ask). */
+    void (*on_question)(struct near_entry *entry);
+    /* There is room for connections again (near_accept_on). */
+    void (*on_room)(struct near *near);
+};
+
 struct near {
+    const struct near_conn_events *events;
     struct event_base *base;
     struct upstream *upstream;
     struct pool *pool;
@@ -111,11 +120,6 @@ void near_ask(struct near_entry *entry);
  * gone then. */
 void near_entry_learn(struct near_entry *entry, const json_t *container);
 
-/* near.c */
-/* An event; a list of those that run, which is all of them. */
-void near_take_event(struct near *near, const json_t *event);
-void near_take_list(struct near *near, const json_t *list);
-
 /* near_listen.c: listen for all of ENTRY's ports; what a failed one leaves is
  * for near_unlisten. */
 enum port_open near_listen(struct near_entry *entry, struct str *other,
@@ -133,5 +137,11 @@ void near_conn_answered(struct near_conn *conn);
 void near_conn_orphan(struct near_conn *conn);
 
 /* near_watch.c */
-struct near_watch *near_watch_new(struct near *near);
+struct near_watch_events {
+    void (*on_event)(struct near *near, const json_t *event);
+    /* Those that run, all of them. */
+    void (*on_list)(struct near *near, const json_t *list);
+};
+struct near_watch *near_watch_new(struct near *near,
+                                  const struct near_watch_events *events);
 struct near_watch *near_watch_free(struct near_watch *watch);

@@ -14,6 +14,7 @@
 
 struct near_watch {
     struct near *near;
+    const struct near_watch_events *events;
     struct pool_waiter waiter;
     struct stream *stream;
     struct http_reader *reader;
@@ -81,7 +82,7 @@ static void on_list(const struct http_head *head, struct str body,
     else if (w->stale)
         ask_list(w);
     else
-        near_take_list(w->near, list);
+        w->events->on_list(w->near, list);
 }
 
 static void ask_list(struct near_watch *w)
@@ -106,7 +107,7 @@ static void take_line(struct near_watch *w, struct str line)
     if (!event)
         return;
     w->stale = true;
-    near_take_event(w->near, event);
+    w->events->on_event(w->near, event);
 }
 
 /* False: a line is longer than any event. */
@@ -204,11 +205,13 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
         use_stream(w, stream);
 }
 
-struct near_watch *near_watch_new(struct near *near)
+struct near_watch *near_watch_new(struct near *near,
+                                  const struct near_watch_events *events)
 {
     struct near_watch *w = xcalloc(1, sizeof(*w));
 
     w->near = near;
+    w->events = events;
     w->waiter.on_stream = on_stream;
     w->line.max = LIMIT_REPLY_LINE;
     w->soon = event_new(near->base, -1, 0, on_soon, w);
