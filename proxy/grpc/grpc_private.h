@@ -2,9 +2,9 @@
 
 /*
  * The inside of a tunnel, shared by grpc_tunnel.c (the two connections),
- * grpc_call.c (a call and its head and end), grpc_flow.c (its messages) and
- * grpc_nested.c (the connection inside Control.Session). Nobody else includes
- * this.
+ * grpc_call.c (a call and its end), grpc_head.c (its heads), grpc_flow.c (its
+ * messages) and grpc_nested.c (the connection inside Control.Session). Nobody
+ * else includes this.
  */
 
 #include <assert.h>
@@ -89,24 +89,29 @@ static inline enum grpc_way grpc_side_way(enum grpc_kind kind,
 }
 
 /* grpc_call.c */
-void grpc_call_begin(struct grpc_tunnel *tunnel, struct h2_stream *stream,
-                     const struct h2_fields *head, bool cut);
+struct grpc_call *grpc_call_new(struct grpc_tunnel *tunnel,
+                                struct h2_stream *stream, struct str path);
 void grpc_call_free(struct grpc_call *call);
 /* The server is called. */
 void grpc_call_start(struct grpc_call *call);
-void grpc_call_reply_head(struct grpc_call *call, const struct h2_fields *head,
-                          bool cut);
-void grpc_call_trailers(struct grpc_call *call, const struct h2_fields *fields);
 /* All that came from the server went on: the caller gets the end. */
 void grpc_call_finish(struct grpc_call *call);
 /* The reply's head, when there is nothing to take over from the server's. */
 void grpc_call_answer(struct grpc_call *call);
+void grpc_put_reply_head(struct h2_fields *fields);
 /* It ends here, with a status of our own; _deny: and that goes on record. */
 void grpc_call_fail(struct grpc_call *call, enum grpc_code code,
                     const char *why);
 void grpc_call_deny(struct grpc_call *call, const struct grpc_refusal *why);
 /* The stream on which WAY came is gone. */
 void grpc_call_closed(struct grpc_call *call, enum grpc_way way, uint32_t code);
+
+/* grpc_head.c */
+void grpc_call_begin(struct grpc_tunnel *tunnel, struct h2_stream *stream,
+                     const struct h2_fields *head, bool cut);
+void grpc_call_reply_head(struct grpc_call *call, const struct h2_fields *head,
+                          bool cut);
+void grpc_call_trailers(struct grpc_call *call, const struct h2_fields *fields);
 
 /* grpc_flow.c */
 void grpc_flow_data(struct grpc_call *call, enum grpc_way way, struct str data);
