@@ -5,6 +5,43 @@
 
 #include "proxy/base/base64.h"
 
+/* ---- the bytes of messages that come, counted ---- */
+
+static size_t *gathered_of(struct grpc_tunnel *tunnel)
+{
+    while (tunnel->parent)
+        tunnel = tunnel->parent->tunnel;
+    return &tunnel->gathered;
+}
+
+void grpc_call_forget_message(struct grpc_call *call, enum grpc_way way)
+{
+    struct call_way *w = &call->way[way];
+
+    *gathered_of(call->tunnel) -= w->gathered;
+    w->gathered = 0;
+    grpc_reader_clear(&w->reader);
+}
+
+bool grpc_call_count(struct grpc_call *call, enum grpc_way way)
+{
+    struct call_way *w = &call->way[way];
+    size_t *all = gathered_of(call->tunnel);
+
+    *all += w->reader.message.len - w->gathered;
+    w->gathered = w->reader.message.len;
+    return *all <= LIMIT_GRPC_GATHERED;
+}
+
+static void fini_way(struct grpc_call *call, enum grpc_way way)
+{
+    struct call_way *w = &call->way[way];
+
+    grpc_call_forget_message(call, way);
+    grpc_reader_fini(&w->reader);
+    bytes_fini(&w->in);
+}
+
 /* ---- life ---- */
 
 struct grpc_call *grpc_call_new(struct grpc_tunnel *tunnel,
@@ -32,7 +69,7 @@ void grpc_call_free(struct grpc_call *call)
     for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++) {
         if (call->stream[way])
             h2_stream_set_arg(call->stream[way], NULL);
-        grpc_flow_fini(call, (enum grpc_way)way);
+        fini_way(call, (enum grpc_way)way);
     }
     call->nested = grpc_tunnel_free(call->nested);
     if (call->judged)

@@ -36,40 +36,6 @@ static bool refuse_for_memory(struct grpc_call *call, size_t more)
     return true;
 }
 
-/* ---- the bytes of messages that come, counted ---- */
-
-static size_t *gathered_of(struct grpc_tunnel *tunnel)
-{
-    while (tunnel->parent)
-        tunnel = tunnel->parent->tunnel;
-    return &tunnel->gathered;
-}
-
-static void forget_message(struct grpc_call *call, struct call_way *w)
-{
-    *gathered_of(call->tunnel) -= w->gathered;
-    w->gathered = 0;
-    grpc_reader_clear(&w->reader);
-}
-
-static bool count_gathered(struct grpc_call *call, struct call_way *w)
-{
-    size_t *all = gathered_of(call->tunnel);
-
-    *all += w->reader.message.len - w->gathered;
-    w->gathered = w->reader.message.len;
-    return *all <= LIMIT_GRPC_GATHERED;
-}
-
-void grpc_flow_fini(struct grpc_call *call, enum grpc_way way)
-{
-    struct call_way *w = &call->way[way];
-
-    forget_message(call, w);
-    grpc_reader_fini(&w->reader);
-    bytes_fini(&w->in);
-}
-
 /* ---- messages ---- */
 
 static void put_message(struct h2_stream *target, struct str message)
@@ -121,7 +87,7 @@ static void judge_message(struct grpc_call *call, enum grpc_way way)
         return;
     }
     w->state = WAY_READS;
-    forget_message(call, w);
+    grpc_call_forget_message(call, way);
     if (verdict == GRPC_SEND)
         send_message(call, way, strbuf_str(&out));
     else if (verdict == GRPC_ANSWER && way == GRPC_REQUEST)
@@ -140,7 +106,7 @@ static void on_message(struct grpc_call *call, enum grpc_way way)
     w->count++;
     if (w->flow == GRPC_NESTED) {
         grpc_nested_message(call, way, strbuf_str(&w->reader.message));
-        forget_message(call, w);
+        grpc_call_forget_message(call, way);
     } else if (w->flow == GRPC_ONE && w->count > 1) {
         refuse(call, GRPC_INTERNAL,
                "there is more than one message where one is meant");
@@ -163,7 +129,7 @@ static void read_part(struct grpc_call *call, enum grpc_way way)
     bytes_consume(&w->in, used);
     bytes_trim(&w->in);
     consume(call, way, used);
-    if (!count_gathered(call, w))
+    if (!grpc_call_count(call, way))
         read = GRPC_READ_TOO_LARGE;
     switch (read) {
     case GRPC_READ_MORE:

@@ -20,7 +20,8 @@ void grpc_nested_begin(struct grpc_call *call)
 
     assert(tunnel->kind == GRPC_CONTROL &&
            call->way[GRPC_REPLY].flow == GRPC_NESTED);
-    call->nested = grpc_tunnel_new(GRPC_SESSION, tunnel->judge, tunnel->arg);
+    call->nested = grpc_tunnel_of(GRPC_SESSION, tunnel->judge, tunnel->arg,
+                                  tunnel->events);
     call->nested->parent = call;
 }
 

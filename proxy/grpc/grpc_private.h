@@ -1,9 +1,11 @@
 #pragma once
 
 /*
- * The inside of a tunnel, shared by grpc_tunnel.c (the two connections),
- * grpc_call.c (a call and its end), grpc_head.c (its heads), grpc_flow.c (its
- * messages) and grpc_nested.c (the connection inside Control.Session). Nobody
+ * The inside of a tunnel, shared by grpc_events.c (what the two connections
+ * tell), grpc_head.c (the heads of a call), grpc_flow.c (its messages),
+ * grpc_nested.c (the connection inside Control.Session), grpc_call.c (a call
+ * and its end) and grpc_tunnel.c (the two connections). Calls run in this
+ * order, but for the last two, since a call may have a tunnel inside. Nobody
  * else includes this.
  */
 
@@ -67,6 +69,7 @@ struct grpc_tunnel {
     enum grpc_kind kind;
     const struct grpc_judge *judge;
     void *arg;
+    const struct h2_events *events; /* of both; of a leg */
     struct grpc_call *parent; /* whose messages carry this tunnel, or NULL */
     struct leg legs[2];       /* by way */
     struct grpc_calls calls;
@@ -88,10 +91,18 @@ static inline enum grpc_way grpc_side_way(enum grpc_kind kind,
     return calls ? GRPC_REQUEST : GRPC_REPLY;
 }
 
+/* grpc_tunnel.c: one whose connections tell EVENTS. */
+struct grpc_tunnel *grpc_tunnel_of(enum grpc_kind kind,
+                                   const struct grpc_judge *judge, void *arg,
+                                   const struct h2_events *events);
+
 /* grpc_call.c */
 struct grpc_call *grpc_call_new(struct grpc_tunnel *tunnel,
                                 struct h2_stream *stream, struct str path);
 void grpc_call_free(struct grpc_call *call);
+/* Count what has come of the message of WAY. False: too many bytes come. */
+bool grpc_call_count(struct grpc_call *call, enum grpc_way way);
+void grpc_call_forget_message(struct grpc_call *call, enum grpc_way way);
 /* The server is called. */
 void grpc_call_start(struct grpc_call *call);
 /* All that came from the server went on: the caller gets the end. */
@@ -119,7 +130,6 @@ void grpc_flow_end(struct grpc_call *call, enum grpc_way way);
 /* LEN bytes of WAY have left. */
 void grpc_flow_sent(struct grpc_call *call, enum grpc_way way, size_t len);
 void grpc_flow_go_on(struct grpc_call *call, enum grpc_way way);
-void grpc_flow_fini(struct grpc_call *call, enum grpc_way way);
 
 /* grpc_nested.c */
 void grpc_nested_begin(struct grpc_call *call);
