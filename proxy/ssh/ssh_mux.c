@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "proxy/base/log.h"
 #include "proxy/ssh/ssh_wire.h"
 
 #define FLUSH_SIZE   (64 * KIB)
@@ -62,100 +61,6 @@ void ssh_mux_init(struct ssh_mux *mux, const struct upstream_config *config,
     strbuf_add(&mux->command, S("system dial-stdio"));
 }
 
-const char *ssh_mux_command(struct ssh_mux *mux)
-{
-    return strbuf_cstr(&mux->command);
-}
-
-void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    if (!ch->busy) {
-        ch->busy = true;
-        TAILQ_INSERT_TAIL(&mux->busy, ch, busy_link);
-    }
-    waker_wake(&mux->waker);
-}
-
-void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    if (ch->changed || ch->given_up)
-        return;
-    ch->changed = true;
-    TAILQ_INSERT_TAIL(&mux->news, ch, changed_link);
-    waker_wake(&mux->waker);
-}
-
-static void not_busy(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    if (ch->busy)
-        TAILQ_REMOVE(&mux->busy, ch, busy_link);
-    ch->busy = false;
-}
-
-#define BIT(n) (1U << (n))
-
-#define QUEUED   BIT(SSH_CHANNEL_QUEUED)
-#define OPENING  BIT(SSH_CHANNEL_OPENING)
-#define STARTING BIT(SSH_CHANNEL_STARTING)
-#define SPARE    BIT(SSH_CHANNEL_SPARE)
-#define OPEN     BIT(SSH_CHANNEL_OPEN)
-#define CLOSING  BIT(SSH_CHANNEL_CLOSING)
-#define GONE     BIT(SSH_CHANNEL_GONE)
-#define DONE     BIT(SSH_CHANNEL_DONE)
-
-static const struct phase {
-    const char *name;
-    unsigned next; /* the phases that may follow, as bits */
-} phases[SSH_CHANNEL_PHASES] = {
-    [SSH_CHANNEL_QUEUED] = {"queued",   OPENING | GONE | DONE                                          },
-    [SSH_CHANNEL_OPENING] = {"opening",  QUEUED | STARTING | SPARE | OPEN |
-                                            CLOSING | GONE | DONE},
-    [SSH_CHANNEL_STARTING] = {"starting", QUEUED | OPEN | CLOSING | DONE                                 },
-    [SSH_CHANNEL_SPARE] = {"spare",    QUEUED | OPEN | CLOSING | DONE                                 },
-    [SSH_CHANNEL_OPEN] = {"open",     CLOSING | GONE                                                 },
-    [SSH_CHANNEL_CLOSING] = {"closing",  GONE | DONE                                                    },
-    [SSH_CHANNEL_GONE] = {"gone",     DONE                                                           },
-    [SSH_CHANNEL_DONE] = {"done",     0                                                              },
-};
-
-void ssh_mux_enter(struct ssh_mux *mux, struct ssh_channel *ch,
-                   enum ssh_channel_phase to)
-{
-    assert(phases[ch->phase].next & BIT(to));
-    log_debug("channel: %p: %s -> %s", (void *)ch, phases[ch->phase].name,
-              phases[to].name);
-    TAILQ_REMOVE(&mux->in[ch->phase], ch, link);
-    ch->phase = to;
-    TAILQ_INSERT_TAIL(&mux->in[to], ch, link);
-    if (to != SSH_CHANNEL_OPEN)
-        not_busy(mux, ch);
-    if (to == SSH_CHANNEL_DONE && ch->changed) {
-        TAILQ_REMOVE(&mux->news, ch, changed_link);
-        ch->changed = false;
-    }
-    waker_wake(&mux->waker);
-}
-
-void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    ch->wire = NULL;
-    mux->lent -= ch->lent;
-    ch->lent = 0;
-    ssh_mux_enter(mux, ch, ch->given_up ? SSH_CHANNEL_DONE : SSH_CHANNEL_GONE);
-}
-
-void ssh_mux_requeue(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    if (ch->given_up) {
-        ssh_mux_leave(mux, ch);
-        return;
-    }
-    ch->wire = NULL;
-    ssh_mux_enter(mux, ch, SSH_CHANNEL_QUEUED);
-    TAILQ_REMOVE(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
-    TAILQ_INSERT_HEAD(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
-}
-
 /* Free what nobody holds; never while its code is on the stack. */
 static void reap(struct ssh_mux *mux)
 {
@@ -165,33 +70,6 @@ static void reap(struct ssh_mux *mux)
         TAILQ_REMOVE(&mux->in[SSH_CHANNEL_DONE], ch, link);
         ssh_channel_free(ch);
     }
-}
-
-void ssh_mux_give_up(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    mux->count--;
-    switch (ch->phase) {
-    case SSH_CHANNEL_QUEUED:
-    case SSH_CHANNEL_GONE:
-        ssh_mux_leave(mux, ch);
-        break;
-    case SSH_CHANNEL_STARTING:
-    case SSH_CHANNEL_SPARE:
-    case SSH_CHANNEL_OPEN:
-        ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
-        break;
-    case SSH_CHANNEL_OPENING: /* cannot be taken back: closed once open */
-    case SSH_CHANNEL_CLOSING:
-        break;
-    case SSH_CHANNEL_DONE:
-        assert(!"given up twice");
-    }
-}
-
-void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
-{
-    TAILQ_INSERT_TAIL(&mux->in[SSH_CHANNEL_QUEUED], ch, link);
-    waker_wake(&mux->waker);
 }
 
 struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change, void *arg)
@@ -275,7 +153,7 @@ static void move(struct ssh_mux *from, struct ssh_mux *to,
                  struct ssh_channel *ch)
 {
     TAILQ_REMOVE(&from->in[SSH_CHANNEL_QUEUED], ch, link);
-    not_busy(from, ch); /* it is again once it is open */
+    ssh_mux_rest(from, ch); /* it is again once it is open */
     if (ch->changed)
         TAILQ_REMOVE(&from->news, ch, changed_link);
     from->count--;
@@ -364,7 +242,7 @@ static size_t send_round(struct ssh_mux *mux)
         if (ssh_channel_send(ch, mux->transport))
             sent++;
         if (!ssh_channel_has_work(ch))
-            not_busy(mux, ch);
+            ssh_mux_rest(mux, ch);
     }
     if (mux->transport->out.len >= FLUSH_SIZE)
         ssh_transport_flush(mux->transport);

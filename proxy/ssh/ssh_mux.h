@@ -107,10 +107,12 @@ struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change,
 struct stream *ssh_mux_open_port(struct ssh_mux *mux, const char *address,
                                  unsigned port, stream_cb on_change, void *arg);
 
-/* For the channels. */
+/* In ssh_mux_channels.c, for the channels and the rest of the mux. */
 
 /* CHANNEL has something to send, or to settle. */
 void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *channel);
+/* It has neither for now. */
+void ssh_mux_rest(struct ssh_mux *mux, struct ssh_channel *channel);
 /* Its owner will want to know. */
 void ssh_mux_news(struct ssh_mux *mux, struct ssh_channel *channel);
 /* It goes on to PHASE, and to the list of that. */
@@ -126,8 +128,20 @@ void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *channel);
 void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *channel);
 /* Put CHANNEL, which is new, into the queue. */
 void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *channel);
-/* Open what waits in the queue, as far as it goes. 0 or -EIO. */
+/*
+ * The window that a channel needs so that the way to the server does not slow
+ * it down, at most LIMIT_LONG_INPUT.
+ */
+size_t ssh_mux_window(const struct ssh_mux *mux);
+/* The command of SSH_CHANNEL_EXEC. */
+const char *ssh_mux_command(struct ssh_mux *mux);
+
+/* In ssh_mux_open.c: open what waits in the queue, as far as it goes. 0 or
+ * -EIO. */
 int ssh_mux_open_queued(struct ssh_mux *mux);
+
+/* In ssh_mux_spare.c. */
+
 /* A spare channel for a new stream, open or about to be; or NULL. */
 struct ssh_channel *ssh_mux_claim(struct ssh_mux *mux);
 /* A spare channel is open on the wire. */
@@ -136,10 +150,3 @@ void ssh_mux_spare_opened(struct ssh_mux *mux, struct ssh_channel *channel);
 void ssh_mux_tend(struct ssh_mux *mux);
 /* Now and then: how many spares were wanted lately; drop what is too much. */
 void ssh_mux_review_spares(struct ssh_mux *mux);
-/*
- * The window that a channel needs so that the way to the server does not slow
- * it down, at most LIMIT_LONG_INPUT.
- */
-size_t ssh_mux_window(const struct ssh_mux *mux);
-/* The command of SSH_CHANNEL_EXEC. */
-const char *ssh_mux_command(struct ssh_mux *mux);

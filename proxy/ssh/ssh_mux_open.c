@@ -10,12 +10,9 @@
 #include "proxy/base/log.h"
 #include "proxy/ssh/ssh_mux.h"
 
-#define PACKET_SIZE     32768                 /* the most that libssh2 takes */
-#define FASTEST         ((uint64_t)512 * MIB) /* bytes a second on any link */
-#define SLOW_US         1000000
-#define SMALLEST_WINDOW (256 * KIB)
-#define LIMIT_REPORT    2048
-#define ERRAND          ":"
+#define PACKET_SIZE  32768 /* the most that libssh2 takes */
+#define LIMIT_REPORT 2048
+#define ERRAND       ":"
 
 /* Open a channel of TYPE with no window: windows are ours. */
 static int open_type(struct ssh_mux *mux, struct str type, struct str target,
@@ -114,21 +111,6 @@ static void note_open(struct ssh_mux *mux)
         mux->quickest_open = took ? took : 1;
 }
 
-/*
- * More would only make queues longer. The kernel knows a round trip too, but
- * only to the next proxy.
- */
-size_t ssh_mux_window(const struct ssh_mux *mux)
-{
-    uint64_t bytes = mux->quickest_open < SLOW_US
-                         ? FASTEST * mux->quickest_open / 1000000 * 2
-                         : LIMIT_LONG_INPUT;
-
-    if (bytes < SMALLEST_WINDOW)
-        return SMALLEST_WINDOW;
-    return bytes < LIMIT_LONG_INPUT ? bytes : LIMIT_LONG_INPUT;
-}
-
 static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
 {
     note_open(mux);
@@ -188,18 +170,6 @@ static void explain(struct ssh_mux *mux, const struct ssh_channel *ch,
                     "running there, may %s use its socket (group docker), and "
                     "does sshd allow AllowStreamLocalForwarding?",
                     mux->config->path, refusal(mux), mux->config->user);
-}
-
-void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *ch)
-{
-    if (ch->kind != SSH_CHANNEL_EXEC || mux->way != SSH_MUX_UNDECIDED)
-        return;
-    log_info("link: the SSH server does not forward to %s (%s); using \"%s\", "
-             "which is slower",
-             mux->config->path,
-             mux->forward_refusal ? mux->forward_refusal : "as it said before",
-             ssh_mux_command(mux));
-    mux->way = SSH_MUX_EXEC;
 }
 
 static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
