@@ -15,27 +15,6 @@ void ssh_jump_end(struct ssh_link *l)
         ssh_link_destroy(outer); /* its one stream was ours */
 }
 
-bool ssh_jump_is_one(const struct ssh_link *l)
-{
-    return l->config->forward_host != NULL;
-}
-
-const struct ssh_link *ssh_jump_front(const struct ssh_link *l)
-{
-    while (l->state == LINK_DIALING && l->outer && l->outer->state != LINK_UP)
-        l = l->outer;
-    return l;
-}
-
-unsigned ssh_jump_behind(const struct ssh_link *l)
-{
-    unsigned count = 0;
-
-    for (l = l->outer; l; l = l->outer)
-        count += l->state == LINK_UP;
-    return count;
-}
-
 /* Something is new about the stream through the jump host. */
 static void on_way(struct stream *way, void *arg)
 {

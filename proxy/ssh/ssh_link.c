@@ -1,6 +1,5 @@
 #include "proxy/ssh/ssh_link.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,26 +10,6 @@
 #define STABLE_MS        10000 /* up so long, a link counts as a success */
 #define PROBES_A_DEATH   3     /* ticks in dead_after_ms */
 #define SHORTEST_TICK_MS 100U
-
-#define BIT(n) (1U << (n))
-
-static const struct state {
-    const char *name;
-    unsigned next; /* the states that may follow, as bits */
-} states[] = {
-    [LINK_DOWN] = {"down",     BIT(LINK_DIALING)                  },
-    [LINK_DIALING] = {"dialing",  BIT(LINK_DOWN) | BIT(LINK_LOGIN)   },
-    [LINK_LOGIN] = {"login",    BIT(LINK_DOWN) | BIT(LINK_STARTING)},
-    [LINK_STARTING] = {"starting", BIT(LINK_DOWN) | BIT(LINK_UP)      },
-    [LINK_UP] = {"up",       BIT(LINK_DOWN)                     },
-};
-
-static void link_enter(struct ssh_link *l, enum link_state to)
-{
-    assert(states[l->state].next & BIT(to));
-    log_debug("link: %s -> %s", states[l->state].name, states[to].name);
-    l->state = to;
-}
 
 static void set_timer(struct ssh_link *l, unsigned ms)
 {
@@ -76,29 +55,6 @@ static void drop_event(struct event **event)
     *event = NULL;
 }
 
-static enum upstream_stage stage_of(const struct ssh_link *l)
-{
-    static const enum upstream_stage of_login[] = {
-        [SSH_LOGIN_HANDSHAKE] = UPSTREAM_HANDSHAKE,
-        [SSH_LOGIN_HOST_KEY] = UPSTREAM_HOST_KEY,
-        [SSH_LOGIN_AUTH] = UPSTREAM_LOGIN,
-        [SSH_LOGIN_DONE] = UPSTREAM_CHANNEL,
-    };
-
-    switch (l->state) {
-    case LINK_DOWN:
-        return l->failed_at;
-    case LINK_DIALING:
-        return ssh_dial_stage(l);
-    case LINK_LOGIN:
-        return of_login[l->login.state];
-    case LINK_STARTING:
-    case LINK_UP:
-        break;
-    }
-    return UPSTREAM_CHANNEL;
-}
-
 /* Back to nothing: whatever stage the connection was in. */
 static void disconnect(struct ssh_link *l, const char *why)
 {
@@ -134,7 +90,7 @@ void ssh_link_fail_at(struct ssh_link *l, enum upstream_stage stage,
     l->hops = hops;
     l->stubborn = stubborn;
     disconnect(l, why);
-    link_enter(l, LINK_DOWN);
+    ssh_link_enter(l, LINK_DOWN);
     l->retry_at = clock_ms() + pause;
     set_timer(l, pause);
     tell_status(l);
@@ -149,7 +105,7 @@ void ssh_link_fail(struct ssh_link *l, bool stubborn,
     if (ssh_jump_is_one(l))
         strbuf_addf(&why, "jump host %s: ", l->config->host);
     strbuf_add(&why, str_head(strbuf_str(reason), SSH_LINK_WHY - why.len));
-    ssh_link_fail_at(l, stage_of(l), ssh_jump_behind(l), stubborn,
+    ssh_link_fail_at(l, ssh_link_stage(l), ssh_jump_behind(l), stubborn,
                      strbuf_str(&why));
 }
 
@@ -165,7 +121,7 @@ static void come_up(struct ssh_link *l)
     const char *cipher =
         libssh2_session_methods(l->login.session, LIBSSH2_METHOD_CRYPT_CS);
 
-    link_enter(l, LINK_UP);
+    ssh_link_enter(l, LINK_UP);
     log_info("link: up to %s%s after %llu ms, cipher %s",
              ssh_jump_is_one(l) ? "jump host " : "", l->config->url,
              (unsigned long long)(clock_ms() - l->began_at),
@@ -193,7 +149,7 @@ static int step(struct ssh_link *l, struct strbuf *why)
         r = ssh_login_step(&l->login, why);
         if (r)
             return r;
-        link_enter(l, LINK_STARTING);
+        ssh_link_enter(l, LINK_STARTING);
         ssh_mux_attach(&l->mux, l->login.session, &l->transport);
     }
     if (l->state == LINK_STARTING) {
@@ -281,7 +237,7 @@ void ssh_link_log_in(struct ssh_link *l)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
 
-    link_enter(l, LINK_LOGIN);
+    ssh_link_enter(l, LINK_LOGIN);
     if (ssh_login_init(&l->login, l->config, &l->transport, &l->waker, &why))
         ssh_link_fail(l, true, &why);
     else
@@ -300,7 +256,7 @@ void ssh_link_connected(struct ssh_link *l, int fd)
 
 static void dial(struct ssh_link *l)
 {
-    link_enter(l, LINK_DIALING);
+    ssh_link_enter(l, LINK_DIALING);
     l->began_at = clock_ms();
     /* one clock for all of it: the timer covers what comes after dialing, which
      * knows better why it was too late */
@@ -340,17 +296,6 @@ static void tick(struct ssh_link *l)
     set_timer(l, tick_ms(l));
 }
 
-/* What the link is at, for a message. */
-static const char *doing(const struct ssh_link *l)
-{
-    if (l->state == LINK_DIALING)
-        return ssh_dial_doing(l);
-    if (l->state == LINK_LOGIN && ssh_auth_waits_for_agent(&l->login.auth))
-        return "the agent was asked to sign; if it asks somebody in turn, let "
-               "upstream.connect_timeout be longer";
-    return states[l->state].name;
-}
-
 /* The time for all of it is over. */
 static void fail_late(struct ssh_link *l)
 {
@@ -364,9 +309,9 @@ static void fail_late(struct ssh_link *l)
         strbuf_addf(&why, "jump host %s: ", front->config->host);
     strbuf_addf(&why, "no SSH login at %s within %u ms (%s)",
                 front->config->host, l->config->connect_timeout_ms,
-                doing(front));
+                ssh_link_doing(front));
     if (front != l)
-        ssh_link_fail_at(l, stage_of(front), ssh_jump_behind(front), stubborn,
+        ssh_link_fail_at(l, ssh_link_stage(front), ssh_jump_behind(front), stubborn,
                          strbuf_str(&why));
     else
         ssh_link_fail(l, stubborn, &why);
@@ -405,6 +350,12 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     return ssh_mux_open_port(&l->mux, address, port, on_change, arg);
 }
 
+static void status(const struct upstream *upstream,
+                   struct upstream_status *status)
+{
+    ssh_link_get_status((const struct ssh_link *)upstream, status);
+}
+
 static bool reject(struct upstream *upstream, const char *why)
 {
     AUTO(strbuf_fini) struct strbuf reason = STRBUF(SSH_LINK_WHY);
@@ -418,28 +369,6 @@ static bool reject(struct upstream *upstream, const char *why)
     ssh_link_fail(l, false, &reason);
     ssh_link_end(l);
     return true;
-}
-
-static void status(const struct upstream *upstream,
-                   struct upstream_status *status)
-{
-    const struct ssh_link *l = (const struct ssh_link *)upstream;
-    uint64_t now = clock_ms();
-
-    *status = (struct upstream_status){
-        .up = l->state == LINK_UP,
-        .stage = stage_of(l),
-        .generation = l->generation,
-        .connects = l->generation,
-        .links = l->state == LINK_UP,
-        .hops = l->state == LINK_DOWN ? l->hops : ssh_jump_behind(l),
-        .channels = (unsigned)(l->mux.count + l->mux.spares),
-    };
-    if (status->up)
-        return;
-    status->why = l->why.len ? l->why.ptr : "connecting to the SSH server";
-    if (l->state == LINK_DOWN && l->retry_at > now)
-        status->retry_ms = (unsigned)(l->retry_at - now);
 }
 
 void ssh_link_destroy(struct ssh_link *l)

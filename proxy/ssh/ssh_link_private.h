@@ -52,6 +52,25 @@ struct ssh_link {
     bool doomed;    /* to be freed when we are off the stack */
 };
 
+/* In ssh_link_state.c. */
+
+void ssh_link_enter(struct ssh_link *link, enum link_state to);
+enum upstream_stage ssh_link_stage(const struct ssh_link *link);
+/* What the link is at, for a message. */
+const char *ssh_link_doing(const struct ssh_link *link);
+void ssh_link_get_status(const struct ssh_link *link,
+                         struct upstream_status *status);
+
+/* Is this the link to a jump host? */
+bool ssh_jump_is_one(const struct ssh_link *link);
+/* The link that is waited for: the first, of LINK and those before it, that is
+ * not up. */
+const struct ssh_link *ssh_jump_front(const struct ssh_link *link);
+/* How many jump hosts before LINK are up. */
+unsigned ssh_jump_behind(const struct ssh_link *link);
+
+/* In ssh_link.c, for ssh_jump.c. */
+
 /* Callbacks of others run only between these two, so that they may free us. */
 void ssh_link_begin(struct ssh_link *link);
 void ssh_link_end(struct ssh_link *link);
@@ -85,13 +104,6 @@ const char *ssh_dial_doing(const struct ssh_link *link);
 
 /* In ssh_jump.c. */
 
-/* Is this the link to a jump host? */
-bool ssh_jump_is_one(const struct ssh_link *link);
-/* The link that is waited for: the first, of LINK and those before it, that is
- * not up. */
-const struct ssh_link *ssh_jump_front(const struct ssh_link *link);
-/* How many jump hosts before LINK are up. */
-unsigned ssh_jump_behind(const struct ssh_link *link);
 /* Make a way through the jump host before LINK; it ends in ssh_link_log_in or
  * ssh_link_fail. */
 void ssh_jump_start(struct ssh_link *link);
