@@ -32,15 +32,10 @@ static void on_dialed(int fd, const char *error, void *arg)
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     struct ssh_link *l = arg;
 
-    ssh_link_begin(l);
     l->dialer = NULL;
-    if (fd < 0) {
+    if (fd < 0)
         strbuf_addf(&why, "cannot connect to %s: %s", l->config->host, error);
-        ssh_link_fail(l, false, &why);
-    } else {
-        ssh_link_connected(l, fd);
-    }
-    ssh_link_end(l);
+    l->on_socket(l, fd, &why);
 }
 
 static void on_proxied(int fd, bool unreached, const char *error, void *arg)
@@ -48,22 +43,18 @@ static void on_proxied(int fd, bool unreached, const char *error, void *arg)
     AUTO(strbuf_fini) struct strbuf why = STRBUF(SSH_LINK_WHY);
     struct ssh_link *l = arg;
 
-    ssh_link_begin(l);
     l->proxy = NULL;
     l->before_proxy = fd < 0 && !unreached;
-    if (fd < 0) {
+    if (fd < 0)
         strbuf_add(&why, str_from(error));
-        ssh_link_fail(l, false, &why);
-    } else {
-        ssh_link_connected(l, fd);
-    }
-    ssh_link_end(l);
+    l->on_socket(l, fd, &why);
 }
 
-void ssh_dial_start(struct ssh_link *l)
+void ssh_dial_start(struct ssh_link *l, ssh_dial_cb on_socket)
 {
     const struct upstream_config *config = l->config;
 
+    l->on_socket = on_socket;
     l->before_proxy = false;
     if (config->proxy.kind != PROXY_NONE)
         l->proxy = proxy_dialer_start(l->waker.base, config, on_proxied, l);

@@ -244,7 +244,8 @@ void ssh_link_log_in(struct ssh_link *l)
         ssh_link_run(l);
 }
 
-void ssh_link_connected(struct ssh_link *l, int fd)
+/* FD is connected to the server. */
+static void log_in_on(struct ssh_link *l, int fd)
 {
     ssh_transport_init(&l->transport, fd);
     l->readable =
@@ -252,6 +253,16 @@ void ssh_link_connected(struct ssh_link *l, int fd)
     l->writable = event_new(l->waker.base, fd, EV_WRITE, on_writable, l);
     event_add(l->readable, NULL);
     ssh_link_log_in(l);
+}
+
+static void on_socket(struct ssh_link *l, int fd, const struct strbuf *why)
+{
+    ssh_link_begin(l);
+    if (fd < 0)
+        ssh_link_fail(l, false, why);
+    else
+        log_in_on(l, fd);
+    ssh_link_end(l);
 }
 
 static void dial(struct ssh_link *l)
@@ -264,7 +275,7 @@ static void dial(struct ssh_link *l)
     if (l->config->jump)
         ssh_jump_start(l);
     else
-        ssh_dial_start(l);
+        ssh_dial_start(l, on_socket);
 }
 
 /* While up: is the server still there? */
@@ -311,8 +322,8 @@ static void fail_late(struct ssh_link *l)
                 front->config->host, l->config->connect_timeout_ms,
                 ssh_link_doing(front));
     if (front != l)
-        ssh_link_fail_at(l, ssh_link_stage(front), ssh_jump_behind(front), stubborn,
-                         strbuf_str(&why));
+        ssh_link_fail_at(l, ssh_link_stage(front), ssh_jump_behind(front),
+                         stubborn, strbuf_str(&why));
     else
         ssh_link_fail(l, stubborn, &why);
 }

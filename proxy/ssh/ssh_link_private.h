@@ -19,6 +19,13 @@ enum link_state {
     LINK_UP,
 };
 
+struct ssh_link;
+
+/* FD is connected to the server, and the callee's; or it is -1, for the reason
+ * WHY. */
+typedef void (*ssh_dial_cb)(struct ssh_link *link, int fd,
+                            const struct strbuf *why);
+
 struct ssh_link {
     struct upstream upstream; /* first: an upstream is cast to its link */
     struct waker waker;
@@ -26,6 +33,7 @@ struct ssh_link {
     enum link_state state;
     struct dialer *dialer;
     struct proxy_dialer *proxy; /* instead of it, where there is a proxy */
+    ssh_dial_cb on_socket;      /* the end of either */
     bool before_proxy;          /* the last dial failed at the proxy */
     struct ssh_link *outer;     /* to the jump host, while there is one */
     struct stream *way;         /* through it, until the transport has it */
@@ -75,8 +83,6 @@ unsigned ssh_jump_behind(const struct ssh_link *link);
 void ssh_link_begin(struct ssh_link *link);
 void ssh_link_end(struct ssh_link *link);
 
-/* FD is connected to the server: log in there. */
-void ssh_link_connected(struct ssh_link *link, int fd);
 /* There is a transport to the server: log in there. */
 void ssh_link_log_in(struct ssh_link *link);
 /* Go on with whatever the link is at. */
@@ -94,8 +100,8 @@ void ssh_link_destroy(struct ssh_link *link);
 
 /* In ssh_dial.c: a socket to the first host of the way. */
 
-/* It ends in ssh_link_connected or ssh_link_fail. */
-void ssh_dial_start(struct ssh_link *link);
+/* It ends in ON_SOCKET, which comes from the event loop. */
+void ssh_dial_start(struct ssh_link *link, ssh_dial_cb on_socket);
 void ssh_dial_end(struct ssh_link *link);
 /* Where it is, or was when it failed: UPSTREAM_PROXY or UPSTREAM_CONNECT. */
 enum upstream_stage ssh_dial_stage(const struct ssh_link *link);
