@@ -139,17 +139,6 @@ static const struct {
 
 /* ---- the passes ---- */
 
-void rewrite_by_tables(struct rewrite *rw)
-{
-    for (size_t i = 0; i < rw->match->param_count; i++) {
-        const struct route_param *param = &rw->match->params[i];
-
-        if (param->kind != REF_CHECKPOINT)
-            rewrite_set_param(rw, i, resolve(rw, param->kind, param->value));
-    }
-    rewrite_body(rw);
-}
-
 /* What the patterns took is the listener's to bear. */
 static void charge_steps(struct rewrite *rw)
 {

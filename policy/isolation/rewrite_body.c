@@ -1,8 +1,8 @@
 #include "policy/isolation/rewrite_private.h"
 
 /*
- * A request's body by the table of references: each form of name is put into
- * the engine's words in its own way.
+ * A request by the table of references: the names in its path, and in its body
+ * each form of name, are put into the engine's words in their own way.
  */
 
 static void set_text(struct spot *spot, struct str text)
@@ -236,4 +236,15 @@ void rewrite_body(struct rewrite *rw)
     if (rw->draft)
         reference_walk(rw->match->route->operation, IN_REQUEST, rw->draft,
                        &visitor);
+}
+
+void rewrite_by_tables(struct rewrite *rw)
+{
+    for (size_t i = 0; i < rw->match->param_count; i++) {
+        const struct route_param *param = &rw->match->params[i];
+
+        if (param->kind != REF_CHECKPOINT)
+            rewrite_set_param(rw, i, resolve(rw, param->kind, param->value));
+    }
+    rewrite_body(rw);
 }

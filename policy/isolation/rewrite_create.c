@@ -147,20 +147,6 @@ static void take_binds(json_t *taken, const json_t *binds)
     }
 }
 
-const struct lookup *rewrite_mounts_of(struct rewrite *rw, const json_t *source)
-{
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-    struct str ref, mode;
-
-    str_cut(str_of_json(source), ':', &ref, &mode);
-    if (ref.len == 0)
-        return NULL;
-    strbuf_add(&path, S("/containers/"));
-    target_put_segment(&path, ref);
-    strbuf_add(&path, S("/json"));
-    return rewrite_get(rw, strbuf_str(&path));
-}
-
 /* What the containers that mounts are taken from have. */
 static void take_volumes_from(struct rewrite *rw, json_t *taken,
                               const json_t *sources)

@@ -155,6 +155,11 @@ const json_t *own_container_list(struct rewrite *rw);
 /* The plain name of the container that REF means; empty: missing, or none. */
 struct str container_plain_name(struct rewrite *rw, struct str ref);
 
+/* The container that SOURCE, of VolumesFrom behind rewrite_body, names; NULL
+ * while it is being looked up. */
+const struct lookup *rewrite_mounts_of(struct rewrite *rw,
+                                       const json_t *source);
+
 /* own_bridge.c: the namespace's own bridge, made if there is none; empty:
  * missing. For what only reads, none is made: the engine's, which is shown in
  * its place. */
@@ -162,6 +167,11 @@ struct str own_bridge(struct rewrite *rw);
 bool is_own_bridge(const struct rewrite *rw, struct str name);
 /* In a list of networks: has the namespace one of its own by now? */
 bool networks_have_own_bridge(const struct rewrite *rw, const json_t *list);
+
+/* ---- rewrite_body.c: by the table of references ---- */
+
+void rewrite_body(struct rewrite *rw);
+void rewrite_by_tables(struct rewrite *rw); /* and the names in the path */
 
 /* ---- image_lookup.c ---- */
 
@@ -265,8 +275,6 @@ json_t *image_name_restored(const struct rewrite *rw, struct str name);
 
 /* ---- rewrite_create.c, rewrite_network.c, ...: one operation each ---- */
 
-void rewrite_body(struct rewrite *rw);      /* by the table of references */
-void rewrite_by_tables(struct rewrite *rw); /* and the names in the path */
 void rewrite_container_create(struct rewrite *rw);
 void rewrite_container_rename(struct rewrite *rw);
 void rewrite_container_list(struct rewrite *rw);
@@ -351,11 +359,6 @@ void finish_container_inspect(struct rewrite *rw);
 bool files_have_ended(const json_t *container);
 
 /* ---- rewrite_socket.c ---- */
-
-/* The container that SOURCE, of VolumesFrom behind rewrite_body, names; NULL
- * while it is being looked up. In rewrite_create.c. */
-const struct lookup *rewrite_mounts_of(struct rewrite *rw,
-                                       const json_t *source);
 
 /* Behind rewrite_body: what the judge has marked becomes a socket; who takes
  * the volumes from one that has a socket shares it. */
