@@ -276,16 +276,12 @@ static void check_links(struct rewrite *rw, const json_t *links)
 
     json_array_foreach(links, i, link)
     {
-        AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
         const struct lookup *ask;
         struct str ref, alias, name;
 
         str_cut(str_of_json(link), ':', &ref, &alias);
         name = namespace_strip(rw->context.ns, ref);
-        strbuf_add(&path, S("/containers/"));
-        target_put_segment(&path, ref);
-        strbuf_add(&path, S("/json"));
-        ask = rewrite_get(rw, strbuf_str(&path));
+        ask = container_inspected(rw, ref);
         if (ask && ask->status == 404)
             rewrite_refuse(rw, 400,
                            "could not get container for %.*s: No such "
@@ -501,7 +497,6 @@ void after_container_rename(struct rewrite *rw)
  */
 static void plan_rename(struct rewrite *rw, struct str ref, struct str name)
 {
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
     const struct lookup *ask;
     struct str id, old;
     const char *key;
@@ -509,10 +504,7 @@ static void plan_rename(struct rewrite *rw, struct str ref, struct str name)
 
     if (ref.len == 0)
         return;
-    strbuf_add(&path, S("/containers/"));
-    target_put_segment(&path, ref);
-    strbuf_add(&path, S("/json"));
-    ask = rewrite_get(rw, strbuf_str(&path));
+    ask = container_inspected(rw, ref);
     if (!ask || ask->status != 200)
         return;
     id = str_at(ask->reply, "Id");

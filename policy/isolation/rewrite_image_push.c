@@ -126,16 +126,12 @@ enum lock_state { LOCK_HELD, LOCK_BREAKS /* it is being done */, LOCK_BROKEN };
 
 static enum lock_state break_lock(struct rewrite *rw)
 {
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
-    const struct lookup *info = rewrite_get(rw, S("/info")), *held, *gone;
+    const struct lookup *info = rewrite_get(rw, S("/info"));
+    const struct lookup *held = container_inspected(rw, lock_name(rw)), *gone;
     struct str id, of, from;
     const json_t *labels;
     int64_t made, now;
 
-    strbuf_add(&target, S("/containers/"));
-    target_put_segment(&target, lock_name(rw));
-    strbuf_add(&target, S("/json"));
-    held = rewrite_get(rw, strbuf_str(&target));
     if (!info || !held)
         return LOCK_BREAKS;
     made =
@@ -151,11 +147,9 @@ static enum lock_state break_lock(struct rewrite *rw)
     give_name_back(rw, "broken", of, from);
     if (str_eq(rw->push.before, of))
         rw->push.before = from;
-    strbuf_clear(&target);
-    strbuf_add(&target, S("/containers/"));
-    target_put_segment(&target, id);
-    gone = rewrite_do_in_order(
-        rw, METHOD_DELETE, rewrite_keep(rw, strbuf_str(&target)), NULL, NULL);
+    gone = rewrite_do_in_order(rw, METHOD_DELETE,
+                               rewrite_path_to(rw, "/containers/", id, ""),
+                               NULL, NULL);
     if (!gone)
         return LOCK_BREAKS;
     return rewrite_is_done(gone) ? LOCK_BROKEN : LOCK_HELD;
@@ -268,15 +262,12 @@ void rewrite_image_push(struct rewrite *rw)
 
 void image_push_give_back(struct rewrite *rw)
 {
-    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_REPLY);
-
     if (rw->push.lock.len == 0)
         return;
     give_name_back(rw, "pushed", rw->push.id, rw->push.before);
-    strbuf_add(&target, S("/containers/"));
-    target_put_segment(&target, rw->push.lock);
     rewrite_do_in_order(rw, METHOD_DELETE,
-                        rewrite_keep(rw, strbuf_str(&target)), NULL, NULL);
+                        rewrite_path_to(rw, "/containers/", rw->push.lock, ""),
+                        NULL, NULL);
 }
 
 /* ---- the reply ---- */

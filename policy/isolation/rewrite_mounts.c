@@ -42,14 +42,9 @@ static void warn(struct rewrite *rw, json_t *text)
 /* What an inspect says of it; NULL: missing, or the request is refused. */
 static const json_t *inspect_runner(struct rewrite *rw)
 {
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
     struct str runner = rw->context.runner;
-    const struct lookup *ask;
+    const struct lookup *ask = container_inspected(rw, runner);
 
-    strbuf_add(&path, S("/containers/"));
-    target_put_segment(&path, runner);
-    strbuf_add(&path, S("/json"));
-    ask = rewrite_get(rw, strbuf_str(&path));
     if (!ask)
         return NULL;
     if (ask->status == 200 && runner_is_named(ask->reply, runner) &&

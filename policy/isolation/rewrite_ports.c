@@ -99,17 +99,6 @@ void ports_created(struct rewrite *rw, struct str id)
 
 /* ---- it starts ---- */
 
-/* GET /containers/REF/json; NULL as long as there is no answer. */
-static const struct lookup *inspect(struct rewrite *rw, struct str ref)
-{
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
-
-    strbuf_add(&path, S("/containers/"));
-    target_put_segment(&path, ref);
-    strbuf_add(&path, S("/json"));
-    return rewrite_get(rw, strbuf_str(&path));
-}
-
 /* What the container that is started, as the engine knows it, wishes: false as
  * long as it is not known, or when there is nothing to listen for. */
 static bool find_wish(struct rewrite *rw, struct str *name, json_t **wish)
@@ -126,7 +115,7 @@ static bool find_wish(struct rewrite *rw, struct str *name, json_t **wish)
         *wish = json_incref(noted);
         return *wish != NULL;
     }
-    ask = inspect(rw, ref);
+    ask = container_inspected(rw, ref);
     if (!ask || ask->status != 200 || !container_is_own(rw, ask->reply))
         return false;
     rw->port_id = rewrite_keep(rw, str_at(ask->reply, "Id"));
@@ -155,7 +144,7 @@ static void open_ports(struct rewrite *rw)
     opened = book->open(book->arg, rw->port_id, name, wish, &other, &why);
     if (opened == PORT_IN_USE) { /* by one that has ended a moment ago? */
         other = rewrite_keep(rw, other);
-        ask = inspect(rw, other);
+        ask = container_inspected(rw, other);
         if (!ask)
             return;
         book->learn(book->arg, other, ask->status == 200 ? ask->reply : NULL);

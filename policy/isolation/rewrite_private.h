@@ -155,6 +155,8 @@ const json_t *own_container_list(struct rewrite *rw);
 /* The plain name of the container that REF means; empty: missing, or none. */
 struct str container_plain_name(struct rewrite *rw, struct str ref);
 
+/* GET /containers/REF/json, REF as the engine knows it; NULL: missing. */
+const struct lookup *container_inspected(struct rewrite *rw, struct str ref);
 /* The container that SOURCE, of VolumesFrom behind rewrite_body, names; NULL
  * while it is being looked up. */
 const struct lookup *rewrite_mounts_of(struct rewrite *rw,

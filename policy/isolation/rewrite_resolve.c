@@ -118,18 +118,17 @@ struct str container_plain_name(struct rewrite *rw, struct str ref)
     return S("");
 }
 
+const struct lookup *container_inspected(struct rewrite *rw, struct str ref)
+{
+    return rewrite_get(rw, rewrite_path_to(rw, "/containers/", ref, "/json"));
+}
+
 const struct lookup *rewrite_mounts_of(struct rewrite *rw, const json_t *source)
 {
-    AUTO(strbuf_fini) struct strbuf path = STRBUF(LIMIT_REPLY);
     struct str ref, mode;
 
     str_cut(str_of_json(source), ':', &ref, &mode);
-    if (ref.len == 0)
-        return NULL;
-    strbuf_add(&path, S("/containers/"));
-    target_put_segment(&path, ref);
-    strbuf_add(&path, S("/json"));
-    return rewrite_get(rw, strbuf_str(&path));
+    return ref.len ? container_inspected(rw, ref) : NULL;
 }
 
 struct str resolve_exec(struct rewrite *rw, struct str id)
