@@ -63,17 +63,12 @@ void rewrite_put_label(struct rewrite *rw, const char *key, const json_t *value,
                        size_t limit, const char *does, const char *instead)
 {
     char *text = json_dumps(value, JSON_COMPACT);
-    json_t *labels = json_object_get(rw->draft, "Labels");
 
     if (strlen(text) > limit)
         rewrite_refuse(rw, 400,
                        "what this container %s is longer than %zu bytes; %s",
                        does, limit, instead);
-    if (!json_is_object(labels)) {
-        labels = json_object();
-        json_object_set_new(rw->draft, "Labels", labels);
-    }
-    json_object_set_new(labels, key, json_string(text));
+    json_object_set_new(object_at(rw->draft, "Labels"), key, json_string(text));
     free(text);
 }
 
@@ -123,4 +118,26 @@ struct str rewrite_query(const struct rewrite *rw, struct str key)
     const struct str *value = target_get(rw->target, key);
 
     return value ? *value : S("");
+}
+
+json_t *object_at(json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    if (!json_is_object(value)) {
+        value = json_object();
+        json_object_set_new(object, key, value);
+    }
+    return value;
+}
+
+json_t *list_at(json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    if (!json_is_array(value)) {
+        value = json_array();
+        json_object_set_new(object, key, value);
+    }
+    return value;
 }

@@ -386,17 +386,6 @@ static void restore_all_shown(json_t *container, struct str target,
     }
 }
 
-static json_t *list_at(json_t *object, const char *key)
-{
-    json_t *list = json_object_get(object, key);
-
-    if (!json_is_array(list)) {
-        list = json_array();
-        json_object_set_new(object, key, list);
-    }
-    return list;
-}
-
 /* What was sent for TARGET goes out of HOST. */
 static void take_out(json_t *host, struct str target)
 {

@@ -65,6 +65,9 @@ bool rewrite_is_refused(const struct rewrite *rw);
  * bytes: refused, as what it DOES, with what to do instead. */
 void rewrite_put_label(struct rewrite *rw, const char *key, const json_t *value,
                        size_t limit, const char *does, const char *instead);
+/* The object, or list, KEY of OBJECT, put there if there is none. */
+json_t *object_at(json_t *object, const char *key);
+json_t *list_at(json_t *object, const char *key);
 /* Answer STATUS and REPLY (taken over) in the engine's stead. */
 void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply);
 
@@ -321,6 +324,26 @@ void rewrite_info(struct rewrite *rw);
  * as the runner knows them). And the other way round. */
 void aliases_add(json_t *endpoint, struct str name, struct str network);
 void aliases_remove(json_t *endpoint, struct str name, struct str network);
+
+/* ---- rewrite_name.c ---- */
+
+/* The name that the query of a create gives, or an invented one; empty after a
+ * refusal. */
+struct str container_new_name(struct rewrite *rw);
+
+/* ---- rewrite_anonymous.c, rewrite_endpoints.c ---- */
+
+/* Behind rewrite_body, HOST and IMAGE as below: each anonymous volume becomes
+ * a mount with our label. */
+void anonymous_volumes_create(struct rewrite *rw, json_t *host,
+                              const json_t *image);
+/* When all names of networks are known: aliases for NAME, and links. */
+void endpoints_create(struct rewrite *rw, json_t *host, struct str name);
+/* Is NETWORK, or the mode of one, the runner's to make: neither the engine's
+ * nor what takes the place of its bridge? */
+bool is_user_network(const struct rewrite *rw, struct str mode);
+/* What its runner calls NETWORK; empty if it is none of the namespace's. */
+struct str network_plain_name(const struct rewrite *rw, struct str network);
 
 /* ---- rewrite_ports.c ---- */
 
