@@ -163,11 +163,11 @@ check_function check_left_out; /* no engine reads it, but others look at it */
 /* Is it so in INFO: "KEY=VALUE"? */
 bool engine_is_as_asked(const char *subject, const json_t *info);
 
-/* check_mounts.c */
+/* host_source.c, check_binds.c, check_mounts.c, check_tmpfs.c */
+check_function check_propagation;
 check_function check_binds;
 check_function check_mount;
 check_function check_mounts; /* all of them, afterwards */
-check_function check_propagation;
 check_function check_tmpfs;
 check_function check_tmpfs_options;
 check_function check_volumes_from;

@@ -1,55 +1,7 @@
+#include "policy/judge/host_source.h"
+
 #include "policy/base/pattern.h"
 #include "policy/config/host_path.h"
-#include "policy/docker/bind_spec.h"
-#include "policy/docker/companion_name.h"
-#include "policy/judge/check.h"
-
-/*
- * What of the host a container gets to see. There are three ways to ask for
- * it: a string in Binds, a Mount of type bind, and a volume whose driver has
- * options (the rules of section volume judge these).
- */
-
-/* One wish for a path of the host, and what becomes of it. */
-struct bind_wish {
-    struct str text; /* all of it, of a string */
-    struct str source;
-    bool read_only, read_write; /* as the client said, if it did */
-    bool relabel;
-    bool shared_read_only; /* the policy says so */
-    bool force_read_only;  /* and the client did not */
-    bool left_out;         /* it is not mounted at all */
-    bool leads_back;       /* to this berth: a socket takes its place */
-    bool listed;           /* the policy has a path for it */
-    bool create;           /* which the engine may make */
-    bool of_runner;        /* it is a path of the runner's own container */
-    struct str copied;     /* the rule's source, where it is copied; or empty */
-    struct strbuf host;    /* the path on the host */
-};
-
-static void bind_wish_fini(struct bind_wish *wish)
-{
-    strbuf_fini(&wish->host);
-}
-
-/* Where the policy has no word for the source, it stays what it is. */
-static bool is_mapped(const struct bind_wish *wish)
-{
-    return wish->host.len && !str_eq(strbuf_str(&wish->host), wish->source);
-}
-
-/* Remember what was asked for at TARGET: ASKED (taken over) as KEY. */
-static void note_asked(struct judge *judge, struct str target, const char *key,
-                       json_t *asked)
-{
-    struct judgement *out = judge->out;
-
-    if (!out->binds)
-        out->binds = json_array();
-    json_array_append_new(
-        out->binds,
-        json_pack("{s:s%, s:o}", "target", target.ptr, target.len, key, asked));
-}
 
 static bool refuse_source(struct judge *judge, const struct place *place,
                           struct str source, bool read_only)
@@ -114,25 +66,8 @@ static bool judge_socket(struct judge *judge, const struct place *place,
     return wish->left_out || strbuf_add(&wish->host, instead) == 0;
 }
 
-/* What is left out is taken from its list when all have been judged, and is
- * null until then. */
-static bool leave_out(struct judge *judge, const struct place *place)
-{
-    judge_note(judge, CHANGE_DROPPED, place);
-    place_set(place, json_null());
-    return true;
-}
-
-static void remove_left_out(json_t *list)
-{
-    for (size_t i = json_array_size(list); i-- > 0;) {
-        if (json_is_null(json_array_get(list, i)))
-            json_array_remove(list, i);
-    }
-}
-
-static bool judge_source(struct judge *judge, const struct place *place,
-                         struct bind_wish *wish)
+bool judge_host_source(struct judge *judge, const struct place *place,
+                       struct bind_wish *wish)
 {
     struct str source = path_trim(wish->source);
     const char *fault = path_fault(source);
@@ -174,8 +109,8 @@ static bool judge_source(struct judge *judge, const struct place *place,
            refuse_socket(judge, place);
 }
 
-static bool propagation_is_good(struct judge *judge, const struct place *place,
-                                struct str mode)
+bool propagation_is_good(struct judge *judge, const struct place *place,
+                         struct str mode)
 {
     return mode.len == 0 ||
            strings_match(&judge->rules->container.propagation, mode) ||
@@ -193,44 +128,43 @@ bool check_propagation(struct judge *judge, const struct field *field,
     return propagation_is_good(judge, place, json_text(value));
 }
 
-/* SPEC with another source, in a Binds string. */
-static void put_bind(struct strbuf *out, const struct bind_spec *spec,
-                     const struct bind_wish *wish)
-{
-    bool good = strbuf_add(out, strbuf_str(&wish->host)) == 0 &&
-                strbuf_add_char(out, ':') == 0 &&
-                strbuf_add(out, spec->target) == 0;
+/* ---- what becomes of it ---- */
 
-    if (good && (spec->options.len || wish->force_read_only))
-        good = strbuf_add_char(out, ':') == 0 &&
-               strbuf_add(out, spec->options) == 0;
-    if (good && wish->force_read_only)
-        good = strbuf_add(out, spec->options.len ? S(",ro") : S("ro")) == 0;
-    if (!good)
-        strbuf_clear(out);
+void bind_wish_fini(struct bind_wish *wish)
+{
+    strbuf_fini(&wish->host);
 }
 
-static bool rewrite_bind(struct judge *judge, const struct place *place,
-                         const struct bind_spec *spec,
-                         const struct bind_wish *wish)
+bool bind_is_mapped(const struct bind_wish *wish)
 {
-    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_JSON_BODY);
-    bool mapped = is_mapped(wish);
+    return wish->host.len && !str_eq(strbuf_str(&wish->host), wish->source);
+}
 
-    if (!mapped && !wish->force_read_only)
-        return true;
-    put_bind(&text, spec, wish);
-    if (text.len == 0)
-        return judge_refuse(judge, 413, "container.mounts", place, "too long");
-    if (mapped) {
-        note_asked(judge, spec->target, "bind",
-                   json_stringn(wish->text.ptr, wish->text.len));
-        judge_note(judge, CHANGE_MAPPED, place);
-    }
-    if (wish->force_read_only)
-        judge_note(judge, CHANGE_INJECTED, place);
-    place_set(place, json_stringn(text.ptr, text.len));
+void bind_note_asked(struct judge *judge, struct str target, const char *key,
+                     json_t *asked)
+{
+    struct judgement *out = judge->out;
+
+    if (!out->binds)
+        out->binds = json_array();
+    json_array_append_new(
+        out->binds,
+        json_pack("{s:s%, s:o}", "target", target.ptr, target.len, key, asked));
+}
+
+bool bind_leave_out(struct judge *judge, const struct place *place)
+{
+    judge_note(judge, CHANGE_DROPPED, place);
+    place_set(place, json_null());
     return true;
+}
+
+void binds_remove_left_out(json_t *list)
+{
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        if (json_is_null(json_array_get(list, i)))
+            json_array_remove(list, i);
+    }
 }
 
 static bool is_private(struct str propagation)
@@ -239,17 +173,13 @@ static bool is_private(struct str propagation)
            str_eq(propagation, S("rprivate"));
 }
 
-/* Is it no path of the engine's host? */
-static bool is_elsewhere(const struct bind_wish *wish)
+bool bind_is_elsewhere(const struct bind_wish *wish)
 {
     return wish->of_runner || wish->copied.len;
 }
 
-/* What MOUNT is on the host is left to be found; it may become a volume, which
- * has neither labels of its own nor a propagation. MAKE: what is missing of a
- * copied one may be made. */
-static void mark_elsewhere(struct judge *judge, const struct bind_wish *wish,
-                           json_t *mount, struct str propagation, bool make)
+void bind_mark_elsewhere(struct judge *judge, const struct bind_wish *wish,
+                         json_t *mount, struct str propagation, bool make)
 {
     struct str source = str_head(member_text(mount, "Source"), 100);
     const char *from =
@@ -272,277 +202,4 @@ static void mark_elsewhere(struct judge *judge, const struct bind_wish *wish,
                    "%.*s is mounted as private, not as %.*s, since it comes "
                    "from %s",
                    STR_FMT(source), STR_FMT(str_head(propagation, 40)), from);
-}
-
-/*
- * An engine makes what is missing of a path in Binds, as root, and takes a
- * symbolic link on the way for what it leads to; of a Mount it says that it is
- * not there. So a bind becomes one, here in its place among the Binds.
- */
-static bool put_mount(struct judge *judge, const struct place *place,
-                      const struct bind_spec *spec,
-                      const struct bind_wish *wish)
-{
-    bool read_only = spec->read_only || wish->force_read_only;
-    json_t *mount;
-
-    if (spec->relabel && !is_elsewhere(wish) &&
-        !judge_refuse(judge, 403, "container.mounts", place,
-                      "z and Z go only with a mount that the policy lets the "
-                      "engine create; leave them out, or have the policy say "
-                      "\"create\": true in container.mounts"))
-        return false;
-    mount =
-        json_pack("{s:s, s:s%, s:s%}", "Type", "bind", "Source", wish->host.ptr,
-                  wish->host.len, "Target", spec->target.ptr, spec->target.len);
-    if (read_only)
-        json_object_set_new(mount, "ReadOnly", json_true());
-    if (is_elsewhere(wish))
-        mark_elsewhere(judge, wish, mount, spec->propagation, true);
-    else if (spec->propagation.len)
-        json_object_set_new(mount, "BindOptions",
-                            json_pack("{s:s%}", "Propagation",
-                                      spec->propagation.ptr,
-                                      spec->propagation.len));
-    note_asked(judge, spec->target, "bind",
-               json_stringn(wish->text.ptr, wish->text.len));
-    judge_note(judge, CHANGE_MOVED, place);
-    if (is_mapped(wish) || is_elsewhere(wish))
-        judge_note(judge, CHANGE_MAPPED, place);
-    if (wish->force_read_only)
-        judge_note(judge, CHANGE_INJECTED, place);
-    place_set(place, mount);
-    return true;
-}
-
-/* Isolation puts the socket's place there, and shows what its client wrote. */
-static bool mark_bind(struct judge *judge, const struct place *place,
-                      struct str text, const struct bind_spec *spec)
-{
-    json_t *mount = json_pack("{s:s, s:s+%, s:s%}", "Type", "bind", "Source",
-                              SOCKET_MARK_BIND, text.ptr, text.len, "Target",
-                              spec->target.ptr, spec->target.len);
-
-    if (spec->read_only)
-        json_object_set_new(mount, "ReadOnly", json_true());
-    judge_note(judge, CHANGE_MOVED, place);
-    judge_note(judge, CHANGE_MAPPED, place);
-    place_set(place, mount);
-    return true;
-}
-
-void move_binds(json_t *host_config)
-{
-    json_t *binds = json_object_get(host_config, "Binds");
-    json_t *mounts = json_object_get(host_config, "Mounts");
-
-    for (size_t i = 0; i < json_array_size(binds);) {
-        json_t *bind = json_array_get(binds, i);
-
-        if (!json_is_object(bind)) {
-            i++;
-            continue;
-        }
-        if (!mounts) {
-            mounts = json_array();
-            json_object_set_new(host_config, "Mounts", mounts);
-        }
-        json_array_append(mounts, bind);
-        json_array_remove(binds, i);
-    }
-}
-
-static bool check_bind(struct judge *judge, const struct field *field,
-                       const struct place *place, struct str text)
-{
-    struct bind_spec spec;
-    AUTO(bind_wish_fini)
-    struct bind_wish wish = {.host = STRBUF(2 * LIMIT_PATH)};
-    const char *fault = bind_spec_parse(text, &spec);
-
-    (void)field;
-    if (fault)
-        return judge_refuse(judge, 400, "container.mounts", place,
-                            "\"%.*s\" %s; write SOURCE:TARGET[:OPTIONS]",
-                            STR_FMT(str_head(text, 200)), fault);
-    if (!inner_path_is_good(judge, "container.mounts", place, spec.target) ||
-        !propagation_is_good(judge, place, spec.propagation))
-        return false;
-    if (spec.source.len == 0)
-        return true; /* an anonymous volume */
-    if (spec.source.ptr[0] != '/')
-        return object_name_is_good(spec.source) ||
-               judge_refuse(judge, 400, "container.mounts", place,
-                            "\"%.*s\" is neither an absolute path nor the name "
-                            "of a volume",
-                            STR_FMT(str_head(spec.source, 200)));
-    wish.text = text;
-    wish.source = spec.source;
-    wish.read_only = spec.read_only;
-    wish.read_write = spec.read_write;
-    wish.relabel = spec.relabel;
-    if (!judge_source(judge, place, &wish))
-        return false;
-    if (wish.left_out)
-        return leave_out(judge, place);
-    if (wish.leads_back)
-        return mark_bind(judge, place, text, &spec);
-    return wish.listed && !wish.create
-               ? put_mount(judge, place, &spec, &wish)
-               : rewrite_bind(judge, place, &spec, &wish);
-}
-
-bool check_binds(struct judge *judge, const struct field *field,
-                 const struct place *place, json_t *list)
-{
-    if (!each_text(judge, field, place, list, check_bind))
-        return false;
-    remove_left_out(list);
-    return true;
-}
-
-/* MOUNT becomes one of what the runner or its container has. */
-static void take_elsewhere(struct judge *judge, const struct place *source_at,
-                           const struct bind_wish *wish, json_t *mount,
-                           bool make)
-{
-    json_t *options = json_object_get(mount, "BindOptions");
-
-    json_object_set_new(mount, "Source",
-                        json_stringn(wish->host.ptr, wish->host.len));
-    mark_elsewhere(judge, wish, mount, member_text(options, "Propagation"),
-                   make);
-    json_object_del(mount, "BindOptions");
-    judge_note(judge, CHANGE_MAPPED, source_at);
-}
-
-static bool judge_bind_mount(struct judge *judge, const struct place *place,
-                             json_t *mount)
-{
-    json_t *options = json_object_get(mount, "BindOptions");
-    struct place source_at = place_field(place, mount, "Source");
-    struct place options_at = place_field(place, mount, "BindOptions");
-    struct place create_at =
-        place_field(&options_at, options, "CreateMountpoint");
-    struct place access_at = place_field(place, mount, "ReadOnly");
-    json_auto_t *asked = json_deep_copy(mount);
-    bool make = json_is_true(json_object_get(options, "CreateMountpoint"));
-    AUTO(bind_wish_fini)
-    struct bind_wish wish = {
-        .source = member_text(asked, "Source"),
-        .read_only = json_is_true(json_object_get(mount, "ReadOnly")),
-        .host = STRBUF(2 * LIMIT_PATH),
-    };
-
-    if (!judge_source(judge, &source_at, &wish))
-        return false;
-    if (wish.left_out)
-        return leave_out(judge, place);
-    if (wish.leads_back) {
-        strbuf_add(&wish.host, S(SOCKET_MARK_MOUNT));
-        strbuf_add(&wish.host, wish.source);
-        json_object_del(mount, "BindOptions");
-    }
-    if (wish.force_read_only) {
-        json_object_set_new(mount, "ReadOnly", json_true());
-        judge_note(judge, CHANGE_INJECTED, &access_at);
-    }
-    if (wish.shared_read_only &&
-        json_is_true(json_object_get(options, "ReadOnlyNonRecursive")) &&
-        !judge_refuse(judge, 403, "container.mounts", &options_at,
-                      "ReadOnlyNonRecursive leaves what is mounted further "
-                      "down writable; leave it out"))
-        return false;
-    if (wish.listed && !wish.create && !wish.copied.len && make) {
-        json_object_set_new(options, "CreateMountpoint", json_false());
-        judge_note(judge, CHANGE_INJECTED, &create_at);
-    }
-    if (is_elsewhere(&wish)) {
-        take_elsewhere(judge, &source_at, &wish, mount, make);
-    } else if (is_mapped(&wish)) {
-        json_object_set_new(mount, "Source",
-                            json_stringn(wish.host.ptr, wish.host.len));
-        judge_note(judge, CHANGE_MAPPED, &source_at);
-    } else {
-        return true;
-    }
-    note_asked(judge, member_text(mount, "Target"), "mount",
-               json_incref(asked));
-    return true;
-}
-
-static bool judge_volume_mount(struct judge *judge, const struct place *place,
-                               json_t *mount)
-{
-    struct str name = member_text(mount, "Source");
-    struct place at = place_field(place, mount, "Source");
-
-    return name.len == 0 || object_name_is_good(name) ||
-           judge_refuse(judge, 400, "container.mounts", &at,
-                        "\"%.*s\" is no name of a volume; for a path of the "
-                        "host, the type is bind",
-                        STR_FMT(str_head(name, 200)));
-}
-
-static bool judge_image_mount(struct judge *judge, const struct place *place,
-                              json_t *mount)
-{
-    struct place at = place_field(place, mount, "Source");
-
-    return judge_image(judge, &at, member_text(mount, "Source"));
-}
-
-bool check_mount(struct judge *judge, const struct field *field,
-                 const struct place *place, json_t *mount)
-{
-    static const struct {
-        struct str type;
-        bool (*judge)(struct judge *, const struct place *, json_t *);
-    } types[] = {
-        {STR("bind"),   judge_bind_mount  },
-        {STR("volume"), judge_volume_mount},
-        {STR("tmpfs"),  judge_tmpfs_mount },
-        {STR("image"),  judge_image_mount },
-    };
-    struct str type = member_text(mount, "Type");
-    struct place at = place_field(place, mount, "Type");
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (str_eq(type, types[i].type))
-            return types[i].judge(judge, place, mount);
-    }
-    return judge_forbid(judge, field->rule, &at,
-                        "mounts of type \"%.*s\" are not allowed; use volume, "
-                        "tmpfs, image or bind",
-                        STR_FMT(str_head(type, 40)));
-}
-
-bool check_mounts(struct judge *judge, const struct field *field,
-                  const struct place *place, json_t *list)
-{
-    (void)judge;
-    (void)field;
-    (void)place;
-    remove_left_out(list);
-    return true;
-}
-
-static bool check_volume_source(struct judge *judge, const struct field *field,
-                                const struct place *place, struct str text)
-{
-    struct str ref, mode;
-
-    str_cut(text, ':', &ref, &mode);
-    if (str_has_prefix(ref, S("/")))
-        ref = str_from_index(ref, 1);
-    return object_name_is_good(ref) ||
-           judge_refuse(judge, 400, field->rule, place,
-                        "\"%.*s\" names no container; write NAME or NAME:ro",
-                        STR_FMT(str_head(text, 200)));
-}
-
-bool check_volumes_from(struct judge *judge, const struct field *field,
-                        const struct place *place, json_t *list)
-{
-    return each_text(judge, field, place, list, check_volume_source);
 }
