@@ -19,3 +19,9 @@ static inline struct str str_at(const json_t *object, const char *key)
 {
     return str_of_json(json_object_get(object, key));
 }
+
+/* A new JSON string of S. */
+static inline json_t *json_of_str(struct str s)
+{
+    return json_stringn(s.ptr ? s.ptr : "", s.len);
+}

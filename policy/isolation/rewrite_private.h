@@ -42,11 +42,6 @@ struct local_filter {
     json_t *values;                 /* an object whose keys they are */
 };
 
-static inline json_t *json_of_str(struct str s)
-{
-    return json_stringn(s.ptr ? s.ptr : "", s.len);
-}
-
 /* ---- rewrite_edit.c, rewrite_ask.c ---- */
 
 /* Keep a copy of S as long as RW lives. */
