@@ -4,8 +4,8 @@ measured.
 
 usage: page.py FILE.json...
 
-Of several files, the rows of all are shown; the first says of which sources and
-on what machine. Every row that berth takes part in is in the figure, and
+Of several files, the rows of all are shown; the first says on what machine, and
+each of which sources. Every row that berth takes part in is in the figure, and
 every one in which it is slower has a line in the page: nothing is left out.
 """
 import json
@@ -192,7 +192,7 @@ Written by `tests/bench/page.py` from what `tests/bench/run --full` measured
 ({date}, {commit}): {cpus} cores, which the engine ({engine}), sshd and `ssh`
 ({ssh}), the client and berth all share; medians of {rounds} rounds; load {load:.1f}
 at the start. [tests/bench](../tests/bench/README.md) says how all of it is
-measured, and measures it on your machine.
+measured, and measures it on your machine.{others}
 
 berth reads, judges and records each request, puts it into the runner's
 namespace, and the reply out of it. `ssh -L` forwards bytes: beside it, more than
@@ -211,8 +211,17 @@ is a HAProxy that looks at nothing but paths.
 """
 
 
-def page(about, rows, lines):
-    parts = [HEAD_TEXT.format(**about)]
+def of_others(files):
+    """What was measured of other sources than the first file's."""
+    return "".join(
+        "\nOf {date}, {commit}, medians of {rounds} rounds, are: ".format(
+            **f["about"])
+        + ", ".join(dict.fromkeys(r["title"] for r in f["rows"])) + "."
+        for f in files[1:])
+
+
+def page(files, rows, lines):
+    parts = [HEAD_TEXT.format(**files[0]["about"], others=of_others(files))]
     for title, words_, text in (
             ("Commands", "", commands(rows)),
             ("Where it is slower", SLOWER_TEXT, slower(rows)),
@@ -231,7 +240,7 @@ def main(paths):
     shown = [r for r in rows if r.times is not None]
     lines = next((f["memory"] for f in files if f["memory"]), [])
     (DOCS / "performance.svg").write_text(figure(shown))
-    (DOCS / "performance.md").write_text(page(files[0]["about"], shown, lines))
+    (DOCS / "performance.md").write_text(page(files, shown, lines))
 
 
 if __name__ == "__main__":
