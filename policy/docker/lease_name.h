@@ -10,7 +10,11 @@
 
 #define LABEL_LEASE      "berth.lease"      /* whose it is */
 #define LABEL_LEASE_TERM "berth.lease.term" /* seconds, of a lease */
+/* Of a record of who watched leases: which, and for how many ms. */
+#define LABEL_LEASE_PRINT "berth.lease.print"
+#define LABEL_LEASE_SEEN  "berth.lease.seen"
 
 /* Each is followed by the namespace, a dot, and what makes it unique. */
-#define LEASE_NAME      "berth_lease."
-#define LEASE_MARK_NAME "berth_sweep." /* somebody removes all that it has */
+#define LEASE_NAME       "berth_lease."
+#define LEASE_MARK_NAME  "berth_sweep." /* somebody removes all that it has */
+#define LEASE_WATCH_NAME "berth_watch." /* leases were the same for so long */

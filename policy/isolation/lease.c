@@ -18,18 +18,23 @@ unsigned lease_period_ms(uint64_t term_ms)
     return share < LEASE_PERIOD_MS ? (unsigned)share : LEASE_PERIOD_MS;
 }
 
-static int put_intro(struct strbuf *out, bool mark, struct str ns,
+static const char *const intros[] = {
+    [LEASE_ITSELF] = LEASE_NAME,
+    [LEASE_MARK] = LEASE_MARK_NAME,
+    [LEASE_WATCH] = LEASE_WATCH_NAME,
+};
+
+static int put_intro(struct strbuf *out, enum lease_kind kind, struct str ns,
                      uint64_t random)
 {
-    return strbuf_addf(out, "%s%.*s.%016llx-",
-                       mark ? LEASE_MARK_NAME : LEASE_NAME, STR_FMT(ns),
+    return strbuf_addf(out, "%s%.*s.%016llx-", intros[kind], STR_FMT(ns),
                        (unsigned long long)random);
 }
 
-int lease_put_name(struct strbuf *out, bool mark, struct str ns,
+int lease_put_name(struct strbuf *out, enum lease_kind kind, struct str ns,
                    uint64_t random, unsigned number)
 {
-    int r = put_intro(out, mark, ns, random);
+    int r = put_intro(out, kind, ns, random);
 
     return r ? r : strbuf_addf(out, "%u", number);
 }
@@ -38,7 +43,7 @@ bool lease_is_of(struct str name, struct str ns, uint64_t random)
 {
     AUTO(strbuf_fini) struct strbuf intro = STRBUF(LIMIT_NAME);
 
-    return put_intro(&intro, false, ns, random) == 0 &&
+    return put_intro(&intro, LEASE_ITSELF, ns, random) == 0 &&
            str_has_prefix(name, strbuf_str(&intro));
 }
 
@@ -51,6 +56,19 @@ json_t *lease_body(struct str name, struct str ns, unsigned term_s)
                             json_sprintf("%u", term_s));
     return json_pack("{s:s%, s:s, s:o}", "Name", name.ptr, name.len, "Driver",
                      "local", "Labels", labels);
+}
+
+json_t *lease_watch_body(struct str name, struct str ns, uint64_t print,
+                         uint64_t seen_ms)
+{
+    json_t *body = lease_body(name, ns, 0);
+    json_t *labels = json_object_get(body, "Labels");
+
+    json_object_set_new(labels, LABEL_LEASE_PRINT,
+                        json_sprintf("%016llx", (unsigned long long)print));
+    json_object_set_new(labels, LABEL_LEASE_SEEN,
+                        json_sprintf("%llu", (unsigned long long)seen_ms));
+    return body;
 }
 
 static uint32_t read_term(struct str text)
@@ -67,6 +85,24 @@ static uint32_t read_term(struct str text)
     return term;
 }
 
+/* Digits to BASE, 16 at most; 0 for anything else. */
+static uint64_t read_number(struct str text, unsigned base)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t value = 0;
+
+    if (text.len > 16)
+        return 0;
+    for (size_t i = 0; i < text.len; i++) {
+        const char *digit = memchr(digits, text.ptr[i], base);
+
+        if (!digit)
+            return 0;
+        value = value * base + (uint64_t)(digit - digits);
+    }
+    return value;
+}
+
 /* Is NAME what begins with INTRO, of NS? */
 static bool is_named(struct str name, struct str intro, struct str ns)
 {
@@ -74,6 +110,16 @@ static bool is_named(struct str name, struct str intro, struct str ns)
 
     return str_has_prefix(name, intro) && str_has_prefix(rest, ns) &&
            rest.len > ns.len && rest.ptr[ns.len] == '.';
+}
+
+static bool read_kind(struct lease_row *row)
+{
+    for (size_t i = 0; i < sizeof(intros) / sizeof(*intros); i++) {
+        row->kind = (enum lease_kind)i;
+        if (is_named(row->name, str_from(intros[i]), row->ns))
+            return true;
+    }
+    return false;
 }
 
 bool leases_walk(const json_t *reply,
@@ -91,11 +137,11 @@ bool leases_walk(const json_t *reply,
             .name = str_at(volume, "Name"),
             .made = rfc3339_seconds(str_at(volume, "CreatedAt")),
             .term_s = read_term(str_at(labels, LABEL_LEASE_TERM)),
+            .print = read_number(str_at(labels, LABEL_LEASE_PRINT), 16),
+            .seen_ms = read_number(str_at(labels, LABEL_LEASE_SEEN), 10),
         };
 
-        row.is_mark = is_named(row.name, S(LEASE_MARK_NAME), row.ns);
-        if (row.ns.len &&
-            (row.is_mark || is_named(row.name, S(LEASE_NAME), row.ns)))
+        if (row.ns.len && read_kind(&row))
             visit(arg, &row);
     }
     return json_is_array(list) || (reply && json_is_null(list));
@@ -103,7 +149,7 @@ bool leases_walk(const json_t *reply,
 
 bool lease_row_is_over(const struct lease_row *row, int64_t now)
 {
-    uint32_t term = row->is_mark ? LEASE_MARK_S : row->term_s;
+    uint32_t term = row->kind == LEASE_MARK ? LEASE_MARK_S : row->term_s;
 
     return row->made != 0 && term != UINT32_MAX &&
            (now > row->made + (int64_t)term + ROUNDING_S ||
@@ -123,9 +169,9 @@ static void see(void *arg, const struct lease_row *row)
 
     if (!str_eq(row->ns, looking->ns))
         return;
-    looking->look.marks += row->is_mark;
-    looking->look.leases += !row->is_mark;
-    if (row->is_mark) {
+    looking->look.marks += row->kind == LEASE_MARK;
+    looking->look.leases += row->kind == LEASE_ITSELF;
+    if (row->kind == LEASE_MARK) {
         looking->fresh |=
             row->made == 0 || looking->now <= row->made + LEASE_MARK_S;
     } else if (str_eq(row->name, looking->newest)) {

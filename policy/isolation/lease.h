@@ -13,6 +13,9 @@
  * two first, so one of them sees the other, whatever was late on the way: the
  * remover then lets it be, or who came back waits until the mark is gone.
  *
+ * A berth that does not live as long as a lease records how long it has watched
+ * one, in a volume again, so that the next goes on where it ended.
+ *
  * Plain values: what is on the engine comes as its list of volumes.
  */
 
@@ -30,9 +33,15 @@ enum {
 /* How often a lease of TERM_MS is made anew. */
 unsigned lease_period_ms(uint64_t term_ms);
 
-/* Append the name of NS's lease, or of a mark on it: the NUMBERth of a process
+enum lease_kind {
+    LEASE_ITSELF,
+    LEASE_MARK,  /* somebody removes what there is */
+    LEASE_WATCH, /* for so long they were seen to be the same */
+};
+
+/* Append the name of NS's lease, or of another KIND: the NUMBERth of a process
  * that RANDOM stands for. 0 or -ENOBUFS. */
-int lease_put_name(struct strbuf *out, bool mark, struct str ns,
+int lease_put_name(struct strbuf *out, enum lease_kind kind, struct str ns,
                    uint64_t random, unsigned number);
 
 /* Is it one of that process's? */
@@ -41,14 +50,20 @@ bool lease_is_of(struct str name, struct str ns, uint64_t random);
 /* The body of the request that makes it; of a mark, TERM_S is 0. */
 json_t *lease_body(struct str name, struct str ns, unsigned term_s);
 
+/* The same of a record that the leases with PRINT (lease_book.h) were seen to
+ * be the same for SEEN_MS, all looks of all berths together. */
+json_t *lease_watch_body(struct str name, struct str ns, uint64_t print,
+                         uint64_t seen_ms);
+
 struct lease_row {
     struct str ns, name; /* slices of the list */
-    bool is_mark;
+    enum lease_kind kind;
     int64_t made;    /* by the engine's clock, in seconds; 0: it does not say */
     uint32_t term_s; /* UINT32_MAX: it does not say, so it is never over */
+    uint64_t print, seen_ms; /* of a watch; 0: it does not say */
 };
 
-/* Tell VISIT of each lease and mark in REPLY, the engine's list of volumes
+/* Tell VISIT of each of them in REPLY, the engine's list of volumes
  * (LEFTOVER_LEASE in leftovers.h). False: it is no such list. */
 bool leases_walk(const json_t *reply,
                  void (*visit)(void *arg, const struct lease_row *row),

@@ -4,8 +4,6 @@
 
 #include "policy/base/limits.h"
 
-enum { LOOKS = 4 }; /* while one makes sure; every other may be missed */
-
 /* The leases of one namespace, as of one look. */
 struct leases {
     unsigned count;
@@ -19,7 +17,12 @@ struct leases {
 struct entry {
     char *ns;
     struct leases known, next;
-    uint64_t since_ms; /* they have been the same */
+    uint64_t since_ms;  /* they have been the same; */
+    uint64_t credit_ms; /* and for so long before that */
+    struct record {
+        uint64_t seen_ms;
+        int64_t made;
+    } record; /* the longest that the last look found of them */
 };
 
 struct lease_book {
@@ -61,10 +64,10 @@ static void add(struct leases *leases, const struct lease_row *row, int64_t now)
 {
     int64_t ends = row->made + (int64_t)row->term_s;
 
-    if (row->is_mark) {
+    if (row->kind == LEASE_MARK)
         leases->marked |= !lease_row_is_over(row, now);
+    if (row->kind != LEASE_ITSELF)
         return;
-    }
     leases->count++;
     leases->print += print_of(row->name); /* in any order */
     leases->held |= !lease_row_is_over(row, now);
@@ -98,6 +101,8 @@ static void note(void *arg, const struct lease_row *row)
     struct lease_book *book = arg;
     struct entry *entry = find(book, row->ns);
 
+    if (row->kind == LEASE_WATCH)
+        return;
     if (!entry && book->count == LIMIT_OWNERS)
         return; /* the next look has room for it */
     if (!entry) {
@@ -113,12 +118,68 @@ static uint64_t sure_ms(const struct leases *leases)
     return (uint64_t)leases->term_s * 1000;
 }
 
-/* Was it seen to be the same all the time up to this look? */
-static bool is_same(const struct entry *entry, uint64_t gap_ms)
+/* Of the leases that the same list has. */
+static void note_record(void *arg, const struct lease_row *row)
+{
+    struct lease_book *book = arg;
+    struct entry *entry = row->kind == LEASE_WATCH ? find(book, row->ns) : NULL;
+
+    if (entry && row->print == entry->next.print &&
+        row->seen_ms > entry->record.seen_ms)
+        entry->record = (struct record){row->seen_ms, row->made};
+}
+
+/* Up to the last look. */
+static uint64_t seen_ms(const struct lease_book *book,
+                        const struct entry *entry)
+{
+    uint64_t here =
+        book->began_ms > entry->since_ms ? book->began_ms - entry->since_ms : 0;
+
+    return entry->credit_ms + here;
+}
+
+/* What counts of MS after a gap. */
+static uint64_t after_gap(const struct entry *entry, uint64_t ms)
+{
+    uint64_t sure = sure_ms(&entry->next);
+    uint64_t most = sure - lease_period_ms(sure);
+
+    return ms < most ? ms : most;
+}
+
+static bool is_same(const struct entry *entry)
 {
     return entry->known.count && entry->known.count == entry->next.count &&
-           entry->known.print == entry->next.print &&
-           gap_ms <= sure_ms(&entry->next) / 2;
+           entry->known.print == entry->next.print;
+}
+
+/* They are new to this process: go on from what others recorded. The engine
+ * tells how long ago that was. */
+static uint64_t begin_with(const struct lease_book *book,
+                           const struct entry *entry)
+{
+    const struct record *record = &entry->record;
+    uint64_t sure = sure_ms(&entry->next);
+    int64_t gap_s = book->now - record->made;
+
+    if (record->made == 0 || gap_s < 0 || (uint64_t)gap_s * 1000 > sure / 2)
+        return after_gap(entry, record->seen_ms);
+    return record->seen_ms < sure ? record->seen_ms : sure;
+}
+
+/* One look at ENTRY, which ended at ENDED_MS, so long after the last. */
+static void update(const struct lease_book *book, struct entry *entry,
+                   uint64_t ended_ms, uint64_t gap_ms)
+{
+    if (!is_same(entry)) {
+        entry->credit_ms = begin_with(book, entry);
+        entry->since_ms = ended_ms;
+    } else if (gap_ms > sure_ms(&entry->next) / 2) {
+        entry->credit_ms = after_gap(entry, seen_ms(book, entry));
+        entry->since_ms = ended_ms;
+    }
+    entry->known = entry->next;
 }
 
 bool lease_book_look(struct lease_book *book, int64_t now, uint64_t began_ms,
@@ -128,11 +189,13 @@ bool lease_book_look(struct lease_book *book, int64_t now, uint64_t began_ms,
     size_t kept = 0;
 
     book->now = now;
-    for (size_t i = 0; i < book->count; i++)
+    for (size_t i = 0; i < book->count; i++) {
         book->items[i].next = (struct leases){.count = 0};
+        book->items[i].record = (struct record){.seen_ms = 0};
+    }
     if (!leases_walk(reply, note, book))
         return false;
-    book->began_ms = began_ms;
+    leases_walk(reply, note_record, book);
     for (size_t i = 0; i < book->count; i++) {
         struct entry *entry = &book->items[i];
 
@@ -140,12 +203,11 @@ bool lease_book_look(struct lease_book *book, int64_t now, uint64_t began_ms,
             free(entry->ns);
             continue;
         }
-        if (!is_same(entry, gap_ms))
-            entry->since_ms = ended_ms;
-        entry->known = entry->next;
+        update(book, entry, ended_ms, gap_ms);
         book->items[kept++] = *entry;
     }
     book->count = kept;
+    book->began_ms = began_ms;
     return true;
 }
 
@@ -158,25 +220,29 @@ static enum lease_state state_of(const struct lease_book *book,
         return LEASE_HELD;
     if (entry->known.marked)
         return LEASE_SWEPT;
-    return book->began_ms > entry->since_ms &&
-                   book->began_ms - entry->since_ms >= sure_ms(&entry->known)
-               ? LEASE_OVER
-               : LEASE_DOUBTED;
+    return seen_ms(book, entry) >= sure_ms(&entry->known) ? LEASE_OVER
+                                                          : LEASE_DOUBTED;
 }
 
 bool lease_book_at(const struct lease_book *book, size_t index,
                    struct lease_known *known)
 {
     const struct entry *entry;
+    uint64_t seen;
 
     if (index >= book->count)
         return false;
     entry = &book->items[index];
+    seen = seen_ms(book, entry);
     *known = (struct lease_known){
         .ns = entry->ns,
         .state = state_of(book, entry),
         .ends = entry->known.ends,
         .print = entry->known.print,
+        .seen_ms = seen,
+        .news_ms =
+            seen > entry->record.seen_ms ? seen - entry->record.seen_ms : 0,
+        .period_ms = lease_period_ms(sure_ms(&entry->known)),
     };
     return true;
 }
@@ -197,9 +263,14 @@ unsigned lease_book_again_ms(const struct lease_book *book)
 
     for (size_t i = 0; i < book->count; i++) {
         const struct entry *entry = &book->items[i];
-        unsigned ms = (unsigned)(sure_ms(&entry->known) / LOOKS);
+        uint64_t sure = sure_ms(&entry->known), seen = seen_ms(book, entry);
+        unsigned ms = lease_period_ms(sure);
 
-        if (state_of(book, entry) == LEASE_DOUBTED && (!again || ms < again))
+        if (state_of(book, entry) != LEASE_DOUBTED)
+            continue;
+        if (sure - seen < ms)
+            ms = (unsigned)(sure - seen);
+        if (!again || ms < again)
             again = ms ? ms : 1;
     }
     return again;

@@ -6,8 +6,16 @@
  * the engine's, all leases of the namespace are over; and by one's own, they
  * have been the same for the whole of their term, after which their owner, by
  * its own, sends nothing any more. So a clock that is set ends no lease of a
- * living berth. Nor does a pause of the engine, of the way to it or of this
- * machine: after a gap between two looks, it all begins anew.
+ * living berth.
+ *
+ * Nobody has to watch for all of that time alone: what another has recorded
+ * (lease_watch_body), one goes on from. Times are only ever added up that one
+ * clock has measured between two looks, and the second's looks all come after
+ * the first's record; so the sum is at most the time that went by, whatever
+ * those clocks show. Nor does a pause of the engine, of the way to it or of
+ * this machine end a lease: after a gap between two looks, and after one
+ * between a record and the first look, one watches for lease_period_ms at the
+ * least.
  */
 
 #include "policy/isolation/lease.h"
@@ -37,8 +45,11 @@ enum lease_state {
 struct lease_known {
     const char *ns; /* the book's */
     enum lease_state state;
-    int64_t ends;   /* by the engine's clock, in seconds */
-    uint64_t print; /* of the leases that there are */
+    int64_t ends;       /* by the engine's clock, in seconds */
+    uint64_t print;     /* of the leases that there are */
+    uint64_t seen_ms;   /* they were seen to be the same, by all, for so long */
+    uint64_t news_ms;   /* of it, what no record on the engine tells */
+    unsigned period_ms; /* in which a lease is made anew */
 };
 
 /* Of the namespace at INDEX, until it is false. */

@@ -185,7 +185,8 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
         leftover->name = name;
         leftover->made = time_at(row, "CreatedAt");
         return is_lease(S(LEASE_NAME), ns, name) ||
-               is_lease(S(LEASE_MARK_NAME), ns, name);
+               is_lease(S(LEASE_MARK_NAME), ns, name) ||
+               is_lease(S(LEASE_WATCH_NAME), ns, name);
     case LEFTOVER_IMAGE: /* tag by tag */
     case LEFTOVER_COUNT:
         break;

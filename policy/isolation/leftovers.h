@@ -24,8 +24,9 @@ enum leftover_kind {
     LEFTOVER_IMAGE, /* its own tags: the content goes with the last of them */
     LEFTOVER_COMPANION, /* last, for the others may use its sockets; */
     LEFTOVER_SOCKETS,   /* and the volume in which these are */
-    LEFTOVER_LEASE,     /* what says that somebody may be using all that, and
-                           the marks of who removes it (lease.h) */
+    LEFTOVER_LEASE,     /* what says that somebody may be using all that, the
+                           marks of who removes it, and the records of who
+                           watched (lease.h) */
 
     LEFTOVER_COUNT
 };

@@ -292,7 +292,8 @@ static void note_owner(void *arg, struct str ns,
     struct owner *owner = NULL;
 
     if (str_eq(ns, S(LEFT_NAMESPACE)) ||
-        str_has_prefix(leftover->name, S(LEASE_MARK_NAME)))
+        str_has_prefix(leftover->name, S(LEASE_MARK_NAME)) ||
+        str_has_prefix(leftover->name, S(LEASE_WATCH_NAME)))
         return;
     for (size_t i = 0; i < c->owner_count; i++) {
         if (str_eq(str_from(c->owners[i].name), ns))

@@ -30,6 +30,7 @@ static void finish(struct frontend *frontend)
     void *arg = end->arg;
 
     frontend_end_cancel(frontend);
+    frontend_give_up(frontend);
     on_ended(frontend, arg);
 }
 
@@ -129,7 +130,8 @@ bool frontend_end(struct frontend *frontend,
     /* nobody is left who would use it, and it may be removed */
     frontend->companion = companion_free(frontend->companion);
     frontend->files = files_free(frontend->files);
-    frontend_give_up(frontend);
+    reaper_hurry(frontend->reaped);
+    frontend->lease = lease_free(frontend->lease);
     end = frontend->end = xcalloc(1, sizeof(*end));
     end->on_ended = on_ended;
     end->arg = arg;

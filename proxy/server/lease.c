@@ -201,7 +201,7 @@ static void make(struct lease *lease)
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
     struct str ns = str_from(lease->ns);
 
-    lease_put_name(&name, false, ns, lease->random, ++lease->number);
+    lease_put_name(&name, LEASE_ITSELF, ns, lease->random, ++lease->number);
     free(lease->name);
     lease->name = xstr_dup(strbuf_str(&name));
     lease->sent_ms = clock_boot_ms();
@@ -216,17 +216,18 @@ struct dropping {
 };
 
 /* Those that this process made before, and those that are over; all, where
- * there is to be none. */
+ * there is to be none. Nobody has to watch any more. */
 static void drop_old(void *arg, const struct lease_row *row)
 {
     const struct dropping *dropping = arg;
     struct lease *lease = dropping->lease;
     struct str ns = str_from(lease->ns);
 
-    if (!str_eq(row->ns, ns) || row->is_mark ||
+    if (!str_eq(row->ns, ns) || row->kind == LEASE_MARK ||
         str_eq(row->name, str_from(lease->name)))
         return;
-    if (!lease->config.term_ms || lease_is_of(row->name, ns, lease->random) ||
+    if (!lease->config.term_ms || row->kind == LEASE_WATCH ||
+        lease_is_of(row->name, ns, lease->random) ||
         lease_row_is_over(row, dropping->now))
         lease_drops_add(&lease->drops, row->name);
 }
@@ -333,7 +334,7 @@ static void drop_mark(void *arg, const struct lease_row *row)
 {
     struct lease *lease = arg;
 
-    if (row->is_mark && str_eq(row->ns, str_from(lease->ns)))
+    if (row->kind == LEASE_MARK && str_eq(row->ns, str_from(lease->ns)))
         lease_drops_add(&lease->drops, row->name);
 }
 

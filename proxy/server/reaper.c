@@ -21,6 +21,9 @@ enum {
     SHARES = 4,            /* looks in a term */
     ANSWER_MS = 30 * 1000,
     LEFT_MS = 600 * 1000, /* between two sweeps of what no runner has */
+    NEWS = 2,             /* so much of a lease's period is worth a record; */
+    LAST_NEWS_MS = 1000,  /* and so much of a second, when it is the last */
+    RECORDS = 64,         /* in one look */
 };
 
 struct reaper {
@@ -33,8 +36,12 @@ struct reaper {
     struct reclaim *reclaim;
     struct sweep *left;
     struct lease_book *book;
-    struct lease_drops drops; /* marks of those who were killed at the end */
-    size_t at;                /* in it: the next one to be looked at */
+    json_t *list;             /* of the last look, while it is needed */
+    struct lease_drops drops; /* what of it is of no use any more */
+    size_t at;                /* in the book: the next one to be looked at */
+    uint64_t random;          /* its records' names are made of them */
+    unsigned number, recorded;
+    bool hurried; /* the last look: others do the rest */
     int64_t now;
     uint64_t began_ms, left_ms;
     struct reaper_counts counts;
@@ -75,6 +82,7 @@ static void look_later(struct reaper *r)
     unsigned again = lease_book_again_ms(r->book);
 
     r->host = NULL;
+    r->hurried = false;
     if (!TAILQ_EMPTY(&r->hosts))
         look_in(r, again ? again : by_chance(every_ms(r)));
 }
@@ -191,28 +199,29 @@ static void go_on(struct reaper *r)
 {
     struct lease_known known;
 
-    for (; lease_book_at(r->book, r->at, &known); r->at++) {
+    for (; !r->hurried && lease_book_at(r->book, r->at, &known); r->at++) {
         if (known.state == LEASE_OVER && !is_served_here(r, known.ns)) {
             reclaim(r, &known);
             return;
         }
     }
-    if (clock_boot_ms() - r->left_ms >= LEFT_MS)
+    if (!r->hurried && clock_boot_ms() - r->left_ms >= LEFT_MS)
         sweep_left(r);
     else
         look_later(r);
 }
 
-/* ---- marks alone ---- */
+/* ---- what is of no use any more ---- */
 
-/* Where there are no leases any more, all has gone, and the mark is the rest.
- */
-static void note_mark(void *arg, const struct lease_row *row)
+/* Where there are no leases any more, all has gone, and marks and records are
+ * the rest. */
+static void note_rest(void *arg, const struct lease_row *row)
 {
     struct reaper *r = arg;
+    bool of_use = row->kind == LEASE_ITSELF ||
+                  (row->kind == LEASE_MARK && !lease_row_is_over(row, r->now));
 
-    if (row->is_mark && lease_row_is_over(row, r->now) &&
-        lease_book_find(r->book, row->ns).state == LEASE_UNKNOWN)
+    if (!of_use && lease_book_find(r->book, row->ns).state == LEASE_UNKNOWN)
         lease_drops_add(&r->drops, row->name);
 }
 
@@ -241,26 +250,101 @@ static void drop_next(struct reaper *r)
     go_on(r);
 }
 
+static void drop_rest(struct reaper *r)
+{
+    leases_walk(r->list, note_rest, r);
+    json_decref(r->list);
+    r->list = NULL;
+    r->at = 0;
+    drop_next(r);
+}
+
+/* ---- what it has seen, for those who come later ---- */
+
+static void record_next(struct reaper *r);
+
+/* The records that a new one stands for. */
+static void note_older(void *arg, const struct lease_row *row)
+{
+    struct reaper *r = arg;
+    struct lease_known known;
+
+    if (row->kind == LEASE_WATCH && lease_book_at(r->book, r->at, &known) &&
+        str_eq(row->ns, str_from(known.ns)))
+        lease_drops_add(&r->drops, row->name);
+}
+
+static void on_recorded(const struct http_head *head, struct str body,
+                        const char *why, void *arg)
+{
+    struct reaper *r = arg;
+
+    (void)body;
+    (void)why;
+    r->question = NULL;
+    if (head && head->status == 201)
+        leases_walk(r->list, note_older, r);
+    r->at++;
+    record_next(r);
+}
+
+static bool is_news(const struct reaper *r, const struct lease_known *known)
+{
+    uint64_t enough = r->hurried ? LAST_NEWS_MS : known->period_ms / NEWS;
+
+    return known->state == LEASE_DOUBTED && known->news_ms >= enough;
+}
+
+static void record(struct reaper *r, const struct lease_known *known)
+{
+    AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
+    struct str ns = str_from(known->ns);
+    json_auto_t *body = NULL;
+    char *text;
+
+    lease_put_name(&name, LEASE_WATCH, ns, r->random, ++r->number);
+    body =
+        lease_watch_body(strbuf_str(&name), ns, known->print, known->seen_ms);
+    text = json_dumps(body, JSON_COMPACT);
+    r->recorded++;
+    r->question =
+        subrequest_new(r->base, r->pool, METHOD_POST, S("/volumes/create"),
+                       str_from(text), on_recorded, r);
+    free(text);
+    look_in(r, ANSWER_MS);
+}
+
+static void record_next(struct reaper *r)
+{
+    struct lease_known known;
+
+    for (; lease_book_at(r->book, r->at, &known); r->at++) {
+        if (is_news(r, &known) && r->recorded < RECORDS) {
+            record(r, &known);
+            return;
+        }
+    }
+    event_del(r->timer);
+    drop_rest(r);
+}
+
 /* ---- a look ---- */
 
 static void on_list(const struct http_head *head, struct str body,
                     const char *why, void *arg)
 {
     struct reaper *r = arg;
-    json_auto_t *reply =
-        head && head->status == 200 ? reply_json_parse(body) : NULL;
 
     (void)why;
     r->question = NULL;
-    r->at = 0;
+    r->at = r->recorded = 0;
+    json_decref(r->list);
+    r->list = head && head->status == 200 ? reply_json_parse(body) : NULL;
     event_del(r->timer);
-    if (!lease_book_look(r->book, r->now, r->began_ms, reply,
-                         clock_boot_ms())) {
+    if (lease_book_look(r->book, r->now, r->began_ms, r->list, clock_boot_ms()))
+        record_next(r);
+    else
         look_later(r);
-        return;
-    }
-    leases_walk(reply, note_mark, r);
-    drop_next(r);
 }
 
 static void on_info(const struct http_head *head, struct str body,
@@ -316,6 +400,9 @@ struct reaper *reaper_new(struct event_base *base, struct pool *pool)
     r->pool = pool;
     r->book = lease_book_new();
     r->left_ms = clock_boot_ms();
+    if (getrandom(&r->random, sizeof(r->random), 0) !=
+        (ssize_t)sizeof(r->random))
+        abort();
     TAILQ_INIT(&r->hosts);
     r->timer = event_new(base, -1, 0, on_timer, r);
     return r;
@@ -329,7 +416,10 @@ static void break_off(struct reaper *r)
     r->reclaim = reclaim_cancel(r->reclaim);
     r->left = sweep_cancel(r->left);
     lease_drops_fini(&r->drops);
+    json_decref(r->list);
+    r->list = NULL;
     r->host = NULL;
+    r->hurried = false;
 }
 
 struct reaper *reaper_free(struct reaper *r)
@@ -364,6 +454,16 @@ void reaper_leave(struct reaper *r, struct reaper_host *host)
         break_off(r);
         look_later(r);
     }
+}
+
+void reaper_hurry(struct reaper *r)
+{
+    if (!r || TAILQ_EMPTY(&r->hosts) || !lease_book_again_ms(r->book))
+        return;
+    if (r->question || r->reclaim || r->left) /* it is at it */
+        return;
+    r->hurried = true;
+    look_in(r, 0);
 }
 
 struct reaper_counts reaper_count(const struct reaper *r)

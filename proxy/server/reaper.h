@@ -4,7 +4,8 @@
  * Removes what namespaces have left on an engine whose berth has died: now and
  * then it looks at the leases there (policy/isolation/lease.h), and takes, one
  * after the other, namespaces whose lease is over (reclaim.h). So no operator
- * has to, as long as one berth is left on the engine.
+ * has to, as long as there is a berth on the engine now and then: what one has
+ * seen it records there, for those who come after it (lease_book.h).
  */
 
 #include <event2/event.h>
@@ -35,6 +36,10 @@ void reaper_join(struct reaper *reaper, struct reaper_host *host);
 /* What is done in HOST's name is broken off. Fine for one that has not joined.
  */
 void reaper_leave(struct reaper *reaper, struct reaper_host *host);
+
+/* One of those who have joined will leave in a moment: if there is a doubt
+ * about some lease, look once more and record what is seen. NULL is fine. */
+void reaper_hurry(struct reaper *reaper);
 
 struct reaper_counts {
     uint64_t namespaces; /* of which nothing is left */

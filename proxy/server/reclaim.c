@@ -148,7 +148,7 @@ static void see(void *arg, const struct lease_row *row)
         return;
     /* of two at once, the one whose name is first goes on; should both, it does
      * no harm */
-    if (row->is_mark && !lease_row_is_over(row, r->now))
+    if (row->kind == LEASE_MARK && !lease_row_is_over(row, r->now))
         look->marked |= strncmp(row->name.ptr, r->mark, row->name.len) < 0;
     else
         lease_drops_add(&r->drops, row->name);
@@ -341,7 +341,7 @@ struct reclaim *reclaim_new(const struct reclaim_config *config)
         abort();
     r->config = *config;
     r->ns = xstrdup(config->ns);
-    lease_put_name(&mark, true, str_from(r->ns), random, 1);
+    lease_put_name(&mark, LEASE_MARK, str_from(r->ns), random, 1);
     r->mark = xstr_dup(strbuf_str(&mark));
     r->timer = event_new(config->base, -1, 0, on_timer, r);
     r->deadline = event_new(config->base, -1, 0, on_deadline, r);

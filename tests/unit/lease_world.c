@@ -104,6 +104,7 @@ static void tell(struct subrequest *q)
 
     strbuf_add(&body, str_from(text));
     free(text);
+    world_skew_ms = q->pool->skew_ms;
     if (!q->canceled)
         told.on_reply(q->lost ? NULL : &head, strbuf_str(&body),
                       "the link was lost", told.arg);
@@ -129,6 +130,7 @@ static void lose(struct subrequest *q)
     q->canceled = true;
     if (any(2) == 0 || makes_object(q))
         q->carried = true; /* it never will */
+    world_skew_ms = q->pool->skew_ms;
     on_reply(NULL, S(""), "the link was lost", arg);
 }
 
@@ -170,6 +172,11 @@ static void start(struct berth *berth)
 
     berth->alive = true;
     berth->pool = (struct pool){.frozen = false};
+    if (rules->lives_s) {
+        berth->pool.skew_ms = any(1000 * HOUR);
+        berth->ends_ms = world_ms + any(rules->lives_s * SECOND);
+    }
+    world_skew_ms = berth->pool.skew_ms;
     berth->lease = lease_new(&config);
     berth->reaper = reaper_new(NULL, &berth->pool);
     berth->host = (struct reaper_host){
@@ -190,6 +197,18 @@ static void kill_berth(struct berth *berth)
     world_result.kills++;
 }
 
+bool berth_admits(const struct berth *berth)
+{
+    uint64_t before = world_skew_ms;
+    const char *why;
+    bool admits;
+
+    world_skew_ms = berth->pool.skew_ms;
+    admits = lease_admits(berth->lease, &why);
+    world_skew_ms = before;
+    return admits;
+}
+
 static void on_made(const struct http_head *head, struct str body,
                     const char *why, void *arg)
 {
@@ -204,11 +223,10 @@ static void use(struct berth *berth)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(KIB);
     bool is_volume = any(3) == 0;
-    const char *why;
 
     if (!berth->alive)
         return;
-    if (!lease_admits(berth->lease, &why)) {
+    if (!berth_admits(berth)) {
         world_result.refused++;
         return;
     }
@@ -314,6 +332,27 @@ static void go_right(void)
     }
 }
 
+/* ---- those that do not live long ---- */
+
+enum { LAST_LOOK_MS = 2000 };
+
+/* Of the first COUNT. Half of them end well, as far as others' leases go, and
+ * are given time for a last look. */
+static void come_and_go(size_t count)
+{
+    for (size_t i = 0; rules->lives_s && i < count; i++) {
+        struct berth *berth = &berths[i];
+
+        if (!berth->alive && any(rules->lives_s / 2) == 0)
+            start(berth);
+        else if (berth->alive && world_ms >= berth->ends_ms)
+            kill_berth(berth);
+        else if (berth->alive && world_ms + LAST_LOOK_MS >= berth->ends_ms &&
+                 any(2))
+            reaper_hurry(berth->reaper);
+    }
+}
+
 /* ---- the course of events ---- */
 
 static struct subrequest *next_question(uint64_t before)
@@ -346,6 +385,7 @@ static void pass_time(uint64_t until)
         }
         world_ms = event->at > world_ms ? event->at : world_ms;
         event->pending = false;
+        world_skew_ms = event->skew_ms;
         event->call(-1, 0, event->arg);
     }
     world_ms = until;
@@ -389,7 +429,7 @@ static void finish(void)
 
 struct world_result world_run(uint64_t seed, const struct world_rules *given)
 {
-    uint64_t end;
+    uint64_t end, time;
 
     rules = given;
     begin(seed);
@@ -397,6 +437,7 @@ struct world_result world_run(uint64_t seed, const struct world_rules *given)
         pass_time(world_ms + SECOND);
         go_right();
         beat();
+        come_and_go(WORLD_BERTHS);
         if (any(4) == 0)
             use(&berths[any(WORLD_BERTHS)]);
         if (any(60) == 0)
@@ -408,10 +449,16 @@ struct world_result world_run(uint64_t seed, const struct world_rules *given)
     if (!berths[0].alive)
         start(&berths[0]);
     berths[0].pool.frozen = engine.stopped = false;
-    for (end = world_ms + 3 * HOUR + 4 * rules->term_s * SECOND;
-         world_ms < end;) {
+    time = 3 * HOUR + 4 * rules->term_s * SECOND;
+    for (end = world_ms + (rules->lives_s ? 2 : 1) * time; world_ms < end;) {
         pass_time(world_ms + SECOND);
         beat();
+        if (world_ms < end - time)
+            come_and_go(2);
+        else
+            come_and_go(1);
+        if (world_ms == end - time)
+            kill_berth(&berths[1]);
     }
     finish();
     return world_result;

@@ -26,6 +26,8 @@ struct world_rules {
     bool storms;       /* of restarts */
     bool hangs;        /* of questions, which are never answered */
     bool companions;   /* in some namespaces */
+    unsigned lives_s;  /* of all berths, at most, each on a machine of its own
+                          whose clock shows anything; 0: they end by chance */
 };
 
 struct world_result {
@@ -35,5 +37,6 @@ struct world_result {
 };
 
 /* What came of SEED under RULES: it all goes wrong for so long; then one berth
- * is left, and is given the time that it needs. */
+ * is left, and is given the time that it needs. Where they do not live long, it
+ * comes and goes, and another does for half of that time. */
 struct world_result world_run(uint64_t seed, const struct world_rules *rules);

@@ -6,7 +6,12 @@
 #include "policy/isolation/lease_book.h"
 
 /* Leases of 900 s, looked at four times in that. */
-enum { TERM = 900, SURE_MS = TERM * 1000, STEP_MS = SURE_MS / 4 };
+enum {
+    TERM = 900,
+    SURE_MS = TERM * 1000,
+    STEP_MS = SURE_MS / 4,
+    PERIOD_MS = 60 * 1000, /* in which one is made anew */
+};
 
 static struct lease_book *book;
 static int64_t engine; /* its clock */
@@ -99,7 +104,7 @@ static void one_that_is_over_is_doubted_until_it_was_long_the_same(void **state)
     look_at(LEASE, engine - TERM - 2);
     for (unsigned ms = 0; ms < SURE_MS; ms += STEP_MS) {
         assert_int_equal(state_of("r1"), LEASE_DOUBTED);
-        assert_int_equal(lease_book_again_ms(book), STEP_MS);
+        assert_int_equal(lease_book_again_ms(book), PERIOD_MS);
         pass(STEP_MS);
         look_at(LEASE, engine - 2 * TERM);
     }
@@ -113,6 +118,82 @@ static void settle(const char *name)
         pass(STEP_MS);
         look_at(name, engine - 2 * TERM);
     }
+}
+
+static uint64_t print_of(const char *name)
+{
+    json_auto_t *list = json_pack("{s:[]}", "Volumes");
+    bool over;
+
+    add(json_object_get(list, "Volumes"), name, "r1", "900", engine);
+    return lease_print(list, S("r1"), engine, &over);
+}
+
+/* A look at LEASE, long over, and a record of SEEN_MS, made AGO s ago. */
+static void look_with_record(const char *name, uint64_t print, uint64_t seen_ms,
+                             int64_t ago)
+{
+    struct str record = S("berth_watch.r1.00-1");
+    json_auto_t *body = lease_watch_body(record, S("r1"), print, seen_ms);
+    json_t *list = json_array();
+
+    add(list, name, "r1", "900", engine - 2 * TERM);
+    json_object_set_new(body, "CreatedAt", stamp(engine - ago));
+    json_array_append(list, body);
+    look(list);
+}
+
+static void what_others_have_watched_counts(void **state)
+{
+    (void)state;
+    look_with_record(LEASE, print_of(LEASE), SURE_MS - 5000, 10);
+    assert_int_equal(state_of("r1"), LEASE_DOUBTED);
+    assert_int_equal(lease_book_again_ms(book), 5000);
+    assert_int_equal(lease_book_find(book, S("r1")).news_ms, 0);
+    pass(4000);
+    look_with_record(LEASE, print_of(LEASE), SURE_MS - 5000, 14);
+    assert_int_equal(state_of("r1"), LEASE_DOUBTED);
+    assert_int_equal(lease_book_find(book, S("r1")).seen_ms, SURE_MS - 1000);
+    assert_int_equal(lease_book_find(book, S("r1")).news_ms, 4000);
+    pass(1000);
+    look_at(LEASE, engine - 2 * TERM); /* also when the record has gone */
+    assert_int_equal(state_of("r1"), LEASE_OVER);
+}
+
+static void but_not_of_other_leases(void **state)
+{
+    (void)state;
+    look_with_record(LEASE, print_of(LEASE) + 1, SURE_MS, 10);
+    assert_int_equal(lease_book_find(book, S("r1")).seen_ms, 0);
+    look_with_record(LEASE, 0, SURE_MS, 10);
+    assert_int_equal(lease_book_find(book, S("r1")).seen_ms, 0);
+}
+
+/* An engine that stood still gives its clients time to come back. */
+static void and_after_a_gap_one_watches_a_while(void **state)
+{
+    static const int64_t ago[] = {SURE_MS / 2000 + 1, -10, TERM * 100};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ago) / sizeof(*ago); i++) {
+        look(json_array());
+        look_with_record(LEASE, print_of(LEASE), SURE_MS * 1000, ago[i]);
+        assert_int_equal(state_of("r1"), LEASE_DOUBTED);
+        assert_int_equal(lease_book_again_ms(book), PERIOD_MS);
+    }
+    look(json_array());
+    look_with_record(LEASE, print_of(LEASE), SURE_MS * 1000, 10);
+    assert_int_equal(state_of("r1"), LEASE_OVER);
+}
+
+static void a_record_alone_is_no_lease(void **state)
+{
+    json_auto_t *body =
+        lease_watch_body(S("berth_watch.r1.00-1"), S("r1"), 1, SURE_MS);
+
+    (void)state;
+    look(json_pack("[O]", body));
+    assert_int_equal(state_of("r1"), LEASE_UNKNOWN);
 }
 
 static void a_clock_that_is_set_takes_no_lease_of_the_living(void **state)
@@ -294,6 +375,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(one_within_its_term_is_held),
         TEST(one_that_is_over_is_doubted_until_it_was_long_the_same),
+        TEST(what_others_have_watched_counts),
+        TEST(but_not_of_other_leases),
+        TEST(and_after_a_gap_one_watches_a_while),
+        TEST(a_record_alone_is_no_lease),
         TEST(a_clock_that_is_set_takes_no_lease_of_the_living),
         TEST(after_a_gap_it_begins_anew),
         TEST(and_after_an_answer_that_took_long),

@@ -90,6 +90,31 @@ static void nor_when_answers_do_not_come(void **state)
     run_all(&rules);
 }
 
+/* Nobody sees a lease for as long as it lasts, and no two clocks agree. */
+static void nor_where_no_berth_lives_as_long_as_a_lease(void **state)
+{
+    const struct world_rules rules = {
+        .term_s = 900, .hours = 4, .lives_s = 300};
+
+    (void)state;
+    run_all(&rules);
+}
+
+static void nor_there_when_all_of_it_happens(void **state)
+{
+    const struct world_rules rules = {.term_s = 900,
+                                      .hours = 6,
+                                      .lives_s = 400,
+                                      .clock_jumps = true,
+                                      .engine_stops = true,
+                                      .freezes = true,
+                                      .storms = true,
+                                      .companions = true};
+
+    (void)state;
+    run_all(&rules);
+}
+
 static void nor_when_all_of_it_happens(void **state)
 {
     const struct world_rules rules = {.term_s = 300,
@@ -114,6 +139,8 @@ int main(void)
         cmocka_unit_test(nor_when_links_freeze_for_longer_than_a_lease),
         cmocka_unit_test(nor_when_the_engine_stops),
         cmocka_unit_test(nor_when_answers_do_not_come),
+        cmocka_unit_test(nor_where_no_berth_lives_as_long_as_a_lease),
+        cmocka_unit_test(nor_there_when_all_of_it_happens),
         cmocka_unit_test(nor_when_all_of_it_happens),
     };
 

@@ -34,7 +34,7 @@ void engine_forget(struct sim_object *object)
     free(object->name);
     free(object->ns);
     free(object->lease);
-    free(object->term);
+    json_decref(object->labels);
     *object = engine.objects[--engine.count];
 }
 
@@ -53,8 +53,13 @@ static char *copy(const char *text)
     return text ? xstrdup(text) : NULL;
 }
 
-static struct sim_object *make(bool is_volume, const char *name, const char *ns,
-                               const char *lease, const char *term)
+static char *label(const json_t *labels, const char *name)
+{
+    return copy(json_string_value(json_object_get(labels, name)));
+}
+
+static struct sim_object *make(bool is_volume, const char *name,
+                               const json_t *labels)
 {
     struct sim_object *object = find(is_volume, name);
 
@@ -66,9 +71,9 @@ static struct sim_object *make(bool is_volume, const char *name, const char *ns,
     *object = (struct sim_object){
         .is_volume = is_volume,
         .name = xstrdup(name),
-        .ns = copy(ns),
-        .lease = copy(lease),
-        .term = copy(term),
+        .ns = label(labels, LABEL_NAMESPACE),
+        .lease = label(labels, LABEL_LEASE),
+        .labels = json_deep_copy(labels),
         .made = engine_now(),
         .number = ++engine.numbers,
     };
@@ -77,18 +82,10 @@ static struct sim_object *make(bool is_volume, const char *name, const char *ns,
 
 static json_t *show(const struct sim_object *object)
 {
-    json_t *labels = json_object();
     json_t *row = json_object();
     char text[300];
 
-    if (object->ns)
-        json_object_set_new(labels, LABEL_NAMESPACE, json_string(object->ns));
-    if (object->lease)
-        json_object_set_new(labels, LABEL_LEASE, json_string(object->lease));
-    if (object->term)
-        json_object_set_new(labels, LABEL_LEASE_TERM,
-                            json_string(object->term));
-    json_object_set_new(row, "Labels", labels);
+    json_object_set(row, "Labels", object->labels);
     if (object->is_volume) {
         json_object_set_new(row, "Name", json_string(object->name));
         json_object_set_new(row, "CreatedAt", stamp(object->made));
@@ -115,13 +112,11 @@ static struct berth *served(const char *ns)
 static void check_removal(const struct sim_object *object)
 {
     const struct berth *berth = object->ns ? served(object->ns) : NULL;
-    const char *why;
 
     if (!object->ns)
         return;
     world_result.swept++;
-    if (berth && berth->alive && berth->lease &&
-        lease_admits(berth->lease, &why))
+    if (berth && berth->alive && berth_admits(berth))
         world_result.touched++;
 }
 
@@ -202,11 +197,7 @@ static int create(const char *target, const char *body, json_t **reply)
     bool is_volume = !strncmp(target, "/volumes", 8);
     const char *name = json_string_value(json_object_get(asked, "Name"));
 
-    *reply = show(
-        make(is_volume, name,
-             json_string_value(json_object_get(labels, LABEL_NAMESPACE)),
-             json_string_value(json_object_get(labels, LABEL_LEASE)),
-             json_string_value(json_object_get(labels, LABEL_LEASE_TERM))));
+    *reply = show(make(is_volume, name, labels));
     return 201;
 }
 

@@ -18,6 +18,9 @@
 
 extern uint64_t world_ms;
 
+/* Of the machine on which the code runs that is called now, beyond that. */
+extern uint64_t world_skew_ms;
+
 void world_time_begin(uint64_t seed);
 uint64_t any(uint64_t below);
 
@@ -27,6 +30,7 @@ struct sim_event {
     bool used, pending, persists;
     uint64_t at;
     uint64_t period_ms; /* between two calls of one that persists; or 0 */
+    uint64_t skew_ms;
 };
 
 /* The first that is due by then, or NULL. */
@@ -37,7 +41,8 @@ struct sim_event *next_event(uint64_t before);
 struct sim_object {
     bool is_volume; /* or a container */
     char *name;
-    char *ns, *lease, *term; /* labels, or NULL */
+    char *ns, *lease; /* labels, or NULL, */
+    json_t *labels;   /* and all of them */
     int64_t made;
     unsigned number;
 };
@@ -68,11 +73,13 @@ struct companion_sim {
 struct pool { /* the link of one berth */
     bool frozen;
     uint64_t frozen_ms; /* since */
+    uint64_t skew_ms;   /* of its machine's clock */
 };
 
 struct berth {
     char ns[16];
     bool alive;
+    uint64_t ends_ms; /* at the latest, where they do not live long */
     struct pool pool;
     struct lease *lease;
     struct reaper *reaper;
@@ -81,4 +88,6 @@ struct berth {
 };
 
 extern struct berth berths[WORLD_BERTHS];
+/* May a living one's requests go to the engine? */
+bool berth_admits(const struct berth *berth);
 extern struct world_result world_result;

@@ -9,7 +9,7 @@ enum { EVENTS = 512 };
 
 /* ---- time and chance ---- */
 
-uint64_t world_ms;
+uint64_t world_ms, world_skew_ms;
 static uint64_t chance;
 
 uint64_t any(uint64_t below)
@@ -24,8 +24,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *out);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *out)
 {
     (void)clock;
-    *out = (struct timespec){(time_t)(world_ms / 1000),
-                             (long)(world_ms % 1000) * 1000000};
+    uint64_t ms = world_ms + world_skew_ms;
+
+    *out = (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
     return 0;
 }
 
@@ -53,6 +54,7 @@ struct event *event_new(struct event_base *base, evutil_socket_t fd, short what,
         events[i] = (struct sim_event){.call = call,
                                        .arg = arg,
                                        .used = true,
+                                       .skew_ms = world_skew_ms,
                                        .persists = what & EV_PERSIST};
         return (struct event *)&events[i];
     }
