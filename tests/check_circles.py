@@ -17,17 +17,6 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 SYMBOL = re.compile(r".*[:/](\S+)\.o:[0-9a-f ]* ([A-Za-z]) (\S+)$")
 
-# Circles that there still are: nothing may be added.
-KNOWN = {
-    "proxy/companion_link": ["conn life session sockets"],
-    "proxy/files": ["file_near file_near_batch file_near_pull file_near_push"],
-    "proxy/grpc": ["grpc_call grpc_flow grpc_nested grpc_tunnel"],
-    "proxy/near": ["near near_conn near_listen near_watch"],
-    "proxy/server": ["frontend_host session session_client session_engine session_host"],
-    "proxy/ssh": ["ssh_channel ssh_mux ssh_mux_open ssh_mux_spare",
-                  "ssh_dial ssh_jump ssh_link"],
-}
-
 
 def uses(libraries):
     """{file: {other file of these libraries: [symbols of it]}}"""
@@ -78,9 +67,7 @@ def main():
             print(f"{folder}: {build} has no library of it")
             wrong += 1
         for circle in circles(graph):
-            names = {name.removesuffix(".c") for name in circle}
-            if len(circle) <= 2 or any(names <= set(known.split())
-                                       for known in KNOWN.get(folder, [])):
+            if len(circle) <= 2:
                 continue
             wrong += 1
             print(f"{folder}: {len(circle)} files use each other in a circle:")
