@@ -222,14 +222,6 @@ static bool has_wide(const struct strings *patterns)
     return false;
 }
 
-/* What image_host_is_local says, of a source. */
-#define NUMBER "(0x[0-9a-f]*|[0-9]+)"
-#define LOCAL                                                                  \
-    "^docker-image://(\\[|(?i:([^/]*\\.)?localhost|localhost\\.localdomain"    \
-    "|ip6-localhost|ip6-loopback|127\\.[0-9.]+|0\\.[0-9.]+"                    \
-    "|169\\.254\\.[0-9.]+|" NUMBER "(\\." NUMBER "){0,2}"                      \
-    "|(" NUMBER "\\.)*(0x[0-9a-f]*|0[0-9]+)(\\." NUMBER ")*)(:[0-9]+)?/)"
-
 /* Behind what is denied: PATTERNS, and of the hosts that are local only those
  * that they name. */
 static void add_patterns(struct build_call *call, struct pb_message *policy,
@@ -238,7 +230,8 @@ static void add_patterns(struct build_call *call, struct pb_message *policy,
     if (!image_patterns_are_open(patterns))
         allow_images(call, policy, patterns, true, frontends);
     if (has_wide(patterns))
-        add_for(call, policy, POLICY_DENY, S(LOCAL), frontends);
+        add_for(call, policy, POLICY_DENY,
+                S("^docker-image://" IMAGE_HOST_LOCAL "/"), frontends);
     allow_images(call, policy, patterns, false, frontends);
 }
 

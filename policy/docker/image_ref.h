@@ -47,6 +47,16 @@ bool image_host_is_registry(struct str first);
  */
 bool image_host_is_local(struct str host);
 
+/* The same as a regular expression for RE2: all of a HOST that is local. */
+#define IMAGE_HOST_LOCAL                                                       \
+    "(\\[[^/]*|(?i:([^/]*\\.)?localhost|localhost\\.localdomain"               \
+    "|ip6-localhost|ip6-loopback|127\\.[0-9.]+|0\\.[0-9.]+"                    \
+    "|169\\.254\\.[0-9.]+"                                                     \
+    "|" IMAGE_HOST_NUMBER "(\\." IMAGE_HOST_NUMBER "){0,2}"                    \
+    "|(" IMAGE_HOST_NUMBER "\\.)*(0x[0-9a-f]*|0[0-9]+)"                        \
+    "(\\." IMAGE_HOST_NUMBER ")*)(:[0-9]+)?)"
+#define IMAGE_HOST_NUMBER "(0x[0-9a-f]*|[0-9]+)"
+
 /*
  * Does PATTERN name REF? A pattern is a registry ("ghcr.io"), a repository or
  * the beginning of its path ("ghcr.io/acme", "docker.io/library"), or an image
