@@ -1,5 +1,8 @@
 #include "tests/unit/unit.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
 #include "policy/docker/image_ref.h"
 
 #define DIGEST                                                                 \
@@ -226,6 +229,112 @@ static void an_engine_s_own_host_is_local_however_it_is_written(void **state)
             fail_msg("%s", cases[i].host);
 }
 
+/* ---- one against the other ---- */
+
+struct local_regex {
+    pcre2_code *code;
+    pcre2_match_data *data;
+    size_t local, other; /* hosts that were compared */
+};
+
+static void both_agree_on(struct local_regex *regex, const char *host)
+{
+    bool local = image_host_is_local(str_from(host));
+    int r = pcre2_match(regex->code, (PCRE2_SPTR)host, PCRE2_ZERO_TERMINATED, 0,
+                        0, regex->data, NULL);
+
+    assert_true(r > 0 || r == PCRE2_ERROR_NOMATCH);
+    if ((r > 0) != local)
+        fail_msg("\"%s\": in C %d, as a pattern %d", host, local, r > 0);
+    *(local ? &regex->local : &regex->other) += 1;
+}
+
+/* COUNT of PARTS, the ones that DIGITS, a number to as many as there are, says;
+ * with a port and without. */
+static void both_agree_on_parts(struct local_regex *regex,
+                                const char *const *parts, size_t base,
+                                uint64_t digits, unsigned count)
+{
+    char host[256] = "";
+
+    for (unsigned i = 0; i < count; i++, digits /= base) {
+        strcat(host, i ? "." : "");
+        strcat(host, parts[digits % base]);
+    }
+    both_agree_on(regex, host);
+    strcat(host, ":5000");
+    both_agree_on(regex, host);
+}
+
+static void what_is_local_is_the_same_to_an_engine_s_rules(void **state)
+{
+    static const char *const parts[] = {
+        "0",
+        "1",
+        "9",
+        "10",
+        "25",
+        "99",
+        "100",
+        "127",
+        "169",
+        "199",
+        "249",
+        "254",
+        "255",
+        "256",
+        "260",
+        "300",
+        "1000",
+        "2130706433",
+        "00",
+        "01",
+        "0177",
+        "0x",
+        "0x7f",
+        "0X7F",
+        "0x7g",
+        "a",
+        "f",
+        "localhost",
+        "LocalHost",
+        "localhost1",
+        "mylocalhost",
+        "localdomain",
+        "ip6-localhost",
+        "IP6-loopback",
+        "com",
+    };
+    const size_t base = sizeof(parts) / sizeof(parts[0]);
+    struct local_regex regex = {0};
+    uint64_t random = 1, all = 1;
+    PCRE2_SIZE at;
+    int error;
+
+    (void)state;
+    regex.code = pcre2_compile((PCRE2_SPTR) "^" IMAGE_HOST_LOCAL "$",
+                               PCRE2_ZERO_TERMINATED, PCRE2_DOLLAR_ENDONLY,
+                               &error, &at, NULL);
+    assert_non_null(regex.code);
+    regex.data = pcre2_match_data_create_from_pattern(regex.code, NULL);
+    for (unsigned count = 1; count <= 3; count++) {
+        all *= base;
+        for (uint64_t digits = 0; digits < all; digits++)
+            both_agree_on_parts(&regex, parts, base, digits, count);
+    }
+    for (unsigned i = 0; i < 100000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        /* numbers alone are what is hard: the first 24 of them */
+        both_agree_on_parts(&regex, parts, i % 4 ? 24 : base, random >> 24,
+                            4 + (unsigned)(random >> 62));
+    }
+    both_agree_on(&regex, "[::1]");
+    both_agree_on(&regex, "[2001:db8::1]:5000");
+    assert_true(regex.local > 10000 && regex.other > 10000);
+    pcre2_match_data_free(regex.data);
+    pcre2_code_free(regex.code);
+}
+
 static void what_is_local_is_fetched_only_where_it_is_named(void **state)
 {
     static const struct {
@@ -266,6 +375,7 @@ int main(void)
         cmocka_unit_test(patterns_name_registries_paths_and_images),
         cmocka_unit_test(a_pattern_is_about_a_registry),
         cmocka_unit_test(an_engine_s_own_host_is_local_however_it_is_written),
+        cmocka_unit_test(what_is_local_is_the_same_to_an_engine_s_rules),
         cmocka_unit_test(what_is_local_is_fetched_only_where_it_is_named),
     };
 
