@@ -47,15 +47,22 @@ bool image_host_is_registry(struct str first);
  */
 bool image_host_is_local(struct str host);
 
-/* The same as a regular expression for RE2: all of a HOST that is local. */
+/*
+ * The same as a regular expression for RE2: all of a HOST that is local.
+ * Numbers are an address like any other when they are four, each of them one
+ * byte in decimal.
+ */
 #define IMAGE_HOST_LOCAL                                                       \
     "(\\[[^/]*|(?i:([^/]*\\.)?localhost|localhost\\.localdomain"               \
-    "|ip6-localhost|ip6-loopback|127\\.[0-9.]+|0\\.[0-9.]+"                    \
-    "|169\\.254\\.[0-9.]+"                                                     \
-    "|" IMAGE_HOST_NUMBER "(\\." IMAGE_HOST_NUMBER "){0,2}"                    \
-    "|(" IMAGE_HOST_NUMBER "\\.)*(0x[0-9a-f]*|0[0-9]+)"                        \
-    "(\\." IMAGE_HOST_NUMBER ")*)(:[0-9]+)?)"
+    "|ip6-localhost|ip6-loopback"                                              \
+    "|(127|0|169\\.254)\\.[0-9.]+"                                             \
+    "|" IMAGE_HOST_NUMBER "((\\." IMAGE_HOST_NUMBER "){0,2}"                   \
+    "|(\\." IMAGE_HOST_NUMBER "){4,})"                                         \
+    "|(" IMAGE_HOST_NUMBER "\\.)*" IMAGE_HOST_NO_BYTE "(\\." IMAGE_HOST_NUMBER \
+    ")*)(:[0-9]+)?)"
 #define IMAGE_HOST_NUMBER "(0x[0-9a-f]*|[0-9]+)"
+#define IMAGE_HOST_NO_BYTE                                                     \
+    "(0x[0-9a-f]*|0[0-9]+|25[6-9]|2[6-9][0-9]|[3-9][0-9]{2}|[0-9]{4,})"
 
 /*
  * Does PATTERN name REF? A pattern is a registry ("ghcr.io"), a repository or
