@@ -38,6 +38,8 @@ struct span {
 
 struct codec {
     const char *name;
+    bool
+        concatenates; /* it follows members, and what is between them, itself */
     bool (*begin)(struct unpack *unpack);
     enum step (*run)(struct unpack *unpack, struct span *span);
     /* No more input: was that all? */
@@ -284,13 +286,35 @@ static void zstd_end(struct unpack *unpack)
 
 /* ---- all of them ---- */
 
-static const struct codec gzip = {"gzip", gzip_begin, gzip_run, ends_between,
-                                  gzip_end};
-static const struct codec bzip2 = {"bzip2", bzip2_begin, bzip2_run,
-                                   ends_between, bzip2_end};
-static const struct codec xz = {"xz", xz_begin, xz_run, xz_finish, xz_end};
-static const struct codec zstd = {"zstd", zstd_begin, zstd_run, ends_between,
-                                  zstd_end};
+static const struct codec gzip = {
+    .name = "gzip",
+    .begin = gzip_begin,
+    .run = gzip_run,
+    .finish = ends_between,
+    .end = gzip_end,
+};
+static const struct codec bzip2 = {
+    .name = "bzip2",
+    .begin = bzip2_begin,
+    .run = bzip2_run,
+    .finish = ends_between,
+    .end = bzip2_end,
+};
+static const struct codec xz = {
+    .name = "xz",
+    .concatenates = true,
+    .begin = xz_begin,
+    .run = xz_run,
+    .finish = xz_finish,
+    .end = xz_end,
+};
+static const struct codec zstd = {
+    .name = "zstd",
+    .begin = zstd_begin,
+    .run = zstd_run,
+    .finish = ends_between,
+    .end = zstd_end,
+};
 
 static const struct codec *codec_of(struct str first_bytes)
 {
@@ -379,8 +403,8 @@ static bool is_bomb(const struct unpack *unpack)
 /* Between two members, padding may begin, and then nothing else comes. */
 static bool skip_padding(struct unpack *unpack, struct str *in)
 {
-    if (unpack->codec->finish != ends_between)
-        return true; /* it knows better itself */
+    if (unpack->codec->concatenates)
+        return true;
     if (unpack->between && in->len && in->ptr[0] == '\0')
         unpack->padding = true;
     while (unpack->padding && in->len) {
