@@ -33,7 +33,7 @@ only() { # LIBRARY, then the folders or files that may include it
 }
 only '<openssl' policy/base/sha256.c proxy/ssh/
 only '<pcre2' policy/isolation/name_pattern.c
-only '<(bzlib|lzma|zlib|zstd)' proxy/archive/unpack.c
+only '<(bzlib|lzma|zlib|zstd)' proxy/archive/unpack_codec.
 only '<http_parser' proxy/http/http_reader.c
 only '<nghttp2' proxy/grpc/h2_private.h
 only '<libssh2' proxy/ssh/ proxy/cli/ proxy/server/metrics_feed.c
