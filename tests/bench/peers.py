@@ -157,31 +157,6 @@ class Ground:
             "PATH": f"{self.dir}/bin:{self.env['BED_BIN']}:/usr/bin:/bin",
             "HOME": str(self.dir)}
 
-    def measure_delay(self):
-        """The round trip, in milliseconds, that the relay adds."""
-        server = socket.create_server(("127.0.0.1", 0))
-
-        def echo():
-            client, _ = server.accept()
-            with client, contextlib.suppress(ConnectionError):
-                while data := client.recv(64):
-                    client.sendall(data)
-
-        threading.Thread(target=echo, daemon=True).start()
-        p, port = self.start_reader(
-            "delay", "127.0.0.1", server.getsockname()[1], ONE_WAY_US)
-        times = []
-        with socket.create_connection(("127.0.0.1", int(port))) as s:
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(20):
-                began = time.monotonic()
-                s.sendall(b"x")
-                s.recv(1)
-                times.append((time.monotonic() - began) * 1e3)
-        server.close()
-        self.end(p)
-        return sorted(times[1:])[len(times) // 2]
-
     def sshd_children(self):
         return descendants(int(self.env["BED_SSHD_PID"]))
 
@@ -249,6 +224,40 @@ class Direct(Peer):
         super().__init__(ground, "unix socket")
         self.socket = ground.run_dir / target
         self.docker_host = f"unix://{self.socket}"
+
+
+class Relay(Peer):
+    """The relay of the long way, and nothing behind it: one that sends back
+    what comes."""
+
+    def __init__(self, ground):
+        super().__init__(ground, "the relay", FAR)
+        server = socket.create_server(("127.0.0.1", 0))
+
+        def echo():
+            client, _ = server.accept()
+            with client, contextlib.suppress(ConnectionError):
+                while data := client.recv(64):
+                    client.sendall(data)
+
+        threading.Thread(target=echo, daemon=True).start()
+        _, port = ground.start_reader(
+            "delay", "127.0.0.1", server.getsockname()[1], ONE_WAY_US)
+        self.way = socket.create_connection(("127.0.0.1", int(port)))
+        self.way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.way.sendall(b"x")  # the first one opens the way behind it
+        self.way.recv(1)
+        server.close()
+
+    def round_trip(self, times):
+        """The median, in milliseconds."""
+        took = []
+        for _ in range(times):
+            began = time.monotonic()
+            self.way.sendall(b"x")
+            self.way.recv(1)
+            took.append((time.monotonic() - began) * 1e3)
+        return sorted(took)[times // 2]
 
 
 class DockerOverSsh(Peer):

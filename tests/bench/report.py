@@ -117,6 +117,10 @@ def targets(rows, memory):
         yield from at_least(
             rows, f"10 creates at a time, {kind} engine: no slower than "
             "HAProxy", f"Creates of 6 KiB, {kind}", "x 10", "HAProxy", 1)
+    for name, limit in ("two new volumes", 3.3), ("nothing new", 2.2):
+        yield from below(
+            rows, f"a create over SSH at 20 ms, {name}: below {limit} round "
+            "trips", "Creates one at a time", name, "trips", limit)
     yield from below(
         rows, "ready within 50 ms, without SSH", "From start",
         "on plain sockets", "ms", 50)

@@ -1,5 +1,6 @@
 """What is measured: rows, each for some peers, in sections. A row runs once a
 round for each of its peers and gives numbers by name."""
+import itertools
 import json
 import subprocess
 import tempfile
@@ -7,8 +8,9 @@ import time
 from pathlib import Path
 
 from peers import (FAR, NEAR, STAND_IN, ENGINE, BareLoop, Berth, Direct,
-                   DockerOverSsh, HaProxy, LinkedBerth, PlainBerth, Ssh, api,
+                   DockerOverSsh, HaProxy, LinkedBerth, PlainBerth, Relay, Ssh, api,
                    rss_kib)
+from harness import Connection
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -17,6 +19,7 @@ SAME_CIPHER = "aes128-ctr"  # as berth takes with libssh2 1.10
 BOX = "box"
 CREATE = Path(__file__).resolve().parent / "create.json"
 HELD = 500
+CREATES = 9  # one after the other, of which the middle one counts
 
 
 class Row:
@@ -39,6 +42,7 @@ class Column:
 SECONDS = [Column("ms", "ms", 1)]
 REQUESTS = [Column("rate", "requests/s", 0, True), Column("p50", "p50 ms", 3),
             Column("p99", "p99 ms", 3), Column("cpu", "CPU us/request", 1)]
+TRIPS = [Column("ms", "ms", 1), Column("trips", "round trips", 2)]
 BURST = [Column("longest", "all after ms", 1), Column("p50", "p50 ms", 1)]
 STREAM = [Column("rate", "MiB/s", 0, True), Column("cpu", "CPU s/GiB", 2),
           Column("sshd", "sshd's s/GiB", 2)]
@@ -136,6 +140,45 @@ def creates(peers, size):
             yield Row(f"Creates of 6 KiB, stand-in engine over SSH, "
                       f"{WHERE[place]}", f"x {n}", REQUESTS, everyone,
                       lambda p, n=n: create(p, n, CREATE), "HAProxy")
+    yield from single_creates(peers)
+
+
+def single_creates(peers):
+    """One create at a time, in round trips of the relay, which are measured
+    beside it: what berth has to ask the engine for, or to make, before."""
+    relay, numbers = peers.relay, itertools.count()
+
+    def one(connection, volumes):
+        body = {"Image": "busybox", "HostConfig": {
+            "Binds": [f"{name}:/mnt/{i}" for i, name in enumerate(volumes)]}}
+        began = time.monotonic()
+        connection.request(
+            "POST", f"/v1.45/containers/create?name=c{next(numbers)}",
+            json.dumps(body), {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        text = reply.read()
+        if reply.status != 201:
+            raise RuntimeError(f"a create: {reply.status} {text}")
+        return (time.monotonic() - began) * 1e3
+
+    def run(peer, volumes):
+        trip = relay.round_trip(CREATES)
+        if peer is relay:
+            return {"ms": trip, "trips": 1}
+        connection = Connection(peer.socket)
+        one(connection, volumes())
+        took = sorted(one(connection, volumes()) for _ in range(CREATES))
+        connection.close()
+        return {"ms": took[CREATES // 2], "trips": took[CREATES // 2] / trip}
+
+    berths = [p for p in peers.by[FAR, STAND_IN] if isinstance(p, Berth)]
+    for name, volumes in (
+            ("two new volumes",
+             lambda: [f"new-{next(numbers)}" for _ in range(2)]),
+            ("nothing new", lambda: ["cache", "data"])):
+        yield Row(f"Creates one at a time, stand-in engine over SSH, "
+                  f"{WHERE[FAR]}", name, TRIPS, [relay, *berths],
+                  lambda p, v=volumes: run(p, v), relay.name)
 
 
 def starts(peers, size):
@@ -270,6 +313,7 @@ class Peers:
         self.over_ssh = {p: DockerOverSsh(ground, p) for p in (NEAR, FAR)}
         self.same_cipher = [Ssh(ground, NEAR, STAND_IN, SAME_CIPHER)]
         self.bare = BareLoop(ground)
+        self.relay = Relay(ground)
 
     def creates_over_ssh(self, place):
         tunnel, *berths = self.by[place, STAND_IN]

@@ -5,6 +5,8 @@
  *
  *   GET  /_ping, /version, .../json       what an engine says, about 1 KiB
  *   POST /containers/create               201, and an ID
+ *   GET  /volumes/NAME, /networks/NAME    the namespace's, but for new-N: none
+ *   POST /volumes/create                  201
  *   GET  /containers/source-N/archive     N bytes
  *   PUT  /containers/NAME/archive         swallows the body
  *   GET  /containers/NAME/logs            a head, then silence until EOF
@@ -60,6 +62,11 @@ static const char version[] =
     "\"%s\"},\"Env\":[\"PAD=" PADDING PADDING PADDING PADDING PADDING PADDING  \
         PADDING "\"]},\"NetworkSettings\":{\"Networks\":{}}}\n"
 
+/* a volume or a network */
+#define NAMED                                                                  \
+    "{\"Name\":\"%.*s\",\"Id\":\"" ID "\",\"Driver\":\"local\",\"Labels\":"    \
+    "{\"berth.namespace\":\"%.*s\"}}\n"
+
 static const char created[] = "{\"Id\":\"" ID "\",\"Warnings\":[]}\n";
 
 /* What N is in source-N and sink-N. */
@@ -90,6 +97,22 @@ static bool inspect(struct wire *wire, const char *path)
         end != '.')
         strcpy(namespace, "bench");
     snprintf(text, sizeof(text), CONTAINER, namespace, namespace);
+    return say_json(wire, text);
+}
+
+/* PATH is KIND, then a name. */
+static bool inspect_named(struct wire *wire, const char *path, const char *kind)
+{
+    const char *name = strstr(path, kind) + strlen(kind);
+    char text[2 * WIRE_LINE + sizeof(NAMED)];
+
+    if (strstr(name, "new-"))
+        return wire_say(wire, "HTTP/1.1 404 Not Found\r\n" HEADERS
+                              "Content-Type: application/json\r\n"
+                              "Content-Length: 28\r\n\r\n"
+                              "{\"message\":\"no such volume\"}");
+    snprintf(text, sizeof(text), NAMED, (int)strcspn(name, "?"), name,
+             (int)strcspn(name, "."), name);
     return say_json(wire, text);
 }
 
@@ -133,6 +156,12 @@ static bool answer(struct wire *wire, const struct head *head)
     if (strstr(path, "/containers/create"))
         return wire_say(wire, CREATED "Content-Length: %zu\r\n\r\n%s",
                         sizeof(created) - 1, created);
+    if (strstr(path, "/volumes/create"))
+        return wire_say(wire, CREATED "Content-Length: 3\r\n\r\n{}\n");
+    if (strstr(path, "/volumes/"))
+        return inspect_named(wire, path, "/volumes/");
+    if (strstr(path, "/networks/"))
+        return inspect_named(wire, path, "/networks/");
     if (strstr(path, "/attach"))
         return attach(wire, path);
     if (strncmp(head->line, "PUT", 3) == 0)
