@@ -8,8 +8,8 @@
 #include "proxy/net/line_writer.h"
 #include "proxy/server/backend.h"
 #include "proxy/server/claim.h"
-#include "proxy/server/memory.h"
-#include "proxy/server/turns.h"
+#include "proxy/net/memory.h"
+#include "proxy/net/turns.h"
 
 struct runtime {
     struct event_base *base;

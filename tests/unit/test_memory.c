@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "policy/base/limits.h"
-#include "proxy/server/memory.h"
+#include "proxy/net/memory.h"
 
 #define HALF (LIMIT_MEMORY / 2)
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "proxy/server/turns.h"
+#include "proxy/net/turns.h"
 
 enum {
     MANY = 40,

@@ -1,4 +1,4 @@
-#include "proxy/server/memory.h"
+#include "proxy/net/memory.h"
 
 #include <assert.h>
 

@@ -1,4 +1,4 @@
-#include "proxy/server/turns.h"
+#include "proxy/net/turns.h"
 
 #include <assert.h>
 #include <stddef.h>
