@@ -17,6 +17,8 @@
 #include <event2/event.h>
 #include <jansson.h>
 
+#include "proxy/net/memory.h"
+#include "proxy/net/turns.h"
 #include "proxy/upstream/pool.h"
 
 struct companion;
@@ -28,11 +30,13 @@ struct companion_caller {
 };
 
 struct companion_config {
-    struct event_base *base;
-    struct pool *pool; /* outlives it */
-    struct str ns;     /* copied */
-    unsigned mode;     /* of the sockets, 0660 */
-    unsigned gid;      /* their group, as containers know it */
+    struct event_base *base;     /* this and the next three outlive it */
+    struct turn_group *turns;    /* of its listener */
+    struct memory_share *memory; /* the same */
+    struct pool *pool;
+    struct str ns;    /* copied */
+    unsigned mode;    /* of the sockets, 0660 */
+    unsigned gid;     /* their group, as containers know it */
     unsigned lease_s; /* it ends when berth is silent for so long, if it is made
                          by this one; 0: never */
     /* A connection: FD is non-blocking, and the callee's. */

@@ -9,12 +9,13 @@
 /* A channel of a session, and a pair of sockets that leads to a client of this
  * berth's. */
 
-static void on_readable(evutil_socket_t fd, short what, void *arg);
-static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_turn(struct turn *turn);
+static void on_socket(evutil_socket_t fd, short what, void *arg);
 
 struct link_conn *link_conn_new(struct link_session *session, uint32_t channel,
                                 int *far)
 {
+    const struct companion_config *config = link_config(session);
     struct link_conn *c;
     int pair[2];
 
@@ -28,10 +29,10 @@ struct link_conn *link_conn_new(struct link_session *session, uint32_t channel,
     *far = pair[1];
     c->held.max = WIRE_CREDIT;
     wire_account_open(&c->account);
-    c->readable = event_new(link_base(session), c->fd, EV_READ | EV_PERSIST,
-                            on_readable, c);
-    c->writable =
-        event_new(link_base(session), c->fd, EV_WRITE, on_writable, c);
+    turn_init(&c->turn, config->turns, on_turn);
+    memory_use(config->memory, &c->memory, WIRE_CREDIT);
+    c->readable = event_new(config->base, c->fd, EV_READ, on_socket, c);
+    c->writable = event_new(config->base, c->fd, EV_WRITE, on_socket, c);
     event_add(c->readable, NULL);
     link_add(session, c);
     return c;
@@ -42,6 +43,8 @@ void link_conn_free(struct link_conn *c)
     link_remove(c->session, c);
     if (c->on_gone)
         c->on_gone(c->arg);
+    memory_use(link_config(c->session)->memory, &c->memory, 0);
+    turn_cancel(&c->turn);
     if (c->deadline)
         event_free(c->deadline);
     event_free(c->readable);
@@ -86,7 +89,8 @@ static void wait_for_end(struct link_conn *c)
     if (c->ending || !(c->ends || (c->account.eof_came && c->account.eof_sent)))
         return;
     c->ending = true;
-    c->deadline = event_new(link_base(c->session), -1, 0, on_deadline, c);
+    c->deadline =
+        event_new(link_config(c->session)->base, -1, 0, on_deadline, c);
     event_add(c->deadline, &(struct timeval){LINK_ENDING_S, 0});
     link_note_ending(c->session, c);
 }
@@ -135,13 +139,6 @@ static bool write_held(struct link_conn *c)
     return settle_end(c);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    write_held(arg);
-}
-
 bool link_conn_take(struct link_conn *c, const struct wire_frame *frame)
 {
     if (c->ends)
@@ -178,38 +175,57 @@ static void end_reading(struct link_conn *c)
         close_conn(c);
         return;
     }
-    if (!link_put(c->session, WIRE_EOF, c->channel, NULL, 0)) {
-        event_del(c->readable); /* and found again later */
-        return;
-    }
-    event_del(c->readable);
+    if (!link_put(c->session, WIRE_EOF, c->channel, NULL, 0))
+        return; /* it is found again by link_conn_resume */
     c->account.eof_sent = true;
     settle_end(c);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void read_client(struct link_conn *c)
 {
-    struct link_conn *c = arg;
     size_t most = link_room(c->session);
     ssize_t got;
 
-    (void)what;
     most = most < c->account.may_send ? most : c->account.may_send;
-    if (most == 0) {
-        event_del(c->readable); /* until link_conn_resume */
+    if (most == 0 || c->ends || c->closes || c->account.eof_sent)
+        return; /* until link_conn_resume, if at all */
+    got = recv(c->fd, link_payload(c->session), most, 0);
+    if (got < 0 && errno != EAGAIN && errno != EINTR) {
+        close_conn(c);
         return;
     }
-    got = recv(fd, link_payload(c->session), most, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got < 0) {
-        close_conn(c);
-    } else if (got == 0) {
+    if (got == 0) {
         end_reading(c);
-    } else {
+        return;
+    }
+    if (got > 0) {
         c->account.may_send -= (uint32_t)got;
         link_commit(c->session, WIRE_DATA, c->channel, (size_t)got);
     }
+    event_add(c->readable, NULL);
+}
+
+static void on_turn(struct turn *turn)
+{
+    struct link_conn *c =
+        (struct link_conn *)((char *)turn - offsetof(struct link_conn, turn));
+    bool reads = c->reads, writes = c->writes;
+
+    c->reads = c->writes = false;
+    if (writes && !write_held(c))
+        return;
+    if (reads)
+        read_client(c);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct link_conn *c = arg;
+
+    (void)fd;
+    c->reads |= (what & EV_READ) != 0;
+    c->writes |= (what & EV_WRITE) != 0;
+    turn_wake(&c->turn);
 }
 
 void link_conn_resume(struct link_conn *c)

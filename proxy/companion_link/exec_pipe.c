@@ -11,7 +11,13 @@
  * head of 8 bytes (Docker's API, "ContainerAttach").
  */
 
-enum { PIECE_HEAD = 8, PIECE_OUTPUT = 1, PIECE_ERROR = 2, LAST_WORDS = 256 };
+enum {
+    PIECE_HEAD = 8,
+    PIECE_OUTPUT = 1,
+    PIECE_ERROR = 2,
+    LAST_WORDS = 256,
+    TURN_BYTES = 128 * 1024, /* handed out in one turn */
+};
 
 struct exec_pipe {
     struct pool *pool;
@@ -20,7 +26,7 @@ struct exec_pipe {
     struct http_reader *reader;
     struct strbuf request;
     bool hijacked;
-    struct event *soon; /* to begin, or to go on */
+    struct turn turn; /* all is done in it */
     struct exec_events events;
     /* the piece that comes */
     unsigned char head[PIECE_HEAD];
@@ -74,20 +80,26 @@ static ssize_t take_part(struct exec_pipe *p, struct str bytes)
     return taken;
 }
 
-static bool take_pieces(struct exec_pipe *p)
+/* As many as belong to a turn. False: they are not what they should be. */
+static bool take_pieces(struct exec_pipe *p, bool *more)
 {
+    size_t left = TURN_BYTES;
     ssize_t part = 1;
 
     for (struct str in = stream_peek(p->stream); in.len > 0 && part > 0;
          in = stream_peek(p->stream)) {
         size_t total = 0;
 
-        part = 1;
+        *more = left == 0;
+        if (*more)
+            return true;
+        in = str_head(in, left);
         while (part > 0 && total < in.len) {
             part = take_part(p, str_from_index(in, total));
             total += part > 0 ? (size_t)part : 0;
         }
         stream_consume(p->stream, total);
+        left -= total;
     }
     return part >= 0;
 }
@@ -120,9 +132,10 @@ static bool read_head(struct exec_pipe *p)
     return true;
 }
 
-static void on_change(struct stream *stream, void *arg)
+static void go_on(struct exec_pipe *p)
 {
-    struct exec_pipe *p = arg;
+    struct stream *stream = p->stream;
+    bool more = false;
 
     if (stream->state == STREAM_OPEN && p->request.len > 0)
         strbuf_consume(&p->request,
@@ -131,11 +144,13 @@ static void on_change(struct stream *stream, void *arg)
         end(p, "the engine does not start a session in the companion");
         return;
     }
-    if (p->hijacked && !take_pieces(p)) {
+    if (p->hijacked && !take_pieces(p, &more)) {
         end(p, "the companion does not say what it should");
         return;
     }
-    if (stream->state == STREAM_CLOSED && stream->why)
+    if (more)
+        turn_wake(&p->turn);
+    else if (stream->state == STREAM_CLOSED && stream->why)
         end(p, stream->why);
     else if ((stream->state == STREAM_CLOSED || stream->eof) &&
              stream_peek(stream).len == 0)
@@ -144,12 +159,20 @@ static void on_change(struct stream *stream, void *arg)
         p->events.on_room(p->events.arg);
 }
 
+static void on_change(struct stream *stream, void *arg)
+{
+    struct exec_pipe *p = arg;
+
+    (void)stream;
+    turn_wake(&p->turn);
+}
+
 static void use_stream(struct exec_pipe *p, struct stream *stream)
 {
     p->stream = stream;
     stream->on_change = on_change;
     stream->arg = p;
-    on_change(stream, p);
+    turn_wake(&p->turn);
 }
 
 static void on_stream(struct pool_waiter *waiter, struct stream *stream,
@@ -165,15 +188,14 @@ static void on_stream(struct pool_waiter *waiter, struct stream *stream,
         end(p, why);
 }
 
-static void on_soon(evutil_socket_t fd, short what, void *arg)
+static void on_turn(struct turn *turn)
 {
-    struct exec_pipe *p = arg;
+    struct exec_pipe *p =
+        (struct exec_pipe *)((char *)turn - offsetof(struct exec_pipe, turn));
     struct stream *stream;
 
-    (void)fd;
-    (void)what;
     if (p->stream) {
-        on_change(p->stream, p);
+        go_on(p);
         return;
     }
     if (p->waiter.waits)
@@ -192,7 +214,7 @@ size_t exec_pipe_write(struct exec_pipe *p, struct str bytes)
 
 void exec_pipe_resume(struct exec_pipe *p)
 {
-    event_active(p->soon, 0, 0);
+    turn_wake(&p->turn);
 }
 
 static void put_request(struct exec_pipe *p, const char *exec)
@@ -207,7 +229,7 @@ static void put_request(struct exec_pipe *p, const char *exec)
                 exec, sizeof(body) - 1, body);
 }
 
-struct exec_pipe *exec_pipe_new(struct event_base *base, struct pool *pool,
+struct exec_pipe *exec_pipe_new(struct turn_group *turns, struct pool *pool,
                                 const char *exec,
                                 const struct exec_events *events)
 {
@@ -221,8 +243,8 @@ struct exec_pipe *exec_pipe_new(struct event_base *base, struct pool *pool,
     p->request.max = LIMIT_HEAD;
     p->words.max = LAST_WORDS;
     put_request(p, exec);
-    p->soon = event_new(base, -1, 0, on_soon, p);
-    event_active(p->soon, 0, 0);
+    turn_init(&p->turn, turns, on_turn);
+    turn_wake(&p->turn);
     return p;
 }
 
@@ -234,7 +256,7 @@ struct exec_pipe *exec_pipe_free(struct exec_pipe *p)
     if (p->stream)
         pool_discard(p->pool, p->stream);
     http_reader_free(p->reader);
-    event_free(p->soon);
+    turn_cancel(&p->turn);
     strbuf_fini(&p->request);
     strbuf_fini(&p->words);
     free(p);

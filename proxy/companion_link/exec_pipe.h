@@ -5,11 +5,11 @@
  * standard input as it is, and what it writes to its standard output comes out.
  * Its standard error is kept for its last words.
  *
- * Callbacks come from the event loop (upstream.h).
+ * Callbacks come from its turns (turns.h), in each of which a part of what has
+ * come is handed out.
  */
 
-#include <event2/event.h>
-
+#include "proxy/net/turns.h"
 #include "proxy/upstream/pool.h"
 
 struct exec_pipe;
@@ -25,8 +25,8 @@ struct exec_events {
     void *arg;
 };
 
-/* Start EXEC, which was created in a container. */
-struct exec_pipe *exec_pipe_new(struct event_base *base, struct pool *pool,
+/* Start EXEC, which was created in a container; TURNS are its listener's. */
+struct exec_pipe *exec_pipe_new(struct turn_group *turns, struct pool *pool,
                                 const char *exec,
                                 const struct exec_events *events);
 /* Its standard input ends, and no callback comes any more. NULL is fine;

@@ -144,8 +144,7 @@ static void on_exec(const char *id, void *arg)
 
     c->step = STEP_GREET;
     event_add(c->soon, &(struct timeval){LINK_GREET_S, 0});
-    c->session = link_session_new(c->config.base, c->config.pool, id, c->nonce,
-                                  beat_s(c), &events);
+    c->session = link_session_new(&c->config, id, c->nonce, beat_s(c), &events);
 }
 
 static void on_failure(int status, const char *why, void *arg)

@@ -47,10 +47,10 @@ struct link_events {
 };
 
 /* Start EXEC, which was created with NONCE, and speak with it; a beat every
- * BEAT_S. */
-struct link_session *link_session_new(struct event_base *base,
-                                      struct pool *pool, const char *exec,
-                                      const char *nonce, unsigned beat_s,
+ * BEAT_S. CONFIG outlives it. */
+struct link_session *link_session_new(const struct companion_config *config,
+                                      const char *exec, const char *nonce,
+                                      unsigned beat_s,
                                       const struct link_events *events);
 /* Its connections close. NULL is fine; returns NULL. */
 struct link_session *link_session_free(struct link_session *session);
@@ -73,7 +73,10 @@ struct link_conn {
     struct link_session *session;
     uint32_t channel;
     int fd;
+    struct turn turn; /* what its events tell is done in it */
+    size_t memory;    /* that it may come to hold */
     struct event *readable, *writable;
+    bool reads, writes; /* they have told so */
     struct wire_account account;
     struct bytes held; /* for FD */
     uint32_t back;     /* credit to be given back */
@@ -100,13 +103,13 @@ bool link_conn_take(struct link_conn *conn, const struct wire_frame *frame);
 void link_conn_resume(struct link_conn *conn);
 
 /* session.c, for conn.c */
-struct event_base *link_base(const struct link_session *session);
+const struct companion_config *link_config(const struct link_session *session);
 void link_add(struct link_session *session, struct link_conn *conn);
 void link_remove(struct link_session *session, struct link_conn *conn);
 /* CONN is over for the companion: it counts no more, and the oldest of those
  * goes if there are too many. */
 void link_note_ending(struct link_session *session, struct link_conn *conn);
-/* Have what was put sent, in this turn or soon. */
+/* Have what was put sent, in a turn. */
 void link_flush(struct link_session *session);
 
 /* ---- life.c: from nothing to a session ---- */
@@ -140,6 +143,7 @@ struct companion {
     TAILQ_HEAD(guests, guest) guests;
     uint64_t carried;
     bool told_why;
+    bool told_crowded; /* the log knows why connections are refused */
 };
 
 /* ---- sockets.c: who has which, the waiters, who calls ---- */

@@ -6,11 +6,11 @@
 /* Frames over an exec in the companion. */
 
 struct link_session {
-    struct event_base *base;
+    const struct companion_config *config;
     struct exec_pipe *pipe;
     bool greeted;
-    bool replaced;      /* it has said bye */
-    struct event *soon; /* to send what was put */
+    bool replaced;    /* it has said bye */
+    struct turn turn; /* to send what was put */
     struct event *beat;
     char nonce[WIRE_NONCE + 1];
     struct link_events events;
@@ -21,9 +21,9 @@ struct link_session {
     uint32_t last;          /* channel that the companion opened */
 };
 
-struct event_base *link_base(const struct link_session *s)
+const struct companion_config *link_config(const struct link_session *s)
 {
-    return s->base;
+    return s->config;
 }
 
 void link_add(struct link_session *s, struct link_conn *conn)
@@ -77,7 +77,7 @@ size_t link_room(const struct link_session *s)
 
 void link_flush(struct link_session *s)
 {
-    event_active(s->soon, 0, 0);
+    turn_wake(&s->turn);
 }
 
 unsigned char *link_payload(struct link_session *s)
@@ -256,31 +256,30 @@ static void on_end(const char *why, void *arg)
     s->events.on_end(why, s->replaced, s->events.arg);
 }
 
-static void on_soon(evutil_socket_t fd, short what, void *arg)
+static void on_turn(struct turn *turn)
 {
-    (void)fd;
-    (void)what;
-    send_out(arg);
+    send_out((struct link_session *)((char *)turn -
+                                     offsetof(struct link_session, turn)));
 }
 
-struct link_session *link_session_new(struct event_base *base,
-                                      struct pool *pool, const char *exec,
-                                      const char *nonce, unsigned beat_s,
+struct link_session *link_session_new(const struct companion_config *config,
+                                      const char *exec, const char *nonce,
+                                      unsigned beat_s,
                                       const struct link_events *events)
 {
     struct link_session *s = xcalloc(1, sizeof(*s));
     const struct exec_events pipe_events = {on_output, on_room, on_end, s};
 
-    s->base = base;
+    s->config = config;
     s->events = *events;
     s->in.max = LINK_FRAME;
     s->out.max = LINK_OUT;
     TAILQ_INIT(&s->conns);
     memcpy(s->nonce, nonce, WIRE_NONCE);
-    s->soon = event_new(base, -1, 0, on_soon, s);
-    s->beat = event_new(base, -1, EV_PERSIST, on_beat, s);
+    turn_init(&s->turn, config->turns, on_turn);
+    s->beat = event_new(config->base, -1, EV_PERSIST, on_beat, s);
     event_add(s->beat, &(struct timeval){(time_t)beat_s, 0});
-    s->pipe = exec_pipe_new(base, pool, exec, &pipe_events);
+    s->pipe = exec_pipe_new(config->turns, config->pool, exec, &pipe_events);
     return s;
 }
 
@@ -291,7 +290,7 @@ struct link_session *link_session_free(struct link_session *s)
     while (!TAILQ_EMPTY(&s->conns))
         link_conn_free(TAILQ_FIRST(&s->conns));
     exec_pipe_free(s->pipe);
-    event_free(s->soon);
+    turn_cancel(&s->turn);
     event_free(s->beat);
     bytes_fini(&s->in);
     bytes_fini(&s->out);

@@ -6,6 +6,7 @@
 #include "policy/docker/namespace.h"
 #include "policy/isolation/rewrite.h"
 #include "policy/isolation/socket_wish.h"
+#include "proxy/base/log.h"
 #include "proxy/companion_link/link_private.h"
 
 /*
@@ -282,14 +283,28 @@ void link_ask_list(struct companion *c)
     subrequest_filter(c->list, list_filter_new(str_from(c->ns), true));
 }
 
+/* Are there bytes for all that may come on one more channel? */
+static bool has_room(struct companion *c)
+{
+    bool room = memory_has_room(c->config.memory, WIRE_CREDIT);
+
+    if (!room && !c->told_crowded)
+        log_warn("%s: connections to docker.sock in its containers are "
+                 "refused: %s",
+                 c->ns, SUBREQUEST_CROWDED);
+    c->told_crowded = !room;
+    return room;
+}
+
 void link_take_connection(struct companion *c, uint32_t channel,
                           unsigned number)
 {
-    struct link_conn *conn;
+    struct link_conn *conn = NULL;
     struct guest *guest;
     int far;
 
-    conn = link_conn_new(c->session, channel, &far);
+    if (has_room(c))
+        conn = link_conn_new(c->session, channel, &far);
     if (!conn) {
         link_refuse(c->session, channel);
         return;

@@ -14,13 +14,15 @@
 
 #include "policy/config/rules.h"
 #include "proxy/files/file_near.h"
+#include "proxy/net/turns.h"
 #include "proxy/upstream/pool.h"
 
 struct files;
 
 struct files_config {
-    struct event_base *base;
-    struct pool *pool;            /* outlives it */
+    struct event_base *base;  /* this and the next two outlive it */
+    struct turn_group *turns; /* of its listener */
+    struct pool *pool;
     struct str ns;                /* copied, as is the next */
     const struct objects *mounts; /* struct mount_rule; those by copy count */
     struct file_limits limits;    /* of each directory */

@@ -181,7 +181,7 @@ static void on_exec(const char *id, void *arg)
         event_new(t->config.base, t->loop_end, EV_WRITE, on_writable, t);
     event_add(t->readable, NULL);
     file_stream_init(&t->stream, thread_read, thread_write, t);
-    t->pipe = exec_pipe_new(t->config.base, t->config.pool, id, &events);
+    t->pipe = exec_pipe_new(t->config.turns, t->config.pool, id, &events);
     start_thread(t);
 }
 

@@ -218,6 +218,8 @@ struct near *near_new(const struct near_config *config)
 
     near->events = &conn_events;
     near->base = config->base;
+    near->turns = config->turns;
+    near->memory = config->memory;
     near->upstream = config->upstream;
     near->pool = config->pool;
     near->ns = xstr_dup(config->ns);

@@ -16,13 +16,17 @@
 
 #include "policy/base/strings.h"
 #include "policy/isolation/port_wish.h"
+#include "proxy/net/memory.h"
+#include "proxy/net/turns.h"
 #include "proxy/upstream/pool.h"
 
 struct near;
 
 struct near_config {
-    struct event_base *base;
-    struct upstream *upstream; /* these two outlive it */
+    struct event_base *base;     /* this and the next four outlive it */
+    struct turn_group *turns;    /* of its listener */
+    struct memory_share *memory; /* the same */
+    struct upstream *upstream;
     struct pool *pool;
     struct str ns;                /* copied, as are the next two */
     const struct strings *listen; /* addresses of this machine */

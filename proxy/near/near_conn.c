@@ -23,7 +23,10 @@ void near_conn_end(struct near_conn *c, bool reset)
         near->opening--;
     }
     TAILQ_REMOVE(&near->conns, c, link);
-    near->counts.connections--;
+    if (--near->counts.connections == 0)
+        near->told_crowded = false;
+    memory_use(near->memory, &c->memory, 0);
+    turn_cancel(&c->turn);
     event_free(c->readable);
     event_free(c->writable);
     event_free(c->deadline);
@@ -95,32 +98,44 @@ static void settle(struct near_conn *c)
         event_del(c->readable);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+/* False: the client is gone. */
+static bool read_client(struct near_conn *c)
 {
     static char got[READ_SIZE];
-    struct near_conn *c = arg;
     size_t room = stream_room(c->stream);
     ssize_t n;
 
-    (void)what;
-    if (room > 0) {
-        n = recv(fd, got, room < sizeof(got) ? room : sizeof(got), 0);
-        if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            near_conn_end(c, false);
-            return;
-        }
-        if (n > 0)
-            stream_write(c->stream, str_of(got, (size_t)n));
-        c->client_eof = n == 0;
-    }
-    settle(c);
+    if (room == 0)
+        return true;
+    n = recv(c->fd, got, room < sizeof(got) ? room : sizeof(got), 0);
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return false;
+    if (n > 0)
+        stream_write(c->stream, str_of(got, (size_t)n));
+    c->client_eof = n == 0;
+    return true;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void on_turn(struct turn *turn)
 {
+    struct near_conn *c =
+        (struct near_conn *)((char *)turn - offsetof(struct near_conn, turn));
+    bool may_read = c->may_read;
+
+    c->may_read = false;
+    if (may_read && !read_client(c))
+        near_conn_end(c, false);
+    else
+        settle(c);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    struct near_conn *c = arg;
+
     (void)fd;
-    (void)what;
-    settle(arg);
+    c->may_read |= (what & EV_READ) != 0;
+    turn_wake(&c->turn);
 }
 
 /* ---- where it leads ---- */
@@ -131,7 +146,7 @@ static void on_change(struct stream *stream, void *arg)
 
     if (!c->confirmed && stream->state == STREAM_CLOSED && stream->why)
         tell_why(c, stream->why);
-    settle(c);
+    turn_wake(&c->turn);
 }
 
 /* To the port that was last known, and ask whether it still is the one. */
@@ -165,7 +180,7 @@ void near_conn_answered(struct near_conn *c)
         if (c->near->starved)
             c->near->events->on_room(c->near);
         event_del(c->deadline);
-        settle(c);
+        turn_wake(&c->turn);
         return;
     }
     stream_close(c->stream);
@@ -195,9 +210,11 @@ void near_conn_new(struct near_port *port, int fd)
     c->near = near;
     c->port = port;
     c->fd = fd;
-    c->readable =
-        event_new(near->base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    c->writable = event_new(near->base, fd, EV_WRITE, on_writable, c);
+    turn_init(&c->turn, near->turns, on_turn);
+    /* what the engine may send before its client reads */
+    memory_use(near->memory, &c->memory, LIMIT_PORT_INPUT);
+    c->readable = event_new(near->base, fd, EV_READ, on_socket, c);
+    c->writable = event_new(near->base, fd, EV_WRITE, on_socket, c);
     c->deadline = event_new(near->base, -1, 0, on_deadline, c);
     event_add(c->deadline, &(struct timeval){NEAR_CONFIRM_S, 0});
     TAILQ_INSERT_TAIL(&near->conns, c, link);

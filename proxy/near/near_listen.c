@@ -91,6 +91,29 @@ static void find_targets(struct binding *b)
 
 /* ---- sockets ---- */
 
+/* No connection is taken for a moment. */
+static void pause_listener(struct near_listener *l)
+{
+    event_del(l->event);
+    event_add(l->pause, &(struct timeval){0, 200 * 1000});
+}
+
+/* Nobody tells when another's bytes are gone: it is looked for. */
+static bool has_room(struct near_listener *l)
+{
+    struct near *near = l->port->entry->near;
+
+    if (memory_has_room(near->memory, LIMIT_PORT_INPUT))
+        return true;
+    if (!near->told_crowded)
+        log_warn("ports: connections to %s of %s wait: berth holds as many "
+                 "bytes of this listener's clients as it may",
+                 l->port->name, l->port->entry->name);
+    near->told_crowded = true;
+    pause_listener(l);
+    return false;
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
     struct near_listener *l = arg;
@@ -106,6 +129,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
             event_del(l->event);
             return;
         }
+        if (!has_room(l))
+            return;
         client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (client >= 0) {
             near_conn_new(l->port, client);
@@ -115,8 +140,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
             return;
         log_error("ports: cannot accept connections to %s of %s: %s",
                   l->port->name, l->port->entry->name, strerror(errno));
-        event_del(l->event);
-        event_add(l->pause, &(struct timeval){0, 200 * 1000});
+        pause_listener(l);
         return;
     }
 }

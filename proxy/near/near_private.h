@@ -61,7 +61,10 @@ struct near_conn {
     struct near *near;
     struct near_port *port; /* NULL: its container has ended */
     int fd;
+    struct turn turn; /* its bytes go on in it */
+    size_t memory;    /* that it may come to hold */
     struct event *readable, *writable;
+    bool may_read;          /* READABLE has told so */
     struct event *deadline; /* to be confirmed, or to end */
     struct stream *stream;  /* or NULL: it is not known where to */
     unsigned opened;        /* the port that STREAM leads to */
@@ -83,6 +86,8 @@ struct near_conn_events {
 struct near {
     const struct near_conn_events *events;
     struct event_base *base;
+    struct turn_group *turns;
+    struct memory_share *memory;
     struct upstream *upstream;
     struct pool *pool;
     char *ns, *address;
@@ -96,6 +101,7 @@ struct near {
     unsigned opening;    /* connections that are not confirmed */
     bool starved;        /* listeners wait for connections to open or end */
     bool told_why;       /* the log knows why connections are not carried */
+    bool told_crowded;   /* and why they wait */
     struct near_counts counts;
 };
 

@@ -308,13 +308,13 @@ void frontend_free(struct frontend *frontend)
         frontend_put_summary(frontend);
     event_free(frontend->summary);
     audit_sink_free(frontend->audit);
-    memory_share_fini(&frontend->memory);
     own_ids_free(frontend->owned);
     claim_unref(frontend->claim);
     ledger_free(frontend->ledger);
     job_book_free(frontend->jobs);
     tunnel_share_free(frontend->builds);
     frontend_host_fini(frontend);
+    memory_share_fini(&frontend->memory);
     policy_unref(frontend->policy);
     free(frontend->path);
     free(frontend);

@@ -26,7 +26,8 @@ struct session;
 
 struct frontend {
     struct runtime *runtime;
-    struct turn_group turns; /* of its sessions */
+    /* of all its connections: sessions, ports, those of its companion */
+    struct turn_group turns;
     struct memory_share memory;
     char *path; /* of the listener */
     struct policy *policy;

@@ -85,6 +85,8 @@ static void listen_near(struct frontend *frontend)
     const struct policy *policy = frontend->policy;
     const struct near_config config = {
         .base = frontend->runtime->base,
+        .turns = &frontend->turns,
+        .memory = &frontend->memory,
         .upstream = frontend->backend->upstream,
         .pool = frontend->backend->pool,
         .ns = str_from(policy->namespace),
@@ -120,6 +122,8 @@ static void find_companion(struct frontend *frontend)
     const char *socket = policy->rules.container.engine_socket;
     const struct companion_config config = {
         .base = frontend->runtime->base,
+        .turns = &frontend->turns,
+        .memory = &frontend->memory,
         .pool = frontend->backend->pool,
         .ns = str_from(policy->namespace),
         .mode = policy->listen.mode,
@@ -144,6 +148,7 @@ static void copy_files(struct frontend *frontend)
     const struct limit_rules *limits = &policy->rules.container.limits;
     const struct files_config config = {
         .base = frontend->runtime->base,
+        .turns = &frontend->turns,
         .pool = frontend->backend->pool,
         .ns = str_from(policy->namespace),
         .mounts = &policy->rules.container.mounts,

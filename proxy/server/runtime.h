@@ -6,10 +6,10 @@
  */
 
 #include "proxy/net/line_writer.h"
-#include "proxy/server/backend.h"
-#include "proxy/server/claim.h"
 #include "proxy/net/memory.h"
 #include "proxy/net/turns.h"
+#include "proxy/server/backend.h"
+#include "proxy/server/claim.h"
 
 struct runtime {
     struct event_base *base;

@@ -14,6 +14,7 @@
 #include "proxy/companion_link/link_private.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_upstream.h"
+#include "tests/unit/listener_place.h"
 
 #define NONCE "0123456789abcdef0123456789abcdef"
 
@@ -123,15 +124,18 @@ static void play_link(const uint8_t *bytes, size_t len)
                                "\r\nUpgrade: tcp\r\n\r\n";
     const struct link_events events = {on_ready, on_open, on_end, NULL};
     struct event_base *base = event_base_new();
+    struct listener_place place;
+    struct companion_config config = {
+        .base = base, .turns = &place.group, .memory = &place.share};
     struct fake_upstream fake;
     struct pool *pool;
 
     fake_upstream_init(&fake);
-    pool = pool_new(base, &fake.upstream);
+    listener_place_init(&place, base);
+    pool = config.pool = pool_new(base, &fake.upstream);
     side.over = false;
     side.count = 0;
-    side.session =
-        link_session_new(base, pool, "e1", NONCE, LINK_BEAT_S, &events);
+    side.session = link_session_new(&config, "e1", NONCE, LINK_BEAT_S, &events);
     event_base_loop(base, EVLOOP_NONBLOCK);
     fake_open(&fake, 0);
     event_base_loop(base, EVLOOP_NONBLOCK);
@@ -151,6 +155,7 @@ static void play_link(const uint8_t *bytes, size_t len)
         close(side.clients[i]);
     event_base_loop(base, EVLOOP_NONBLOCK);
     pool_free(pool);
+    listener_place_fini(&place);
     fake_upstream_fini(&fake);
     event_base_free(base);
 }

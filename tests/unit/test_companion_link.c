@@ -12,6 +12,7 @@
 #include "proxy/companion_link/companion_link.h"
 #include "proxy/companion_link/link_private.h"
 #include "tests/unit/fake_upstream.h"
+#include "tests/unit/listener_place.h"
 
 #define ID   "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
 #define JOB  "b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2"
@@ -19,6 +20,7 @@
 
 static struct event_base *base;
 static struct fake_upstream fake;
+static struct listener_place place;
 static struct pool *pool;
 static struct companion *companion;
 static int client; /* the last that came; -1: none */
@@ -55,9 +57,12 @@ static int setup(void **state)
     (void)state;
     client = -1;
     base = event_base_new();
+    listener_place_init(&place, base);
     fake_upstream_init(&fake);
     pool = pool_new(base, &fake.upstream);
     config.base = base;
+    config.turns = &place.group;
+    config.memory = &place.share;
     config.pool = pool;
     companion = companion_new(&config);
     assert_true(companion_is_as(companion, &config));
@@ -74,6 +79,7 @@ static int teardown(void **state)
         close(client);
     run_loop(base);
     pool_free(pool);
+    listener_place_fini(&place);
     fake_upstream_fini(&fake);
     event_base_free(base);
     return 0;
@@ -500,6 +506,97 @@ static void open_known(void)
     assert_int_not_equal(client, -1);
 }
 
+static void its_bytes_wait_for_a_turn_of_the_listener(void **state)
+{
+    static const char data[] = "\1\0\0\0\0\0\0\14"     /* a piece of output */
+                               "\3\0\0\4\0\0\0\2late"; /* a frame in it */
+    struct fake_stream *stream;
+    char got[16];
+
+    (void)state;
+    open_known();
+    assert_true(TAILQ_EMPTY(&place.group.waiting));
+    assert_int_equal(send(client, "200", 3, 0), 3);
+    one_pass(base);
+    assert_false(TAILQ_EMPTY(&place.group.waiting));
+    assert_int_equal(fake.streams[session].out.len, 0);
+    assert_int_equal(expect(WIRE_DATA).length, 3);
+
+    stream = &fake.streams[session];
+    strbuf_add(&stream->in, str_of(data, sizeof(data) - 1));
+    stream->stream.on_change(&stream->stream, stream->stream.arg);
+    assert_false(TAILQ_EMPTY(&place.group.waiting));
+    assert_int_equal(recv(client, got, sizeof(got), 0), -1);
+    run();
+    assert_int_equal(recv(client, got, sizeof(got), 0), 4);
+
+    assert_int_equal(send(client, "200", 3, 0), 3);
+    one_pass(base); /* and then it goes before its turn */
+    companion = companion_free(companion);
+    assert_true(TAILQ_EMPTY(&place.group.waiting));
+}
+
+static void so_many_bytes_are_handed_out_in_a_turn(void **state)
+{
+    static const char bytes[WIRE_PAYLOAD];
+    struct fake_stream *stream;
+    unsigned turns = 0;
+
+    (void)state;
+    open_known();
+    stream = &fake.streams[session];
+    for (uint32_t i = 0; i < 8; i++) {
+        unsigned char heads[2 * WIRE_HEADER] = {1};
+
+        wire_put(heads + 4, 4, WIRE_HEADER + WIRE_PAYLOAD);
+        wire_put_head(heads + 8, WIRE_DATA, 2, WIRE_PAYLOAD);
+        strbuf_add(&stream->in, str_of((char *)heads, sizeof(heads)));
+        strbuf_add(&stream->in, str_of(bytes, sizeof(bytes)));
+    }
+    stream->stream.on_change(&stream->stream, stream->stream.arg);
+    while (stream->in.len > 0) {
+        size_t before = stream->in.len;
+        struct turn *turn = TAILQ_FIRST(&place.group.waiting);
+
+        assert_non_null(turn);
+        turn_cancel(turn);
+        turn->run(turn);
+        turns++;
+        assert_true(before - stream->in.len <= 128 * KIB);
+    }
+    assert_true(turns >= 3);
+}
+
+static void a_connection_is_in_the_account_of_memory(void **state)
+{
+    (void)state;
+    open_known();
+    assert_int_equal(place.share.used, WIRE_CREDIT);
+    close(client);
+    client = -1;
+    assert_int_equal(expect(WIRE_CLOSE).channel, 2);
+    assert_int_equal(place.share.used, 0);
+}
+
+static void where_memory_is_short_it_is_closed(void **state)
+{
+    int first;
+
+    (void)state;
+    open_known();
+    first = client;
+    client = -1;
+    listener_place_crowd(&place, WIRE_CREDIT - 1);
+    open_connection(4, 5);
+    assert_int_equal(client, -1);
+    assert_int_equal(expect(WIRE_CLOSE).channel, 4);
+    listener_place_crowd(&place, WIRE_CREDIT);
+    open_connection(6, 5);
+    assert_int_not_equal(client, -1);
+    assert_true(companion_count(companion).attached);
+    close(first);
+}
+
 static void halves_close_apart(void **state)
 {
     char got[16];
@@ -771,6 +868,10 @@ int main(void)
         LINKED(who_shares_a_socket_is_served_and_not_named),
         LINKED(a_socket_that_is_in_a_list_is_kept_for_none),
         LINKED(who_called_before_a_session_ended_is_asked_for_again),
+        LINKED(its_bytes_wait_for_a_turn_of_the_listener),
+        LINKED(so_many_bytes_are_handed_out_in_a_turn),
+        LINKED(a_connection_is_in_the_account_of_memory),
+        LINKED(where_memory_is_short_it_is_closed),
         LINKED(halves_close_apart),
         LINKED(a_client_s_half_is_told_of),
         LINKED(what_came_before_a_close_is_read),

@@ -15,6 +15,7 @@
 #include "proxy/files/file_far.h"
 #include "proxy/files_link/files_link.h"
 #include "tests/unit/fake_upstream.h"
+#include "tests/unit/listener_place.h"
 
 /*
  * A directory and its volume, which is another directory here: the far end runs
@@ -25,6 +26,7 @@
 
 static struct event_base *base;
 static struct fake_upstream fake;
+static struct listener_place place;
 static struct pool *pool;
 static struct files *files;
 static char here[64], there[64]; /* the runner's directory, and the volume */
@@ -310,6 +312,7 @@ static void begin_files(const char *mode, size_t entries)
     const struct objects mounts = {.items = rules, .count = 2};
     struct files_config config = {
         .base = base,
+        .turns = &place.group,
         .pool = pool,
         .ns = S("r1"),
         .mounts = &mounts,
@@ -335,6 +338,7 @@ static int setup(void **state)
     box = ID;
     far = (struct far){.fd = -1};
     base = event_base_new();
+    listener_place_init(&place, base);
     fake_upstream_init(&fake);
     pool = pool_new(base, &fake.upstream);
     files = NULL;
@@ -351,6 +355,7 @@ static int teardown(void **state)
     end_far();
     run_loop(base);
     pool_free(pool);
+    listener_place_fini(&place);
     fake_upstream_fini(&fake);
     event_base_free(base);
     snprintf(command, sizeof(command), "rm -rf %s %s", here, there);

@@ -10,6 +10,7 @@
 #include "policy/base/limits.h"
 #include "proxy/near/near.h"
 #include "tests/unit/fake_upstream.h"
+#include "tests/unit/listener_place.h"
 
 #define ADDRESS "127.9.8.7"
 #define WEB     "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1"
@@ -17,6 +18,7 @@
 
 static struct event_base *base;
 static struct fake_upstream fake;
+static struct listener_place place;
 static struct pool *pool;
 static struct near *near;
 static char *items[] = {(char[]){"127.0.0.1"}};
@@ -79,9 +81,12 @@ static int setup(void **state)
 
     (void)state;
     base = event_base_new();
+    listener_place_init(&place, base);
     fake_upstream_init(&fake);
     pool = pool_new(base, &fake.upstream);
     mine.base = base;
+    mine.turns = &place.group;
+    mine.memory = &place.share;
     mine.pool = pool;
     mine.upstream = &fake.upstream;
     near = near_new(&mine);
@@ -102,6 +107,7 @@ static int teardown(void **state)
     near = near_free(near);
     run_loop(base);
     pool_free(pool);
+    listener_place_fini(&place);
     fake_upstream_fini(&fake);
     event_base_free(base);
     return 0;
@@ -438,6 +444,85 @@ static void who_yields_listens_no_more_but_carries_on(void **state)
     free(port);
 }
 
+/* A connection to WEB that is carried, over the stream *AT. */
+static int carry(size_t *at)
+{
+    int fd;
+
+    open_port(WEB, "");
+    event("start", WEB, "r1");
+    answer_inspect(WEB, true, 32768);
+    fd = dial(port_of(WEB));
+    *at = way_to(32768);
+    fake_open(&fake, *at);
+    answer_inspect(WEB, true, 32768);
+    assert_int_equal(near_count(near).carried, 1);
+    return fd;
+}
+
+static void its_bytes_wait_for_a_turn_of_the_listener(void **state)
+{
+    char got[16] = "";
+    size_t at;
+    int fd = carry(&at);
+
+    (void)state;
+    assert_int_equal(send(fd, "hello", 5, 0), 5);
+    one_pass(base);
+    assert_false(TAILQ_EMPTY(&place.group.waiting));
+    assert_int_equal(fake.streams[at].out.len, 0);
+    run();
+    assert_string_equal(strbuf_cstr(&fake.streams[at].out), "hello");
+
+    fake_feed(&fake, at, "world");
+    assert_false(TAILQ_EMPTY(&place.group.waiting));
+    assert_int_equal(recv(fd, got, sizeof(got), 0), -1);
+    run();
+    assert_int_equal(recv(fd, got, sizeof(got), 0), 5);
+
+    fake_feed(&fake, at, "more"); /* and then it goes before its turn */
+    close(fd);
+    near = near_free(near);
+    assert_true(TAILQ_EMPTY(&place.group.waiting));
+}
+
+static void a_connection_is_in_the_account_of_memory(void **state)
+{
+    size_t at;
+    int fd = carry(&at);
+
+    (void)state;
+    assert_int_equal(place.share.used, LIMIT_PORT_INPUT);
+    close(fd);
+    fake_fail(&fake, at, NULL);
+    run();
+    assert_int_equal(near_count(near).connections, 0);
+    assert_int_equal(place.share.used, 0);
+}
+
+static void where_memory_is_short_it_waits(void **state)
+{
+    int fd;
+
+    (void)state;
+    open_port(WEB, "");
+    event("start", WEB, "r1");
+    answer_inspect(WEB, true, 32768);
+    listener_place_crowd(&place, LIMIT_PORT_INPUT - 1);
+    fd = dial(port_of(WEB));
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(near_count(near).connections, 0);
+    listener_place_crowd(&place, LIMIT_PORT_INPUT);
+    while (near_count(near).connections == 0) { /* it is looked for */
+        usleep(1000);
+        run();
+    }
+    assert_true(memory_has_room(&place.share, 0));
+    assert_false(memory_has_room(&place.share, 1));
+    close(fd);
+    run();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +540,9 @@ int main(void)
         TEST(a_list_tells_what_runs),
         TEST(what_was_made_is_remembered_for_a_while),
         TEST(who_yields_listens_no_more_but_carries_on),
+        TEST(its_bytes_wait_for_a_turn_of_the_listener),
+        TEST(a_connection_is_in_the_account_of_memory),
+        TEST(where_memory_is_short_it_waits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
