@@ -95,8 +95,8 @@ static int answer_list(struct far *far, bool all)
     file_apply_forget(&far->apply);
     if (all)
         file_table_fini(&far->told);
-    r = file_scan(far->root, &far->mounts, far->limits, &now);
-    if (r == 0)
+    r = file_scan(far->root, &far->mounts, far->limits, &far->told, &now);
+    if (r == 0 && !file_table_is_same(&now, &far->told))
         r = send_difference(far, &now);
     file_mounts_fini(&far->mounts); /* the next list says them anew */
     if (r < 0) {

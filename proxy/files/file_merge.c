@@ -249,11 +249,22 @@ void file_merge_settle(struct file_item *item, struct file_entry *near,
     item->settled = true;
 }
 
+/* OLD, or NOW where that is the same: a scan's entry is held in any case. */
+static struct file_entry *kept_of(struct file_entry *old,
+                                  struct file_entry *now)
+{
+    bool same = old && now && !old->has_hash && old->unsure == now->unsure &&
+                file_entry_eq(old, now);
+
+    return same ? now : old;
+}
+
 void file_merge_base(const struct file_merge *merge, struct file_base *base)
 {
     for (size_t i = 0; i < merge->count; i++) {
         const struct file_item *item = &merge->items[i];
-        struct file_pair pair = {item->near.base, item->far.base};
+        struct file_pair pair = {kept_of(item->near.base, item->near.now),
+                                 kept_of(item->far.base, item->far.now)};
 
         if (item->settled)
             pair = item->agreed;

@@ -19,6 +19,7 @@ void file_near_fini(struct file_near *near)
 {
     file_apply_fini(&near->apply);
     file_base_fini(&near->base);
+    file_table_fini(&near->mine);
     file_table_fini(&near->far);
     file_mounts_fini(&near->mounts);
     file_mounts_fini(&near->interrupted);
@@ -72,6 +73,7 @@ void file_near_drop(struct file_near *near, struct str path)
 
 void file_near_forget(struct file_near *near)
 {
+    near->settled = false;
     file_base_fini(&near->base);
     file_mounts_fini(&near->interrupted);
 }
@@ -117,6 +119,7 @@ struct listing {
     struct file_near *near;
     struct file_table *now;
     size_t at; /* in near->far */
+    bool same; /* none was told */
 };
 
 /* Take over all that was before PATH, and pass over PATH itself. */
@@ -139,7 +142,8 @@ static int take_until(struct listing *list, const struct str *path, bool *had)
             *had = true;
             return 0;
         }
-        r = file_table_add(list->now, entry, &list->near->limits);
+        r = list->same ? file_table_share(list->now, entry, &list->near->limits)
+                       : file_table_add(list->now, entry, &list->near->limits);
         if (r < 0)
             return r;
     }
@@ -164,7 +168,7 @@ static int take_entry(struct listing *list, const struct file_message *message)
 
 static int read_list(struct file_near *near, struct file_table *now)
 {
-    struct listing list = {.near = near, .now = now};
+    struct listing list = {.near = near, .now = now, .same = true};
     struct file_message message;
     bool had;
     int r;
@@ -177,6 +181,7 @@ static int read_list(struct file_near *near, struct file_table *now)
             return r;
         if (message.type != FILE_MSG_ENTRY && message.type != FILE_MSG_GONE)
             break;
+        list.same = false;
         r = take_entry(&list, &message);
         if (r < 0)
             return r;
@@ -202,6 +207,8 @@ static int receive_list(struct file_near *near)
         near->stream->broken = r;
         return r;
     }
+    near->settled =
+        near->settled && !near->fresh && file_table_is_same(&now, &near->far);
     file_table_fini(&near->far);
     near->far = now; /* handed over */
     near->fresh = false;
@@ -289,6 +296,31 @@ static void remember(struct file_near *near, const struct file_merge *merge)
     near->base = base; /* handed over */
 }
 
+/* Could nothing more have been done, and are stamps enough to tell a change? */
+static bool is_settled(const struct file_near *near)
+{
+    const struct file_report *report = near->report;
+
+    if (report->to_far || report->to_near || report->removed_far ||
+        report->removed_near || report->lost || report->left ||
+        report->skipped || near->new.count || near->interrupted.count)
+        return false;
+    for (size_t i = 0; i < near->base.count; i++) {
+        if (near->base.pairs[i].near->unsure || near->base.pairs[i].far->unsure)
+            return false;
+    }
+    return true;
+}
+
+/* Take over MINE, the new scan. */
+static void take_scan(struct file_near *near, struct file_table *mine)
+{
+    near->settled = near->settled &&
+                    !near->new.count &&file_table_is_same(mine, &near->mine);
+    file_table_fini(&near->mine);
+    near->mine = *mine; /* handed over */
+}
+
 int file_near_round(struct file_near *near, enum file_turn turn,
                     struct file_report *report)
 {
@@ -301,19 +333,25 @@ int file_near_round(struct file_near *near, enum file_turn turn,
     near->report = report;
     if (r < 0)
         return r;
-    scanned = file_scan(near->root, &near->mounts, &near->limits, &mine);
+    scanned =
+        file_scan(near->root, &near->mounts, &near->limits, &near->mine, &mine);
     r = receive_list(near);
     r = r < 0 ? r : scanned;
-    if (r == 0) {
-        disown_stale(near, &mine);
-        file_merge_init(&merge, &mine, &near->far, &near->base, &near->mounts,
-                        &near->interrupted, turn);
-        r = carry(near, &merge);
-        remember(near, &merge);
-        file_merge_fini(&merge);
+    if (r < 0) {
+        file_table_fini(&mine);
+        return r;
     }
+    take_scan(near, &mine);
+    if (near->settled)
+        return 0;
+    disown_stale(near, &near->mine);
+    file_merge_init(&merge, &near->mine, &near->far, &near->base, &near->mounts,
+                    &near->interrupted, turn);
+    r = carry(near, &merge);
+    remember(near, &merge);
+    file_merge_fini(&merge);
     if (r == 0)
         file_mounts_fini(&near->new);
-    file_table_fini(&mine);
+    near->settled = r == 0 && is_settled(near);
     return r;
 }

@@ -42,8 +42,10 @@ struct file_near {
     /* private */
     struct file_stream *stream;
     struct file_base base;
+    struct file_table mine; /* the near side, as it was last scanned */
     struct file_table far;  /* the far side, as it was last told */
     bool fresh;             /* it was not told anything over this stream */
+    bool settled; /* with these two there is nothing to do, in any turn */
     struct file_mounts new; /* not kept in step before */
     struct file_mounts interrupted;
     uint64_t device;            /* of the root; 0: none was seen */

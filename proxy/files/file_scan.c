@@ -19,6 +19,8 @@ struct link_seen {
 struct scan {
     const struct file_mounts *mounts;
     const struct file_limits *limits;
+    const struct file_table *old; /* what was there before */
+    size_t at;                    /* its first row that is not passed yet */
     struct file_table *table;
     int64_t now;
     struct strbuf path; /* of the directory that is being read */
@@ -185,20 +187,56 @@ static struct str link_before(struct scan *scan, const struct stat *st)
     return S("");
 }
 
-static int add_entry(struct scan *scan, struct file_entry *model)
+/* What PATH was before, or NULL. Paths come in the order of trees. */
+static struct file_entry *was_before(struct scan *scan, struct str path)
 {
-    struct file_entry *entry = file_entry_new(model);
-    int r = file_table_add(scan->table, entry, scan->limits);
+    const struct file_table *old = scan->old;
 
+    while (scan->at < old->count) {
+        struct file_entry *entry = old->rows[scan->at];
+
+        if (str_eq(entry->path, path)) {
+            scan->at++;
+            return entry;
+        }
+        if (file_path_order(entry->path, path) > 0)
+            break;
+        scan->at++;
+    }
+    return NULL;
+}
+
+static int add_entry(struct scan *scan, const struct file_entry *model)
+{
+    struct file_entry *before = was_before(scan, model->path), *entry;
+    int r;
+
+    if (before && file_entry_eq(before, model) &&
+        before->unsure == model->unsure)
+        return file_table_share(scan->table, before, scan->limits);
+    entry = file_entry_new(model);
+    r = file_table_add(scan->table, entry, scan->limits);
     file_entry_unref(entry);
     return r;
 }
 
-static int scan_folder(struct scan *scan, int fd);
+/* The last row is a directory that could be opened but not read. */
+static void make_opaque(struct scan *scan)
+{
+    struct file_entry **last = &scan->table->rows[scan->table->count - 1];
+    struct file_entry model = **last;
+
+    model.opaque = true;
+    scan->table->shared -= scan->table->shared == scan->table->count;
+    file_entry_unref(*last);
+    *last = file_entry_new(&model);
+}
+
+static int scan_folder(struct scan *scan, int fd, bool inside);
 
 /* Go into the directory NAME of FD, which MODEL tells of. */
 static int add_folder(struct scan *scan, int fd, const char *name,
-                      struct file_entry *model)
+                      struct file_entry *model, bool inside)
 {
     AUTO(close_fd)
     int inner =
@@ -224,11 +262,10 @@ static int add_folder(struct scan *scan, int fd, const char *name,
     r = add_entry(scan, model);
     if (r < 0 || model->kind != FILE_DIRECTORY || model->opaque)
         return r;
-    r = scan_folder(scan, inner);
+    r = scan_folder(scan, inner, inside);
     if (r != 1)
         return r;
-    /* it could be opened but not read: nothing below it was added */
-    scan->table->rows[scan->table->count - 1]->opaque = true;
+    make_opaque(scan); /* nothing below it was added */
     return 0;
 }
 
@@ -250,7 +287,7 @@ static int add_symlink(struct scan *scan, int fd, const char *name,
     return r;
 }
 
-static int add_name(struct scan *scan, int fd, const char *name)
+static int add_name(struct scan *scan, int fd, const char *name, bool inside)
 {
     struct file_entry model = {.path = strbuf_str(&scan->path)};
     struct stat st;
@@ -263,7 +300,7 @@ static int add_name(struct scan *scan, int fd, const char *name)
     }
     file_entry_fill(&model, &st, scan->now);
     if (model.kind == FILE_DIRECTORY)
-        return add_folder(scan, fd, name, &model);
+        return add_folder(scan, fd, name, &model, inside);
     if (model.kind == FILE_SYMLINK)
         return add_symlink(scan, fd, name, &model);
     if (model.kind == FILE_REGULAR && st.st_nlink > 1) {
@@ -274,8 +311,9 @@ static int add_name(struct scan *scan, int fd, const char *name)
     return add_entry(scan, &model);
 }
 
-/* Returns 0, 1 when the directory cannot be read, or an error. */
-static int scan_folder(struct scan *scan, int fd)
+/* INSIDE: all below it is within the mounts. Returns 0, 1 when the directory
+ * cannot be read, or an error. */
+static int scan_folder(struct scan *scan, int fd, bool inside)
 {
     AUTO(names_fini)
     struct names names = {.text = STRBUF(LIMIT_FILES_NAMES)};
@@ -283,24 +321,30 @@ static int scan_folder(struct scan *scan, int fd)
     int r = names_read(fd, &names);
 
     for (size_t i = 0; r == 0 && i < names.count; i++) {
+        enum file_scope scope = FILE_INSIDE;
+
         if (before)
             strbuf_add_char(&scan->path, '/');
         if (strbuf_add(&scan->path, str_from(names.list[i])) < 0)
             return -ENAMETOOLONG;
-        if (file_mounts_scope(scan->mounts, strbuf_str(&scan->path)) !=
-            FILE_OUTSIDE)
-            r = add_name(scan, fd, names.list[i]);
+        if (!inside)
+            scope = file_mounts_scope(scan->mounts, strbuf_str(&scan->path));
+        if (scope != FILE_OUTSIDE)
+            r = add_name(scan, fd, names.list[i], scope == FILE_INSIDE);
         scan->path.len = before;
     }
     return r;
 }
 
 int file_scan(int root, const struct file_mounts *mounts,
-              const struct file_limits *limits, struct file_table *table)
+              const struct file_limits *limits, const struct file_table *old,
+              struct file_table *table)
 {
+    static const struct file_table none;
     struct scan scan = {
         .mounts = mounts,
         .limits = limits,
+        .old = old ? old : &none,
         .table = table,
         .now = file_clock(),
         .path = STRBUF(LIMIT_FILES_PATH + 1),
@@ -314,7 +358,8 @@ int file_scan(int root, const struct file_mounts *mounts,
     else if (st.st_nlink == 0)
         r = -ENOENT; /* a removed directory looks empty */
     if (r == 0)
-        r = scan_folder(&scan, root);
+        r = scan_folder(&scan, root,
+                        mounts->count == 0 || file_mounts_have(mounts, S("")));
     strbuf_fini(&scan.path);
     free(scan.links);
     /* what cannot be listed at all must not pass for an empty tree */

@@ -15,9 +15,11 @@
 
 /*
  * Fill the empty TABLE with what lies below the directory ROOT and within
- * MOUNTS, and remove what an interrupted file_apply() left. Returns 0; -EFBIG
- * over LIMITS; -ENOENT when ROOT itself is removed; or why the scan stopped,
- * as -EMFILE. TABLE then holds a part.
+ * MOUNTS, and remove what an interrupted file_apply() left. What is exactly as
+ * in OLD, an earlier scan of the same tree or NULL, is shared with it. Returns
+ * 0; -EFBIG over LIMITS; -ENOENT when ROOT itself is removed; or why the scan
+ * stopped, as -EMFILE. TABLE then holds a part.
  */
 int file_scan(int root, const struct file_mounts *mounts,
-              const struct file_limits *limits, struct file_table *table);
+              const struct file_limits *limits, const struct file_table *old,
+              struct file_table *table);

@@ -74,19 +74,13 @@ bool file_limits_stop(const struct file_limits *limits)
     return limits->stop && __atomic_load_n(limits->stop, __ATOMIC_SEQ_CST);
 }
 
-int file_table_add(struct file_table *table, struct file_entry *entry,
-                   const struct file_limits *limits)
+/* Append ENTRY, which is known to fit here. */
+static int append(struct file_table *table, struct file_entry *entry,
+                  const struct file_limits *limits)
 {
     size_t names = entry->path.len + entry->target.len;
     uint64_t bytes = entry->kind == FILE_REGULAR ? entry->stamp.size : 0;
 
-    if (file_limits_stop(limits))
-        return -ECANCELED;
-    if (!file_entry_is_good(entry) ||
-        (table->count && file_path_order(table->rows[table->count - 1]->path,
-                                         entry->path) >= 0) ||
-        !has_parent(table, entry->path) || !has_target(table, entry))
-        return -EBADMSG;
     if (table->count >= most_entries(limits) ||
         names > LIMIT_FILES_NAMES - table->names ||
         bytes > most_bytes(limits) - table->bytes)
@@ -96,6 +90,35 @@ int file_table_add(struct file_table *table, struct file_entry *entry,
     table->names += names;
     table->bytes += bytes;
     return 0;
+}
+
+int file_table_add(struct file_table *table, struct file_entry *entry,
+                   const struct file_limits *limits)
+{
+    if (file_limits_stop(limits))
+        return -ECANCELED;
+    if (!file_entry_is_good(entry) ||
+        (table->count && file_path_order(table->rows[table->count - 1]->path,
+                                         entry->path) >= 0) ||
+        !has_parent(table, entry->path) || !has_target(table, entry))
+        return -EBADMSG;
+    return append(table, entry, limits);
+}
+
+int file_table_share(struct file_table *table, struct file_entry *entry,
+                     const struct file_limits *limits)
+{
+    int r =
+        file_limits_stop(limits) ? -ECANCELED : append(table, entry, limits);
+
+    table->shared += r == 0;
+    return r;
+}
+
+bool file_table_is_same(const struct file_table *table,
+                        const struct file_table *old)
+{
+    return table->shared == table->count && table->count == old->count;
 }
 
 size_t file_table_seek(const struct file_table *table, struct str path)

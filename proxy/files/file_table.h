@@ -24,6 +24,7 @@ struct file_table {
     size_t room;
     size_t names;   /* bytes of all paths and targets */
     uint64_t bytes; /* of all content; a hard link has none */
+    size_t shared;  /* rows that were added by file_table_share() */
 };
 
 void file_table_fini(struct file_table *table);
@@ -35,6 +36,17 @@ void file_table_fini(struct file_table *table);
  */
 int file_table_add(struct file_table *table, struct file_entry *entry,
                    const struct file_limits *limits);
+
+/*
+ * The same for an entry of a table of the same tree, whose directory and file
+ * are here as well: not looked at again, but for LIMITS.
+ */
+int file_table_share(struct file_table *table, struct file_entry *entry,
+                     const struct file_limits *limits);
+
+/* Was TABLE made of OLD, by sharing all of its rows and adding none? */
+bool file_table_is_same(const struct file_table *table,
+                        const struct file_table *old);
 
 /* The entry of PATH, which stays the table's; or NULL. */
 struct file_entry *file_table_find(const struct file_table *table,

@@ -54,7 +54,7 @@ static void what_was_changed_meanwhile_is_not_replaced(void **state)
     put("far/a", "old");
     put("far/gone", "old");
     assert_int_equal(file_scan(trees.far_fd, &trees.end.mounts,
-                               &(struct file_limits){0}, &table),
+                               &(struct file_limits){0}, NULL, &table),
                      0);
     put("far/a", "changed");
     file_apply_init(&apply, trees.far_fd);
@@ -85,6 +85,83 @@ static void what_was_changed_meanwhile_is_not_replaced(void **state)
     file_table_fini(&table);
 }
 
+static void scan_near(const struct file_table *old, struct file_table *table)
+{
+    *table = (struct file_table){0};
+    assert_int_equal(file_scan(trees.near_fd, &trees.end.mounts,
+                               &(struct file_limits){0}, old, table),
+                     0);
+}
+
+static void a_scan_shares_what_is_as_it_was(void **state)
+{
+    struct file_table first, second, third;
+
+    (void)state;
+    file_trees_mkdir(&trees, "near/d");
+    put("near/d/a", "1");
+    put("near/d/b", "2");
+    put("near/e", "3");
+    usleep(30000);
+    scan_near(NULL, &first);
+    assert_int_equal(first.shared, 0);
+    scan_near(&first, &second);
+    assert_true(file_table_is_same(&second, &first));
+    put("near/d/b", "changed");
+    file_trees_remove(&trees, "near/e");
+    put("near/d/c", "new");
+    scan_near(&second, &third);
+    assert_false(file_table_is_same(&third, &second));
+    assert_int_equal(third.count, 4);
+    assert_int_equal(third.shared, 2); /* d and d/a */
+    assert_ptr_equal(file_table_find(&third, S("d/a")),
+                     file_table_find(&first, S("d/a")));
+    file_table_fini(&first);
+    file_table_fini(&second);
+    file_table_fini(&third);
+}
+
+/* A round that finds both sides as it left them looks no further. */
+static void a_settled_tree_is_seen_to_change(void **state)
+{
+    (void)state;
+    put("near/a", "1");
+    put("near/b", "1");
+    usleep(30000);
+    in();
+    in(); /* what was written a moment ago is compared once more */
+    usleep(30000);
+    in();
+    in();
+    assert_true(trees.end.settled);
+    put("near/a", "22");
+    put("far/b", "333");
+    in();
+    assert_false(trees.end.settled);
+    holds("far/a", "22");
+    holds("near/b", "333");
+    file_trees_remove(&trees, "far/a");
+    usleep(30000);
+    in();
+    holds("near/a", NULL);
+}
+
+/* The far side is full anew over a new stream, and this one knows no more. */
+static void a_settled_tree_that_is_forgotten_is_compared(void **state)
+{
+    (void)state;
+    put("near/a", "1");
+    usleep(30000);
+    in();
+    usleep(30000);
+    in();
+    in();
+    assert_true(trees.end.settled);
+    file_near_forget(&trees.end);
+    assert_int_equal(in().compared, 1);
+    assert_int_equal(in().compared, 0);
+}
+
 static void what_is_stopped_reads_no_further(void **state)
 {
     bool stop = true;
@@ -95,7 +172,7 @@ static void what_is_stopped_reads_no_further(void **state)
     (void)state;
     put("near/a", "1");
     assert_int_equal(
-        file_scan(trees.near_fd, &trees.end.mounts, &limits, &table),
+        file_scan(trees.near_fd, &trees.end.mounts, &limits, NULL, &table),
         -ECANCELED);
     file_table_fini(&table);
     assert_int_equal(file_hash(trees.near_fd, S("a"), &limits, &hashed),
@@ -328,6 +405,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, scene_make, scene_clean)
         T(what_changes_while_it_is_read_is_not_taken),
         T(what_was_changed_meanwhile_is_not_replaced),
+        T(a_scan_shares_what_is_as_it_was),
+        T(a_settled_tree_is_seen_to_change),
+        T(a_settled_tree_that_is_forgotten_is_compared),
         T(what_is_stopped_reads_no_further),
         T(leftovers_of_a_killed_end_go),
         T(what_another_end_is_writing_stays),
