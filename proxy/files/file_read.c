@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+/* Of a hole, hashed at once: whoever reads looks up after it. */
+#define HASHED_HOLE (64 * (uint64_t)MIB)
+
 /*
  * Has somebody opened it for writing? A write that takes long, or goes through
  * mmap(), changes content after the stamps. No lease can be got then; else it
@@ -118,6 +121,8 @@ enum file_status file_reader_next(struct file_reader *reader, char *bytes,
     if (reader->at == reader->entry.stamp.size)
         return finish(reader);
     *hole = hole_at(reader, &data);
+    if (reader->hashing && *hole > HASHED_HOLE)
+        *hole = HASHED_HOLE;
     if (*hole) {
         hash_zeros(reader, *hole);
         reader->at += *hole;

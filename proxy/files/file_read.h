@@ -31,9 +31,10 @@ enum file_status file_reader_open(struct file_reader *reader, int root,
 
 /*
  * Read on. Returns FILE_DONE with up to ROOM bytes in BYTES as *PIECE, or with
- * the length of a hole in *HOLE, or with neither at the end: everything then
- * was of one moment and, if it was hashed, entry.hash is set. Otherwise
- * FILE_CHANGED, or FILE_TROUBLE, and what was read is worth nothing.
+ * the length of a hole (or of its beginning) in *HOLE, or with neither at the
+ * end: everything then was of one moment and, if it was hashed, entry.hash is
+ * set. Otherwise FILE_CHANGED, or FILE_TROUBLE, and what was read is worth
+ * nothing.
  */
 enum file_status file_reader_next(struct file_reader *reader, char *bytes,
                                   size_t room, struct str *piece,

@@ -274,6 +274,10 @@ static void check_lines(struct run *run)
 
         if (rewrite_line(&run->rw, copy, &show))
             strbuf_addf(run->wrong, "line %zu is not understood\n", i);
+        if (run->rw.ahead)
+            json_array_extend(shown, run->rw.ahead);
+        json_decref(run->rw.ahead);
+        run->rw.ahead = NULL;
         if (show)
             json_array_append(shown, copy);
         follow_line(run);

@@ -32,6 +32,7 @@ static struct files *files;
 static char here[64], there[64]; /* the runner's directory, and the volume */
 static const char *listed;       /* the label of the one container; or NULL */
 static const char *box;          /* the ID of the container of the volume */
+static uint64_t most_bytes;      /* of content */
 
 /* ---- the far end ---- */
 
@@ -42,6 +43,7 @@ struct far {
     pthread_t thread;
     bool runs;
     size_t left; /* bytes that it may still send; then it is cut */
+    bool stop;
 };
 static struct far far;
 
@@ -62,7 +64,7 @@ static ssize_t far_write(void *arg, const char *bytes, size_t len)
 
 static void *far_run(void *arg)
 {
-    static const struct file_limits limits;
+    const struct file_limits limits = {.stop = &far.stop};
     struct file_stream stream;
     int root = open(there, O_RDONLY | O_DIRECTORY);
 
@@ -78,6 +80,7 @@ static void end_far(void)
 {
     if (!far.runs)
         return;
+    __atomic_store_n(&far.stop, true, __ATOMIC_SEQ_CST);
     shutdown(far.ours, SHUT_RDWR);
     pthread_join(far.thread, NULL);
     close(far.ours);
@@ -95,6 +98,7 @@ static void begin_far(size_t at)
     far.ours = pair[1];
     far.at = at;
     far.runs = true;
+    far.stop = false;
     assert_int_equal(pthread_create(&far.thread, NULL, far_run, &far), 0);
 }
 
@@ -316,7 +320,7 @@ static void begin_files(const char *mode, size_t entries)
         .pool = pool,
         .ns = S("r1"),
         .mounts = &mounts,
-        .limits = {.entries = entries, .bytes = MIB},
+        .limits = {.entries = entries, .bytes = most_bytes},
     };
 
     files_free(files);
@@ -337,6 +341,7 @@ static int setup(void **state)
     listed = NULL;
     box = ID;
     far = (struct far){.fd = -1};
+    most_bytes = MIB;
     base = event_base_new();
     listener_place_init(&place, base);
     fake_upstream_init(&fake);
@@ -375,6 +380,55 @@ static void both_sides_are_brought_into_step(void **state)
     put(there, "repo/out", "theirs");
     bring("out", NULL);
     expect_file(here, "repo/out", "theirs");
+}
+
+/* All of it a hole: to hash it would take longer than any test may. */
+static void put_huge(const char *root, const char *name)
+{
+    char path[256];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)(LIMIT_FILES_BYTES / 2)), 0);
+    close(fd);
+}
+
+/* Has this process the file NAME of ROOT open? */
+static bool is_open(const char *root, const char *name)
+{
+    char path[256], link[64], to[256];
+    bool found = false;
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    for (int fd = 0; fd < 256 && !found; fd++) {
+        ssize_t len;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        len = readlink(link, to, sizeof(to));
+        found = len > 0 && str_eq(str_of(to, (size_t)len), str_from(path));
+    }
+    return found;
+}
+
+static void who_is_given_up_stops_to_read(void **state)
+{
+    struct asker asker;
+
+    (void)state;
+    most_bytes = LIMIT_FILES_BYTES;
+    begin_files("rw", 100);
+    make(there, "repo");
+    put_huge(here, "repo/huge");
+    put_huge(there, "repo/huge");
+    ask(&asker, "in", "repo");
+    while (!is_open(here, "repo/huge"))
+        turn();
+    files = files_free(files);
+    run_loop(base);
+    assert_int_equal(asker.status, 503);
+    json_decref(asker.reply);
 }
 
 static void nobody_who_mounts_nothing_waits(void **state)
@@ -711,6 +765,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LINKED(both_sides_are_brought_into_step),
+        LINKED(who_is_given_up_stops_to_read),
         LINKED(nobody_who_mounts_nothing_waits),
         LINKED(those_of_one_turn_are_served_together),
         LINKED(what_is_not_there_is_told),

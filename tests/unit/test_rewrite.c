@@ -91,6 +91,51 @@ static void the_cases_hold(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* A line of LEN bytes, ended by one that numbers it. */
+static json_t *build_line(size_t number, size_t len)
+{
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_BUILD_HELD_LINE);
+
+    strbuf_addf(&text, "%zu", number);
+    while (text.len < len)
+        strbuf_add_char(&text, '.');
+    return json_pack("{s:s}", "stream", strbuf_cstr(&text));
+}
+
+static void a_quiet_build_s_last_lines_are_kept_for_its_failure(void **state)
+{
+    const size_t before = 3, count = before + LIMIT_BUILD_HELD_LINES;
+    AUTO(strbuf_fini) struct strbuf wrong = STRBUF(4 * MIB);
+    json_t *lines = json_array(), *shown = json_array();
+    json_t *error = json_pack("{s:s, s:{s:s}}", "error", "x", "errorDetail",
+                              "message", "x");
+    json_auto_t *one = NULL;
+
+    (void)state;
+    for (size_t i = 0; i < count; i++) {
+        json_t *line = build_line(i, i == before ? LIMIT_BUILD_HELD_LINE : 0);
+
+        if (i >= before)
+            json_array_append(shown, line);
+        json_array_append_new(lines, line);
+        if (i == count / 2) /* is not kept, and takes no other's place */
+            json_array_append_new(lines,
+                                  build_line(i, LIMIT_BUILD_HELD_LINE + 1));
+    }
+    json_array_append(lines, error);
+    json_array_append_new(shown, error);
+    one =
+        json_pack("{s:s, s:[{s:s, s:i, s:[]}], s:s, s:i, s:o, s:o}", "request",
+                  "POST /v1.45/build?q=1&networkmode=none", "asks", "ask",
+                  "GET /images/json?all=1", "status", 200, "reply", "becomes",
+                  "POST /v1.45/build?networkmode=none&cachefrom="
+                  "[\"r1.anchor.berth.invalid/none\"]&rm=1&forcerm=1",
+                  "status", 200, "lines", lines, "shown", shown);
+    rewrite_case_run(one, &wrong);
+    if (wrong.len)
+        fail_msg("%.*s", STR_FMT(str_head(strbuf_str(&wrong), 4 * KIB)));
+}
+
 static void no_operation_reaches_what_is_of_no_namespace(void **state)
 {
     static const enum operation_group refused[] = {
@@ -243,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cases_hold),
+        cmocka_unit_test(a_quiet_build_s_last_lines_are_kept_for_its_failure),
         cmocka_unit_test(no_operation_reaches_what_is_of_no_namespace),
         cmocka_unit_test(a_request_of_too_many_names_is_refused),
         cmocka_unit_test(so_is_one_of_too_many_that_may_be_ids),
