@@ -165,6 +165,8 @@ const struct build_own *build_images_at(const struct build_images *images,
 
 /* build_restore.c: replies */
 int build_restore(struct build_call *call, struct pb_message *reply);
+/* build_restore_text.c: what is in them. The text of an error, in the tree. */
+struct str build_restore_error(struct build_call *call, struct str text);
 /* The values of a map; those of "image.name" are lists. */
 void build_restore_map(struct build_call *call, struct pb_message *message,
                        unsigned number);

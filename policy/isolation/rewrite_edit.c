@@ -141,3 +141,27 @@ json_t *list_at(json_t *object, const char *key)
     }
     return value;
 }
+
+/* ---- what it needs of the engine ---- */
+
+enum {
+    SUBPATH_MINOR = 45, /* Engine 26: VolumeOptions.Subpath, which is dropped in
+                           silence from what says it is older */
+};
+
+void rewrite_need_minor(struct rewrite *rw, unsigned minor)
+{
+    if (rw->least_minor < minor)
+        rw->least_minor = minor;
+}
+
+bool mounts_have_subpaths(const struct rewrite *rw)
+{
+    return rw->context.engine_minor == 0 ||
+           rw->context.engine_minor >= SUBPATH_MINOR;
+}
+
+void mounts_need_subpaths(struct rewrite *rw)
+{
+    rewrite_need_minor(rw, SUBPATH_MINOR);
+}

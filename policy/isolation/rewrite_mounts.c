@@ -21,8 +21,6 @@
 #define FIELD "HostConfig"
 
 enum {
-    SUBPATH_MINOR = 45, /* Engine 26: VolumeOptions.Subpath, which is dropped in
-                           silence from what says it is older */
     NAME_DIGITS = 40,
     SHOWN = 100, /* bytes of a path */
 };
@@ -86,12 +84,6 @@ static void refuse_place(struct rewrite *rw, struct str path,
 
 /* ---- what a mount becomes ---- */
 
-static void need_minor(struct rewrite *rw, unsigned minor)
-{
-    if (rw->least_minor < minor)
-        rw->least_minor = minor;
-}
-
 /* MOUNT is of the volume NAME, at the subpath that was FOUND. */
 static json_t *become_volume(struct rewrite *rw, json_t *mount, struct str name,
                              const struct runner_mount *found)
@@ -140,17 +132,6 @@ static void become_directory(struct rewrite *rw, json_t *mount,
                         json_pack("{s:s, s:{s:s, s:s, s:s%}}", "Name", "local",
                                   "Options", "type", "none", "o", how, "device",
                                   found->source.ptr, found->source.len));
-}
-
-bool mounts_have_subpaths(const struct rewrite *rw)
-{
-    return rw->context.engine_minor == 0 ||
-           rw->context.engine_minor >= SUBPATH_MINOR;
-}
-
-void mounts_need_subpaths(struct rewrite *rw)
-{
-    need_minor(rw, SUBPATH_MINOR);
 }
 
 static void become(struct rewrite *rw, json_t *mount, struct str path,
@@ -351,7 +332,8 @@ void mounts_create(struct rewrite *rw, json_t *host, const json_t *image)
         place_mount(rw, runner, mount);
     }
     files_create(rw, host);
-    need_minor(rw, older_client_read_only(rw->draft, rw->context.engine_minor));
+    rewrite_need_minor(
+        rw, older_client_read_only(rw->draft, rw->context.engine_minor));
 }
 
 /* ---- and is shown ---- */

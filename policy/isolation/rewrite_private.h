@@ -73,6 +73,12 @@ void rewrite_drop_query(struct rewrite *rw, struct str key);
 /* The first value in the query, or an empty one. */
 struct str rewrite_query(const struct rewrite *rw, struct str key);
 
+/* The request has to be written in API 1.MINOR at least. */
+void rewrite_need_minor(struct rewrite *rw, unsigned minor);
+/* Can the engine mount a part of a volume? And: this request does. */
+bool mounts_have_subpaths(const struct rewrite *rw);
+void mounts_need_subpaths(struct rewrite *rw);
+
 /* The answer to GET TARGET, or NULL: it has to be asked first. */
 const struct lookup *rewrite_get(struct rewrite *rw, struct str target);
 /* Have METHOD TARGET with BODY (taken over) done when nothing is missing. Its
@@ -359,10 +365,6 @@ bool ports_match(json_t *values, const json_t *container);
 /* HOST, the HostConfig of a create from IMAGE (NULL: not known). */
 void mounts_create(struct rewrite *rw, json_t *host, const json_t *image);
 void mounts_restore(json_t *container, const json_t *labels, bool inspected);
-
-/* Can the engine mount a part of a volume? And: this request does. */
-bool mounts_have_subpaths(const struct rewrite *rw);
-void mounts_need_subpaths(struct rewrite *rw);
 
 /* ---- rewrite_files.c ---- */
 

@@ -216,7 +216,7 @@ void complete_update(struct judge *judge, const struct place *place,
  * names? */
 bool image_is_listed(const struct rules *rules, const json_t *inspected);
 
-/* check_query.c: the query, and what the path names */
+/* judge_query.c: the query, and what the path names */
 bool judge_query(struct judge *judge);
 
 /* query_value.c: the place "query KEY", spelled out. */
