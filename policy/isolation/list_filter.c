@@ -15,10 +15,11 @@ struct list_filter {
     size_t list_depth; /* of the list that is open; 0: none is */
     bool is_object;    /* the reply is one */
     bool in_string;
-    bool escaped;       /* a backslash in it was the last */
-    bool too_long;      /* the element is; it goes */
-    bool needs_comma;   /* an element of the list has been kept */
-    struct strbuf held; /* the element so far */
+    bool escaped;        /* a backslash in it was the last */
+    bool too_long;       /* the element is; it goes */
+    bool needs_comma;    /* an element of the list has been kept */
+    struct strbuf label; /* the namespace's, as an engine writes it */
+    struct strbuf held;  /* the element so far */
 };
 
 bool list_filter_fits(struct str target)
@@ -41,6 +42,9 @@ struct list_filter *list_filter_new(struct str ns, bool brief)
 
     filter->ns = xstr_dup(ns);
     filter->brief = brief;
+    filter->label = (struct strbuf)STRBUF(2 * LIMIT_NAME);
+    strbuf_addf(&filter->label, "\"" LABEL_NAMESPACE "\":\"%.*s\"",
+                STR_FMT(ns));
     filter->held = (struct strbuf)STRBUF(LIMIT_LIST_ELEMENT);
     return filter;
 }
@@ -49,6 +53,7 @@ struct list_filter *list_filter_free(struct list_filter *filter)
 {
     if (!filter)
         return NULL;
+    strbuf_fini(&filter->label);
     strbuf_fini(&filter->held);
     free(filter->ns);
     free(filter);
@@ -57,9 +62,9 @@ struct list_filter *list_filter_free(struct list_filter *filter)
 
 /* ---- one element ---- */
 
-static bool has_word(struct str text, const char *word)
+static bool has_word(struct str text, struct str word)
 {
-    return memmem(text.len ? text.ptr : "", text.len, word, strlen(word));
+    return memmem(text.len ? text.ptr : "", text.len, word.ptr, word.len);
 }
 
 /* The names of an image: how many are there, and how many of them NS sees. */
@@ -115,6 +120,22 @@ static bool is_nameless_image(const json_t *element, struct str ns)
     return is_image(element) && names_of(element, ns).all == 0;
 }
 
+/*
+ * Is the label in TEXT, an element, that of the namespace? Where there is one
+ * such key in all of it, no other can be the label. Images go by their names.
+ */
+static bool is_plainly_own(const struct list_filter *filter, struct str text)
+{
+    const struct str key = S("\"" LABEL_NAMESPACE "\"");
+    const char *at = memmem(text.ptr, text.len, key.ptr, key.len);
+    struct str rest =
+        at ? str_from_index(text, (size_t)(at - text.ptr)) : S("");
+
+    return str_has_prefix(rest, strbuf_str(&filter->label)) &&
+           !has_word(str_from_index(rest, key.len), key) &&
+           !has_word(text, S("\"RepoTags\""));
+}
+
 /* Leave no labels on ELEMENT but berth's own, and one that says so. */
 static void drop_labels(json_t *element)
 {
@@ -150,7 +171,8 @@ static int put_element(struct list_filter *filter, struct strbuf *out)
     if (filter->too_long || str_trim(text).len == 0)
         return 0;
     /* most need no parser */
-    if (has_word(text, "berth.") || text.len > LIMIT_LIST_LABELS)
+    if (text.len > LIMIT_LIST_LABELS ||
+        (has_word(text, S("berth.")) && !is_plainly_own(filter, text)))
         element = reply_json_parse(text);
     if (ns.len && is_anothers(element, ns))
         return 0;
@@ -180,13 +202,19 @@ static bool opens_list(const struct list_filter *filter, char c)
 }
 
 /* Held as part of an element, or passed. */
-static int put(struct list_filter *filter, char c, struct strbuf *out)
+static int put_all(struct list_filter *filter, struct str part,
+                   struct strbuf *out)
 {
     if (filter->list_depth == 0)
-        return strbuf_add_char(out, c);
-    if (!filter->too_long && strbuf_add_char(&filter->held, c))
+        return strbuf_add(out, part);
+    if (!filter->too_long && strbuf_add(&filter->held, part))
         filter->too_long = true;
     return 0;
+}
+
+static int put(struct list_filter *filter, char c, struct strbuf *out)
+{
+    return put_all(filter, str_of(&c, 1), out);
 }
 
 static int open_value(struct list_filter *filter, char c, struct strbuf *out)
@@ -244,13 +272,43 @@ static int take(struct list_filter *filter, char c, struct strbuf *out)
     return put(filter, c, out);
 }
 
+/* How many bytes at the front of TEXT say nothing about where it is: all but
+ * quotes, backslashes, commas, brackets and braces. */
+static size_t dull_length(const struct list_filter *filter, struct str text)
+{
+    static const bool tells[256] = {
+        ['"'] = true, ['['] = true, [']'] = true,
+        ['{'] = true, ['}'] = true, [','] = true,
+    };
+    size_t i = 0;
+
+    if (filter->escaped)
+        return 0;
+    if (filter->in_string)
+        while (i < text.len && text.ptr[i] != '"' && text.ptr[i] != '\\')
+            i++;
+    else
+        while (i < text.len && !tells[(unsigned char)text.ptr[i]])
+            i++;
+    return i;
+}
+
 int list_filter_feed(struct list_filter *filter, struct str bytes,
                      struct strbuf *out)
 {
     int r = 0;
 
-    for (size_t i = 0; r == 0 && i < bytes.len; i++)
-        r = take(filter, bytes.ptr[i], out);
+    while (r == 0 && bytes.len) {
+        size_t dull = dull_length(filter, bytes);
+
+        if (dull) {
+            r = put_all(filter, str_head(bytes, dull), out);
+            bytes = str_from_index(bytes, dull);
+        } else {
+            r = take(filter, bytes.ptr[0], out);
+            bytes = str_from_index(bytes, 1);
+        }
+    }
     return r;
 }
 

@@ -1,3 +1,4 @@
+#include "policy/base/json_copy.h"
 #include "policy/isolation/files_name.h"
 #include "policy/isolation/rewrite_private.h"
 
@@ -233,7 +234,7 @@ static enum rewrite_step commit(struct rewrite *rw)
 /* An answer in the engine's stead, in the runner's words. */
 static enum rewrite_step answer(struct rewrite *rw)
 {
-    json_t *shown = json_deep_copy(rw->answer);
+    json_t *shown = json_copy_shared(rw->answer);
 
     json_decref(rw->answer);
     rw->answer = shown;
@@ -248,7 +249,7 @@ enum rewrite_step rewrite_next(struct rewrite *rw)
 
     discard(rw);
     rw->wanted = json_array();
-    rw->draft = *rw->body ? json_deep_copy(*rw->body) : NULL;
+    rw->draft = *rw->body ? json_copy_shared(*rw->body) : NULL;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         if (rows[i].operation != operation)
             continue;

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "policy/base/json_write.h"
+
 /*
  * Questions to the engine, what is learned from the answers, and the labels
  * that they are about.
@@ -72,10 +74,10 @@ const struct lookup *rewrite_get(struct rewrite *rw, struct str target)
 
 void rewrite_put_json(struct strbuf *out, const json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_JSON_WRITTEN);
 
-    target_put_query(out, str_from(text));
-    free(text);
+    (void)json_write(&text, json);
+    target_put_query(out, strbuf_str(&text));
 }
 
 const struct lookup *rewrite_asked(const struct rewrite *rw, struct str target)
@@ -295,7 +297,6 @@ struct str rewrite_path_to_own(struct rewrite *rw, const char *path,
     AUTO(strbuf_fini) struct strbuf label = STRBUF(1024);
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
     json_auto_t *filters = json_object();
-    char *text;
 
     strbuf_addf(&label, "%s=%.*s", LABEL_NAMESPACE, STR_FMT(rw->context.ns));
     json_object_set_new(filters, "label",
@@ -306,9 +307,7 @@ struct str rewrite_path_to_own(struct rewrite *rw, const char *path,
         json_object_setn_new(values, value.ptr, value.len, json_true());
         json_object_set_new(filters, key, values);
     }
-    text = json_dumps(filters, JSON_COMPACT);
     strbuf_add(&out, str_from(path));
-    target_put_query(&out, str_from(text));
-    free(text);
+    rewrite_put_json(&out, filters);
     return rewrite_keep(rw, strbuf_str(&out));
 }

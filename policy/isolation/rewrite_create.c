@@ -1,6 +1,7 @@
 #include "policy/isolation/rewrite_private.h"
 
 #include "policy/docker/older_client.h"
+#include "policy/judge/judge.h"
 
 /*
  * The creation of a container: what the table of references cannot say.
@@ -57,6 +58,21 @@ static void stay_as_old(struct rewrite *rw)
     rw->target->minor = minor;                   /* until it is sent */
 }
 
+/* May what comes behind the table have a question of its own? It is to be asked
+ * along with the others. */
+static bool asks_more(const json_t *host)
+{
+    const json_t *mount;
+    size_t i;
+
+    json_array_foreach(json_object_get(host, "Mounts"), i, mount)
+    {
+        if (json_object_get(mount, MOUNT_OF_RUNNER))
+            return true;
+    }
+    return json_array_size(json_object_get(host, "VolumesFrom")) > 0;
+}
+
 void rewrite_container_create(struct rewrite *rw)
 {
     struct str name, given, typed;
@@ -78,8 +94,8 @@ void rewrite_container_create(struct rewrite *rw)
     typed = rewrite_keep(rw, str_at(rw->draft, "Image"));
     image = typed.len ? image_look_up(rw, typed).inspected : NULL;
     rewrite_body(rw);
-    if (rewrite_is_refused(rw))
-        return;
+    if (rewrite_is_refused(rw) || (rw->missing && !asks_more(host)))
+        return; /* the rest is for the pass in which all is known */
     mounts_create(rw, host, image);
     stay_as_old(rw);
     anonymous_volumes_create(rw, host, image);

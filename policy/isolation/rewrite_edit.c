@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/base/json_write.h"
+
 /* What a step may do: keep words, refuse, answer, and change the request. */
 
 struct str rewrite_keep(struct rewrite *rw, struct str s)
@@ -62,14 +64,14 @@ bool rewrite_is_refused(const struct rewrite *rw)
 void rewrite_put_label(struct rewrite *rw, const char *key, const json_t *value,
                        size_t limit, const char *does, const char *instead)
 {
-    char *text = json_dumps(value, JSON_COMPACT);
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(limit);
 
-    if (strlen(text) > limit)
+    if (json_write(&text, value))
         rewrite_refuse(rw, 400,
                        "what this container %s is longer than %zu bytes; %s",
                        does, limit, instead);
-    json_object_set_new(object_at(rw->draft, "Labels"), key, json_string(text));
-    free(text);
+    json_object_set_new(object_at(rw->draft, "Labels"), key,
+                        json_of_str(strbuf_str(&text)));
 }
 
 void rewrite_answer_with(struct rewrite *rw, int status, json_t *reply)

@@ -5,6 +5,8 @@
 
 #include "policy/judge/check.h"
 
+enum { CHANGES_STEP = 8 }; /* room for so many more is made at once */
+
 const char *change_kind_name(enum change_kind kind)
 {
     static const char *const names[] = {
@@ -237,8 +239,13 @@ void judge_note(struct judge *judge, enum change_kind kind,
         return;
     }
     /* most requests have none, and live as long as their streams */
-    if (!out->changes)
-        out->changes = xcalloc(LIMIT_CHANGES, sizeof(*out->changes));
+    if (out->change_count % CHANGES_STEP == 0) {
+        out->changes =
+            realloc(out->changes,
+                    (out->change_count + CHANGES_STEP) * sizeof(*out->changes));
+        if (!out->changes)
+            abort();
+    }
     out->changes[out->change_count].kind = kind;
     place_spell(place, out->changes[out->change_count++].place);
 }

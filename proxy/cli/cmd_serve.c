@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/base/json_pool.h"
 #include "proxy/base/log.h"
 #include "proxy/server/server.h"
 
@@ -52,6 +53,7 @@ int command_serve(int argc, char **argv)
     struct server_config config = {.files = files, .overrides = overrides};
     int option, code = -1;
 
+    json_pool_begin();
     while (code < 0 &&
            (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         struct policy_override *override = &overrides[config.override_count];

@@ -55,6 +55,23 @@ static void another_s_elements_go(void **state)
     assert_filtered("[{" THEIRS "}]", "[]");
 }
 
+/* One that writes the other's label elsewhere, or its key as a value. */
+static void a_label_is_where_labels_are(void **state)
+{
+    (void)state;
+    assert_filtered("[{" THEIRS ",\"Opts\":{\"berth.namespace\":\"r1\"}}]",
+                    "[]");
+    assert_filtered("[{\"Opts\":{\"berth.namespace\":\"r1\"}," THEIRS "}]",
+                    "[]");
+    assert_filtered("[{\"Opts\":{\"berth.namespace\":\"r2\"}," OURS "}]",
+                    "[{\"Opts\":{\"berth.namespace\":\"r2\"}," OURS "}]");
+    assert_filtered(
+        "[{\"Command\":\"\\\"berth.namespace\\\":\\\"r1\\\"\"," THEIRS "}]",
+        "[]");
+    assert_filtered("[{\"RepoTags\":[\"r2.berth.invalid/a:1\"]," OURS "}]",
+                    "[]");
+}
+
 static void in_the_members_of_an_object_too(void **state)
 {
     (void)state;
@@ -170,6 +187,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(another_s_elements_go),
+        cmocka_unit_test(a_label_is_where_labels_are),
         cmocka_unit_test(in_the_members_of_an_object_too),
         cmocka_unit_test(images_go_by_their_names),
         cmocka_unit_test(what_is_too_long_goes),
