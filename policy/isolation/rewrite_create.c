@@ -58,8 +58,8 @@ static void stay_as_old(struct rewrite *rw)
     rw->target->minor = minor;                   /* until it is sent */
 }
 
-/* May what comes behind the table have a question of its own? It is to be asked
- * along with the others. */
+/* May what comes behind the table have a question of its own, to be asked along
+ * with the others, or a refusal that hangs on no answer? */
 static bool asks_more(const json_t *host)
 {
     const json_t *mount;
@@ -67,7 +67,8 @@ static bool asks_more(const json_t *host)
 
     json_array_foreach(json_object_get(host, "Mounts"), i, mount)
     {
-        if (json_object_get(mount, MOUNT_OF_RUNNER))
+        if (json_object_get(mount, MOUNT_OF_RUNNER) ||
+            json_object_get(mount, MOUNT_BY_COPY_OF))
             return true;
     }
     return json_array_size(json_object_get(host, "VolumesFrom")) > 0;
