@@ -8,6 +8,7 @@ struct entry {
     char word[OWNED_WORD];
     size_t len;
     enum ref_kind kind;
+    bool portless;
     struct entry *chain;         /* the next of the same bucket */
     struct entry *older, *newer; /* a ring with OWNED's own entry in it */
 };
@@ -132,6 +133,21 @@ bool own_ids_has(struct own_ids *owned, enum ref_kind kind, struct str word)
     owned->uses.asked++;
     owned->uses.known += known;
     return known;
+}
+
+void own_ids_note_portless(struct own_ids *owned, struct str id)
+{
+    struct entry *entry = *find(owned, REF_CONTAINER, id);
+
+    if (entry)
+        entry->portless = true;
+}
+
+bool own_ids_is_portless(const struct own_ids *owned, struct str id)
+{
+    const struct entry *entry = *find(owned, REF_CONTAINER, id);
+
+    return entry && entry->portless;
 }
 
 bool own_ids_begins(const struct own_ids *owned, enum ref_kind kind,

@@ -23,6 +23,13 @@ enum { OWNED_WORD = 128 };
 void owned_add(struct own_ids *owned, enum ref_kind kind, struct str word);
 bool own_ids_has(struct own_ids *owned, enum ref_kind kind, struct str word);
 
+/*
+ * The container ID, which is in here, publishes no ports: that is settled when
+ * it is made, by its ID for good. False also when nothing is known of it.
+ */
+void own_ids_note_portless(struct own_ids *owned, struct str id);
+bool own_ids_is_portless(const struct own_ids *owned, struct str id);
+
 /* Is there one of this KIND that begins with WORD? Looks at all of them. */
 bool own_ids_begins(const struct own_ids *owned, enum ref_kind kind,
                     struct str word);

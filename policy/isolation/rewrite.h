@@ -102,6 +102,7 @@ struct rewrite {
     json_t *warnings;     /* of a create: for its client, or NULL */
     unsigned least_minor; /* the API version that it needs, 1.N; 0: any */
 
+    bool publishes;       /* a create does, or may */
     json_t *port_wish;    /* of a create, or NULL */
     struct str port_name; /* what its container is called */
     struct str port_id;   /* of a start: whose ports are listened on */

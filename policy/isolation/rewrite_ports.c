@@ -57,6 +57,7 @@ void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
     const char *key;
     char name[PORT_NAME];
 
+    rw->publishes = json_object_size(given) > 0 || all;
     json_decref(rw->port_wish);
     rw->port_wish = NULL;
     if (!ports_are_runners(rw) || (json_object_size(given) == 0 && !all))

@@ -365,6 +365,8 @@ static void note_created(struct rewrite *rw, const json_t *reply)
 
     if (operation == OP_CONTAINER_CREATE) {
         own_ids_note(rw, REF_CONTAINER, id);
+        if (!rw->publishes && rw->context.owned)
+            own_ids_note_portless(rw->context.owned, id);
         ports_created(rw, id);
     } else if (operation == OP_CONTAINER_EXEC)
         own_ids_note(rw, REF_EXEC, id);

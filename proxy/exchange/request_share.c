@@ -48,10 +48,19 @@ static void want_for_create(struct request_share *share,
         share->questions |= SHARE_ASK_IMAGE;
 }
 
-static void want_for_start(struct request_share *share)
+/* A container takes what it was made with: one that publishes no ports never
+ * needs a place for any. */
+static void want_for_start(struct request_share *share,
+                           const struct share_request *request)
 {
-    for (size_t i = 0; i < RUNNING; i++)
-        want(share, running[i], SHARE_ASK_CONTAINERS);
+    bool portless =
+        request->owned &&
+        own_ids_is_portless(request->owned, request->match->params[0].value);
+
+    for (size_t i = 0; i < RUNNING; i++) {
+        if (running[i] != SHARE_PORTS || !portless)
+            want(share, running[i], SHARE_ASK_CONTAINERS);
+    }
 }
 
 /* A build gives each "t" a name, or an anchor if there is none. What an archive
@@ -94,7 +103,7 @@ static void want_for(struct request_share *share,
         want_for_create(share, request);
     else if (operation == OP_CONTAINER_START ||
              operation == OP_CONTAINER_RESTART)
-        want_for_start(share);
+        want_for_start(share, request);
     else if (operation == OP_CONTAINER_UPDATE && counts_running(share))
         share->questions |= SHARE_ASK_CONTAINER;
     else if (operation == OP_CONTAINER_EXEC)

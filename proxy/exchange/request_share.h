@@ -9,6 +9,7 @@
 
 #include "policy/docker/route.h"
 #include "policy/docker/target.h"
+#include "policy/isolation/own_ids.h"
 #include "policy/judge/ledger.h"
 
 /* What to ask the engine, one after the other. */
@@ -44,6 +45,7 @@ struct share_request {
     const struct route_match *match;
     const struct target *target;
     const json_t *body;         /* or NULL */
+    struct own_ids *owned;      /* of the namespace; NULL: nothing is known */
     struct ledger *ledger;      /* NULL: nobody else asks */
     void (*on_turn)(void *arg); /* as of a ticket */
     void *arg;

@@ -11,6 +11,7 @@ static struct share_request share_request_of(const struct request *rq,
         .target = &rq->target,
         .body =
             rq->rewriting && rq->rewrite.draft ? rq->rewrite.draft : rq->tree,
+        .owned = rq->rewriting ? rq->rewrite.context.owned : NULL,
         .ledger = rq->world.ledger,
         .on_turn = rq->world.on_turn,
         .arg = rq->world.arg,

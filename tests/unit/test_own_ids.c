@@ -45,6 +45,26 @@ static void the_word_heard_of_longest_ago_makes_room(void **state)
     own_ids_free(owned);
 }
 
+static void what_publishes_no_ports_is_known_as_long_as_it_is(void **state)
+{
+    struct own_ids *owned = own_ids_new(2);
+
+    (void)state;
+    own_ids_note_portless(owned, S("a")); /* not there */
+    owned_add(owned, REF_CONTAINER, S("a"));
+    owned_add(owned, REF_EXEC, S("b"));
+    assert_false(own_ids_is_portless(owned, S("a")));
+    own_ids_note_portless(owned, S("a"));
+    own_ids_note_portless(owned, S("b"));
+    assert_true(own_ids_is_portless(owned, S("a")));
+    assert_false(own_ids_is_portless(owned, S("b")));
+    owned_add(owned, REF_EXEC, S("c"));
+    assert_false(own_ids_is_portless(owned, S("a")));
+    owned_add(owned, REF_CONTAINER, S("a"));
+    assert_false(own_ids_is_portless(owned, S("a")));
+    own_ids_free(owned);
+}
+
 static void many_words_stay_within_the_limit(void **state)
 {
     struct own_ids *owned = own_ids_new(LIMIT_OWNED);
@@ -108,6 +128,7 @@ int main(void)
         cmocka_unit_test(what_was_added_is_there_once),
         cmocka_unit_test(a_container_is_no_network_of_the_same_id),
         cmocka_unit_test(the_word_heard_of_longest_ago_makes_room),
+        cmocka_unit_test(what_publishes_no_ports_is_known_as_long_as_it_is),
         cmocka_unit_test(many_words_stay_within_the_limit),
         cmocka_unit_test(what_was_asked_and_known_is_counted),
         cmocka_unit_test(a_word_too_long_is_not_remembered),
