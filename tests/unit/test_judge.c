@@ -2,6 +2,7 @@
 
 #include "policy/base/json_strict.h"
 #include "policy/judge/judge.h"
+#include "tests/unit/rules_case.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -29,40 +30,6 @@
  * a path was mapped. What the policy refuses, passes where it only reports, and
  * then comes out alike from a second time, too.
  */
-
-struct test_case {
-    const char *file;
-    const char *name;
-    const json_t *json;
-};
-
-static void wrong(const struct test_case *test, const char *what,
-                  const char *got)
-{
-    fail_msg("%s: %s: %s: %s", test->file, test->name, what, got);
-}
-
-static const char *text(const struct test_case *test, const char *key)
-{
-    return json_string_value(json_object_get(test->json, key));
-}
-
-static void read_rules(const struct test_case *test, struct rules *rules)
-{
-    json_auto_t *none = json_object();
-    const json_t *policy = json_object_get(test->json, "policy");
-    struct layer layers[] = {
-        {.name = test->name, .root = policy ? policy : none},
-    };
-    struct environment environment = {0};
-    struct problems problems = {0};
-
-    *rules = (struct rules){0};
-    settings_read(&rules_shape, rules, layers, 1, &environment, &problems);
-    if (problems.count)
-        wrong(test, "policy", problems.items[0].text);
-    problems_fini(&problems);
-}
 
 static json_t *read_body(const struct test_case *test, struct judgement *out,
                          bool *refused)
