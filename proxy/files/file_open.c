@@ -26,6 +26,17 @@ int file_open_beneath(int root, struct str path, int flags)
     return fd < 0 ? -errno : (int)fd;
 }
 
+int file_open_root(const char *path)
+{
+    struct open_how how = {
+        .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+    return fd < 0 ? -errno : (int)fd;
+}
+
 enum file_status file_status_of(int error)
 {
     switch (error < 0 ? -error : error) {

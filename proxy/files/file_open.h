@@ -15,6 +15,12 @@
  */
 int file_open_beneath(int root, struct str path, int flags);
 
+/*
+ * Open the directory PATH, which is absolute, to be read, with no symbolic link
+ * on the way: -ELOOP. Otherwise as above.
+ */
+int file_open_root(const char *path);
+
 /* What an errno, negative or not, means for one name. */
 enum file_status file_status_of(int error);
 

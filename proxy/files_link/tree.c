@@ -306,8 +306,10 @@ static json_t *command(void *arg)
 {
     const struct tree *t = arg;
     struct stat st = {.st_mode = 0755};
+    AUTO(file_close) int root = tree_open(t);
 
-    (void)stat(t->source, &st);
+    if (root >= 0)
+        (void)fstat(root, &st);
     return json_pack(
         "[s, s, s, o, o, o, o, o]", "/" COMPANION_PROGRAM, "files",
         FILES_VOLUME, json_sprintf("%04o", st.st_mode & 07777),
@@ -356,6 +358,11 @@ static void on_stall(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the whole of it ---- */
 
+int tree_open(const struct tree *t)
+{
+    return file_open_root(t->real);
+}
+
 struct tree *tree_new(const struct files_config *config, const char *source,
                       bool read_only,
                       void (*told)(struct tree *tree, void *arg), void *arg)
@@ -365,6 +372,9 @@ struct tree *tree_new(const struct files_config *config, const char *source,
     t->config = *config;
     t->ns = xstr_dup(config->ns);
     t->source = xstrdup(source);
+    t->real = realpath(source, NULL);
+    if (!t->real)
+        t->real = xstrdup(source); /* it is not there yet: by no link at all */
     t->read_only = read_only;
     t->on_done = told;
     t->arg = arg;
@@ -400,6 +410,7 @@ void tree_free(struct tree *t)
     json_decref(t->kept);
     free(t->box_id);
     free(t->source);
+    free(t->real);
     free(t->ns);
     free(t);
 }

@@ -34,6 +34,7 @@ struct tree_round {
 struct tree {
     struct files_config config; /* without its text and rules */
     char *ns, *source;
+    char *real; /* source without its symbolic links, as it was at first */
     bool read_only;
     void (*on_done)(struct tree *tree, void *arg);
     void *arg;
@@ -66,6 +67,13 @@ struct tree *tree_new(const struct files_config *config, const char *source,
                       bool read_only,
                       void (*on_done)(struct tree *tree, void *arg), void *arg);
 void tree_free(struct tree *tree);
+
+/*
+ * Open the directory. Links on its path are those that were there when the tree
+ * was made: whoever may rename above it leads to no other directory. Returns a
+ * descriptor, or a negative errno.
+ */
+int tree_open(const struct tree *tree);
 
 /* Begin a round for TURN; BINDS live until it is over. */
 void tree_begin(struct tree *tree, enum file_turn turn, const json_t *binds);

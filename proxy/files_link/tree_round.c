@@ -220,21 +220,31 @@ static void run_round(struct tree *t, int root)
         refuse_round(t, r);
 }
 
+static void refuse_root(struct tree *t, int error)
+{
+    const char *more = "";
+
+    if (error == EACCES)
+        more = "; berth's user may not open it, or it was not there, or "
+               "another, when berth was started";
+    if (error == ELOOP)
+        more = "; a symbolic link leads there that did not when berth read "
+               "its policy";
+    refuse(t, 503, "the directory \"%.*s\" on berth's machine: %s%s",
+           STR_FMT(str_head(str_from(t->source), SHOWN)), strerror(error),
+           more);
+}
+
 void *tree_run(void *arg)
 {
     struct tree *t = arg;
     const uint64_t one = 1;
-    int root = open(t->source, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int root = tree_open(t);
 
     t->near.note = note;
     t->near.note_arg = t;
     if (root < 0)
-        refuse(t, 503, "the directory \"%.*s\" on berth's machine: %s%s",
-               STR_FMT(str_head(str_from(t->source), SHOWN)), strerror(errno),
-               errno == EACCES
-                   ? "; berth's user may not open it, or it was not there, or "
-                     "another, when berth was started"
-                   : "");
+        refuse_root(t, -root);
     else
         run_round(t, root);
     file_near_set_root(&t->near, -1);

@@ -431,6 +431,45 @@ static void who_is_given_up_stops_to_read(void **state)
     json_decref(asker.reply);
 }
 
+/* Whoever may rename what is above the directory leads to no other. */
+static void a_link_that_was_not_there_is_not_followed(void **state)
+{
+    struct asker asker;
+    char aside[80];
+
+    (void)state;
+    put(here, "repo/a", "ours");
+    bring("in", "repo");
+    snprintf(aside, sizeof(aside), "%s.aside", here);
+    assert_int_equal(rename(here, aside), 0);
+    assert_int_equal(symlink(aside, here), 0);
+    put(aside, "repo/a", "another's");
+    ask(&asker, "in", NULL);
+    expect_status(&asker, 503);
+    expect_words(&asker, "a symbolic link leads there");
+    expect_file(there, "repo/a", "ours");
+    assert_int_equal(unlink(here), 0);
+    assert_int_equal(rename(aside, here), 0);
+    bring("in", NULL);
+    expect_file(there, "repo/a", "another's");
+}
+
+static void a_link_that_was_there_is_followed(void **state)
+{
+    char real[80];
+
+    (void)state;
+    put(here, "repo/a", "ours");
+    snprintf(real, sizeof(real), "%s.real", here);
+    assert_int_equal(rename(here, real), 0);
+    assert_int_equal(symlink(real, here), 0);
+    begin_files("rw", 100);
+    bring("in", "repo");
+    expect_file(there, "repo/a", "ours");
+    assert_int_equal(unlink(here), 0);
+    assert_int_equal(rename(real, here), 0);
+}
+
 static void nobody_who_mounts_nothing_waits(void **state)
 {
     (void)state;
@@ -766,6 +805,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LINKED(both_sides_are_brought_into_step),
         LINKED(who_is_given_up_stops_to_read),
+        LINKED(a_link_that_was_not_there_is_not_followed),
+        LINKED(a_link_that_was_there_is_followed),
         LINKED(nobody_who_mounts_nothing_waits),
         LINKED(those_of_one_turn_are_served_together),
         LINKED(what_is_not_there_is_told),
