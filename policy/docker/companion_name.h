@@ -49,6 +49,7 @@ enum { FILES_DIGITS = 16 };
  * [{"root", "path", "make", "here"}]}, those of a container that is to be made.
  * Whatever both sides have changed is the runner's with "in", and the
  * container's with "out". 200; or the status, and {"message", "rule"} why not.
+ * {"turn": "last"} is told at once what the last "out" was.
  */
 #define LOOKUP_FILES     "companion:files"
 #define FILES_LIMIT_RULE "container.limits"

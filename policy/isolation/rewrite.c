@@ -88,7 +88,7 @@ static const struct {
     {OP_CONTAINER_DELETE,           rewrite_by_tables, files_out},
     {OP_CONTAINER_COPY,             rewrite_by_tables},
     {OP_CONTAINER_EXEC,             rewrite_by_tables},
-    {OP_EXEC_INSPECT,               rewrite_by_tables},
+    {OP_EXEC_INSPECT,               rewrite_by_tables, NULL, finish_exec_inspect},
     {OP_EXEC_START,                 rewrite_files_in, NULL, files_out},
     {OP_EXEC_RESIZE,                rewrite_by_tables},
     {OP_CHECKPOINT_LIST,            rewrite_by_tables},
@@ -352,7 +352,10 @@ enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body)
 
 bool rewrite_reads_reply(const struct rewrite *rw)
 {
-    return rw->match->route->operation == OP_CONTAINER_INSPECT &&
+    enum operation operation = rw->match->route->operation;
+
+    return (operation == OP_CONTAINER_INSPECT ||
+            operation == OP_EXEC_INSPECT) &&
            files_are_copied(rw->context.mounts);
 }
 

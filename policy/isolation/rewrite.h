@@ -102,6 +102,10 @@ struct rewrite {
     json_t *warnings;     /* of a create: for its client, or NULL */
     unsigned least_minor; /* the API version that it needs, 1.N; 0: any */
 
+    struct str not_brought; /* why what a container wrote is not on the
+                               runner's machine, though its client is about to
+                               hear of the end; else empty */
+
     bool publishes;       /* a create does, or may */
     json_t *port_wish;    /* of a create, or NULL */
     struct str port_name; /* what its container is called */

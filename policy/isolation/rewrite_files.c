@@ -19,7 +19,11 @@
 #define RULE  "container.mounts"
 #define FIELD "HostConfig"
 
-enum { SHOWN = 100 }; /* bytes of a path */
+enum {
+    SHOWN = 100,     /* bytes of a path */
+    NO_RESULT = 125, /* as docker itself ends when the fault is not the
+                        command's */
+};
 
 int files_put_name(struct strbuf *out, struct str ns, struct str root)
 {
@@ -90,10 +94,50 @@ void files_in(struct rewrite *rw)
         expect_in_step(rw, bring(rw, "in", NULL));
 }
 
+/* What came of ASK, unless it is not known yet: what has ended has ended, but
+ * its client is to hear that its files are not there. */
+static void note_brought(struct rewrite *rw, const struct lookup *ask)
+{
+    struct str why = ask ? str_at(ask->reply, "message") : S("");
+
+    if (!ask || ask->status == 200)
+        return;
+    if (why.len == 0)
+        why = S("this berth has no way to copy files at the moment");
+    rw->not_brought = rewrite_keep(rw, str_head(why, LIMIT_REASON / 2));
+}
+
 void files_out(struct rewrite *rw)
 {
     if (files_are_copied(rw->context.mounts))
-        bring(rw, "out", NULL);
+        note_brought(rw, bring(rw, "out", NULL));
+}
+
+/* The end of its start has brought them, or has not. */
+void finish_exec_inspect(struct rewrite *rw)
+{
+    if (files_are_copied(rw->context.mounts))
+        note_brought(rw, bring(rw, "last", NULL));
+}
+
+void files_tell_exec(const struct rewrite *rw, json_t *reply)
+{
+    const json_t *code = json_object_get(reply, "ExitCode");
+
+    if (rw->not_brought.len && json_is_integer(code) &&
+        json_integer_value(code) == 0 &&
+        json_is_false(json_object_get(reply, "Running")))
+        json_object_set_new(reply, "ExitCode", json_integer(NO_RESULT));
+}
+
+/* The API's own place for "it has ended, but" (ContainerWaitResponse.Error):
+ * docker run and start say it, and end with 125. */
+void files_tell_wait(const struct rewrite *rw, json_t *reply)
+{
+    if (rw->not_brought.len)
+        json_object_set_new(reply, "Error",
+                            json_pack("{s:s%}", "Message", rw->not_brought.ptr,
+                                      rw->not_brought.len));
 }
 
 void rewrite_files_in(struct rewrite *rw)

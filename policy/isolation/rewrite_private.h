@@ -374,6 +374,11 @@ void files_create(struct rewrite *rw, json_t *host);
  * has the last word; or behind its reply, where containers have. */
 void files_in(struct rewrite *rw);
 void files_out(struct rewrite *rw);
+/* Its client hears that it has ended, in REPLY: and if that is so, of what
+ * could not be brought. */
+void finish_exec_inspect(struct rewrite *rw);
+void files_tell_exec(const struct rewrite *rw, json_t *reply);
+void files_tell_wait(const struct rewrite *rw, json_t *reply);
 void rewrite_files_in(struct rewrite *rw);
 void finish_container_logs(struct rewrite *rw);
 void finish_container_inspect(struct rewrite *rw);

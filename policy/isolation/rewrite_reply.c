@@ -406,6 +406,10 @@ static void restore_operation(struct rewrite *rw, enum operation operation,
         disk_usage_restore(reply);
     else if (operation == OP_IMAGE_HISTORY)
         history_restore(rw, reply);
+    else if (operation == OP_EXEC_INSPECT)
+        files_tell_exec(rw, reply);
+    else if (operation == OP_CONTAINER_WAIT)
+        files_tell_wait(rw, reply);
 }
 
 int rewrite_reply(struct rewrite *rw, int status, json_t *reply)

@@ -196,9 +196,23 @@ static bool is_tunnel(const struct exchange *ex)
     return ex->request_state == RQ_HIJACK || ex->request_state == RQ_SHUT;
 }
 
+/* Who is attached hears why the files of what has ended are not there, where
+ * that can be told from what it wrote. */
+static void put_not_brought(struct exchange *ex)
+{
+    struct str why = ex->rq.rewriting ? ex->rq.rewrite.not_brought : S("");
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(2 * LIMIT_REASON);
+
+    if (why.len && ex->frames && stdcopy_at_boundary(ex->frames) &&
+        strbuf_addf(&text, "berth: %.*s\n", STR_FMT(why)) == 0)
+        (void)!stdcopy_put_error(&ex->conn->out[CLIENT].bytes,
+                                 strbuf_str(&text));
+}
+
 void exchange_finish_reply(struct exchange *ex)
 {
     if (is_tunnel(ex)) {
+        put_not_brought(ex);
         exchange_enter_reply(ex, RP_SHUT);
         exchange_finish_if_done(ex);
         return;

@@ -22,8 +22,9 @@ struct files_ask {
     json_t *what;
     files_cb on_reply;
     void *arg;
-    struct event *gone; /* tells that they are */
+    struct event *gone; /* tells that they are, or what "last" is told */
     bool served;        /* by what runs */
+    bool waits;         /* in line */
     TAILQ_ENTRY(files_ask) link;
 };
 
@@ -32,6 +33,7 @@ struct files {
     char *ns;
     TAILQ_HEAD(trees, tree) trees;
     TAILQ_HEAD(files_asks, files_ask) asks;
+    struct files_asks others; /* who do not wait in line */
     struct event *soon;
     struct subrequest *list;
     bool busy;  /* some asks are being served */
@@ -41,6 +43,8 @@ struct files {
     json_t *binds;   /* of the one, or NULL */
     int status;      /* what they are told */
     json_t *refusal; /* in JSON, or NULL */
+    int last;        /* what those of the last "out" were told */
+    json_t *missed;  /* the same, in JSON, or NULL */
 };
 
 /* ---- who asks ---- */
@@ -50,20 +54,31 @@ static bool is_out(const struct files_ask *ask)
     return str_eq(str_at(ask->what, "turn"), S("out"));
 }
 
+static json_t *copy_or_empty(const json_t *reply)
+{
+    return reply ? json_deep_copy(reply) : json_object();
+}
+
 static void on_gone(evutil_socket_t fd, short what, void *arg)
 {
     struct files_ask *ask = arg;
     files_cb on_reply = ask->on_reply;
     void *its = ask->arg;
+    int status = 503;
+    json_t *reply;
 
     (void)fd;
     (void)what;
+    if (ask->files) { /* it asks what the last ones were told */
+        status = ask->files->last;
+        reply = copy_or_empty(ask->files->missed);
+    } else {
+        reply = json_pack("{s:s}", "message",
+                          "this berth copies files no more, or by another "
+                          "policy; try again");
+    }
     files_ask_cancel(ask);
-    on_reply(503,
-             json_pack("{s:s}", "message",
-                       "this berth copies files no more, or by another "
-                       "policy; try again"),
-             its);
+    on_reply(status, reply, its);
 }
 
 struct files_ask *files_ask(struct files *f, const json_t *what,
@@ -76,8 +91,9 @@ struct files_ask *files_ask(struct files *f, const json_t *what,
     ask->on_reply = on_reply;
     ask->arg = arg;
     ask->gone = event_new(f->config.base, -1, 0, on_gone, ask);
-    TAILQ_INSERT_TAIL(&f->asks, ask, link);
-    event_active(f->soon, 0, 0);
+    ask->waits = !str_eq(str_at(what, "turn"), S("last"));
+    TAILQ_INSERT_TAIL(ask->waits ? &f->asks : &f->others, ask, link);
+    event_active(ask->waits ? f->soon : ask->gone, 0, 0);
     return ask;
 }
 
@@ -85,8 +101,10 @@ struct files_ask *files_ask_cancel(struct files_ask *ask)
 {
     if (!ask)
         return NULL;
-    if (ask->files)
+    if (ask->files && ask->waits)
         TAILQ_REMOVE(&ask->files->asks, ask, link);
+    else if (ask->files)
+        TAILQ_REMOVE(&ask->files->others, ask, link);
     event_free(ask->gone);
     json_decref(ask->what);
     free(ask);
@@ -143,14 +161,18 @@ static void finish(struct files *f)
     f->busy = false;
     if (f->status != 200)
         forget_binds(f);
+    if (f->out) {
+        f->last = f->status;
+        json_decref(f->missed);
+        f->missed = json_incref(f->refusal);
+    }
     // NOLINTBEGIN(clang-analyzer-unix.Malloc): TAILQ_REMOVE took it out
     while ((ask = next_served(f))) {
         files_cb on_reply = ask->on_reply;
         void *arg = ask->arg;
 
         files_ask_cancel(ask);
-        on_reply(f->status,
-                 f->refusal ? json_deep_copy(f->refusal) : json_object(), arg);
+        on_reply(f->status, copy_or_empty(f->refusal), arg);
     }
     // NOLINTEND(clang-analyzer-unix.Malloc)
     json_decref(f->binds);
@@ -159,14 +181,12 @@ static void finish(struct files *f)
     event_active(f->soon, 0, 0);
 }
 
-/* What goes wrong behind an end is for the log: that has come all the same. */
+/* What goes wrong behind an end is for the log, too: nobody may wait for it. */
 static void refuse(struct files *f, int status, const char *rule,
                    const char *why)
 {
-    if (f->out) {
+    if (f->out)
         log_warn("files: %s", why);
-        return;
-    }
     if (f->status != 200)
         return;
     f->status = status;
@@ -226,6 +246,10 @@ static void begin_rounds(struct files *f)
 
 /* ---- which paths are mounted ---- */
 
+static const char too_many[] =
+    "too many paths of one directory are mounted by copy; remove containers "
+    "that are not used any more";
+
 /* Containers of the namespace's in LIST have what their labels say. */
 static void note_listed(struct files *f, const json_t *list)
 {
@@ -243,8 +267,8 @@ static void note_listed(struct files *f, const json_t *list)
         {
             struct tree *t = find_tree(f, str_at(entry, "root"));
 
-            if (t)
-                tree_list(t, str_at(entry, "path"));
+            if (t && !tree_list(t, str_at(entry, "path")))
+                refuse(f, 400, NULL, too_many);
         }
     }
 }
@@ -262,8 +286,7 @@ static void keep_binds(struct files *f)
         if (r < 0)
             refuse(f, 400, NULL,
                    r == -ENOBUFS
-                       ? "too many paths of one directory are mounted by "
-                         "copy; remove containers that are not used any more"
+                       ? too_many
                        : "what is to be mounted is no path of a directory "
                          "that is copied");
     }
@@ -380,6 +403,8 @@ struct files *files_new(const struct files_config *config)
     f->config.mounts = NULL;
     TAILQ_INIT(&f->trees);
     TAILQ_INIT(&f->asks);
+    TAILQ_INIT(&f->others);
+    f->last = 200;
     f->soon = event_new(config->base, -1, 0, on_soon, f);
     for (size_t at = 0; (rule = next_copied(config->mounts, &at));) {
         char *source = source_of(rule);
@@ -407,6 +432,7 @@ struct files *files_free(struct files *f)
         TAILQ_REMOVE(&f->trees, t, link);
         tree_free(t);
     }
+    TAILQ_CONCAT(&f->asks, &f->others, link);
     while ((ask = TAILQ_FIRST(&f->asks))) { /* told in a turn of the loop */
         TAILQ_REMOVE(&f->asks, ask, link);
         ask->files = NULL;
@@ -416,6 +442,7 @@ struct files *files_free(struct files *f)
     event_free(f->soon);
     json_decref(f->binds);
     json_decref(f->refusal);
+    json_decref(f->missed);
     free(f->ns);
     free(f);
     return NULL;

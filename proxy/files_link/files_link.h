@@ -40,8 +40,7 @@ bool files_is_as(const struct files *files, const struct files_config *config);
 /*
  * Bring into step what is mounted, as WHAT says (LOOKUP_FILES, see
  * companion_name.h; copied): STATUS 200; or another and REPLY {"message",
- * "rule"}, which is the callee's. What "out" cannot bring is in the log, and
- * the status is 200 all the same: what has ended has ended.
+ * "rule"}, which is the callee's. What "out" cannot bring is in the log, too.
  */
 struct files_ask;
 typedef void (*files_cb)(int status, json_t *reply, void *arg);

@@ -82,7 +82,8 @@ void tree_begin(struct tree *tree, enum file_turn turn, const json_t *binds);
 
 /* What containers have: between the two, each path that one has. */
 void tree_list_begin(struct tree *tree);
-void tree_list(struct tree *tree, struct str path);
+/* False: there are too many, and this one is not kept in step. */
+bool tree_list(struct tree *tree, struct str path);
 void tree_list_end(struct tree *tree);
 
 /* No more those that no container has any more. Were there any? They are kept

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <time.h>
 
 #include "proxy/files_link/tree.h"
@@ -47,10 +48,13 @@ void tree_list_begin(struct tree *t)
     }
 }
 
-void tree_list(struct tree *t, struct str path)
+bool tree_list(struct tree *t, struct str path)
 {
-    if (file_mounts_add(&t->near.mounts, path) == 0)
+    int r = file_mounts_add(&t->near.mounts, path);
+
+    if (r == 0)
         set(t, path, LISTED);
+    return r != -ENOBUFS;
 }
 
 /*

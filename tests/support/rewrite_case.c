@@ -285,7 +285,8 @@ static void check_lines(struct run *run)
     compare(run, "what is shown", shown, json_object_get(run->one, "shown"));
 }
 
-static void check_value(struct run *run, int status)
+/* What becomes of the reply is what the case has under KEY. */
+static void check_value(struct run *run, int status, const char *key)
 {
     json_auto_t *reply = json_deep_copy(json_object_get(run->one, "reply"));
     bool broken;
@@ -297,8 +298,7 @@ static void check_value(struct run *run, int status)
         strbuf_addf(run->wrong, "the reply is %spassed on\n",
                     broken ? "not " : "");
     if (!broken)
-        compare(run, "what is shown", reply,
-                json_object_get(run->one, "shown"));
+        compare(run, "what is shown", reply, json_object_get(run->one, key));
 }
 
 static void check_reply(struct run *run)
@@ -309,11 +309,13 @@ static void check_reply(struct run *run)
     if (json_object_get(run->one, "lines"))
         check_lines(run);
     else
-        check_value(run, status);
+        check_value(run, status, "shown");
     if (status)
         follow(run, rewrite_after(&run->rw, status), "after");
     if (json_object_get(run->one, "finish"))
         follow(run, rewrite_finish(&run->rw, str_from(text)), "finish");
+    if (json_object_get(run->one, "told"))
+        check_value(run, status, "told");
     free(text);
 }
 

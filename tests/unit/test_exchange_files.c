@@ -38,10 +38,11 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Files are asked for, for TURN, with no limit in time; they are in step. */
-static void bring(const char *turn)
+/* Files are asked for, for TURN, with no limit in time; this is what came of
+ * it. */
+static void answer(const char *turn, int status, json_t *reply)
 {
-    json_auto_t *reply = json_object();
+    json_auto_t *mine = reply;
     const struct lookup *lookup;
     size_t index;
 
@@ -51,7 +52,18 @@ static void bring(const char *turn)
     assert_string_equal(
         json_string_value(json_object_get(lookup->body, "turn")), turn);
     assert_int_equal(connection_wish(d.connection).timer, TIMER_NONE);
-    assert_true(driver_answer(&d, 200, reply));
+    assert_true(driver_answer(&d, status, reply));
+}
+
+static void bring(const char *turn)
+{
+    answer(turn, 200, json_object());
+}
+
+/* They are not, and nothing of it is there. */
+static void miss(const char *turn)
+{
+    answer(turn, 403, json_pack("{s:s}", "message", "more than 20 files"));
 }
 
 static bool client_has(const char *text)
@@ -147,6 +159,52 @@ static void a_wait_is_over_when_the_files_are_back(void **state)
     assert_false(client_has("StatusCode"));
     bring("out");
     assert_true(client_has("StatusCode"));
+}
+
+static void a_wait_tells_what_is_not_back(void **state)
+{
+    (void)state;
+    driver_send(&d, CLIENT,
+                S("POST /v1.45/containers/" ID "/wait" HEAD "\r\n"));
+    assert_true(driver_open_stream(&d));
+    driver_send(&d, ENGINE,
+                S("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 16\r\n\r\n{\"StatusCode\":0}"));
+    miss("out");
+    assert_true(client_has("\"Error\":{\"Message\":\"more than 20 files\"}"));
+}
+
+static void who_is_attached_reads_what_is_not_back(void **state)
+{
+    (void)state;
+    driver_send(&d, CLIENT,
+                S("POST /v1.45/containers/" ID "/attach?stream=1&stdout=1" HEAD
+                  "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"));
+    assert_true(driver_open_stream(&d));
+    driver_send(&d, ENGINE,
+                S("HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\n"
+                  "Upgrade: tcp\r\nContent-Type: application/"
+                  "vnd.docker.multiplexed-stream\r\n\r\n"
+                  "\1\0\0\0\0\0\0\4last"));
+    driver_eof(&d, ENGINE);
+    assert_false(client_has("berth:"));
+    miss("out");
+    assert_true(client_has("berth: more than 20 files\n"));
+    assert_true(d.sides[CLIENT].shut);
+}
+
+static void an_exec_that_is_not_back_has_failed(void **state)
+{
+    (void)state;
+    driver_send(&d, CLIENT, S("GET /v1.45/exec/" ID "/json" HEAD "\r\n"));
+    assert_true(driver_open_stream(&d));
+    driver_send(&d, ENGINE,
+                S("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 30\r\n\r\n"
+                  "{\"Running\":false,\"ExitCode\":0}"));
+    assert_false(client_has("ExitCode"));
+    miss("last");
+    assert_true(client_has("\"ExitCode\":125"));
 }
 
 static void inspect(const char *status, const char *running)
@@ -249,6 +307,9 @@ int main(void)
         DRIVEN(a_link_that_is_lost_meanwhile_is_the_end),
         DRIVEN(who_leaves_meanwhile_holds_up_nothing),
         DRIVEN(a_wait_is_over_when_the_files_are_back),
+        DRIVEN(a_wait_tells_what_is_not_back),
+        DRIVEN(who_is_attached_reads_what_is_not_back),
+        DRIVEN(an_exec_that_is_not_back_has_failed),
         DRIVEN(an_inspect_tells_of_an_end_behind_the_files),
         DRIVEN(a_stop_is_answered_when_they_are),
         DRIVEN(an_event_tells_of_an_end_behind_the_files),

@@ -539,6 +539,53 @@ static void more_than_may_be_is_refused_and_forgotten(void **state)
     expect_file(there, "repo/a", "ours");
 }
 
+/* A waiter for an end is told, and so is a later question, until it is well. */
+static void what_was_written_over_the_limits_is_told(void **state)
+{
+    struct asker asker;
+    char name[128];
+
+    (void)state;
+    begin_files("rw", 10);
+    put(here, "repo/a", "ours");
+    bring("in", "repo");
+    bring("last", NULL);
+    for (int i = 0; i < 20; i++) {
+        snprintf(name, sizeof(name), "repo/%d", i);
+        put(there, name, "x");
+    }
+    ask(&asker, "out", NULL);
+    expect_status(&asker, 403);
+    expect_words(&asker, "more than 10 files");
+    expect_file(here, "repo/1", NULL);
+    ask(&asker, "last", NULL);
+    expect_status(&asker, 403);
+    expect_words(&asker, "more than 10 files");
+    for (int i = 1; i < 20; i++) {
+        snprintf(name, sizeof(name), "%s/repo/%d", there, i);
+        assert_int_equal(unlink(name), 0);
+    }
+    bring("out", NULL);
+    expect_file(here, "repo/0", "x");
+    bring("last", NULL);
+}
+
+static void one_path_too_many_is_told(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf label = STRBUF(64 * KIB);
+    struct asker asker;
+
+    (void)state;
+    for (int i = 0; i <= LIMIT_FILES_MOUNTS; i++)
+        strbuf_addf(&label, "%c{\"root\":\"%s\",\"path\":\"%d\"}",
+                    i ? ',' : '[', here, i);
+    strbuf_add_char(&label, ']');
+    listed = strbuf_cstr(&label);
+    ask(&asker, "in", NULL);
+    expect_status(&asker, 400);
+    expect_words(&asker, "too many paths");
+}
+
 static void what_only_the_volume_has_is_of_another_time(void **state)
 {
     (void)state;
@@ -811,6 +858,8 @@ int main(void)
         LINKED(those_of_one_turn_are_served_together),
         LINKED(what_is_not_there_is_told),
         LINKED(more_than_may_be_is_refused_and_forgotten),
+        LINKED(what_was_written_over_the_limits_is_told),
+        LINKED(one_path_too_many_is_told),
         LINKED(what_only_the_volume_has_is_of_another_time),
         LINKED(unless_a_container_has_it),
         LINKED(what_no_container_has_is_kept_in_step_no_more),
