@@ -206,8 +206,9 @@
 #define LIMIT_FILES_PIECE      (64 * KIB)     /* of content, in a message */
 #define LIMIT_FILES_MESSAGE    (LIMIT_FILES_PIECE + 16 * KIB)
 #define LIMIT_FILES_BATCH      4096 /* asked for before an answer is waited for */
-#define LIMIT_FILES_BATCH_TEXT MIB /* of the paths in it */
-#define LIMIT_FILES_REASON     256 /* why the other end gave up */
+#define LIMIT_FILES_BATCH_TEXT MIB         /* of the paths in it */
+#define LIMIT_FILES_SAVED      (128 * MIB) /* of what is kept for a restart */
+#define LIMIT_FILES_REASON     256         /* why the other end gave up */
 
 /* what judging one request may leave behind */
 #define LIMIT_CHANGES  64 /* further ones are counted */

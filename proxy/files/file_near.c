@@ -272,6 +272,17 @@ static void disown_stale(struct file_near *near, const struct file_table *mine)
     *old = base;
 }
 
+static bool is_changing(const struct file_merge *merge)
+{
+    for (size_t i = 0; i < merge->count; i++) {
+        enum file_action action = merge->items[i].action;
+
+        if (action != FILE_NOTHING && action != FILE_LEAVE)
+            return true;
+    }
+    return false;
+}
+
 static int carry(struct file_near *near, struct file_merge *merge)
 {
     int r = near_compare(near, merge);
@@ -279,6 +290,8 @@ static int carry(struct file_near *near, struct file_merge *merge)
     if (r < 0)
         return r;
     file_merge_decide(merge);
+    if (near->changing && is_changing(merge))
+        near->changing(near->note_arg);
     for (size_t i = 0; i < merge->count; i++) {
         note_opaque(near, &merge->items[i]);
         settle_at_once(near, &merge->items[i]);

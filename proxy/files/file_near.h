@@ -37,7 +37,9 @@ struct file_near {
     struct file_mounts mounts; /* the caller adds to them */
     void (*note)(void *arg, enum file_note note, const struct file_item *item,
                  enum file_status status); /* may be NULL */
-    void *note_arg;
+    /* before a round changes anything, or what it knows; may be NULL */
+    void (*changing)(void *arg);
+    void *note_arg; /* of both */
 
     /* private */
     struct file_stream *stream;

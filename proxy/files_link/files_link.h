@@ -26,6 +26,9 @@ struct files_config {
     struct str ns;                /* copied, as is the next */
     const struct objects *mounts; /* struct mount_rule; those by copy count */
     struct file_limits limits;    /* of each directory */
+    const char *state; /* a directory of berth's, in which what is known of
+                          both sides outlives this process; or NULL. Outlives
+                          it, too */
 };
 
 /* Never NULL. Nothing is done before it is asked for. */

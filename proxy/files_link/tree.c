@@ -375,6 +375,7 @@ struct tree *tree_new(const struct files_config *config, const char *source,
     t->real = realpath(source, NULL);
     if (!t->real)
         t->real = xstrdup(source); /* it is not there yet: by no link at all */
+    t->saved = tree_saved_path(config->state, source);
     t->read_only = read_only;
     t->on_done = told;
     t->arg = arg;
@@ -409,6 +410,7 @@ void tree_free(struct tree *t)
     strbuf_fini(&t->round.notes);
     json_decref(t->kept);
     free(t->box_id);
+    free(t->saved);
     free(t->source);
     free(t->real);
     free(t->ns);

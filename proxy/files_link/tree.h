@@ -43,6 +43,9 @@ struct tree {
     struct file_stream stream;
     bool greeted;
     json_t *kept; /* {path: why, an integer}; see tree_mounts.c */
+    char *saved;  /* where what NEAR knows is kept; or NULL (tree_saved.c) */
+    bool loaded;  /* that was read */
+    bool unsaved; /* NEAR knows more by now */
     char *box_id; /* of the container that the volume was seen in, or NULL */
 
     struct box *box;
@@ -94,6 +97,13 @@ bool tree_drop_ended(struct tree *tree);
  * will be; false if another has it. */
 int tree_keep(struct tree *tree, struct str path);
 bool tree_unkeep(struct tree *tree, struct str path);
+
+/* tree_saved.c: what is known of both sides, over a restart of berth. The first
+ * two before and after a round with ROOT, in its thread. */
+void tree_load(struct tree *tree, int root);
+void tree_save(struct tree *tree, int root);
+void tree_unsave(void *tree);
+char *tree_saved_path(const char *state, const char *source);
 
 /* tree_round.c: all of it, in the thread. */
 void *tree_run(void *tree);

@@ -207,6 +207,7 @@ static void run_round(struct tree *t, int root)
     int r = 0;
 
     file_near_set_root(&t->near, root);
+    tree_load(t, root);
     set_owner(t, root);
     prepare_binds(t, root);
     if (t->round.status != 200)
@@ -218,6 +219,8 @@ static void run_round(struct tree *t, int root)
         r = file_near_round(&t->near, t->round.turn, &t->round.report);
     if (r < 0)
         refuse_round(t, r);
+    else
+        tree_save(t, root);
 }
 
 static void refuse_root(struct tree *t, int error)
@@ -242,6 +245,7 @@ void *tree_run(void *arg)
     int root = tree_open(t);
 
     t->near.note = note;
+    t->near.changing = tree_unsave;
     t->near.note_arg = t;
     if (root < 0)
         refuse_root(t, -root);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proxy/base/log.h"
+#include "proxy/base/state_dir.h"
 #include "proxy/sandbox/sandbox_calls.h"
 #include "proxy/sandbox/sandbox_landlock.h"
 
@@ -126,6 +127,8 @@ void sandbox_enter(struct sandbox *s, const char *const *files,
 {
     bool copies = sandbox_paths_copy(policies);
 
+    if (copies)
+        state_dir_make(); /* what is not there cannot be opened later */
     sandbox_paths_add_system(&s->paths);
     sandbox_paths_add(&s->paths, files, file_count, policies);
     expect(s, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "proxy/base/policy_file.h"
+#include "proxy/base/state_dir.h"
 
 /* Too much is in these to open them for the sake of one file. */
 static const char *const broad[] = {
@@ -174,6 +175,8 @@ void sandbox_paths_add(struct sandbox_paths *paths, const char *const *files,
     }
     for (size_t i = 0; i < policies->count; i++)
         add_policy(paths, policies->items[i]);
+    if (sandbox_paths_copy(policies) && state_dir())
+        add(paths, str_from(state_dir()), SANDBOX_FILES);
 }
 
 void sandbox_paths_add_system(struct sandbox_paths *paths)

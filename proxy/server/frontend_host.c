@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "policy/isolation/files_name.h"
+#include "proxy/base/state_dir.h"
 #include "proxy/server/placement.h"
 #include "proxy/server/session.h"
 #include "proxy/server/session_private.h"
@@ -153,11 +154,14 @@ static void copy_files(struct frontend *frontend)
         .ns = str_from(policy->namespace),
         .mounts = &policy->rules.container.mounts,
         .limits = {.entries = limits->copy_files, .bytes = limits->copy_bytes},
+        .state = state_dir(),
     };
     bool wanted = frontend->runtime->listens && files_are_copied(config.mounts);
 
     if (wanted && frontend->files && files_is_as(frontend->files, &config))
         return;
+    if (wanted)
+        state_dir_make();
     files_free(frontend->files);
     frontend->files = wanted ? files_new(&config) : NULL;
 }

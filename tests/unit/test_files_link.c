@@ -30,6 +30,7 @@ static struct listener_place place;
 static struct pool *pool;
 static struct files *files;
 static char here[64], there[64]; /* the runner's directory, and the volume */
+static char kept[64];            /* for what outlives berth */
 static const char *listed;       /* the label of the one container; or NULL */
 static const char *box;          /* the ID of the container of the volume */
 static uint64_t most_bytes;      /* of content */
@@ -321,6 +322,7 @@ static void begin_files(const char *mode, size_t entries)
         .ns = S("r1"),
         .mounts = &mounts,
         .limits = {.entries = entries, .bytes = most_bytes},
+        .state = kept,
     };
 
     files_free(files);
@@ -337,6 +339,8 @@ static int setup(void **state)
     strcpy(there, "/tmp/files-there.XXXXXX");
     assert_non_null(mkdtemp(here));
     assert_non_null(mkdtemp(there));
+    strcpy(kept, "/tmp/files-kept.XXXXXX");
+    assert_non_null(mkdtemp(kept));
     make(here, "repo");
     listed = NULL;
     box = ID;
@@ -363,7 +367,7 @@ static int teardown(void **state)
     listener_place_fini(&place);
     fake_upstream_fini(&fake);
     event_base_free(base);
-    snprintf(command, sizeof(command), "rm -rf %s %s", here, there);
+    snprintf(command, sizeof(command), "rm -rf %s %s %s", here, there, kept);
     return system(command);
 }
 
@@ -609,6 +613,52 @@ static void unless_a_container_has_it(void **state)
     put(there, "repo/made", "while no berth was there");
     bring("out", NULL);
     expect_file(here, "repo/made", "while no berth was there");
+}
+
+/* Berth is started anew, with OTHER as the container of the volume; meanwhile a
+ * file was removed on either side. */
+static void restart(const char *other)
+{
+    static char label[256];
+    char path[128];
+
+    snprintf(label, sizeof(label), "[{\"root\":\"%s\",\"path\":\"repo\"}]",
+             here);
+    put(here, "repo/a", "ours");
+    put(here, "repo/b", "ours");
+    bring("in", "repo");
+    usleep(30000);
+    bring("in", NULL);
+    listed = label;
+    files = files_free(files);
+    run_loop(base);
+    snprintf(path, sizeof(path), "%s/repo/a", here);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/repo/b", there);
+    assert_int_equal(unlink(path), 0);
+    put(there, "repo/c", "theirs");
+    box = other;
+    begin_files("rw", 100);
+    bring("in", NULL);
+    expect_file(here, "repo/c", "theirs");
+}
+
+static void a_removal_while_berth_was_away_is_one(void **state)
+{
+    (void)state;
+    restart(ID);
+    expect_file(here, "repo/a", NULL);
+    expect_file(there, "repo/a", NULL);
+    expect_file(here, "repo/b", NULL);
+    expect_file(there, "repo/b", NULL);
+}
+
+static void it_is_none_when_the_volume_is_another_one(void **state)
+{
+    (void)state;
+    restart("b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2b2");
+    expect_file(here, "repo/a", "ours");
+    expect_file(there, "repo/b", "ours");
 }
 
 static void what_no_container_has_is_kept_in_step_no_more(void **state)
@@ -862,6 +912,8 @@ int main(void)
         LINKED(one_path_too_many_is_told),
         LINKED(what_only_the_volume_has_is_of_another_time),
         LINKED(unless_a_container_has_it),
+        LINKED(a_removal_while_berth_was_away_is_one),
+        LINKED(it_is_none_when_the_volume_is_another_one),
         LINKED(what_no_container_has_is_kept_in_step_no_more),
         LINKED(what_a_container_left_is_not_of_another_time),
         LINKED(what_a_container_left_comes_back_once),
