@@ -189,7 +189,8 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
     struct session *s = arg;
 
     (void)fd;
-    s->readable |= (what & EV_READ) != 0;
+    s->readable |= (what & (EV_READ | EV_CLOSED)) != 0;
+    s->half_closed |= (what & EV_CLOSED) != 0;
     s->writable |= (what & EV_WRITE) != 0;
     session_wake(s);
 }
@@ -209,7 +210,8 @@ static struct session *begin(struct frontend *frontend, int fd, bool busy,
     session_host_init(s, busy);
     s->connection = connection_new(&s->host);
     s->io =
-        event_new(base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
+        event_new(base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
+                  on_io, s);
     s->timer = event_new(base, -1, 0, on_timer, s);
     s->writable = true;
     event_add(s->io, NULL);

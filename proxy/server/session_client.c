@@ -91,6 +91,10 @@ bool session_read_client(struct session *s)
             client_gone(s);
         return true;
     }
+    /* That was all, and what comes next is told of anew (epoll(7)); but EOF is
+     * not, when it was there together with the bytes. */
+    if ((size_t)got < sizeof(bytes) && !s->half_closed)
+        s->readable = false;
     used = connection_feed(s->connection, CLIENT, str_of(bytes, (size_t)got));
     /* SESSION_READ_BYTES at most: nothing is read while something is held */
     strbuf_add(&s->held, str_of(bytes + used, (size_t)got - used));

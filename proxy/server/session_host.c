@@ -89,16 +89,24 @@ static const struct port_book *host_ports(void *arg)
     return &s->frontend->ports;
 }
 
-/* Linux has had getrandom(2) since 3.17, and it gives 8 bytes or none at all:
- * without it, names that nobody may guess could be guessed. */
+/* Linux has had getrandom(2) since 3.17, and it gives up to 256 bytes at once
+ * or none at all: without it, names that nobody may guess could be guessed. One
+ * call serves many requests. */
 static uint64_t random_number(void)
 {
+    static uint64_t numbers[32];
+    static size_t left;
     uint64_t number;
 
-    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
-        fputs("berth: the kernel has no random numbers\n", stderr);
-        abort();
+    if (left == 0) {
+        if (getrandom(numbers, sizeof(numbers), 0) != sizeof(numbers)) {
+            fputs("berth: the kernel has no random numbers\n", stderr);
+            abort();
+        }
+        left = sizeof(numbers) / sizeof(*numbers);
     }
+    number = numbers[--left];
+    numbers[left] = 0; /* it is told to one alone */
     return number;
 }
 

@@ -40,7 +40,8 @@ struct session {
     enum connection_timer timer_for;
     uint64_t timer_turn;
     bool readable, writable;
-    bool client_eof; /* read, and told to the exchange once HELD is empty */
+    bool half_closed; /* the client's end: after its bytes comes EOF */
+    bool client_eof;  /* read, and told to the exchange once HELD is empty */
     bool told_client_eof, told_engine_eof;
     bool shut[2];
     size_t memory;      /* of the exchange and the below, as accounted */
