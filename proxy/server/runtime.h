@@ -14,6 +14,7 @@
 struct runtime {
     struct event_base *base;
     struct line_writer *log; /* stderr, whose reader may stall */
+    struct event *trim;      /* gives memory back now and then */
     struct backends backends;
     struct turns turns;
     struct memory memory;

@@ -1,8 +1,13 @@
 /*
  * Takes the engine's place where the way to it is to be measured and not the
  * engine: it answers at once, and streams as fast as it is read.
- * Usage: stand_in SOCKET. Says "ready" on standard output.
+ * Usage: stand_in SOCKET [OWN OTHERS IMAGES]. Says "ready" on standard output.
  *
+ *   GET  /containers/json                 OWN containers of the namespace that
+ *                                         the label filtered for names; without
+ *                                         one, OTHERS of another's
+ *   GET  /images/json                     IMAGES images that all may use
+ *   GET  /events                          a line for each of OTHERS, then EOF
  *   GET  /_ping, /version, .../json       what an engine says, about 1 KiB
  *   POST /containers/create               201, and an ID
  *   GET  /volumes/NAME, /networks/NAME    the namespace's, but for new-N: none
@@ -26,6 +31,8 @@
 #include <unistd.h>
 
 #include "http.h"
+
+#define LIST_MOST 1000000
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -66,6 +73,11 @@ static const char version[] =
 #define NAMED                                                                  \
     "{\"Name\":\"%.*s\",\"Id\":\"" ID "\",\"Driver\":\"local\",\"Labels\":"    \
     "{\"berth.namespace\":\"%.*s\"}}\n"
+
+/* So many of each are in lists. */
+static struct {
+    unsigned long own, others, images;
+} has;
 
 static const char created[] = "{\"Id\":\"" ID "\",\"Warnings\":[]}\n";
 
@@ -114,6 +126,88 @@ static bool inspect_named(struct wire *wire, const char *path, const char *kind)
     snprintf(text, sizeof(text), NAMED, (int)strcspn(name, "?"), name,
              (int)strcspn(name, "."), name);
     return say_json(wire, text);
+}
+
+/* The namespace that a filter on labels in PATH asks for. */
+static bool asked_namespace(const char *path, char name[64])
+{
+    static const char label[] = "berth.namespace%3D";
+    const char *at = strstr(path, label);
+
+    return at && sscanf(at + strlen(label), "%63[a-z0-9]", name) == 1;
+}
+
+static bool begin_list(struct wire *wire)
+{
+    return wire_say(wire, JSON "Connection: close\r\n\r\n[");
+}
+
+/* A list ends with its connection. */
+static bool end_list(struct wire *wire)
+{
+    wire_say(wire, "]\n");
+    return false;
+}
+
+static bool containers(struct wire *wire, const char *path)
+{
+    char namespace[64];
+    bool filtered = asked_namespace(path, namespace);
+    unsigned long count = filtered ? has.own : has.others;
+
+    if (!begin_list(wire))
+        return false;
+    for (unsigned long i = 0; i < count; i++) {
+        const char *ns = filtered ? namespace : "other";
+
+        if (!wire_say(wire,
+                      "%s{\"Id\":\"%064lx\",\"Names\":[\"/%s.c%lu\"],"
+                      "\"Image\":\"busybox\",\"ImageID\":\"sha256:" ID
+                      "\",\"Command\":\"sleep 99999\",\"Created\":1,"
+                      "\"Ports\":[],\"Labels\":{\"berth.namespace\":\"%s\","
+                      "\"com.docker.compose.project\":\"app\","
+                      "\"com.docker.compose.service\":\"c%lu\"},"
+                      "\"State\":\"running\",\"Status\":\"Up 2 hours\","
+                      "\"HostConfig\":{\"NetworkMode\":\"none\"},"
+                      "\"NetworkSettings\":{\"Networks\":{}},\"Mounts\":[]}",
+                      i ? "," : "", i + 1, ns, i, ns, i))
+            return false;
+    }
+    return end_list(wire);
+}
+
+static bool images(struct wire *wire)
+{
+    if (!begin_list(wire))
+        return false;
+    for (unsigned long i = 0; i < has.images; i++) {
+        if (!wire_say(wire,
+                      "%s{\"Id\":\"sha256:%064lx\",\"ParentId\":\"\","
+                      "\"RepoTags\":[\"registry.example/app:%lu\"],"
+                      "\"RepoDigests\":[],\"Created\":1,\"Size\":1,"
+                      "\"SharedSize\":-1,\"Containers\":-1,\"Labels\":null}",
+                      i ? "," : "", i + 1, i))
+            return false;
+    }
+    return end_list(wire);
+}
+
+static bool events(struct wire *wire)
+{
+    if (!wire_say(wire, JSON "Connection: close\r\n\r\n"))
+        return false;
+    for (unsigned long i = 0; i < has.others; i++) {
+        if (!wire_say(wire,
+                      "{\"status\":\"start\",\"id\":\"%064lx\","
+                      "\"from\":\"busybox\",\"Type\":\"container\","
+                      "\"Action\":\"start\",\"Actor\":{\"ID\":\"%064lx\","
+                      "\"Attributes\":{\"berth.namespace\":\"other\","
+                      "\"image\":\"busybox\",\"name\":\"other.c%lu\"}},"
+                      "\"scope\":\"local\",\"time\":1,\"timeNano\":1}\n",
+                      i + 1, i + 1, i))
+            return false;
+    }
+    return false;
 }
 
 static bool attach(struct wire *wire, const char *path)
@@ -173,7 +267,11 @@ static bool answer(struct wire *wire, const struct head *head)
                                  "multiplexed-stream\r\n" CHUNKED) &&
                hold(wire);
     if (strstr(path, "/containers/json"))
-        return say_json(wire, "[]\n");
+        return containers(wire, path);
+    if (strstr(path, "/images/json"))
+        return images(wire);
+    if (strstr(path, "/events"))
+        return events(wire);
     if (strstr(path, "/json"))
         return inspect(wire, path);
     return say_json(wire, version);
@@ -199,8 +297,13 @@ int main(int argc, char **argv)
     pthread_t thread;
     int fd;
 
-    if (argc != 2)
-        die("usage: stand_in SOCKET");
+    if (argc != 2 && argc != 5)
+        die("usage: stand_in SOCKET [OWN OTHERS IMAGES]");
+    if (argc == 5) {
+        has.own = number(argv[2], 0, LIST_MOST);
+        has.others = number(argv[3], 0, LIST_MOST);
+        has.images = number(argv[4], 0, LIST_MOST);
+    }
     raise_descriptor_limit();
     fd = unix_listen(argv[1]);
     pthread_attr_init(&attr);
