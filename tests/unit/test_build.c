@@ -22,6 +22,7 @@
  *      "metadata": {"key": "value"}, "metadata_sent": {...}
  *      "message": {...} or "hex": "0a01",   the request
  *      "rule", "field", "status":   the refusal; left out: it is allowed
+ *      "says": "a part of its words",
  *      "sent": {...},               what of it goes on, null: that it does not
  *      "record": {...},             and on record, likewise
  *      "answered": true,            the engine is not asked
@@ -201,6 +202,7 @@ static void check_refusal(const struct test_case *test,
                           const struct verdict *why)
 {
     const char *rule = text(test, "rule"), *field = text(test, "field");
+    const char *says = text(test, "says");
     const json_t *status = json_object_get(test->json, "status");
 
     if (!rule) {
@@ -213,6 +215,8 @@ static void check_refusal(const struct test_case *test,
         wrong(test, "field", why->field);
     if (status && json_integer_value(status) != build_status_of(why))
         wrong(test, "status", why->reason);
+    if (says && !strstr(why->reason, says))
+        wrong(test, says, why->reason);
     assert_true(strlen(why->reason) > 10);
     assert_int_equal(why->kind, VERDICT_DENY);
 }
