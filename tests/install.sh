@@ -31,7 +31,7 @@ check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     debhelper dpkg-dev fakeroot lintian apparmor)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
-clients=(docker-compose python3-docker socat prometheus zstd)
+clients=(curl docker-compose python3-docker socat prometheus zstd)
 trees=(debootstrap debian-archive-keyring)
 peers=(haproxy golang-go)
 

@@ -164,11 +164,20 @@ def answers(path):
         return False
 
 
+def within(srv, netns=None):
+    """What goes before a command that is to have the directory SRV for its
+    /srv, and the network NETNS: runners that share this machine then have each
+    their own files at one path, and their own localhost."""
+    network = ["nsenter", f"--net=/run/netns/{netns}"] if netns else []
+    return [*network, "unshare", "--mount", "sh", "-c",
+            'mount --bind "$0" /srv && exec "$@"', str(srv)]
+
+
 class Berth:
     """A running berth with one listener; CHANGES go into its policy, and
-    LIMITS into its namespace."""
+    LIMITS into its namespace. PREFIX goes before its command."""
 
-    def __init__(self, bed, namespace="t1", limits=None, **changes):
+    def __init__(self, bed, namespace="t1", limits=None, prefix=(), **changes):
         self.dir = Path(tempfile.mkdtemp(prefix="berth-e2e."))
         self.socket = self.dir / "docker.sock"
         self.audit_path = self.dir / "audit.jsonl"
@@ -205,7 +214,7 @@ class Berth:
             raise ValueError("BERTH_STAND_IN is ssh or nothing")
         else:
             # scenarios have several berths look at one runner's objects
-            self.argv = [os.environ["BERTH_BINARY"], "serve",
+            self.argv = [*prefix, os.environ["BERTH_BINARY"], "serve",
                          "--share-namespace", "--policy", self.dir / "policy.json"]
         self.begin()
 
