@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "policy/base/subnet.h"
 #include "policy/config/exposure.h"
 #include "policy/config/url.h"
 #include "policy/docker/operation_word.h"
@@ -215,4 +216,24 @@ void policy_serve_one(struct policy *policy)
     if (policy->rules.ports.publish == PORTS_RUNNER)
         policy->rules.ports.publish = PORTS_HOST;
     policy->port_address[0] = '\0';
+}
+
+struct str policy_gateway(const struct policy *policy, bool in_container)
+{
+    const struct strings *listen = &policy->rules.ports.listen;
+    struct subnet address, loopback = {0};
+
+    subnet_parse(S("127.0.0.0/8"), &loopback);
+    for (size_t i = 0; policy->port_address[0] && i < listen->count; i++) {
+        struct str text = str_from(listen->items[i]);
+        bool any = str_eq(text, S("0.0.0.0"));
+
+        if (!subnet_parse(text, &address) || str_find(text, ':') >= 0)
+            continue;
+        if (!in_container)
+            return any ? S("127.0.0.1") : text;
+        if (!any && !subnet_is_within(&address, &loopback))
+            return text;
+    }
+    return S("");
 }

@@ -209,6 +209,15 @@ int policy_load(const struct policy_source *source, struct policy **out,
  * docker.sock leads nowhere, whatever it says. Before anybody uses it. */
 void policy_serve_one(struct policy *policy);
 
+/*
+ * What clients find as the gateway of the network "bridge", since those that
+ * are in a container take it for the host on which published ports answer
+ * (Testcontainers): the first IPv4 address of ports.listen; for a client
+ * IN_CONTAINER on the engine's host, the first that other machines may reach,
+ * too. Empty: the engine's own. Lives as long as POLICY.
+ */
+struct str policy_gateway(const struct policy *policy, bool in_container);
+
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is fine */
 

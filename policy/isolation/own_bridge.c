@@ -94,6 +94,23 @@ static struct str bridge_to_show(struct rewrite *rw, struct str name)
     return rw->shows_engine_bridge ? S(BRIDGE_NAME) : name;
 }
 
+void own_bridge_show_gateway(const struct rewrite *rw, json_t *network)
+{
+    json_t *ipam = json_object_get(network, "IPAM"), *config;
+    size_t i;
+
+    if (!rw->context.gateway.len)
+        return;
+    json_array_foreach(json_object_get(ipam, "Config"), i, config)
+    {
+        struct str subnet = str_at(config, "Subnet");
+
+        if (subnet.len && str_find(subnet, ':') < 0)
+            json_object_set_new(config, "Gateway",
+                                json_of_str(rw->context.gateway));
+    }
+}
+
 static void bridge_failed(struct rewrite *rw, const struct lookup *ask)
 {
     struct str why = str_of_json(json_object_get(ask->reply, "message"));

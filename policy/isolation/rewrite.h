@@ -49,7 +49,8 @@ struct rewrite_context {
      * to this address unless it is empty. */
     struct str port_address, port_bind;
     const struct port_book *ports; /* who listens; NULL: nobody */
-    const struct objects *mounts;  /* of the policy, or NULL */
+    struct str gateway; /* of "bridge", as it is shown; empty: the engine's */
+    const struct objects *mounts; /* of the policy, or NULL */
     struct str runner;   /* the runner's own container, as the policy has it */
     const json_t *binds; /* of a create: what the judge noted of its mounts, or
                             NULL; outlives the rewrite */

@@ -171,6 +171,8 @@ const struct lookup *rewrite_mounts_of(struct rewrite *rw,
  * its place. */
 struct str own_bridge(struct rewrite *rw);
 bool is_own_bridge(const struct rewrite *rw, struct str name);
+/* NETWORK, "bridge" as the runner sees it, gets the gateway of the context. */
+void own_bridge_show_gateway(const struct rewrite *rw, json_t *network);
 /* In a list of networks: has the namespace one of its own by now? */
 bool networks_have_own_bridge(const struct rewrite *rw, const json_t *list);
 

@@ -84,8 +84,10 @@ static bool network_element(struct reply *reply, json_t *network)
     const struct rewrite *rw = reply->rw;
     struct str name = str_of_json(json_object_get(network, "Name"));
     struct str id = str_of_json(json_object_get(network, "Id"));
-    bool shared = str_eq(name, S("host")) || str_eq(name, S("none")) ||
-                  (rw->shows_engine_bridge && str_eq(name, S(BRIDGE_NAME)));
+    bool engine_bridge =
+        rw->shows_engine_bridge && str_eq(name, S(BRIDGE_NAME));
+    bool shared =
+        engine_bridge || str_eq(name, S("host")) || str_eq(name, S("none"));
     bool own = labels_are_own(rw, json_object_get(network, "Labels")) &&
                namespace_has(rw->context.ns, name);
 
@@ -93,6 +95,8 @@ static bool network_element(struct reply *reply, json_t *network)
         return false;
     if (own)
         own_ids_note(reply->rw, REF_NETWORK, id);
+    if (engine_bridge || is_own_bridge(rw, name))
+        own_bridge_show_gateway(rw, network);
     if (reply->operation != OP_NETWORK_LIST)
         return true;
     return filters_take(rw, FILTER_NAME,

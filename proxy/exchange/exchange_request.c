@@ -161,6 +161,7 @@ void exchange_judge(struct exchange *ex)
                                : ""),
         .port_bind = str_from(
             ex->policy->rules.ports.bind ? ex->policy->rules.ports.bind : ""),
+        .gateway = policy_gateway(ex->policy, host->peer.container != NULL),
         .ports = host->ports ? host->ports(host->arg) : NULL,
         .random = host->random(host->arg),
         .match_steps = host->match_steps ? host->match_steps(host->arg) : NULL,

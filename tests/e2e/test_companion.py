@@ -4,12 +4,14 @@ The client that runs there is a real one: the engine's own docker, in an image
 with the libraries that it needs.
 """
 import json
+import os
 import subprocess
 import unittest
 from pathlib import Path
 
-from harness import (STAND_IN, Berth, TwoRunners, api, empty, noise, sha256,
-                     wait_for)
+from harness import (STAND_IN, Bed, Berth, Scenario, TwoRunners, api, empty,
+                     noise, sha256, wait_for)
+from test_ports import HTTPD, fetch, free_port
 
 SOCK = ("-v", "/var/run/docker.sock:/var/run/docker.sock")
 INSIDE = "inside:1"
@@ -210,3 +212,32 @@ class Companion(TwoRunners):
             berth.stop()
         self.assertEqual(self.ask_engine("GET", f"/containers/{name}/json")[0], 404)
         self.assertEqual(self.ask_engine("GET", f"/volumes/{name}")[0], 404)
+
+
+@unittest.skipIf(STAND_IN, "ssh -L carries no ports")
+class Gateway(Scenario):
+    """Who takes the gateway of "bridge" for the Docker host finds ports there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Bed(os.environ["BERTH_E2E_BED"]).env["BED_HOST_ADDRESS"]
+        cls.policy = {"container": {"engine_socket": "berth"}, "ports": {
+            "publish": "runner", "listen": ["127.0.0.1", cls.host]}}
+        super().setUpClass()
+        cls.client = client_image(cls.bed_env["BED_BIN"] + "/docker-26.1")
+
+    def test_here_and_in_a_container(self):
+        self.ok(self.cli, "import", "-", INSIDE, input=self.client)
+        ask = ("network", "inspect", "bridge", "--format",
+               "{{(index .IPAM.Config 0).Gateway}}")
+        there = ("run", "--rm", *SOCK, INSIDE, "docker", *ask)
+        # before the namespace has a bridge of its own, and with one
+        self.assertEqual(self.docker(*ask), "127.0.0.1")
+        self.assertEqual(self.docker(*there), self.host)
+        port = free_port()
+        self.docker("run", "-d", "-h", "web", "-p", f"{port}:80", "busybox",
+                    *HTTPD)
+        wait_for("web", lambda: fetch(self.docker(*ask), port) == "web")
+        self.assertEqual(self.docker(
+            "run", "--rm", "busybox", "wget", "-qO-",
+            f"http://{self.docker(*there)}:{port}/"), "web")

@@ -41,9 +41,8 @@ class Dockerode(Scenario):
 @scenarios("testcontainers.js", JAVASCRIPT)
 class Testcontainers(Scenario):
     program = "node"
-    # in a container (/.dockerenv) it would take the gateway of "bridge"
-    extra = {"TESTCONTAINERS_RYUK_DISABLED": "true",
-             "TESTCONTAINERS_HOST_OVERRIDE": "localhost"}
+    # in a container (/.dockerenv) it takes the gateway of "bridge"
+    extra = {"TESTCONTAINERS_RYUK_DISABLED": "true"}
     policy = {"preset": "testcontainers", "ports": {"publish": "runner"}}
 
     @classmethod

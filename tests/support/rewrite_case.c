@@ -452,6 +452,7 @@ void rewrite_case_run(json_t *one, struct strbuf *wrong)
         .owned = own_ids_new(64),
         .lookups = &run.lookups,
         .port_address = str_from(text_at(one, "ports")),
+        .gateway = str_from(text_at(one, "gateway")),
         .mounts = &mounts,
         .runner = str_from(text_at(one, "runner")),
         .binds = json_object_get(one, "binds"),

@@ -347,6 +347,34 @@ static void no_file_at_all_is_a_policy_too(void **state)
     policy_unref(policy);
 }
 
+static void the_gateway_is_where_ports_answer(void **state)
+{
+    static const struct {
+        const char *ports, *here, *in_container;
+    } cases[] = {
+        {"\"publish\": \"runner\"",                                     "127.0.0.1", ""        },
+        {"\"publish\": \"host\"",                                       "",          ""        },
+        {"\"publish\": \"runner\", \"listen\": [\"::1\"]",              "",          ""        },
+        {"\"publish\": \"runner\", "
+         "\"listen\": [\"::1\", \"127.0.0.2\", \"10.1.2.3\"]", "127.0.0.2", "10.1.2.3"},
+        {"\"publish\": \"runner\", \"listen\": [\"0.0.0.0\"]",          "127.0.0.1", ""        },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        AUTO(strbuf_fini) struct strbuf text = STRBUF(4096);
+        struct policy *policy;
+
+        strbuf_addf(&text, "{" MINIMAL ", \"ports\": { %s } }", cases[i].ports);
+        policy = load(strbuf_cstr(&text));
+        assert_true(
+            str_eq(policy_gateway(policy, false), str_from(cases[i].here)));
+        assert_true(str_eq(policy_gateway(policy, true),
+                           str_from(cases[i].in_container)));
+        policy_unref(policy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +396,7 @@ int main(void)
         cmocka_unit_test(the_url_is_taken_apart_for_the_link),
         cmocka_unit_test(a_plain_port_of_another_machine_is_warned_of),
         cmocka_unit_test(no_file_at_all_is_a_policy_too),
+        cmocka_unit_test(the_gateway_is_where_ports_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
  *                 localhost, with what is "listened" on there by ID; a port is
  *                 "taken" by the container ID; and whose it "opens"
  *
+ *     "gateway":  what "bridge" is shown to have
  *     "dockerfile": of a classic build, as its client wrote it
  *     "mounts":   {"/w": "rw"}, what the policy has on the engine's host; "ro",
  *                 "create", or "copy" for what is copied
