@@ -92,6 +92,14 @@ def at_least(rows, what, title, name, other, factor):
         yield what, f"{times:.2f} times", times >= factor
 
 
+def at_most_more(rows, what, title, name, round_trip, limit):
+    row = find(rows, title, name)
+    values = row and [median(row, peer, "ms") for peer in ("berth", AGAINST)]
+    if values and None not in values:
+        more = (values[0] - values[1]) / round_trip
+        yield what, f"{more:.2f}", more <= limit
+
+
 def below(rows, what, title, name, key, limit):
     row = find(rows, title, name)
     value = row and median(row, "berth", key)
@@ -153,6 +161,14 @@ def targets(rows, memory):
             rows, f"a cached build of 20 steps, {where}: at most 1.1 times "
             "ssh -L's time", f"Cached builds, {where}", "20 steps", AGAINST,
             1 / 1.1)
+    yield from at_most_more(
+        rows, "a connection to a port at 20 ms: at most 1.1 round trips more "
+        "than ssh -L", "Connections to a published port, 20 ms", "set-up", 20,
+        1.1)
+    for name in "down x 1", "up x 1":
+        yield from at_least(
+            rows, f"a published port, {name}: at least 0.9 of ssh -L",
+            "Bytes through a published port, no delay", name, AGAINST, 0.9)
     for line in memory:
         if line["peer"] == "berth":
             yield ("idle below 16 MiB", f"{line['idle'] / 1024:.1f} MiB",
