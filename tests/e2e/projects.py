@@ -98,7 +98,7 @@ class Place:
             if rc:
                 wrong.append(f"up: {rc}: {err[-1500:]}")
             else:
-                wrong += self.ports(name) + self.check(project)
+                wrong += self.check(project) + self.ports(name)
         except subprocess.TimeoutExpired as e:
             wrong.append(str(e)[-300:])
         finally:
