@@ -218,12 +218,14 @@ class Berth:
                          "--share-namespace", "--policy", self.dir / "policy.json"]
         self.begin()
 
-    def begin(self):
+    def begin(self, waits=True):
         with (self.dir / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         # Whatever ends the scenarios, this process does not outlive them.
         atexit.register(self.process.kill)
+        if not waits:
+            return
         try:
             wait_for("berth", self.is_up)
         except BaseException:

@@ -2,7 +2,9 @@
 
 The lease is short here, so that a minute is enough.
 """
+import collections
 import contextlib
+import http.client
 import os
 import random
 import signal
@@ -16,6 +18,7 @@ from test_faults import descendants
 
 LEASE = {"leftovers": {"action": "remove", "lease": "12s"}}
 SOCK = "/var/run/docker.sock:/var/run/docker.sock"
+KILLS = int(os.environ.get("BERTH_KILLS", "32"))
 KILLS_S = int(os.environ.get("BERTH_KILL_SECONDS", "40"))
 
 
@@ -121,18 +124,23 @@ class Leases(Scenario):
 
 
 class Kills(Leases):
-    """Berths, companions and links end at random moments, under load."""
+    """Berths, companions, links and the engine end at random moments, under
+    load; some berths for ever, and another runner comes in their place."""
 
     runners = 4
+    policy = {**Leases.policy, "leftovers": {
+        "action": "remove", "lease": "12s" if KILLS < 100 else "30s"}}
     test_a_dead_berths_namespace_goes_and_a_living_ones_stays = None
     test_clean_does_the_same_and_spares_who_has_a_lease = None
     test_who_comes_back_has_what_it_had = None
 
-    def work(self, berth, stop, numbers):
+    def work(self, berth, stop):
         """A job after the other; what fails is to be expected here."""
-        while not stop.is_set():
-            number = next(numbers)
-            with contextlib.suppress(OSError, AssertionError, ValueError):
+        number = 0
+        while not stop.wait(0.2):
+            number += 1
+            with contextlib.suppress(OSError, AssertionError, ValueError,
+                                     http.client.HTTPException):
                 api(berth.socket, "POST", "/containers/create",
                     {"Image": "busybox", "Cmd": ["sleep", "1000"],
                      "HostConfig": {"Binds": [f"v{number % 5}:/v",
@@ -141,7 +149,32 @@ class Kills(Leases):
                 api(berth.socket, "POST", f"/containers/c{number}/start")
                 if number % 3:
                     api(berth.socket, "DELETE", f"/containers/c{number}", force=1)
-            stop.wait(0.2)
+
+    def begin_with(self, berth):
+        """What is looked for as long as BERTH lives."""
+        for target, body, query in (
+                ("/networks/create", {"Name": "net"}, {}),
+                ("/volumes/create", {"Name": "data"}, {}),
+                ("/containers/create", {"Image": "busybox", "HostConfig": {
+                    "Binds": ["data:/data"], "NetworkMode": "net"}},
+                 {"name": "first"})):
+            status, reply = api(berth.socket, "POST", target, body, **query)
+            self.assertEqual(status, 201, reply)
+
+    def new_runner(self):
+        name = f"k{len(self.berths) + len(self.dead)}"
+        berth, stop = self.another(name), threading.Event()
+        self.begin_with(berth)
+        thread = threading.Thread(target=self.work, args=(berth, stop), daemon=True)
+        thread.start()
+        self.berths[name] = berth, stop, thread
+
+    def end_runner(self, name):
+        berth, stop, thread = self.berths.pop(name)
+        stop.set()
+        thread.join()
+        self.kill(berth)
+        self.dead.append(name)
 
     def cut_links(self):
         for pid in list(descendants(self.bed_env["BED_SSHD_PID"])):
@@ -152,49 +185,73 @@ class Kills(Leases):
         api(self.bed_env["BED_SOCKET"], "POST",
             f"/containers/berth_companion.{namespace}/kill")
 
+    def kill_engine(self):
+        os.kill(int(self.bed.env["BED_DOCKERD_PID"]), signal.SIGKILL)
+        self.bed.do("engine-start")
+
+    def stop_for_a_while(self, berth):
+        berth.process.send_signal(signal.SIGSTOP)
+        time.sleep(self.chance.random() * 2)
+        berth.process.send_signal(signal.SIGCONT)
+
+    def kill_one(self):
+        """Returns the kind."""
+        name = self.chance.choice(list(self.berths))
+        berth = self.berths[name][0]
+        kind = self.chance.choices(
+            ("berth", "berth for ever", "companion", "links", "pause", "engine"),
+            (60, 8, 10, 10, 10, 2))[0]
+        if kind == "berth":
+            berth.process.kill()
+            berth.process.wait()
+            berth.begin(waits=self.chance.random() < 0.5)
+        elif kind == "berth for ever":
+            self.end_runner(name)
+            self.new_runner()
+        elif kind == "companion":
+            self.kill_companion(name)
+        elif kind == "links":
+            self.cut_links()
+        elif kind == "pause":
+            self.stop_for_a_while(berth)
+        else:
+            self.kill_engine()
+        return kind
+
+    def missing(self):
+        """What living runners had at the beginning and have no more."""
+        query = {"filters": '{"label":["berth.namespace"]}'}
+        there = {n for c in self.on_engine("/containers/json", all=1, **query)
+                 for n in c["Names"]}
+        there |= {n["Name"] for n in self.on_engine("/networks", **query)}
+        there |= {v["Name"] for v in self.on_engine("/volumes", **query)["Volumes"] or []}
+        return {f"{intro}{name}.{what}" for name in self.berths
+                for intro, what in (("/", "first"), ("", "net"), ("", "data"))} - there
+
     def test_kills_leave_nothing_and_touch_nothing(self):
         seed = int(os.environ.get("BERTH_KILL_SEED", random.randrange(1 << 30)))
-        chance = random.Random(seed)
+        self.chance = random.Random(seed)
+        self.berths, self.dead, kinds = {}, [], collections.Counter()
         self.use(self.berth)
         mine = [n for n in self.left("t1") if "_lease" not in n]
-        stop = threading.Event()
-        berths = {f"k{i}": self.another(f"k{i}") for i in range(self.runners)}
-        for berth in berths.values():
-            self.use(berth)
-        threads = [threading.Thread(
-            target=self.work, args=(b, stop, iter(range(1 << 30))), daemon=True)
-            for b in berths.values()]
-        for thread in threads:
-            thread.start()
-        kills, end = 0, time.monotonic() + KILLS_S
+        signal.alarm(0)
+        for _ in range(self.runners):
+            self.new_runner()
+        end = time.monotonic() + KILLS_S
         try:
-            while time.monotonic() < end:
-                name = chance.choice(list(berths))
-                what = chance.randrange(6)
-                if what < 3:
-                    berths[name].restart()
-                elif what == 3:
-                    self.kill_companion(name)
-                elif what == 4:
-                    self.cut_links()
-                else:
-                    berths[name].process.send_signal(signal.SIGSTOP)
-                    time.sleep(chance.random() * 2)
-                    berths[name].process.send_signal(signal.SIGCONT)
-                kills += 1
-                # what each had at the beginning is there
-                for living in berths:
-                    self.assertTrue(
-                        {f"/{living}.bridged", f"{living}.net", f"{living}.data"}
-                        <= set(self.left(living)), f"seed {seed}, {living}")
-                time.sleep(chance.random() / 4)
+            while time.monotonic() < end and kinds.total() < KILLS:
+                kinds[self.kill_one()] += 1
+                self.assertFalse(self.missing(), f"seed {seed}")
+                time.sleep(self.chance.random() / 4)
         finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
-        for berth in berths.values():
-            self.kill(berth)
-        wait_for("all of them to go",
-                 lambda: not any(self.left(name) for name in berths))
+            for name in list(self.berths):
+                self.end_runner(name)
+        for _ in range(5):  # a minute each
+            with contextlib.suppress(TimeoutError):
+                wait_for("all of them to go",
+                         lambda: not any(self.left(name) for name in self.dead))
+                break
+        self.assertEqual({n: self.left(n) for n in self.dead if self.left(n)}, {},
+                         f"seed {seed}")
         self.assertEqual([n for n in self.left("t1") if "_lease" not in n], mine)
-        print(f"{kills} kills, seed {seed}")
+        print(f"{dict(kinds)}: {kinds.total()} kills, {len(self.dead)} namespaces, seed {seed}")
