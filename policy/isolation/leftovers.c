@@ -46,15 +46,17 @@ enum operation leftover_operation(enum leftover_kind kind)
 }
 
 /* By patterns of references, in which a star is one part of a name: one for
- * each number of parts. Anchors are below a host of their own. */
+ * each number of parts. Anchors and what was pulled by digest are below hosts
+ * of their own. */
 static int put_image_list(struct strbuf *out, struct str ns)
 {
     static const char *const hosts[] = {"." OWN_TAG_DOMAIN,
-                                        ".anchor." OWN_TAG_DOMAIN};
+                                        ".anchor." OWN_TAG_DOMAIN,
+                                        ".digest." OWN_TAG_DOMAIN};
     int r = strbuf_addf(out, "%s%%7B%%22reference%%22%%3A%%5B",
                         kinds[LEFTOVER_IMAGE].list);
 
-    for (size_t host = 0; host < 2; host++) {
+    for (size_t host = 0; host < sizeof(hosts) / sizeof(*hosts); host++) {
         for (size_t parts = 1; r == 0 && parts <= IMAGE_PARTS; parts++) {
             r = strbuf_addf(out, "%s%%22%.*s%s", host || parts > 1 ? "," : "",
                             STR_FMT(ns.len ? ns : S("*")), hosts[host]);
@@ -211,7 +213,8 @@ static void walk_tags(const json_t *image,
                                           .row = image,
                                           .is_last_name = one};
 
-        if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR)
+        if (name.kind == OWN_NAME_TAG || name.kind == OWN_NAME_ANCHOR ||
+            name.kind == OWN_NAME_DIGEST)
             visit(arg, name.ns, &leftover);
     }
 }

@@ -44,7 +44,8 @@ class Leases(Scenario):
                       self.on_engine("/volumes", **query)["Volumes"] or []]
         for image in self.on_engine("/images/json"):
             names += [t for t in image["RepoTags"] or []
-                      if t.startswith((f"{namespace}.berth.", f"{namespace}.anchor."))]
+                      if t.startswith((f"{namespace}.berth.", f"{namespace}.anchor.",
+                                       f"{namespace}.digest."))]
         return sorted(names)
 
     def another(self, namespace, **changes):
@@ -63,6 +64,9 @@ class Leases(Scenario):
         there("network", "create", "net")
         there("volume", "create", "data")
         there("tag", "busybox", "mine:1")
+        # as a pull by digest does
+        api(self.bed_env["BED_SOCKET"], "POST", "/images/busybox/tag", tag="0" * 64,
+            repo=f"{berth.namespace}.digest.berth.invalid/other")
         there("run", "-d", "--name", "bridged", "--restart", "always", "-v",
               "data:/data", "busybox", "sleep", "1000")
         there("run", "-d", "--name", "netted", "--network", "net",

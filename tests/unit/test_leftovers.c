@@ -103,6 +103,27 @@ static void of_an_image_the_own_tags_are(void **state)
                "r2 r2.berth.invalid/app:1 r2.berth.invalid/app:1 0\n");
 }
 
+/* Also what has no tag of the runner's own words. */
+static void and_what_berth_calls_them(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_PATH);
+    struct str ns = S("a2345678901234567890123456789012");
+
+    (void)state;
+    check_walk(LEFTOVER_IMAGE,
+               "[{\"Id\": \"sha256:1\", \"RepoTags\": "
+               "[\"r1.anchor.berth.invalid/image:" FULL "\", "
+               "\"r1.digest.berth.invalid/a/b:" FULL "\", "
+               "\"push.berth.invalid/app:1\", "
+               "\"companion.berth.invalid/x86_64:1\"]}]",
+               "r1 r1.anchor.berth.invalid/image:" FULL
+               " r1.anchor.berth.invalid/image:" FULL " 0\n"
+               "r1 r1.digest.berth.invalid/a/b:" FULL
+               " r1.digest.berth.invalid/a/b:" FULL " 0\n");
+    leftover_put_list(&out, LEFTOVER_IMAGE, ns); /* it has room for it */
+    assert_non_null(strstr(strbuf_cstr(&out), "9012.digest.berth.invalid%2F*"));
+}
+
 static void what_is_no_list_is_none(void **state)
 {
     json_auto_t *text = json_string("x"), *object = json_object();
@@ -131,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_is_what_has_label_and_name),
         cmocka_unit_test(of_an_image_the_own_tags_are),
+        cmocka_unit_test(and_what_berth_calls_them),
         cmocka_unit_test(what_is_no_list_is_none),
         cmocka_unit_test(names_are_written_into_targets),
     };
