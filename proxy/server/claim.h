@@ -8,7 +8,8 @@
  * no directory and goes with its process.
  *
  * What it cannot see: processes in another network namespace or on another
- * machine, and the same engine under another address. A name that another
+ * machine, and the same engine under another address. Those are seen by their
+ * leases, later (policy/isolation/lease_rivals.h). A name that another
  * user's process holds is no berth of ours (anybody may bind one), so it is
  * only reported.
  */

@@ -93,6 +93,11 @@ static bool has_an_end(const struct frontend *frontend)
         return false;
     if (!frontend_has_host(frontend)) /* nothing was made */
         return false;
+    if (frontend->lease && lease_is_anothers(frontend->lease)) {
+        log_info("%s: what it has stays, for another berth serves it",
+                 policy->namespace);
+        return false;
+    }
     /* without isolation, all that others have would be its own */
     if (policy->isolation != POLICY_NAMESPACE ||
         (!removes && !frontend->had_clients))

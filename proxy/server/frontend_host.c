@@ -47,6 +47,7 @@ static void hold_lease(struct frontend *frontend)
         .pool = frontend->backend->pool,
         .ns = policy->namespace,
         .term_ms = lease_ms(policy),
+        .shares = !frontend->runtime->claims_namespaces,
         .wait_ms = policy->upstream.wait_ms,
         .audit = put_on_record,
         .audit_required = policy->audit.required,

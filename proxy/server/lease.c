@@ -12,6 +12,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/log.h"
 #include "proxy/server/lease_drops.h"
+#include "proxy/server/lease_others.h"
 #include "proxy/server/sweep.h"
 #include "proxy/upstream/subrequest.h"
 
@@ -45,7 +46,8 @@ struct lease {
     bool swept;        /* somebody removes what the namespace had, */
     uint64_t swept_ms; /* since then as far as it is known */
     bool told;         /* what is wrong */
-    json_t *list;      /* of the last look */
+    struct lease_others others;
+    json_t *list; /* of the last look */
     struct lease_drops drops;
     char why[2 * LIMIT_REASON];
 };
@@ -107,6 +109,8 @@ const char *lease_word(const struct lease *lease)
 {
     if (lease->admitted && is_in_time(lease))
         return lease->config.term_ms ? "held" : "none";
+    if (lease->others.refuses)
+        return "another berth's";
     return lease->swept ? "waits for a removal" : "not held";
 }
 
@@ -169,16 +173,11 @@ static void await(struct lease *lease)
     do_in(lease, ms && ms < ANSWER_MS ? ms : ANSWER_MS);
 }
 
-static void ask(struct lease *lease, enum method method, struct str target,
-                json_t *body, subrequest_cb on_reply)
+static void ask(struct lease *lease, struct str target, subrequest_cb on_reply)
 {
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
     lease->question =
-        subrequest_new(lease->config.base, lease->config.pool, method, target,
-                       str_from(text), on_reply, lease);
-    free(text);
-    json_decref(body);
+        subrequest_new(lease->config.base, lease->config.pool, METHOD_GET,
+                       target, S(""), on_reply, lease);
     await(lease);
 }
 
@@ -205,40 +204,30 @@ static void make(struct lease *lease)
     free(lease->name);
     lease->name = xstr_dup(strbuf_str(&name));
     lease->sent_ms = clock_boot_ms();
-    ask(lease, METHOD_POST, S("/volumes/create"),
+    lease->question = subrequest_new_json(
+        lease->config.base, lease->config.pool, METHOD_POST,
+        S("/volumes/create"),
         lease_body(strbuf_str(&name), ns, lease->config.term_ms / 1000),
-        on_made);
+        on_made, lease);
+    await(lease);
 }
 
-struct dropping {
-    struct lease *lease;
-    int64_t now; /* by the engine */
-};
-
-/* Those that this process made before, and those that are over; all, where
- * there is to be none. Nobody has to watch any more. */
-static void drop_old(void *arg, const struct lease_row *row)
+/* Another berth serves the namespace, and this one must not. */
+static void refuse(struct lease *lease)
 {
-    const struct dropping *dropping = arg;
-    struct lease *lease = dropping->lease;
-    struct str ns = str_from(lease->ns);
-
-    if (!str_eq(row->ns, ns) || row->kind == LEASE_MARK ||
-        str_eq(row->name, str_from(lease->name)))
-        return;
-    if (!lease->config.term_ms || row->kind == LEASE_WATCH ||
-        lease_is_of(row->name, ns, lease->random) ||
-        lease_row_is_over(row, dropping->now))
-        lease_drops_add(&lease->drops, row->name);
+    set_why(lease, lease_others_why, S(""));
+    lease->admitted = false;
+    lease->until_ms = lease->sent_ms + lease->config.term_ms;
 }
 
 static void take_look(struct lease *lease)
 {
-    struct lease_look look =
-        lease_look(lease->list, str_from(lease->ns), str_from(lease->name));
-    struct dropping dropping = {lease, look.now};
+    struct str ns = str_from(lease->ns);
+    struct lease_look look = lease_look(lease->list, ns, str_from(lease->name));
+    bool has_term = lease->config.term_ms != 0;
+    unsigned others;
 
-    if (lease->config.term_ms && !look.has_newest) {
+    if (has_term && !look.has_newest) {
         free(lease->name);
         lease->name = NULL;
         fail(lease, S("somebody has removed it"));
@@ -248,18 +237,19 @@ static void take_look(struct lease *lease)
         go_to(lease, STEP_TIME);
         return;
     }
-    leases_walk(lease->list, drop_old, &dropping);
+    others = lease_drops_add_old(&lease->drops, lease->list, ns, lease->random,
+                                 str_from(lease->name), look.now, !has_term);
+    if (!is_in_time(lease)) /* whoever came meanwhile was here first */
+        lease_others_forget(&lease->others);
+    if (!(has_term ? lease_others_admit(&lease->others, lease->ns, lease->list,
+                                        lease->random, look.now)
+                   : lease_others_admit_one_without(&lease->others, lease->ns,
+                                                    others)))
+        refuse(lease);
     /* who does without one may not have any: then nobody sweeps */
-    if (lease->config.term_ms || !look.leases)
+    else if (has_term || !look.leases)
         admit(lease);
     go_to(lease, lease->drops.count ? STEP_DROP : STEP_REST);
-}
-
-/* Where nobody may ask for volumes, nobody has a lease, and nobody sweeps. */
-static void do_without(struct lease *lease)
-{
-    admit(lease);
-    go_to(lease, STEP_REST);
 }
 
 static void on_look(const struct http_head *head, struct str body,
@@ -270,12 +260,15 @@ static void on_look(const struct http_head *head, struct str body,
     lease->question = NULL;
     json_decref(lease->list);
     lease->list = head && head->status == 200 ? reply_json_parse(body) : NULL;
-    if (lease->list)
+    if (lease->list) {
         take_look(lease);
-    else if (head && head->status < 500 && !lease->config.term_ms)
-        do_without(lease);
-    else
+    } else if (head && head->status < 500 && !lease->config.term_ms) {
+        /* where nobody may ask for volumes, nobody has any, nor sweeps */
+        admit(lease);
+        go_to(lease, STEP_REST);
+    } else {
         fail_at(lease, head, body, why);
+    }
 }
 
 static void look(struct lease *lease)
@@ -284,7 +277,7 @@ static void look(struct lease *lease)
     struct str ns = str_from(lease->ns);
 
     leftover_put_list(&target, LEFTOVER_LEASE, ns);
-    ask(lease, METHOD_GET, strbuf_str(&target), NULL, on_look);
+    ask(lease, strbuf_str(&target), on_look);
     subrequest_filter(lease->question, list_filter_new(ns, true));
 }
 
@@ -330,14 +323,6 @@ static void on_time(const struct http_head *head, struct str body,
     begin_in(lease, retry_ms(lease));
 }
 
-static void drop_mark(void *arg, const struct lease_row *row)
-{
-    struct lease *lease = arg;
-
-    if (row->kind == LEASE_MARK && str_eq(row->ns, str_from(lease->ns)))
-        lease_drops_add(&lease->drops, row->name);
-}
-
 static void on_swept(void *arg, unsigned removed, unsigned failed,
                      const char *why)
 {
@@ -350,7 +335,7 @@ static void on_swept(void *arg, unsigned removed, unsigned failed,
         fail(lease, str_from(why ? why : "not all of what it had left goes"));
         return;
     }
-    leases_walk(lease->list, drop_mark, lease);
+    lease_drops_add_marks(&lease->drops, lease->list, str_from(lease->ns));
     go_to(lease, STEP_DROP);
 }
 
@@ -404,7 +389,9 @@ static void drop_next(struct lease *lease)
         return;
     }
     /* who does without looks again, after all of them went */
-    go_to(lease, lease->admitted && is_in_time(lease) ? STEP_REST : STEP_LOOK);
+    go_to(lease, lease->others.refuses || (lease->admitted && is_in_time(lease))
+                     ? STEP_REST
+                     : STEP_LOOK);
 }
 
 static void rest(struct lease *lease)
@@ -412,8 +399,13 @@ static void rest(struct lease *lease)
     unsigned ms = period_ms(lease);
 
     event_del(lease->timer);
-    if (!lease->config.term_ms)
+    if (!lease->config.term_ms) {
+        ms = lease_others_again_ms(&lease->others);
+        lease->step = STEP_LOOK;
+        if (ms)
+            do_in(lease, ms);
         return;
+    }
     lease->step = STEP_MAKE;
     /* not all berths of an engine at once */
     do_in(lease, ms - (unsigned)((lease->random >> 32) % (ms / 4 + 1)));
@@ -442,7 +434,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         look(lease);
         break;
     case STEP_TIME:
-        ask(lease, METHOD_GET, S("/info"), NULL, on_time);
+        ask(lease, S("/info"), on_time);
         break;
     case STEP_SWEEP:
         sweep_rest(lease);
@@ -462,6 +454,7 @@ struct lease *lease_new(const struct lease_config *config)
 
     lease->config = *config;
     lease->ns = xstrdup(config->ns);
+    lease->others.shares = config->shares;
     lease->timer = event_new(config->base, -1, 0, on_timer, lease);
     if (getrandom(&lease->random, sizeof(lease->random), 0) !=
         (ssize_t)sizeof(lease->random))
@@ -489,11 +482,17 @@ struct lease *lease_free(struct lease *lease)
     return NULL;
 }
 
+bool lease_is_anothers(const struct lease *lease)
+{
+    return lease->others.refuses;
+}
+
 bool lease_is_as(const struct lease *lease, const struct lease_config *config)
 {
     return lease->config.pool == config->pool &&
            lease->config.term_ms == config->term_ms &&
            lease->config.wait_ms == config->wait_ms &&
+           lease->config.shares == config->shares &&
            lease->config.audit_required == config->audit_required &&
            !strcmp(lease->ns, config->ns);
 }

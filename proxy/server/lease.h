@@ -17,7 +17,8 @@ struct lease_config {
     struct pool *pool; /* outlives it */
     const char *ns;    /* copied */
     unsigned term_ms;  /* 0: there is to be none, and those that are there go */
-    unsigned wait_ms;  /* requests that it admits may wait so long yet */
+    bool shares; /* others may serve the namespace, too (--share-namespace) */
+    unsigned wait_ms; /* requests that it admits may wait so long yet */
     /* For what has to be removed first (sweep.h) */
     int (*audit)(void *arg, struct str line);
     bool audit_required;
@@ -36,6 +37,10 @@ bool lease_is_as(const struct lease *lease, const struct lease_config *config);
 /* May a request go to the engine now? If not, *WHY is a sentence for its
  * client, good until the next turn of the loop. */
 bool lease_admits(const struct lease *lease, const char **why);
+
+/* Has another berth served the namespace before this one, and does it go on?
+ * Then it admits nothing, and what is on the engine is that berth's. */
+bool lease_is_anothers(const struct lease *lease);
 
 /* For people: "held", "none", or what it waits for, in a word or two. */
 const char *lease_word(const struct lease *lease);

@@ -299,18 +299,13 @@ static void record(struct reaper *r, const struct lease_known *known)
 {
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
     struct str ns = str_from(known->ns);
-    json_auto_t *body = NULL;
-    char *text;
 
     lease_put_name(&name, LEASE_WATCH, ns, r->random, ++r->number);
-    body =
-        lease_watch_body(strbuf_str(&name), ns, known->print, known->seen_ms);
-    text = json_dumps(body, JSON_COMPACT);
     r->recorded++;
-    r->question =
-        subrequest_new(r->base, r->pool, METHOD_POST, S("/volumes/create"),
-                       str_from(text), on_recorded, r);
-    free(text);
+    r->question = subrequest_new_json(
+        r->base, r->pool, METHOD_POST, S("/volumes/create"),
+        lease_watch_body(strbuf_str(&name), ns, known->print, known->seen_ms),
+        on_recorded, r);
     look_in(r, ANSWER_MS);
 }
 

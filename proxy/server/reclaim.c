@@ -61,12 +61,10 @@ static void withdraw(struct reclaim *r, enum reclaim_end end, const char *why)
 static void ask(struct reclaim *r, enum method method, struct str target,
                 json_t *body, subrequest_cb on_reply)
 {
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-    r->question = subrequest_new(r->config.base, r->config.pool, method, target,
-                                 str_from(text), on_reply, r);
-    free(text);
-    json_decref(body);
+    r->question = body ? subrequest_new_json(r->config.base, r->config.pool,
+                                             method, target, body, on_reply, r)
+                       : subrequest_new(r->config.base, r->config.pool, method,
+                                        target, S(""), on_reply, r);
 }
 
 /* ---- the companion ---- */

@@ -5,6 +5,8 @@
  * whole reply at once.
  */
 
+#include <jansson.h>
+
 #include "policy/isolation/list_filter.h"
 #include "proxy/http/http_message.h"
 #include "proxy/upstream/pool.h"
@@ -33,6 +35,12 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
                                   enum method method, struct str target,
                                   struct str body, subrequest_cb on_reply,
                                   void *arg);
+
+/* The same with BODY, which is taken over. */
+struct subrequest *subrequest_new_json(struct event_base *base,
+                                       struct pool *pool, enum method method,
+                                       struct str target, json_t *body,
+                                       subrequest_cb on_reply, void *arg);
 
 /* The same with POST, and with an archive for its body. */
 struct subrequest *subrequest_upload(struct event_base *base, struct pool *pool,

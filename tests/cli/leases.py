@@ -28,7 +28,7 @@ def of_the_dead_by_the_living():
         s.engine.fill("r1", 3)
         s.engine.fill("r2", 3)
         dead = s.serve()
-        check("who serves has a lease", len(s.engine.leases("r1")) == 1, s.engine.leases("r1"))
+        wait_until("who serves has a lease", lambda: len(s.engine.leases("r1")) == 1)
         living = other.serve()
         dead.kill()
         dead.communicate()
@@ -137,7 +137,44 @@ def where_there_can_be_no_lease():
         stop(process)
 
 
+def of_two_of_one_namespace_the_first_goes_on():
+    """They call the engine by two names, so that neither sees the other's claim."""
+    with Stage(leftovers=SHORT, upstream_wait="1s") as s, \
+            Stage(leftovers=SHORT, upstream_wait="1s") as other:
+        other.server.engine = s.engine
+        first = s.serve()
+        s.engine.fill("r1", 1)
+        time.sleep(1.1)  # an engine tells whole seconds
+        later = other.serve()
+        wait_until("the one that came later is refused",
+                   lambda: other.ask("GET", "/containers/json")[0] == 503)
+        status, body = other.ask("GET", "/containers/json")
+        check("with the reason and the remedy", status == 503 and
+              "was there before this one" in body and "--share-namespace" in body, body)
+        check("the first goes on", s.ask("GET", "/containers/json")[0] == 200)
+        err = stop(later)
+        check("the later one says so", "and came before this one" in err, err)
+        check("and removes nothing", len(s.engine.left("r1")) == 6, s.engine.left("r1"))
+        again = other.serve()
+        wait_until("also the next time",
+                   lambda: other.ask("GET", "/containers/json")[0] == 503)
+        err = stop(first)
+        check("the first says so, too", "and came after this one" in err, err)
+        check("and removes what it has", not s.engine.left("r1"))
+        wait_until("then the other may", lambda: other.ask("GET", "/containers/json")[0] == 200)
+        stop(again)
+    with Stage(leftovers=SHORT) as s, Stage(leftovers=SHORT) as other:
+        other.use_engine_of(s)
+        both = [s.serve("--share-namespace"), other.serve("--share-namespace")]
+        time.sleep(5)  # several leases
+        check("those that are to share it do", s.ask("GET", "/containers/json")[0] == 200
+              and other.ask("GET", "/containers/json")[0] == 200)
+        for process in both:
+            stop(process)
+
+
 of_the_dead_by_the_living()
+of_two_of_one_namespace_the_first_goes_on()
 clean_goes_by_leases()
 who_comes_back_waits_for_the_end()
 where_there_can_be_no_lease()

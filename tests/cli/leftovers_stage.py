@@ -262,8 +262,8 @@ class Stage:
         with open(self.audit) as file:
             return [json.loads(line) for line in file]
 
-    def serve(self):
-        process = subprocess.Popen([BERTH, "serve", "--policy", self.policy],
+    def serve(self, *words):
+        process = subprocess.Popen([BERTH, "serve", "--policy", self.policy, *words],
                                    stdout=subprocess.DEVNULL,
                                    stderr=subprocess.PIPE, text=True)
         with socket.socket(socket.AF_UNIX) as s:
