@@ -240,7 +240,7 @@ static void use(struct berth *berth)
                    is_volume ? S("/volumes/create") : S("/containers/create"),
                    strbuf_str(&body), on_made, NULL);
     if (rules->companions && any(10) == 0)
-        berth->companion = (struct companion_sim){true, true, world_ms};
+        berth->companion = (struct companion_sim){true, true, 0, world_ms};
 }
 
 static void beat(void)
@@ -273,9 +273,14 @@ static void go_wrong(void)
     size_t at = (size_t)any(WORLD_BERTHS);
     struct berth *berth = &berths[at];
 
-    switch (any(8)) {
+    switch (any(9)) {
     case 0:
         kill_berth(berth);
+        break;
+    case 8:
+        if (berth->companion.running) /* it does not come back by itself */
+            berth->companion.code = 137;
+        berth->companion.running = false;
         break;
     case 1:
         if (!berth->alive)

@@ -160,9 +160,9 @@ static int inspect_companion(const char *target, json_t **reply)
         companion = &berths[i].companion;
         if (!companion->exists)
             break;
-        *reply =
-            json_pack("{s:{s:s, s:i}}", "State", "Status",
-                      companion->running ? "running" : "exited", "ExitCode", 0);
+        *reply = json_pack("{s:{s:s, s:i}}", "State", "Status",
+                           companion->running ? "running" : "exited",
+                           "ExitCode", companion->code);
         return 200;
     }
     return 404;

@@ -67,6 +67,7 @@ void engine_forget(struct sim_object *object);
 
 struct companion_sim {
     bool exists, running;
+    int code; /* it ended with */
     uint64_t heard_ms;
 };
 
