@@ -156,6 +156,12 @@ bool lease_row_is_over(const struct lease_row *row, int64_t now)
             now + ROUNDING_S < row->made);
 }
 
+bool lease_mark_works(const struct lease_row *row, int64_t now)
+{
+    return row->kind == LEASE_MARK && !lease_row_is_over(row, now) &&
+           now <= row->made + LEASE_SWEEP_S + ROUNDING_S;
+}
+
 struct looking {
     struct str ns, newest;
     int64_t now;

@@ -27,7 +27,7 @@
 enum {
     LEASE_PERIOD_MS = 60 * 1000, /* at most, between two leases */
     LEASE_SWEEP_S = 300,         /* a removal is broken off then */
-    LEASE_MARK_S = 1000, /* a mark that is older is of one that was killed */
+    LEASE_MARK_S = 1000,         /* and nothing of it is on its way any more */
 };
 
 /* How often a lease of TERM_MS is made anew. */
@@ -83,6 +83,11 @@ struct lease_look lease_look(const json_t *reply, struct str ns,
 /* May whoever made a mark on NS be at work when the engine's clock shows NOW?
  * One of a time to come may be fresh: that clock was set back. */
 bool lease_has_fresh_mark(const json_t *reply, struct str ns, int64_t now);
+
+/* Is ROW a mark whose maker may be at work yet when the engine's clock shows
+ * NOW? If not, others may go on with the removal; who comes back still waits.
+ */
+bool lease_mark_works(const struct lease_row *row, int64_t now);
 
 /* Is ROW's time over when the engine's clock shows NOW? Or is it of a time to
  * come, since that clock was set back: its owner, too, may be gone. */

@@ -64,8 +64,7 @@ static void add(struct leases *leases, const struct lease_row *row, int64_t now)
 {
     int64_t ends = row->made + (int64_t)row->term_s;
 
-    if (row->kind == LEASE_MARK)
-        leases->marked |= !lease_row_is_over(row, now);
+    leases->marked |= lease_mark_works(row, now);
     if (row->kind != LEASE_ITSELF)
         return;
     leases->count++;

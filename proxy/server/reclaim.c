@@ -69,15 +69,19 @@ static void ask(struct reclaim *r, enum method method, struct str target,
 
 /* ---- the companion ---- */
 
-/* It runs for as long as its berth is heard, and then ends with 0; whatever
- * else it does, somebody may be there. */
+/* It runs for as long as its berth is heard, and is started anew where it ends
+ * by an error. One that was killed, or never began, tells nothing: then the
+ * leases alone count. */
 static bool has_let_go(const json_t *companion)
 {
-    const json_t *state = json_object_get(companion, "State");
-    const json_t *code = json_object_get(state, "ExitCode");
+    static const char *const ends[] = {"exited", "dead", "created", "removing"};
+    struct str status = str_at(json_object_get(companion, "State"), "Status");
 
-    return str_eq(str_at(state, "Status"), S("exited")) &&
-           json_is_integer(code) && json_integer_value(code) == 0;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        if (str_eq(status, str_from(ends[i])))
+            return true;
+    }
+    return false;
 }
 
 static void on_companion(const struct http_head *head, struct str body,
@@ -146,9 +150,9 @@ static void see(void *arg, const struct lease_row *row)
         return;
     /* of two at once, the one whose name is first goes on; should both, it does
      * no harm */
-    if (row->kind == LEASE_MARK && !lease_row_is_over(row, r->now))
+    if (lease_mark_works(row, r->now))
         look->marked |= strncmp(row->name.ptr, r->mark, row->name.len) < 0;
-    else
+    else if (row->kind != LEASE_MARK || lease_row_is_over(row, r->now))
         lease_drops_add(&r->drops, row->name);
 }
 
