@@ -250,7 +250,9 @@ class Kills(Leases):
         finally:
             for name in list(self.berths):
                 self.end_runner(name)
-        for _ in range(5):  # a minute each
+        print(f"{dict(kinds)}: {kinds.total()} kills, {len(self.dead)} namespaces, seed {seed}",
+              flush=True)
+        for _ in range(8):  # a minute each: a sweeper may have been killed, too
             with contextlib.suppress(TimeoutError):
                 wait_for("all of them to go",
                          lambda: not any(self.left(name) for name in self.dead))
@@ -258,4 +260,3 @@ class Kills(Leases):
         self.assertEqual({n: self.left(n) for n in self.dead if self.left(n)}, {},
                          f"seed {seed}")
         self.assertEqual([n for n in self.left("t1") if "_lease" not in n], mine)
-        print(f"{dict(kinds)}: {kinds.total()} kills, {len(self.dead)} namespaces, seed {seed}")
