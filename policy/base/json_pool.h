@@ -13,7 +13,7 @@
  * (json_dumps) is freed by free(), as before; and other threads use malloc.
  * Nothing is kept where a sanitizer watches.
  */
-enum { JSON_POOL_BYTES = 512 * 1024 };
+enum { JSON_POOL_BYTES = 2 * 1024 * 1024 };
 
 /* From now on, and for the rest of the process. */
 void json_pool_begin(void);
