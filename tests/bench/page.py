@@ -173,6 +173,21 @@ def slower(rows):
          r.against] for r in bad])
 
 
+def scale(rows):
+    """How lists and events grow with what the engine has."""
+    lines = []
+    for row in rows:
+        taken = row.samples.get("berth, namespaced", [{}])
+        if "kib" not in taken[0]:
+            continue
+        lines.append([words(row).replace(", stand-in engine", ""),
+                      row.value("unix socket"), row.value("berth, namespaced"),
+                      *(f"{median(row, 'berth, namespaced', key):,.1f}"
+                        for key in ("cpu", "kib", "rss"))])
+    return table(["", "without berth", "through it", "its CPU ms",
+                  "KiB that came", "its RSS MiB"], lines)
+
+
 def memory(lines):
     return table(["", "idle", "a silent log", "a silent tunnel"], [
         [line["peer"], f"{line['idle'] / 1024:.1f} MiB",
@@ -220,12 +235,19 @@ def of_others(files):
         for f in files[1:])
 
 
-def page(files, rows, lines):
+SCALE_TEXT = """An engine asks for labels itself, so that lists of containers grow with what is
+the runner's own; images and events without a filter come whole, and are sieved.
+
+"""
+
+
+def page(files, rows, lines, every):
     parts = [HEAD_TEXT.format(**files[0]["about"], others=of_others(files))]
     for title, words_, text in (
             ("Commands", "", commands(rows)),
             ("Where it is slower", SLOWER_TEXT, slower(rows)),
             ("Requests", "", requests(rows)), ("Bytes", "", streams(rows)),
+            ("Scale", SCALE_TEXT, scale(every)),
             ("Memory", "", memory(lines)),
             ("Targets", "What the bench holds berth against.\n\n",
              met(rows, lines))):
@@ -240,7 +262,7 @@ def main(paths):
     shown = [r for r in rows if r.times is not None]
     lines = next((f["memory"] for f in files if f["memory"]), [])
     (DOCS / "performance.svg").write_text(figure(shown))
-    (DOCS / "performance.md").write_text(page(files, shown, lines))
+    (DOCS / "performance.md").write_text(page(files, shown, lines, rows))
 
 
 if __name__ == "__main__":
