@@ -6,84 +6,22 @@ Engines are stand-ins: one after the other on a Unix socket, and two behind one
 name of two addresses.
 """
 
-import http.server
 import json
 import os
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
+from stand_in import TcpEngine, UnixEngine
+
 BERTH = os.path.abspath(sys.argv[1])
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        value = {"ID": self.server.id, "LoggingDriver": "local"} if "/info" in self.path else []
-        body = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Api-Version", "1.45")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-    def address_string(self):
-        return "client"
-
-
-class Mixed(socketserver.ThreadingMixIn):
-    daemon_threads = True
-    request_queue_size = 64
-    allow_reuse_address = True
-
-    def handle_error(self, request, client_address):
-        """A client that is gone."""
-
-    def process_request(self, request, client_address):
-        self.clients.append(request)
-        super().process_request(request, client_address)
-
-    def end(self):
-        self.shutdown()
-        self.server_close()
-        for client in self.clients:
-            try:
-                client.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-class UnixEngine(Mixed, socketserver.UnixStreamServer):
-    pass
-
-
-class TcpEngine(Mixed, socketserver.TCPServer):
-    pass
-
-
 # a name of two addresses, where only the berth in it sees it
 HOSTS = "127.0.0.1 localhost\n127.0.0.2 engines\n127.0.0.3 engines\n"
 WITH_HOSTS = ["unshare", "--mount", "sh", "-c",
               'mount --bind "$0" /etc/hosts && exec "$@"']
-
-
-def start(kind, where, name):
-    engine = kind(where, Handler)
-    engine.id, engine.asked, engine.clients = name, [], []
-    threading.Thread(target=engine.serve_forever, args=(0.02,), daemon=True).start()
-    return engine
-
-
 FAULTS = []
 
 
@@ -147,7 +85,7 @@ def served(engine):
 def another_in_its_place():
     with tempfile.TemporaryDirectory(prefix="engines") as top:
         path = top + "/engine.sock"
-        first = start(UnixEngine, path, "A:1")
+        first = UnixEngine(path, "A:1")
         with Berth(top, "unix://" + path) as berth:
             check("the first one is used", berth.until(200)[0] == 200)
             while "/info" not in first.asked:
@@ -156,7 +94,7 @@ def another_in_its_place():
             first.end()
             os.unlink(path)
             check("none is told", berth.ask()[0] == 503)
-            second = start(UnixEngine, path, "B:2")
+            second = UnixEngine(path, "B:2")
             status, text = berth.until(503)
             check("another is not", status == 503 and "B:2" in text and "A:1" in text, text)
             second.asked.clear()
@@ -164,7 +102,7 @@ def another_in_its_place():
             check("nor asked for anything", not served(second), second.asked)
             second.end()
             os.unlink(path)
-            third = start(UnixEngine, path, "A:1")
+            third = UnixEngine(path, "A:1")
             check("the same one is, again", berth.until(200)[0] == 200)
             third.end()
 
@@ -173,13 +111,13 @@ def another_at_once():
     """Swapped between two requests: no failure tells."""
     with tempfile.TemporaryDirectory(prefix="engines") as top:
         path = top + "/engine.sock"
-        first = start(UnixEngine, path, "A:1")
+        first = UnixEngine(path, "A:1")
         with Berth(top, "unix://" + path) as berth:
             check("the first one is used", berth.until(200)[0] == 200)
             while "/info" not in first.asked or "/version" not in first.asked:
                 time.sleep(0.02)
             time.sleep(0.2)
-            second = start(UnixEngine, top + "/next.sock", "B:2")
+            second = UnixEngine(top + "/next.sock", "B:2")
             os.rename(top + "/next.sock", path)
             first.end()
             status, text = berth.ask()
@@ -192,14 +130,14 @@ def another_at_once():
 def by_its_id():
     with tempfile.TemporaryDirectory(prefix="engines") as top:
         path = top + "/engine.sock"
-        engine = start(UnixEngine, path, "B:2")
+        engine = UnixEngine(path, "B:2")
         with Berth(top, "unix://" + path, engine="A:1") as berth:
             status, text = berth.until(503)
             check("only that of the policy is used", status == 503 and "A:1" in text, text)
             check("the other is never asked", not served(engine), engine.asked)
         engine.end()
         os.unlink(path)
-        engine = start(UnixEngine, path, "A:1")
+        engine = UnixEngine(path, "A:1")
         with Berth(top, "unix://" + path, engine="A:1") as berth:
             check("that one is", berth.until(200)[0] == 200)
         engine.end()
@@ -215,9 +153,9 @@ def one_name_of_two_addresses():
         if "127.0.0.2" not in found.stdout or "127.0.0.3" not in found.stdout:
             print("skipped: this user cannot give a name two addresses")
             return
-        two = start(TcpEngine, ("127.0.0.2", 0), "A:1")
+        two = TcpEngine(("127.0.0.2", 0), "A:1")
         port = two.server_address[1]
-        three = start(TcpEngine, ("127.0.0.3", port), "B:2")
+        three = TcpEngine(("127.0.0.3", port), "B:2")
         with Berth(top, "tcp://engines:%d" % port, [*WITH_HOSTS, hosts],
                    plain_tcp=True) as berth:
             check("one of them is used", berth.until(200)[0] == 200)
@@ -228,13 +166,13 @@ def one_name_of_two_addresses():
             status, text = berth.until(503)
             check("when it is gone, the other is not", status == 503, text)
             check("nor asked for anything", not served(other), other.asked)
-            again = start(TcpEngine, (used.server_address[0], port), used.id)
+            again = TcpEngine((used.server_address[0], port), used.id)
             check("it is found again", berth.until(200)[0] == 200)
             check("and no other", served(again) and not served(other))
             again.end()
         other.end()
-        two = start(TcpEngine, ("127.0.0.2", port), "A:1")
-        three = start(TcpEngine, ("127.0.0.3", port), "B:2")
+        two = TcpEngine(("127.0.0.2", port), "A:1")
+        three = TcpEngine(("127.0.0.3", port), "B:2")
         for wanted, not_wanted in ((two, three), (three, two)):
             two.asked.clear()
             three.asked.clear()

@@ -2,88 +2,30 @@
 
 usage: hosts.py PATH-OF-BERTH [TEST]...
 
-The engines are stand-ins on Unix sockets, each with an ID, a number of
-containers that run, and lists of what namespaces have there.
+The engines are stand-ins on Unix sockets.
 """
 
-import http.server
 import json
 import os
 import shutil
 import signal
 import socket
-import socketserver
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
-import urllib.parse
+
+from stand_in import UnixEngine
 
 BERTH = os.path.abspath(sys.argv.pop(1))
 PATIENCE = 60
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        engine, path = self.server, urllib.parse.urlparse(self.path).path
-        engine.asked.append(self.path)
-        if path.endswith("/info"):
-            value = {"ID": engine.id, "LoggingDriver": "local", "NCPU": 4,
-                     "SystemTime": "2024-06-01T00:00:00Z",
-                     "ContainersRunning": engine.running}
-        elif path.endswith("/volumes"):
-            value = {"Volumes": [
-                {"Name": f"{ns}.data", "CreatedAt": "2024-01-01T00:00:00Z",
-                 "Labels": {"berth.namespace": ns}} for ns in engine.has]}
-        elif path.endswith("/version"):
-            value = {"Version": "26.1.5", "ApiVersion": "1.45", "MinAPIVersion": "1.24",
-                     "Os": "linux", "Arch": "amd64", "KernelVersion": "6", "Components": []}
-        else:
-            value = []
-        body = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("Api-Version", "1.45")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args):
-        pass
-
-    def address_string(self):
-        return "client"
-
-
-class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, path, name, running=0, has=()):
-        self.id, self.running, self.has = name, running, list(has)
-        self.asked, self.clients, self.path = [], [], path
-        super().__init__(path, Handler)
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    def handle_error(self, request, client_address):
-        """A client that is gone."""
-
-    def process_request(self, request, client_address):
-        self.clients.append(request)
-        super().process_request(request, client_address)
-
+class Engine(UnixEngine):
     def end(self):
-        self.shutdown()
-        self.server_close()
-        os.unlink(self.path)
-        for client in self.clients:
-            try:
-                client.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        super().end()
+        os.unlink(self.server_address)
 
     def serves(self):
         """Has a runner's own list been asked for here? berth's own has a
@@ -140,7 +82,7 @@ class Hosts(unittest.TestCase):
         binary = shutil.copy(BERTH, self.top.name)
         os.chown(self.top.name, 65534, 65534)
         for engine in engines:
-            os.chmod(engine.path, 0o777)
+            os.chmod(engine.server_address, 0o777)
         return {"binary": binary, "user": 65534, "group": 65534, "extra_groups": []}
 
     def stop(self):
