@@ -89,15 +89,16 @@ class Bed:
         lines = (self.dir / "env").read_text().splitlines()
         return dict(shlex.split(x)[0].split("=", 1) for x in lines)
 
-    def up(self, version):
-        self.do("up", version)
+    def up(self, version, **env):
+        self.do("up", version, **env)
         return self
 
     def down(self):
         self.do("down")
 
-    def do(self, *words):
-        subprocess.run([BED, *words, self.dir], check=True)
+    def do(self, *words, **env):
+        subprocess.run([BED, *words, self.dir], check=True,
+                       env={**os.environ, **env})
 
 
 class Connection(http.client.HTTPConnection):
