@@ -186,6 +186,7 @@ static void no_place_is_lost(void)
 static void run(const struct chances *chances, unsigned rounds)
 {
     start_clients();
+    rounds = rounds_of(rounds);
     for (unsigned seed = 0; seed < rounds; seed++) {
         size_t made = 0, before;
 

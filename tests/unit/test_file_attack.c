@@ -85,9 +85,9 @@ static void *swap_names(void *arg)
     struct swap *swap = arg;
 
     for (unsigned i = 1; !is_stopped(); i++) {
-        if (i % 64 == 0) {
+        if (i % 16 == 0) {
             have_one_of_each(swap);
-            usleep(1000); /* only what rests is carried */
+            usleep(10000); /* only what rests is carried */
         }
         if (renameat2(AT_FDCWD, swap->folder, AT_FDCWD, swap->link,
                       RENAME_EXCHANGE) < 0) {

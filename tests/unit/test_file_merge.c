@@ -378,7 +378,7 @@ static void the_rules_hold_for_any_two_trees(void **state)
     unsigned seed = 1;
 
     (void)state;
-    for (unsigned i = 0; i < 12000; i++) {
+    for (unsigned i = 0; i < rounds_of(12000); i++) {
         enum file_turn turn = (enum file_turn)(i % 3);
         struct world world = random_world(&seed);
 
@@ -398,7 +398,7 @@ static void one_way_nothing_of_the_near_side_changes(void **state)
     unsigned seed = 2;
 
     (void)state;
-    for (unsigned i = 0; i < 4000; i++) {
+    for (unsigned i = 0; i < rounds_of(4000); i++) {
         struct world world = random_world(&seed);
 
         merge(&world, FILE_TURN_ONE_WAY, false, &none);
@@ -421,7 +421,7 @@ static void what_is_mounted_keeps_its_name_and_kind(void **state)
     (void)state;
     file_mounts_add(&mounts, S(""));
     file_mounts_add(&mounts, S("a/b"));
-    for (unsigned i = 0; i < 4000; i++) {
+    for (unsigned i = 0; i < rounds_of(4000); i++) {
         struct world world = random_world(&seed);
 
         merge(&world, (enum file_turn)(i % 4), false, &mounts);

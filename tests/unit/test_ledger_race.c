@@ -225,7 +225,7 @@ static void race_once(unsigned limit, unsigned there, unsigned fails_in,
 static void the_last_place_goes_to_one(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < rounds_of(ROUNDS); i++) {
         srand(i);
         race_once(10, 9, 0, 0);
     }
@@ -234,7 +234,7 @@ static void the_last_place_goes_to_one(void **state)
 static void as_many_as_there_is_room_for_get_in(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < rounds_of(ROUNDS); i++) {
         srand(i);
         race_once(1 + pick(40), 0, 0, 0);
     }
@@ -243,7 +243,7 @@ static void as_many_as_there_is_room_for_get_in(void **state)
 static void what_fails_leaves_its_place_to_others(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < rounds_of(ROUNDS); i++) {
         srand(i);
         race_once(1 + pick(10), 0, 2, 0);
     }
@@ -252,7 +252,7 @@ static void what_fails_leaves_its_place_to_others(void **state)
 static void what_may_have_been_made_is_not_made_twice(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < ROUNDS; i++) {
+    for (unsigned i = 0; i < rounds_of(ROUNDS); i++) {
         srand(i);
         race_once(1 + pick(10), 0, 3, 2);
     }

@@ -406,7 +406,7 @@ static void two_names_never_meet_and_each_comes_back(void **state)
 
     (void)state;
     srand(7);
-    for (int i = 0; i < 200000; i++) {
+    for (unsigned i = rounds_of(200000); i > 0; i--) {
         AUTO(strbuf_fini) struct strbuf one = STRBUF(OWN_TAG_MAX);
         AUTO(strbuf_fini) struct strbuf two = STRBUF(OWN_TAG_MAX);
         AUTO(strbuf_fini) struct strbuf back = STRBUF(OWN_TAG_MAX);
