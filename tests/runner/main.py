@@ -5,7 +5,6 @@ usage: tests/run [--no-install] [--list] [GROUP]...
 Without a GROUP it runs them all. Logs of all steps are in build-tests/logs.
 """
 import argparse
-import ctypes
 import os
 import queue
 import shutil
@@ -20,19 +19,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 sys.dont_write_bytecode = True
+from count import adopt_orphans  # noqa: E402
 from step import Case, Run, Trouble  # noqa: E402
-from steps import GROUPS  # noqa: E402
+from steps import GROUPS, ORDER  # noqa: E402
 
 INSTALLS = {"e2e": "all", "sanitized": "all", "trixie": "trixie",
             "builds": "package"}
 INSTALL_LIMIT = 1200  # seconds
 TEXTS_MAX = 6  # of a step's failures; all are in its log
-PR_SET_CHILD_SUBREAPER = 36
-
-
-def adopt_orphans():
-    """What a step leaves behind becomes our child, to be found and ended."""
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def children():
@@ -70,6 +64,8 @@ class Board:
         self.good, self.bad = set(), set()
         self.running = {}
         self.cases = []
+        self.took = []  # lines of (step's name, begin, end, CPU seconds)
+        self.began = time.monotonic()
         self.lock = threading.Condition()
         self.stopping = False
 
@@ -81,7 +77,7 @@ class Board:
                     if self.bad.intersection(step.needs):
                         self.waiting.remove(step)
                         self.bad.add(step.name)
-                        self.tell(step, 0, [Case(
+                        self.tell(step, 0, 0, [Case(
                             "skipped", "not run, for want of the "
                             + " and the ".join(step.needs))])
                         break
@@ -116,15 +112,19 @@ class Board:
                 del self.running[run.step.name]
                 failed = any(c.how == "failed" for c in cases)
                 (self.bad if failed else self.good).add(run.step.name)
-                self.tell(run.step, time.monotonic() - began, cases)
+                now = time.monotonic()
+                self.took.append((run.step.name, began - self.began,
+                                  now - self.began, run.cpu))
+                self.tell(run.step, now - began, run.cpu, cases)
                 self.lock.notify_all()
 
-    def tell(self, step, took, cases):
+    def tell(self, step, took, cpu, cases):
         if not step.counts:
             cases = [c for c in cases if c.how == "failed"]
         self.cases += cases
         counts = ", ".join(summary(cases, always=())) or "ok"
-        print(f"{step.name:20} {took:6.1f} s  {counts}", flush=True)
+        print(f"{step.name:20} {took:6.1f} s {cpu:6.1f} s CPU  {counts}",
+              flush=True)
         failed = [c for c in cases if c.how == "failed"]
         for n, case in enumerate(failed):
             print(f"  FAILED {step.name}: {case.name}")
@@ -133,6 +133,15 @@ class Board:
         if len(failed) > TEXTS_MAX:
             print(f"  what the others said is in {self.logs}")
         sys.stdout.flush()
+
+    def table(self):
+        """Where the time went, the costliest step first."""
+        print(f"\n{'step':20} {'from':>6} {'to':>6} {'CPU s':>7}")
+        for name, begin, end, cpu in sorted(self.took, key=lambda t: -t[3]):
+            print(f"{name:20} {begin:6.0f} {end:6.0f} {cpu:7.1f}")
+        took = time.monotonic() - self.began
+        cpu = sum(t[3] for t in self.took)
+        print(f"all of it took {took:.0f} seconds, and {cpu:.0f} of CPU time")
 
     def stop(self):
         with self.lock:
@@ -153,12 +162,13 @@ def summary(cases, always=("passed", "failed")):
 
 
 def chosen_steps(groups):
-    """The steps of GROUPS, each once."""
+    """The steps of GROUPS, each once, in the order in which they are begun."""
     steps = {}
     for group in groups:
         for step in GROUPS[group]:
             steps.setdefault(step.name, step)
-    return list(steps.values())
+    place = {name: n for n, name in enumerate(ORDER)}
+    return sorted(steps.values(), key=lambda s: place.get(s.name, len(place)))
 
 
 def install(groups):
@@ -197,6 +207,7 @@ def run_all(groups):
     finally:
         end_leftovers(tmp)
         shutil.rmtree(tmp, ignore_errors=True)
+    board.table()
     return board.cases
 
 
@@ -219,10 +230,8 @@ def main():
     adopt_orphans()
     if not args.no_install:
         install(groups)
-    began = time.monotonic()
     cases = run_all(groups)
     counts = summary(cases)
-    print(f"all of it took {time.monotonic() - began:.0f} seconds")
     print(", ".join(counts), flush=True)
     failed = any(c.how == "failed" for c in cases)
     return 1 if failed or not cases else 0

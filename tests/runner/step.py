@@ -3,9 +3,12 @@ log, and the cases that their output tells of."""
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+COUNT = Path(__file__).with_name("count.py")
 GRACE = 40  # seconds to take down what it started, after a SIGTERM
 
 
@@ -46,6 +49,7 @@ class Run:
         self.end = time.monotonic() + step.limit
         self.process = None
         self.stopped = False
+        self.cpu = 0  # seconds, of all commands
 
     def call(self, *argv, env=None, check=True):
         """Run a command to its end; returns its output, both kinds in one."""
@@ -57,7 +61,7 @@ class Run:
             log.write(("$ " + " ".join(argv) + "\n").encode())
             log.flush()
             self.process = subprocess.Popen(
-                argv, cwd=self.top, stdin=subprocess.DEVNULL, stdout=log,
+                [sys.executable, COUNT, f"{self.tmp}/cpu", *argv], cwd=self.top, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True,
                 env={**os.environ, "TMPDIR": self.tmp, **(env or {})})
             if self.stopped:  # just now, by another thread
@@ -68,6 +72,8 @@ class Run:
                 self.stop()
                 raise Late(f"not done within {self.step.limit} seconds",
                            self.since(begin))
+            finally:
+                self.count()
         text = self.since(begin)
         if self.stopped:
             raise Trouble("interrupted")
@@ -75,6 +81,13 @@ class Run:
             raise Trouble(f"{argv[0]} ended with {rc}:\n{tail(text)}")
         self.rc = rc
         return text
+
+    def count(self):
+        """Add what the last command took of the processors."""
+        said = Path(self.tmp, "cpu")
+        if said.exists():  # or it was killed
+            self.cpu += float(said.read_text())
+            said.unlink()
 
     def since(self, begin):
         """What was printed by the command that began there in the log."""
