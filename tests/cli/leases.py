@@ -50,6 +50,31 @@ def of_the_dead_by_the_living():
         check("a lease goes when berth stops", not s.engine.leases("r2"), s.engine.leases("r2"))
 
 
+def who_comes_later_goes_on_from_what_others_saw():
+    """The lease of the dead lasts longer than anybody here lives."""
+    with Stage(leftovers=SHORT, namespace="r2") as s:
+        s.engine.fill("r1", 1)
+        s.engine.add_lease("r1", NOW - 2000, term=1000)
+
+        def records():
+            return [v for n, v in s.engine.objects["volumes"].items()
+                    if n.startswith("berth_watch.r1.")]
+
+        first = s.serve()
+        wait_until("it looks at leases", lambda: s.engine.looks)
+        time.sleep(1.5)  # what is less is not worth a record
+        stop(first)
+        check("what it saw is on record", len(records()) == 1, s.engine.leases("r1"))
+        seen = int(records()[0]["Labels"]["berth.lease.seen"])
+        check("as long as that was", 1000 <= seen < 60_000, seen)
+        with s.engine.lock:
+            records()[0]["Labels"]["berth.lease.seen"] = "999000"
+        second = s.serve()
+        wait_until("who comes next needs a second", lambda: not s.engine.left("r1"))
+        wait_until("no record is left", lambda: not s.engine.leases("r1"))
+        stop(second)
+
+
 def clean_goes_by_leases():
     with Stage() as s:
         s.engine.fill("ci-1", 2, made=NOW - 60)
@@ -175,6 +200,7 @@ def of_two_of_one_namespace_the_first_goes_on():
 
 of_the_dead_by_the_living()
 of_two_of_one_namespace_the_first_goes_on()
+who_comes_later_goes_on_from_what_others_saw()
 clean_goes_by_leases()
 who_comes_back_waits_for_the_end()
 where_there_can_be_no_lease()

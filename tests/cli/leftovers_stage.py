@@ -40,6 +40,7 @@ class Engine:
         self.now = NOW
         self.forbids = set()  # kinds
         self.companion = None  # its state
+        self.looks = 0  # at all leases
 
     def fill(self, ns, containers=20, made=NOW - 100_000):
         label = {"berth.namespace": ns}
@@ -92,6 +93,7 @@ class Engine:
         if kind == "images":
             return [{"Id": "sha256:1", "RepoTags": list(self.tags), "Size": 1234}]
         want = filters["label"]
+        self.looks += want == ["berth.lease"]
         rows = [r for r in self.objects[kind].values()
                 if all(w in r["Labels"] or w in ["%s=%s" % x for x in r["Labels"].items()]
                        for w in want)]
