@@ -1,6 +1,7 @@
 """What connections to published ports cost, beside an `ssh -L` to the port that
 the engine published on its own host: how long until the first byte comes, and
 how fast bytes go. The services are containers, alike for both."""
+import contextlib
 import json
 import socket
 import time
@@ -12,11 +13,13 @@ from sections import GIB, MIB, STREAM, WHERE, Column, Row
 SETUP = [Column("ms", "first byte after ms", 2), Column("p90", "p90 ms", 2)]
 CONNECTIONS = 20  # one after the other, for a median
 BLOCK = 1 << 20
-# by name: its port, and what is run for each connection
-SERVICES = {"greet": (7001, "echo x"), "down": (7002, "cat /dev/zero"),
-            "up": (7003, "cat >/dev/null")}
-SCRIPT = "".join(f"nc -ll -p {port} -e sh -c '{run}' & "
-                 for port, run in SERVICES.values()) + "wait"
+# by name: its port, and what serves it. nc accepts too slowly for more than one
+# connection at a time; /w/zeros takes no space.
+SERVICES = {"greet": (7001, "nc -ll -p 7001 -e echo x"),
+            "down": (7002, "httpd -f -p 7002 -h /w"),
+            "up": (7003, "nc -ll -p 7003 -e sh -c 'cat >/dev/null'")}
+SCRIPT = ("mkdir /w; dd if=/dev/zero of=/w/zeros bs=1 count=0 seek=16G; "
+          + "".join(f"{run} & " for _, run in SERVICES.values()) + "wait")
 
 
 def serve(peer, publish):
@@ -25,6 +28,8 @@ def serve(peer, publish):
     name = f"ports-{peer.name.replace(' ', '')}-{peer.place}"
     words = [x for port, _ in SERVICES.values()
              for x in ("-p", publish.format(port))]
+    with contextlib.suppress(RuntimeError):  # of a run before, on the same bed
+        peer.docker("rm", "-f", name)
     peer.docker("run", "-d", "--rm", "--name", name, *words, "busybox", "sh", "-c",
                 SCRIPT)
     shown = peer.docker("inspect", "--format",
@@ -76,6 +81,7 @@ def first_byte(peer):
 def move(port, size, is_up):
     with socket.create_connection(("127.0.0.1", port), 60) as s:
         if not is_up:
+            s.sendall(b"GET /zeros HTTP/1.0\r\n\r\n")
             block = bytearray(BLOCK)
             while size > 0 and (n := s.recv_into(block)):
                 size -= n

@@ -20,11 +20,11 @@ WHERE = HERE / "projects"
 UP = "up -d --wait"
 FUNCTIONS = """
 retry() {
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-        curl --silent --max-time 5 "$@" && return
-        sleep 0.2
+    n=0
+    until curl --silent --max-time 5 "$@"; do
+        [ $((n += 1)) -lt 100 ] || return 1
+        sleep 0.3
     done
-    return 1
 }
 get() { # PORT PATH [HOST]: the page, as soon as there is one
     retry --fail "http://${3:-127.0.0.1}:$1$2" || echo "$1 does not have $2"
