@@ -20,7 +20,7 @@ from projects import Network, Place, commands, names
 
 ALL = os.environ.get("BERTH_E2E_PROJECTS") == "all"
 RUNNERS = 4
-SHARED = ["kinds-of-ports", "nested-mounts", "web-and-database"]
+SHARED = ["kinds-of-ports", "web-and-database"]
 
 
 def at_once(jobs):
