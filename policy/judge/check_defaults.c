@@ -216,3 +216,25 @@ bool check_left_out(struct judge *judge, const struct field *field,
     (void)value;
     return leave_out(judge, place);
 }
+
+/* ---- the cgroup ---- */
+
+/* Buildx asks for it unasked, where an engine has no systemd for its cgroups;
+ * its containers may as well be where all others are. */
+#define BUILDX_PARENT "/docker/buildx"
+
+bool check_cgroup_parent(struct judge *judge, const struct field *field,
+                         const struct place *place, json_t *value)
+{
+    struct str wanted = json_text(value);
+    struct str ours = str_from(judge->rules->container.cgroup_parent);
+
+    if (wanted.len == 0 || str_eq(wanted, ours))
+        return true;
+    if (str_eq(wanted, S(BUILDX_PARENT)))
+        return leave_out(judge, place);
+    return judge_refuse(judge, 403, field->rule, place,
+                        "the cgroup \"%.*s\" would take the container out of "
+                        "its limits; leave CgroupParent out",
+                        STR_FMT(str_head(wanted, 100)));
+}

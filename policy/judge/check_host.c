@@ -329,19 +329,6 @@ bool check_disk(struct judge *judge, const struct field *field,
                         STR_FMT(str_head(path, 100)));
 }
 
-bool check_cgroup_parent(struct judge *judge, const struct field *field,
-                         const struct place *place, json_t *value)
-{
-    struct str wanted = json_text(value);
-    struct str ours = str_from(judge->rules->container.cgroup_parent);
-
-    return wanted.len == 0 || str_eq(wanted, ours) ||
-           judge_refuse(judge, 403, field->rule, place,
-                        "the cgroup \"%.*s\" would take the container out of "
-                        "its limits; leave CgroupParent out",
-                        STR_FMT(str_head(wanted, 100)));
-}
-
 /* "nofile=1048576" in the policy; -1 is "unlimited" on both sides. */
 static bool find_ulimit(const struct strings *list, struct str name,
                         uint64_t *max)
