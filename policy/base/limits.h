@@ -208,6 +208,7 @@
 #define LIMIT_FILES_BATCH      4096 /* asked for before an answer is waited for */
 #define LIMIT_FILES_BATCH_TEXT MIB         /* of the paths in it */
 #define LIMIT_FILES_SAVED      (128 * MIB) /* of what is kept for a restart */
+#define LIMIT_FILES_WATCHES    8192        /* directories of one tree */
 #define LIMIT_FILES_REASON     256         /* why the other end gave up */
 
 /* what judging one request may leave behind */

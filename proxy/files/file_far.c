@@ -13,7 +13,8 @@ struct far {
     struct file_stream *stream;
     struct file_apply apply;
     struct file_mounts mounts;
-    struct file_table told; /* what the other end knows */
+    struct file_table told;  /* what the other end knows */
+    struct file_watch watch; /* of that */
     bool greeted;
 
     /* what was asked in this turn: paths with a NUL each, or answers */
@@ -36,6 +37,7 @@ static void far_init(struct far *far, int root,
         .answers = STRBUF(LIMIT_FILES_BATCH_TEXT + LIMIT_FILES_BATCH * 128),
     };
     file_apply_init(&far->apply, root);
+    file_watch_init(&far->watch);
     if (geteuid() == 0)
         far->apply.owner = FILE_OWNER_ENTRY;
 }
@@ -45,6 +47,7 @@ static void far_fini(struct far *far)
     file_apply_fini(&far->apply);
     file_mounts_fini(&far->mounts);
     file_table_fini(&far->told);
+    file_watch_fini(&far->watch);
     strbuf_fini(&far->paths);
     strbuf_fini(&far->answers);
 }
@@ -93,14 +96,18 @@ static int answer_list(struct far *far, bool all)
     int r;
 
     file_apply_forget(&far->apply);
-    if (all)
+    if (all) {
         file_table_fini(&far->told);
-    r = file_scan(far->root, &far->mounts, far->limits, &far->told, &now);
+        file_watch_forget(&far->watch);
+    }
+    r = file_scan(far->root, &far->mounts, far->limits, &far->told, &far->watch,
+                  &now);
     if (r == 0 && !file_table_is_same(&now, &far->told))
         r = send_difference(far, &now);
     file_mounts_fini(&far->mounts); /* the next list says them anew */
     if (r < 0) {
         file_table_fini(&now);
+        file_watch_forget(&far->watch);
         return r;
     }
     file_table_fini(&far->told);

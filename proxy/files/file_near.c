@@ -12,6 +12,7 @@ void file_near_init(struct file_near *near, int root,
 {
     *near = (struct file_near){.root = root, .limits = *limits};
     file_apply_init(&near->apply, root);
+    file_watch_init(&near->watch);
     near->apply.modes = 01777;
 }
 
@@ -20,6 +21,7 @@ void file_near_fini(struct file_near *near)
     file_apply_fini(&near->apply);
     file_base_fini(&near->base);
     file_table_fini(&near->mine);
+    file_watch_fini(&near->watch);
     file_table_fini(&near->far);
     file_mounts_fini(&near->mounts);
     file_mounts_fini(&near->interrupted);
@@ -346,12 +348,13 @@ int file_near_round(struct file_near *near, enum file_turn turn,
     near->report = report;
     if (r < 0)
         return r;
-    scanned =
-        file_scan(near->root, &near->mounts, &near->limits, &near->mine, &mine);
+    scanned = file_scan(near->root, &near->mounts, &near->limits, &near->mine,
+                        &near->watch, &mine);
     r = receive_list(near);
     r = r < 0 ? r : scanned;
     if (r < 0) {
         file_table_fini(&mine);
+        file_watch_forget(&near->watch);
         return r;
     }
     take_scan(near, &mine);

@@ -13,6 +13,7 @@
 #include "proxy/files/file_apply.h"
 #include "proxy/files/file_merge.h"
 #include "proxy/files/file_stream.h"
+#include "proxy/files/file_watch.h"
 
 /* What a round did not just do. */
 enum file_note {
@@ -44,9 +45,10 @@ struct file_near {
     /* private */
     struct file_stream *stream;
     struct file_base base;
-    struct file_table mine; /* the near side, as it was last scanned */
-    struct file_table far;  /* the far side, as it was last told */
-    bool fresh;             /* it was not told anything over this stream */
+    struct file_table mine;  /* the near side, as it was last scanned */
+    struct file_watch watch; /* of that */
+    struct file_table far;   /* the far side, as it was last told */
+    bool fresh;              /* it was not told anything over this stream */
     bool settled; /* with these two there is nothing to do, in any turn */
     struct file_mounts new; /* not kept in step before */
     struct file_mounts interrupted;

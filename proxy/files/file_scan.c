@@ -21,6 +21,10 @@ struct scan {
     const struct file_limits *limits;
     const struct file_table *old; /* what was there before */
     size_t at;                    /* its first row that is not passed yet */
+    struct file_watch *watch;     /* or NULL */
+    size_t watched;               /* the directory that is being read, there */
+    bool is_old;                  /* the last entry is as it was */
+    bool relinked;                /* a name of a file with several is new */
     struct file_table *table;
     int64_t now;
     struct strbuf path; /* of the directory that is being read */
@@ -211,8 +215,8 @@ static int add_entry(struct scan *scan, const struct file_entry *model)
     struct file_entry *before = was_before(scan, model->path), *entry;
     int r;
 
-    if (before && file_entry_eq(before, model) &&
-        before->unsure == model->unsure)
+    scan->is_old = before && file_entry_eq(before, model);
+    if (scan->is_old && before->unsure == model->unsure)
         return file_table_share(scan->table, before, scan->limits);
     entry = file_entry_new(model);
     r = file_table_add(scan->table, entry, scan->limits);
@@ -230,6 +234,13 @@ static void make_opaque(struct scan *scan)
     scan->table->shared -= scan->table->shared == scan->table->count;
     file_entry_unref(*last);
     *last = file_entry_new(&model);
+}
+
+/* What was just looked at may change without a word of the kernel's. */
+static void look_again(struct scan *scan)
+{
+    if (scan->watch)
+        file_watch_again(scan->watch, scan->watched);
 }
 
 static int scan_folder(struct scan *scan, int fd, bool inside);
@@ -287,6 +298,19 @@ static int add_symlink(struct scan *scan, int fd, const char *name,
     return r;
 }
 
+static int add_link(struct scan *scan, const struct stat *st,
+                    struct file_entry *model)
+{
+    int r;
+
+    model->target = link_before(scan, st);
+    if (model->target.len)
+        model->kind = FILE_HARD_LINK;
+    r = add_entry(scan, model);
+    scan->relinked = scan->relinked || !scan->is_old;
+    return r;
+}
+
 static int add_name(struct scan *scan, int fd, const char *name, bool inside)
 {
     struct file_entry model = {.path = strbuf_str(&scan->path)};
@@ -296,24 +320,55 @@ static int add_name(struct scan *scan, int fd, const char *name, bool inside)
         if (errno == ENOENT || is_exhausted(errno))
             return errno == ENOENT ? 0 : -errno;
         model.kind = FILE_OTHER; /* it is there, and no more is known */
+        look_again(scan);
         return add_entry(scan, &model);
     }
     file_entry_fill(&model, &st, scan->now);
     if (model.kind == FILE_DIRECTORY)
         return add_folder(scan, fd, name, &model, inside);
+    if (model.unsure || st.st_nlink > 1)
+        look_again(scan);
     if (model.kind == FILE_SYMLINK)
         return add_symlink(scan, fd, name, &model);
-    if (model.kind == FILE_REGULAR && st.st_nlink > 1) {
-        model.target = link_before(scan, &st);
-        if (model.target.len)
-            model.kind = FILE_HARD_LINK;
-    }
+    if (model.kind == FILE_REGULAR && st.st_nlink > 1)
+        return add_link(scan, &st, &model);
     return add_entry(scan, &model);
 }
 
-/* INSIDE: all below it is within the mounts. Returns 0, 1 when the directory
- * cannot be read, or an error. */
-static int scan_folder(struct scan *scan, int fd, bool inside)
+/* The directory FD has not changed: what OLD has of it is there, but that
+ * directories in it are to be looked at. */
+static int scan_clean(struct scan *scan, int fd)
+{
+    const struct file_table *old = scan->old;
+    size_t len = scan->path.len;
+    int r = 0;
+
+    while (r == 0 && scan->at < old->count) {
+        struct file_entry *entry = old->rows[scan->at];
+
+        if (!file_path_is_below(entry->path,
+                                str_head(strbuf_str(&scan->path), len)))
+            break;
+        if (entry->kind != FILE_DIRECTORY) {
+            r = file_table_share(scan->table, entry, scan->limits);
+            scan->at++;
+            continue;
+        }
+        strbuf_add(&scan->path, str_from_index(entry->path, len));
+        r = add_name(scan, fd, strbuf_cstr(&scan->path) + len + (len > 0),
+                     true);
+        scan->path.len = len;
+        while (scan->at < old->count &&
+               (old->rows[scan->at] == entry ||
+                file_path_is_below(old->rows[scan->at]->path, entry->path)))
+            scan->at++;
+    }
+    return r;
+}
+
+/* Everything in the directory FD. INSIDE: all below it is within the mounts.
+ * Returns 0, 1 when the directory cannot be read, or an error. */
+static int scan_names(struct scan *scan, int fd, bool inside)
 {
     AUTO(names_fini)
     struct names names = {.text = STRBUF(LIMIT_FILES_NAMES)};
@@ -336,32 +391,65 @@ static int scan_folder(struct scan *scan, int fd, bool inside)
     return r;
 }
 
+static int scan_folder(struct scan *scan, int fd, bool inside)
+{
+    size_t outer = scan->watched;
+    bool clean = false;
+    int r;
+
+    scan->watched = 0;
+    if (inside && scan->watch)
+        clean = file_watch_enter(scan->watch, fd, strbuf_str(&scan->path),
+                                 &scan->watched);
+    r = clean ? scan_clean(scan, fd) : scan_names(scan, fd, inside);
+    scan->watched = outer;
+    return r;
+}
+
+static int scan_root(struct scan *scan, int root)
+{
+    struct stat st;
+
+    if (fstat(root, &st) < 0)
+        return -errno;
+    if (st.st_nlink == 0)
+        return -ENOENT; /* a removed directory looks empty */
+    return scan_folder(scan, root,
+                       scan->mounts->count == 0 ||
+                           file_mounts_have(scan->mounts, S("")));
+}
+
 int file_scan(int root, const struct file_mounts *mounts,
               const struct file_limits *limits, const struct file_table *old,
-              struct file_table *table)
+              struct file_watch *watch, struct file_table *table)
 {
     static const struct file_table none;
     struct scan scan = {
         .mounts = mounts,
         .limits = limits,
         .old = old ? old : &none,
+        .watch = watch,
         .table = table,
         .now = file_clock(),
         .path = STRBUF(LIMIT_FILES_PATH + 1),
     };
-    struct stat st;
-    int r = 0;
+    bool again;
+    int r;
 
     assert(table->count == 0);
-    if (fstat(root, &st) < 0)
-        r = -errno;
-    else if (st.st_nlink == 0)
-        r = -ENOENT; /* a removed directory looks empty */
-    if (r == 0)
-        r = scan_folder(&scan, root,
-                        mounts->count == 0 || file_mounts_have(mounts, S("")));
+    if (watch)
+        file_watch_begin(watch, scan.old->count, scan.now);
+    r = scan_root(&scan, root);
     strbuf_fini(&scan.path);
     free(scan.links);
+    /* its other name may be in what was not looked at */
+    again = r == 0 && watch && watch->clean && scan.relinked;
+    if (watch)
+        file_watch_end(watch, r != 0 || again);
+    if (again) {
+        file_table_fini(table);
+        return file_scan(root, mounts, limits, old, watch, table);
+    }
     /* what cannot be listed at all must not pass for an empty tree */
     return r == 1 ? -EACCES : r;
 }

@@ -143,9 +143,13 @@ static const char *const allowed_calls[] = {
 
 /* The same where it copies files. */
 static const char *const copying_calls[] = {
-    "fchmod",      "fchown",    "fchown32",  "fchownat",         "ftruncate",
-    "ftruncate64", "linkat",    "mkdirat",   "openat2",          "renameat",
-    "renameat2",   "symlinkat", "utimensat", "utimensat_time64",
+    "fchmod",           "fchown",           "fchown32",
+    "fchownat",         "fstatfs",          "fstatfs64",
+    "ftruncate",        "ftruncate64",      "inotify_add_watch",
+    "inotify_init1",    "inotify_rm_watch", "linkat",
+    "mkdirat",          "openat2",          "renameat",
+    "renameat2",        "symlinkat",        "utimensat",
+    "utimensat_time64",
 };
 
 /* Nothing of berth's makes these: who does is not berth any more. */

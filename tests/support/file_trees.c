@@ -225,7 +225,8 @@ void file_trees_show(const char *root, struct strbuf *out)
     struct file_table table = {0};
     int fd = open(root, O_RDONLY | O_DIRECTORY);
 
-    assert(file_scan(fd, &all, &(struct file_limits){0}, NULL, &table) == 0);
+    assert(file_scan(fd, &all, &(struct file_limits){0}, NULL, NULL, &table) ==
+           0);
     for (size_t i = 0; i < table.count; i++)
         show_entry(fd, table.rows[i], out);
     file_table_fini(&table);

@@ -54,7 +54,7 @@ static void what_was_changed_meanwhile_is_not_replaced(void **state)
     put("far/a", "old");
     put("far/gone", "old");
     assert_int_equal(file_scan(trees.far_fd, &trees.end.mounts,
-                               &(struct file_limits){0}, NULL, &table),
+                               &(struct file_limits){0}, NULL, NULL, &table),
                      0);
     put("far/a", "changed");
     file_apply_init(&apply, trees.far_fd);
@@ -89,7 +89,7 @@ static void scan_near(const struct file_table *old, struct file_table *table)
 {
     *table = (struct file_table){0};
     assert_int_equal(file_scan(trees.near_fd, &trees.end.mounts,
-                               &(struct file_limits){0}, old, table),
+                               &(struct file_limits){0}, old, NULL, table),
                      0);
 }
 
@@ -171,9 +171,9 @@ static void what_is_stopped_reads_no_further(void **state)
 
     (void)state;
     put("near/a", "1");
-    assert_int_equal(
-        file_scan(trees.near_fd, &trees.end.mounts, &limits, NULL, &table),
-        -ECANCELED);
+    assert_int_equal(file_scan(trees.near_fd, &trees.end.mounts, &limits, NULL,
+                               NULL, &table),
+                     -ECANCELED);
     file_table_fini(&table);
     assert_int_equal(file_hash(trees.near_fd, S("a"), &limits, &hashed),
                      FILE_TROUBLE);
