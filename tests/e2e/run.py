@@ -43,7 +43,8 @@ MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT,
            "podman": ["test_podman"]}
 # These come first, so that no bed is left with a long one in the end.
 LONG = {"test_parity", "test_own_images", "test_cli", "test_isolation",
-        "test_copied_files", "test_build_flows", "test_deploy", "test_faults"}
+        "test_copied_files", "test_build_flows", "test_deploy", "test_faults",
+        "test_projects"}
 RECORD = 64  # bytes of a module's name in a pipe: a read takes one whole
 
 

@@ -83,7 +83,9 @@ containers could reach those of all other runners. To the engine it is a network
 that somebody made. So containers on it ask the engine's name server, which
 knows nobody there by name either; `docker network inspect bridge` shows the
 engine's options (its MTU, for one), but for the name `docker0`; and a link on it (`--link`) is a name in that name server,
-not a line in `/etc/hosts`, and sets no variables like `DB_NAME`.""")
+not a line in `/etc/hosts`, and sets no variables like `DB_NAME`. With
+`"ports": { "publish": "runner" }` its gateway is shown as the address on which
+ports answer ([near.md](near.md#the-gateway-of-bridge)).""")
 BUILDS = (
     "Images of the classic builder",
     """\
