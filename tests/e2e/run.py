@@ -123,12 +123,15 @@ def child(args):
         loader.testNamePatterns = [f"*{k}*" for k in args.k]
     engine = Bed(os.environ["BERTH_E2E_BED"]).env["BED_ENGINE"]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
-    report = Report(engine, counts)
+    again = []
     for module in given(args.pipe):
+        # one of its own: it keeps the class that is to be torn down next
+        report = Report(engine, counts)
         loader.loadTestsFromName(module).run(report)
+        again += report.again
     # Two cores are shared by several engines, their runners and all clients;
     # what fails among them has to hold once it is by itself.
-    unittest.TestSuite(report.again).run(Report(engine, counts, is_again=True))
+    unittest.TestSuite(again).run(Report(engine, counts, is_again=True))
     Path(args.child).write_text(json.dumps(counts))
 
 
