@@ -139,8 +139,10 @@ static bool is_held_up(const struct subrequest *q)
     return !q->lost && (engine.stopped || q->pool->frozen);
 }
 
-static void go_on(struct subrequest *q)
+static void go_on(void *question)
 {
+    struct subrequest *q = question;
+
     if (q->carried) {
         tell(q);
         return;
@@ -360,7 +362,7 @@ static void come_and_go(size_t count)
 
 /* ---- the course of events ---- */
 
-static struct subrequest *next_question(uint64_t before)
+static void *next_question(uint64_t before, uint64_t *at)
 {
     struct subrequest *first = NULL;
 
@@ -371,29 +373,9 @@ static struct subrequest *next_question(uint64_t before)
             (!first || q->at < first->at))
             first = q;
     }
+    if (first)
+        *at = first->at;
     return first;
-}
-
-/* All that happens until UNTIL. */
-static void pass_time(uint64_t until)
-{
-    for (;;) {
-        struct sim_event *event = next_event(until);
-        struct subrequest *q = next_question(until);
-
-        if (!event && !q)
-            break;
-        if (q && (!event || q->at <= event->at)) {
-            world_ms = q->at > world_ms ? q->at : world_ms;
-            go_on(q);
-            continue;
-        }
-        world_ms = event->at > world_ms ? event->at : world_ms;
-        event->pending = false;
-        world_skew_ms = event->skew_ms;
-        event->call(-1, 0, event->arg);
-    }
-    world_ms = until;
 }
 
 static void begin(uint64_t seed)
@@ -439,7 +421,7 @@ struct world_result world_run(uint64_t seed, const struct world_rules *given)
     rules = given;
     begin(seed);
     for (end = world_ms + rules->hours * HOUR; world_ms < end;) {
-        pass_time(world_ms + SECOND);
+        world_pass(world_ms + SECOND, next_question, go_on);
         go_right();
         beat();
         come_and_go(WORLD_BERTHS);
@@ -456,7 +438,7 @@ struct world_result world_run(uint64_t seed, const struct world_rules *given)
     berths[0].pool.frozen = engine.stopped = false;
     time = 3 * HOUR + 4 * rules->term_s * SECOND;
     for (end = world_ms + (rules->lives_s ? 2 : 1) * time; world_ms < end;) {
-        pass_time(world_ms + SECOND);
+        world_pass(world_ms + SECOND, next_question, go_on);
         beat();
         if (world_ms < end - time)
             come_and_go(2);

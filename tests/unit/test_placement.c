@@ -137,8 +137,9 @@ static const char *answer_of(const struct subrequest *q)
            "{\"" LABEL_NAMESPACE "\": \"r1\"}}]}";
 }
 
-static void answer(struct subrequest *q)
+static void answer(void *question)
 {
+    struct subrequest *q = question;
     const struct http_head head = {.status = 200};
     struct subrequest told = *q;
     const char *text = answer_of(q);
@@ -149,7 +150,7 @@ static void answer(struct subrequest *q)
 
 /* ---- the course of events ---- */
 
-static struct subrequest *next_question(uint64_t before)
+static void *next_question(uint64_t before, uint64_t *at)
 {
     struct subrequest *first = NULL;
 
@@ -160,33 +161,14 @@ static struct subrequest *next_question(uint64_t before)
             (!first || q->at < first->at))
             first = q;
     }
+    if (first)
+        *at = first->at;
     return first;
 }
 
 static void pass(uint64_t ms)
 {
-    uint64_t until = world_ms + ms;
-
-    for (;;) {
-        struct sim_event *event = next_event(until);
-        struct subrequest *q = next_question(until);
-
-        if (!event && !q)
-            break;
-        if (q && (!event || q->at <= event->at)) {
-            world_ms = q->at > world_ms ? q->at : world_ms;
-            answer(q);
-            continue;
-        }
-        world_ms = event->at > world_ms ? event->at : world_ms;
-        event->pending = false;
-        if (event->period_ms) {
-            event->pending = true;
-            event->at = world_ms + event->period_ms;
-        }
-        event->call(-1, 0, event->arg);
-    }
-    world_ms = until;
+    world_pass(world_ms + ms, next_question, answer);
 }
 
 static struct placement *placement;

@@ -33,8 +33,11 @@ struct sim_event {
     uint64_t skew_ms;
 };
 
-/* The first that is due by then, or NULL. */
-struct sim_event *next_event(uint64_t before);
+/* All that happens until then, in its order: events, and what else there is.
+ * next() gives the first of that which is due by BEFORE, and when, or NULL;
+ * happen() does it. */
+void world_pass(uint64_t until, void *(*next)(uint64_t before, uint64_t *at),
+                void (*happen)(void *));
 
 /* ---- world_engine.c ---- */
 

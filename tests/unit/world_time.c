@@ -91,7 +91,7 @@ void event_free(struct event *event)
     *(struct sim_event *)event = (struct sim_event){.used = false};
 }
 
-struct sim_event *next_event(uint64_t before)
+static struct sim_event *next_event(uint64_t before)
 {
     struct sim_event *first = NULL;
 
@@ -101,6 +101,35 @@ struct sim_event *next_event(uint64_t before)
             first = &events[i];
     }
     return first;
+}
+
+static void call(struct sim_event *event)
+{
+    event->pending = event->period_ms != 0;
+    event->at = world_ms + event->period_ms;
+    world_skew_ms = event->skew_ms;
+    event->call(-1, 0, event->arg);
+}
+
+void world_pass(uint64_t until, void *(*next)(uint64_t before, uint64_t *at),
+                void (*happen)(void *))
+{
+    for (;;) {
+        struct sim_event *event = next_event(until);
+        uint64_t at = 0;
+        void *other = next(until, &at);
+
+        if (!event && !other)
+            break;
+        if (!other || (event && event->at < at)) {
+            world_ms = event->at > world_ms ? event->at : world_ms;
+            call(event);
+        } else {
+            world_ms = at > world_ms ? at : world_ms;
+            happen(other);
+        }
+    }
+    world_ms = until;
 }
 
 void world_time_begin(uint64_t seed)
