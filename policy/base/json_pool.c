@@ -72,7 +72,11 @@ static void give(void *memory)
 
 void json_pool_begin(void)
 {
-#ifndef SANITIZED
+#ifdef SANITIZED
+    /* a sanitizer is to see each piece come and go */
+    (void)take;
+    (void)give;
+#else
     pool.used = true;
     json_set_alloc_funcs(take, give);
 #endif
