@@ -257,6 +257,8 @@ static void *append(void *arg)
     for (unsigned i = 0; !is_stopped(); i++) {
         snprintf(line, sizeof(line), "%07u\n", i);
         assert(write(fd, line, 8) == 8);
+        if (i % 256 == 0)
+            usleep(1000); /* or it grows faster than it can be read */
     }
     close(fd);
     return NULL;
