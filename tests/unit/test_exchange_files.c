@@ -42,7 +42,6 @@ static int teardown(void **state)
  * it. */
 static void answer(const char *turn, int status, json_t *reply)
 {
-    json_auto_t *mine = reply;
     const struct lookup *lookup;
     size_t index;
 
@@ -53,6 +52,7 @@ static void answer(const char *turn, int status, json_t *reply)
         json_string_value(json_object_get(lookup->body, "turn")), turn);
     assert_int_equal(connection_wish(d.connection).timer, TIMER_NONE);
     assert_true(driver_answer(&d, status, reply));
+    json_decref(reply);
 }
 
 static void bring(const char *turn)
