@@ -168,6 +168,15 @@ static bool add_policy(struct build_call *call, struct pb_message *solve)
 {
     struct pb_message *policy = pb_child(solve, SOLVE_POLICY);
 
+    /* BuildKit 0.10 and older drop a policy without a word */
+    if (!call->view->reports && !build_engine_is(call->view, 24, 0) &&
+        build_restricts_sources(call->view))
+        return build_refuse(call, 403, "build.engine", "SourcePolicy",
+                            "BuildKit before Docker Engine 24 cannot be kept "
+                            "to images.registries, build.remotes and "
+                            "build.frontends; use the classic builder "
+                            "(DOCKER_BUILDKIT=0), have the operator update "
+                            "the engine, or set all three to [\"*\"]");
     if (policy && !build_judge_policy(call, policy, "SourcePolicy"))
         return false;
     if (!policy)

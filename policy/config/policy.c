@@ -93,13 +93,11 @@ static void deny_unsaid(enum operation operation, struct verdict *verdict)
             operation_access_name(operation_access(operation)));
 }
 
-/* In a namespace, BuildKit's tunnels are judged: who may build may open them.
- */
+/* BuildKit's tunnels are judged call by call: who may build may open them. */
 static bool is_judged_tunnel_of_builds(const struct policy *policy,
                                        enum operation operation)
 {
-    return policy->isolation == POLICY_NAMESPACE &&
-           operation_is_opaque(operation) &&
+    return operation_is_opaque(operation) &&
            find_word(&policy->operations.deny, OP_IMAGE_BUILD) == NULL &&
            find_word(&policy->operations.allow, OP_IMAGE_BUILD) != NULL;
 }
@@ -192,21 +190,6 @@ int policy_put_warnings(const struct policy *policy, struct strbuf *out)
                         policy->leftovers.lease / 1000);
     if (r == 0)
         r = exposure_put(&policy->rules, out);
-    for (unsigned i = OP_NONE + 1; i < OP_COUNT && r == 0; i++) {
-        enum operation operation = (enum operation)i;
-
-        if (operation_is_opaque(operation) &&
-            policy->isolation == POLICY_NO_ISOLATION &&
-            find_word(&policy->operations.deny, operation) == NULL &&
-            find_word(&policy->operations.allow, operation) != NULL)
-            r = strbuf_addf(
-                out,
-                "operations.allow: \"%s\" opens a tunnel of BuildKit that "
-                "is not judged without a namespace: what a build asks for "
-                "inside it "
-                "(entitlements, host network, image names) is not checked\n",
-                operation_name(operation));
-    }
     return r;
 }
 

@@ -15,8 +15,8 @@ bool operation_word_names(struct str word, enum operation operation);
 bool operation_word_check(struct str word, struct strbuf *why);
 
 /*
- * The same for a word that allows. The tunnels of BuildKit (Session, Grpc)
- * cannot be judged yet, so they have to be named one by one.
+ * The same for a word that allows. The tunnels of BuildKit (Session, Grpc) come
+ * with ImageBuild, so that no group of their own allows them.
  */
 bool operation_word_check_allow(struct str word, struct strbuf *why);
 

@@ -48,7 +48,7 @@ struct connection_host {
     /* Who listens on the runner's localhost; NULL: nobody. */
     const struct port_book *(*ports)(void *arg);
     /* What the namespace's tunnels of BuildKit have in common; NULL: they pass
-     * unread, as they do without a namespace. */
+     * unread. */
     struct tunnel_share *(*builds)(void *arg);
     /* Whose job the namespace's things are of; NULL: it is not known. */
     struct job_book *(*jobs)(void *arg);

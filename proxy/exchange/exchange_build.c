@@ -6,8 +6,8 @@
 #define LEAST_BUILD_ENGINE 25
 
 /*
- * BuildKit's tunnels of a runner that has a namespace: what goes through them
- * is HTTP/2 with gRPC, which is read and judged (proxy/grpc, tunnel_judge). The
+ * BuildKit's tunnels, with a namespace and without: what goes through them is
+ * HTTP/2 with gRPC, which is read and judged (proxy/grpc, tunnel_judge). The
  * exchange moves bytes, asks what the judge asks, and puts calls on record.
  */
 
@@ -16,7 +16,7 @@ static bool is_seen_through(const struct exchange *ex)
     enum operation operation = request_operation(&ex->rq);
 
     return (operation == OP_GRPC || operation == OP_SESSION) &&
-           ex->policy->isolation == POLICY_NAMESPACE && ex->host->builds;
+           ex->host->builds;
 }
 
 static uint64_t judge_random(void *arg)
@@ -138,7 +138,8 @@ bool exchange_build_prepare(struct exchange *ex)
     if (ex->rq.body == REQUEST_BODY_HIJACK)
         return deny(ex, 400, "request.http",
                     "a tunnel of BuildKit has no body");
-    if (!engine_is_new_enough(ex, str_from(engine->version)))
+    if (ex->policy->isolation == POLICY_NAMESPACE &&
+        !engine_is_new_enough(ex, str_from(engine->version)))
         return false;
     ex->engine_version = xstrdup(engine->version);
     judge_host.engine = str_from(ex->engine_version);

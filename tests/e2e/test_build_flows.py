@@ -324,5 +324,41 @@ services:
         self.build("-t", "app:after", "-", input=b"FROM busybox\n")
 
 
+class Unisolated(Scenario):
+    """Without namespaces, builds are judged all the same."""
+    engines = ("20.10", "26.1", "next")
+    policy = {"isolation": "none", "build": {"remotes": ["*"], "frontends": ["*"]},
+              "operations": {"allow": ["system", "container", "image", "build",
+                                       "network", "volume"]}}
+
+    def setUp(self):
+        super().setUp()
+        engine = self.bed_env["BED_ENGINE"]
+        self.cli = "docker-next" if engine == "next" else "docker-26.1"
+        self.addCleanup(self.docker_result, "rmi", "-f", "plain:1")
+        (self.dir / "file").write_text("a\n")
+        (self.dir / "Dockerfile").write_text(APP)
+
+    def buildx(self, *words):
+        return self.run_client(self.cli, "buildx", *words)
+
+    def test_builds_are_the_engine_s_own(self):
+        r = self.buildx("build", "-t", "plain:1", ".")
+        self.assertEqual(r.rc, 0, r)
+        self.assertEqual(self.docker("run", "--rm", "plain:1"), "a")
+        self.assertEqual(self.buildx("du").rc, 0)
+        r = self.buildx("build", "--output", "type=tar,dest=out.tar", ".")
+        self.assertEqual(r.rc, 0, r)
+        self.assertIn("file", contents((self.dir / "out.tar").read_bytes()))
+
+    def test_what_a_build_asks_for_is_judged(self):
+        r = self.buildx("build", "--network", "host", ".")
+        self.assertNotEqual(r.rc, 0)
+        self.assertIn(b"build.host_network", r.err)
+        r = self.buildx("build", "-t", "x.berth.invalid/plain:1", ".")
+        self.assertNotEqual(r.rc, 0)
+        self.assertIn(b"berth's own", r.err)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -453,19 +453,24 @@ static void a_lost_link_ends_calls_with_a_reason(void **state)
     assert_true(record_has("\"close\":\"link-lost\""));
 }
 
-static void without_a_namespace_bytes_pass(void **state)
+static void without_a_namespace_calls_are_judged_for_any_engine(void **state)
 {
+    struct peer_stream *call;
+
     (void)state;
     driver_fini(&driver);
     driver_init(&driver, driver_policy("\"operations\": {\"allow\": "
-                                       "[\"build\", \"Grpc\"]}"));
+                                       "[\"build\"]}"));
     driver_see_builds(&driver, "Docker/20.10.24 (linux)");
-    driver_send(&driver, CLIENT, S("POST /grpc" HEAD "\r\n"));
-    assert_true(driver_open_stream(&driver));
-    strbuf_clear(&driver.sides[ENGINE].out);
-    driver_send(&driver, ENGINE, S(SWITCHES));
-    driver_send(&driver, CLIENT, S("anything"));
-    assert_true(str_eq(strbuf_str(&driver.sides[ENGINE].out), S("anything")));
+    open_grpc();
+    call = ask("Sing", S(""));
+    assert_true(holds(strbuf_str(&call->head), "grpc-status: 12\n"));
+    assert_int_equal(peers[ENGINE]->count, 0);
+    assert_true(record_has("\"verdict\":\"deny\""));
+    call = ask("DiskUsage", S("")); /* all of the engine's */
+    assert_int_equal(peers[ENGINE]->count, 1);
+    answer(S(""));
+    assert_true(holds(strbuf_str(&call->trailers), "grpc-status: 0\n"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -489,7 +494,7 @@ int main(void)
         TEST(who_builds_the_old_way_is_led_to_the_classic_builder),
         TEST(the_end_of_either_side_is_the_others),
         TEST(a_lost_link_ends_calls_with_a_reason),
-        TEST(without_a_namespace_bytes_pass),
+        TEST(without_a_namespace_calls_are_judged_for_any_engine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
