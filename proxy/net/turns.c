@@ -81,6 +81,7 @@ static void on_round(evutil_socket_t fd, short what, void *arg)
 
 void turns_init(struct turns *turns, struct event_base *base)
 {
+    *turns = (struct turns){0};
     TAILQ_INIT(&turns->groups);
     turns->round = event_new(base, -1, 0, on_round, turns);
 }

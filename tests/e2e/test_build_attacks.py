@@ -103,7 +103,8 @@ class BuildAttacks(TwoRunners):
                     DOCKER_HOST=f"unix://{self.other.socket}")
         meta = json.loads((self.dir / "meta").read_text())
         ref = meta["buildx.build.ref"].rpartition("/")[2]
-        return ["zzqword", "zzqtag", "zzqfile", ref, meta["containerimage.digest"].partition(":")[2]]
+        return ["zzqword", "zzqtag", "zzqfile", ref,
+                meta["containerimage.digest"].partition(":")[2]]
 
     def test_what_a_solve_may_not_ask_for(self):
         image = exporter("moby", name="docker.io/library/app:1")

@@ -61,7 +61,8 @@ def fast(step, build, *words, limit=900, **env):
     def work(run):
         run.call("meson", "test", "-C", dir_of(build), "--suite", "fast",
                  "--no-rebuild", *words, env={**SANITIZERS, **env}, check=False)
-        log = "testlog-valgrind" if "valgrind" in words else "testlog"
+        # meson puts the name of a wrapper behind
+        log = "testlog-valgrind" if "--wrapper" in words else "testlog"
         return outputs.of_meson(
             f"{run.top}/{dir_of(build)}/meson-logs/{log}.json")
 
@@ -76,7 +77,7 @@ SLOW = ("--timeout-multiplier", "3")
 # an hour, nor the corpus of attacks once for each preset, and fewer rounds of
 # tests of chance: the sanitizers see all of them. Nor scripts, whose interpreter
 # would be what it looks at; nor what needs openat2(), which it does not know.
-VALGRIND = ("--logbase", "testlog-valgrind", "--timeout-multiplier", "10",
+VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
             "--no-suite", "openat2", "--no-suite", "scripts",
