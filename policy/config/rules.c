@@ -103,7 +103,7 @@ static const struct setting port_rows[] = {
      .check = check_address, .pattern = "^[0-9a-fA-F:.]+$",
      .help = "with publish \"runner\": this machine's addresses on which ports "
              "answer that are asked for on no address, or on all of them; one "
-             "of IPv6 that there is not is passed over. The first of IPv4 is "
+             "of IPv6 that there is not is passed over; the first of IPv4 is "
              "shown as the gateway of bridge (docs/near.md)"},
     {"addresses", STRINGS_AT(struct port_rules, addresses),
      "[\"0.0.0.0\", \"::\", \"127.0.0.1\", \"::1\"]",
