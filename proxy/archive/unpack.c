@@ -82,7 +82,9 @@ static bool is_bomb(const struct unpack *unpack)
 /* Between two members, padding may begin, and then nothing else comes. */
 static bool skip_padding(struct unpack *unpack, struct str *in)
 {
-    if (unpack->codec->concatenates)
+    const struct unpack_codec *codec = unpack->codec;
+
+    if (codec->concatenates)
         return true;
     if (unpack->between && in->len && in->ptr[0] == '\0')
         unpack->padding = true;
@@ -91,7 +93,8 @@ static bool skip_padding(struct unpack *unpack, struct str *in)
             return false;
         *in = str_from_index(*in, 1);
     }
-    return true;
+    return !(unpack->between && in->len && codec->follows) ||
+           codec->follows((unsigned char)in->ptr[0]);
 }
 
 /* Run the decoder once over *IN, into OUT; returns how many bytes came out, or

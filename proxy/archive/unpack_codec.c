@@ -200,6 +200,14 @@ static bool zstd_begin(struct unpack *unpack)
                                                 ZSTD_d_windowLogMax, log));
 }
 
+/* A frame, or one to be skipped (RFC 8878, 3.1). The library may also know the
+ * formats from before, if it sees four bytes of them at once. */
+static bool zstd_follows(unsigned char first)
+{
+    return first == (ZSTD_MAGICNUMBER & 0xff) ||
+           (first & 0xf0) == (ZSTD_MAGIC_SKIPPABLE_START & 0xff);
+}
+
 static enum unpack_step zstd_run(struct unpack *unpack,
                                  struct unpack_span *span)
 {
@@ -248,6 +256,7 @@ static const struct unpack_codec xz = {
 };
 static const struct unpack_codec zstd = {
     .name = "zstd",
+    .follows = zstd_follows,
     .begin = zstd_begin,
     .run = zstd_run,
     .finish = ends_between,

@@ -35,6 +35,8 @@ struct unpack_codec {
     const char *name;
     /* It follows members, and what is between them, by itself. */
     bool concatenates;
+    /* May a member behind another begin with FIRST? NULL: run() will tell. */
+    bool (*follows)(unsigned char first);
     bool (*begin)(struct unpack *unpack);
     enum unpack_step (*run)(struct unpack *unpack, struct unpack_span *span);
     /* No more input: was that all? */
