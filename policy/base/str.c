@@ -161,6 +161,25 @@ int hex_digit(char c)
     return -1;
 }
 
+int str_to_hex64(struct str s, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (s.len == 0)
+        return -EINVAL;
+    if (s.len > 16)
+        return -ERANGE;
+    for (size_t i = 0; i < s.len; i++) {
+        int digit = hex_digit(s.ptr[i]);
+
+        if (digit < 0)
+            return -EINVAL;
+        value = value << 4 | (unsigned)digit;
+    }
+    *out = value;
+    return 0;
+}
+
 void *xcalloc(size_t count, size_t size)
 {
     return or_die(calloc(count, size));

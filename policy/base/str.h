@@ -74,6 +74,9 @@ bool str_is_ascii(struct str s);
  */
 int str_to_u64(struct str s, uint64_t *out);
 
+/* The same of up to 16 hexadecimal digits, in either case. */
+int str_to_hex64(struct str s, uint64_t *out);
+
 /* What the hexadecimal digit C, of either case, stands for; or -1. */
 int hex_digit(char c);
 

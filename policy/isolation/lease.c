@@ -85,24 +85,6 @@ static uint32_t read_term(struct str text)
     return term;
 }
 
-/* Digits to BASE, 16 at most; 0 for anything else. */
-static uint64_t read_number(struct str text, unsigned base)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint64_t value = 0;
-
-    if (text.len > 16)
-        return 0;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *digit = memchr(digits, text.ptr[i], base);
-
-        if (!digit)
-            return 0;
-        value = value * base + (uint64_t)(digit - digits);
-    }
-    return value;
-}
-
 /* Is NAME what begins with INTRO, of NS? */
 static bool is_named(struct str name, struct str intro, struct str ns)
 {
@@ -137,10 +119,10 @@ bool leases_walk(const json_t *reply,
             .name = str_at(volume, "Name"),
             .made = rfc3339_seconds(str_at(volume, "CreatedAt")),
             .term_s = read_term(str_at(labels, LABEL_LEASE_TERM)),
-            .print = read_number(str_at(labels, LABEL_LEASE_PRINT), 16),
-            .seen_ms = read_number(str_at(labels, LABEL_LEASE_SEEN), 10),
         };
 
+        (void)str_to_hex64(str_at(labels, LABEL_LEASE_PRINT), &row.print);
+        (void)str_to_u64(str_at(labels, LABEL_LEASE_SEEN), &row.seen_ms);
         if (row.ns.len && read_kind(&row))
             visit(arg, &row);
     }

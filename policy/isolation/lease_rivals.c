@@ -1,5 +1,7 @@
 #include "policy/isolation/lease_rivals.h"
 
+#include <limits.h>
+
 #include "policy/docker/lease_name.h"
 
 /* As many of one's own periods may go by between two leases of one that lives:
@@ -13,27 +15,6 @@ struct looking {
     bool is_first; /* look */
 };
 
-/* Digits to BASE up to the END of *TEXT, which is cut off with it. */
-static bool take_number(struct str *text, unsigned base, char end,
-                        uint64_t *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    size_t i = 0;
-
-    *out = 0;
-    for (; i < text->len && i <= 16 && text->ptr[i] != end; i++) {
-        const char *digit = memchr(digits, text->ptr[i], base);
-
-        if (!digit)
-            return false;
-        *out = *out * base + (uint64_t)(digit - digits);
-    }
-    if (i == 0 || i > 16 || (end && i == text->len))
-        return false;
-    *text = str_from_index(*text, i + (end != '\0'));
-    return true;
-}
-
 static struct rival *find(struct lease_rivals *rivals, uint64_t random)
 {
     for (size_t i = 0; i < rivals->count; i++) {
@@ -45,16 +26,20 @@ static struct rival *find(struct lease_rivals *rivals, uint64_t random)
 
 static void see(void *arg, const struct lease_row *row)
 {
-    size_t intro = sizeof(LEASE_NAME) - 1 + row->ns.len + 1;
-    struct str rest = str_from_index(row->name, intro);
     struct looking *looking = arg;
     struct lease_rivals *rivals = looking->rivals;
+    struct str made_of, digits;
     uint64_t random, number;
     struct rival *rival;
 
-    if (row->kind != LEASE_ITSELF || !str_eq(row->ns, looking->ns) ||
-        !take_number(&rest, 16, '-', &random) ||
-        !take_number(&rest, 10, '\0', &number) || random == looking->own)
+    if (row->kind != LEASE_ITSELF || !str_eq(row->ns, looking->ns))
+        return;
+    /* LEASE_NAME, the namespace, a dot (lease_put_name) */
+    made_of =
+        str_from_index(row->name, sizeof(LEASE_NAME) - 1 + row->ns.len + 1);
+    str_cut(made_of, '-', &made_of, &digits);
+    if (str_to_hex64(made_of, &random) || str_to_u64(digits, &number) ||
+        number > UINT_MAX || random == looking->own)
         return;
     rival = find(rivals, random);
     if (!rival && rivals->count < LEASE_RIVALS) {

@@ -51,7 +51,7 @@ static void utf8_is_strict(void **state)
 
 static void numbers_are_digits_that_fit(void **state)
 {
-    uint64_t n = 7;
+    uint64_t n = 7, hex;
 
     (void)state;
     assert_int_equal(str_to_u64(S("18446744073709551615"), &n), 0);
@@ -61,6 +61,11 @@ static void numbers_are_digits_that_fit(void **state)
     assert_int_equal(str_to_u64(S("1 "), &n), -EINVAL);
     assert_int_equal(str_to_u64(S(""), &n), -EINVAL);
     assert_true(n == UINT64_MAX);
+    assert_int_equal(str_to_hex64(S("00fFffffFFFFffff"), &hex), 0);
+    assert_true(hex == UINT64_MAX >> 8);
+    assert_int_equal(str_to_hex64(S("00000000000000000"), &hex), -ERANGE);
+    assert_int_equal(str_to_hex64(S("0x1"), &hex), -EINVAL);
+    assert_int_equal(str_to_hex64(S(""), &hex), -EINVAL);
 }
 
 static void a_strbuf_takes_its_maximum_and_no_more(void **state)
