@@ -6,14 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
+#include "policy/base/sanitized.h"
 
 enum {
     STEP = 16, /* malloc's own, on 64-bit machines */

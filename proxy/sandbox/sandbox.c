@@ -10,19 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "policy/base/sanitized.h"
 #include "proxy/base/log.h"
 #include "proxy/base/state_dir.h"
 #include "proxy/sandbox/sandbox_calls.h"
 #include "proxy/sandbox/sandbox_landlock.h"
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
 
 #define MISSING "missing: "
 
