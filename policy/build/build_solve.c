@@ -174,9 +174,8 @@ static bool add_policy(struct build_call *call, struct pb_message *solve)
         return build_refuse(call, 403, "build.engine", "SourcePolicy",
                             "BuildKit before Docker Engine 24 cannot be kept "
                             "to images.registries, build.remotes and "
-                            "build.frontends; use the classic builder "
-                            "(DOCKER_BUILDKIT=0), have the operator update "
-                            "the engine, or set all three to [\"*\"]");
+                            "build.frontends; have the operator update the "
+                            "engine, or set all three to [\"*\"]");
     if (policy && !build_judge_policy(call, policy, "SourcePolicy"))
         return false;
     if (!policy)
