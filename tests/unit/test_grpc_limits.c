@@ -169,6 +169,23 @@ static void answers_that_are_not_read_are_limited(void **state)
     }
 }
 
+/* Each end of calls that a server announces was one for its caller. */
+static void ends_that_are_announced_are_told_once(void **state)
+{
+    static const char frames[] = "\0\0\x8\7\0\0\0\0\0"
+                                 "\x7f\xff\xff\xff\0\0\0\0";
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(2 * MIB);
+
+    (void)state;
+    grpc_stage_run(&stage);
+    for (int i = 0; i < 20000; i++)
+        grpc_tunnel_feed(stage.tunnel, grpc_stage_side(&stage, true),
+                         str_of(frames, sizeof(frames) - 1));
+    assert_true(grpc_tunnel_reads(stage.tunnel, grpc_stage_side(&stage, true)));
+    grpc_tunnel_pull(stage.tunnel, grpc_stage_side(&stage, false), &out, MIB);
+    assert_int_equal(out.len, sizeof(frames) - 1);
+}
+
 static void messages_that_never_end_are_limited(void **state)
 {
     static char block[MIB];
@@ -267,6 +284,7 @@ int main(void)
         TEST(resets_are_limited),
         TEST(pings_are_answered),
         TEST(answers_that_are_not_read_are_limited),
+        TEST(ends_that_are_announced_are_told_once),
         TEST(messages_that_never_end_are_limited),
         TEST(what_is_against_the_rules_ends_the_connection),
         TEST(a_server_may_not_push),

@@ -237,6 +237,45 @@ static void the_end_of_the_call_ends_what_is_inside(void **state)
     assert_int_equal(stage.ended, 2);
 }
 
+/* The engine has not heard yet that the runner is through. */
+static void what_comes_behind_the_runners_end_is_no_fault(void **state)
+{
+    (void)state;
+    run();
+    h2_peer_write(stage.caller, outer, S(""), true);
+    grpc_stage_run(&stage);
+    nghttp2_submit_ping(inside_engine->ng, NGHTTP2_FLAG_NONE, NULL);
+    run();
+    assert_int_equal(stage.refused, 0);
+    h2_peer_finish(stage.server, h2_peer_nth(stage.server, 0)->id,
+                   "grpc-status: 0\n");
+    run();
+    assert_string_equal(
+        strbuf_cstr(&h2_peer_stream(stage.caller, outer)->trailers),
+        "grpc-status: 0\n");
+    assert_int_equal(stage.refused, 0);
+}
+
+enum { PINGS = 30000 };
+
+/* Answers of which so many wait that no more questions are taken. */
+static void what_was_not_taken_is_taken_once_answers_were_read(void **state)
+{
+    (void)state;
+    run();
+    stage.caller->stalled = true;
+    for (int i = 0; i < PINGS; i += 10) {
+        for (int n = 0; n < 10; n++)
+            nghttp2_submit_ping(inside_runner->ng, NGHTTP2_FLAG_NONE, NULL);
+        put_inside(inside_runner, stage.caller, outer);
+    }
+    grpc_stage_run(&stage);
+    assert_true(inside_runner->pings < PINGS);
+    h2_peer_unstall(stage.caller);
+    run();
+    assert_int_equal(inside_runner->pings, PINGS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define TEST_CUT(name)                                                         \
     cmocka_unit_test_setup_teardown(name, set_up_cut, tear_down)
@@ -252,6 +291,8 @@ int main(void)
         TEST(what_is_no_bytes_message_ends_the_call),
         TEST(a_broken_connection_inside_ends_its_call_alone),
         TEST(the_end_of_the_call_ends_what_is_inside),
+        TEST(what_comes_behind_the_runners_end_is_no_fault),
+        TEST(what_was_not_taken_is_taken_once_answers_were_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

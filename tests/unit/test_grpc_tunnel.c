@@ -192,6 +192,25 @@ static void a_request_is_answered_here(void **state)
     assert_int_equal(stage.server->count, 0);
 }
 
+static void
+one_that_the_server_has_begun_to_answer_is_answered_here(void **state)
+{
+    int32_t id = h2_peer_call(stage.caller, "/t/Both", NULL);
+
+    (void)state;
+    grpc_stage_run(&stage);
+    h2_peer_respond(stage.server, h2_peer_nth(stage.server, 0)->id, NULL);
+    grpc_stage_run(&stage);
+    h2_peer_message(stage.caller, id, S("here"), false);
+    grpc_stage_run(&stage);
+    assert_trailers(id, "grpc-status: 0\n");
+    assert_string_equal(
+        grpc_messages(strbuf_str(&h2_peer_stream(stage.caller, id)->data),
+                      &text),
+        "done|");
+    assert_true(h2_peer_nth(stage.server, 0)->closed);
+}
+
 static void messages_of_a_stream_are_judged_one_by_one(void **state)
 {
     int32_t id = h2_peer_call(stage.caller, "/t/Each", NULL);
@@ -530,6 +549,39 @@ static void a_reply_that_is_no_grpc_is_an_error(void **state)
     assert_refused(id, "grpc-status: 14\n", "HTTP status");
 }
 
+/* Without a status nobody knows whether it was done. */
+static void an_end_without_a_status_is_no_success(void **state)
+{
+    int32_t id = h2_peer_call(stage.caller, "/t/One", NULL);
+    struct peer_stream *there;
+
+    (void)state;
+    h2_peer_message(stage.caller, id, S("ask"), true);
+    grpc_stage_run(&stage);
+    there = h2_peer_nth(stage.server, 0);
+    h2_peer_respond(stage.server, there->id, NULL);
+    h2_peer_message(stage.server, there->id, S("answer"), true);
+    grpc_stage_run(&stage);
+    assert_trailers(id, "grpc-status: 2\ngrpc-message: the other side ended "
+                        "the call without a status\n");
+    assert_int_equal(stage.last_code, GRPC_UNKNOWN);
+}
+
+static void a_reset_of_the_servers_is_no_success(void **state)
+{
+    int32_t id = h2_peer_call(stage.caller, "/t/One", NULL);
+
+    (void)state;
+    h2_peer_message(stage.caller, id, S("ask"), true);
+    grpc_stage_run(&stage);
+    h2_peer_reset(stage.server, h2_peer_nth(stage.server, 0)->id,
+                  NGHTTP2_INTERNAL_ERROR);
+    grpc_stage_run(&stage);
+    assert_true(h2_peer_stream(stage.caller, id)->closed);
+    assert_int_equal(stage.ended, 1);
+    assert_int_equal(stage.last_code, GRPC_UNAVAILABLE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define TESTS(name)                                                            \
     TEST(name), cmocka_unit_test_setup_teardown(name, set_up_session, tear_down)
@@ -546,6 +598,7 @@ int main(void)
         TESTS(broken_messages_end_their_call_alone),
         TEST_CUT(broken_messages_end_their_call_alone),
         TESTS(a_request_is_answered_here),
+        TESTS(one_that_the_server_has_begun_to_answer_is_answered_here),
         TESTS(messages_of_a_stream_are_judged_one_by_one),
         TEST_CUT(messages_of_a_stream_are_judged_one_by_one),
         TESTS(one_that_waits_holds_up_nobody),
@@ -564,6 +617,8 @@ int main(void)
         TESTS(a_server_that_goes_away_lets_calls_end),
         TESTS(a_server_that_speaks_nonsense_ends_the_tunnel_with_a_reason),
         TESTS(a_reply_that_is_no_grpc_is_an_error),
+        TESTS(an_end_without_a_status_is_no_success),
+        TESTS(a_reset_of_the_servers_is_no_success),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
