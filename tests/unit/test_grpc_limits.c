@@ -177,6 +177,7 @@ static void ends_that_are_announced_are_told_once(void **state)
     AUTO(strbuf_fini) struct strbuf out = STRBUF(2 * MIB);
 
     (void)state;
+    h2_peer_call(stage.caller, "/t/Bytes", NULL);
     grpc_stage_run(&stage);
     for (int i = 0; i < 20000; i++)
         grpc_tunnel_feed(stage.tunnel, grpc_stage_side(&stage, true),
