@@ -56,6 +56,10 @@ struct grpc_call *grpc_call_new(struct grpc_tunnel *tunnel,
     call->head =
         (struct h2_fields)H2_FIELDS(2 * LIMIT_GRPC_HEAD, 2 * LIMIT_GRPC_FIELDS);
     call->text.max = call->details.max = LIMIT_GRPC_STATUS;
+    /* until the server says something else */
+    call->code = GRPC_UNKNOWN;
+    strbuf_add(&call->text,
+               S("the other side ended the call without a status"));
     h2_stream_set_arg(stream, call);
     LIST_INSERT_HEAD(&tunnel->calls, call, link);
     tunnel->call_count++;
@@ -209,6 +213,7 @@ static void server_closed(struct grpc_call *call, uint32_t code)
     else if (call->stream[GRPC_REQUEST])
         h2_stream_reset(call->stream[GRPC_REQUEST],
                         code == H2_NO_ERROR ? H2_INTERNAL_ERROR : code);
+    call->code = GRPC_UNAVAILABLE;
     call->state = CALL_ENDED;
 }
 

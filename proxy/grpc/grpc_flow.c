@@ -65,10 +65,12 @@ static void send_message(struct grpc_call *call, enum grpc_way way,
 /* It is answered here. */
 static void answer(struct grpc_call *call, const struct strbuf *message)
 {
-    grpc_call_answer(call);
+    if (!call->answered)
+        grpc_call_answer(call);
     if (message && call->stream[GRPC_REQUEST])
         put_message(call->stream[GRPC_REQUEST], strbuf_str(message));
     call->code = GRPC_OK;
+    strbuf_clear(&call->text);
     if (call->stream[GRPC_REPLY])
         h2_stream_reset(call->stream[GRPC_REPLY], H2_CANCEL);
     grpc_call_finish(call);
@@ -261,8 +263,11 @@ void grpc_flow_sent(struct grpc_call *call, enum grpc_way way, size_t len)
         consume(call, way, len);
         return;
     }
-    if (call->nested)
+    if (call->nested) {
         grpc_nested_flush(call);
+        /* whoever did not read the answers is read again */
+        grpc_flow_go_on(call, grpc_other(way));
+    }
     grpc_flow_go_on(call, way);
 }
 

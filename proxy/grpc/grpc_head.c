@@ -206,14 +206,14 @@ void grpc_call_trailers(struct grpc_call *call, const struct h2_fields *fields)
     call->code = GRPC_UNKNOWN;
     if (h2_fields_one(fields, S("grpc-status"), &value))
         call->code = grpc_code_read(value);
+    strbuf_clear(&call->text);
+    strbuf_clear(&call->details);
     if (call->code == GRPC_OK)
         return;
     if (h2_fields_get(fields, S("grpc-message"), &value))
         (void)grpc_message_decode(&said, value); /* what fits */
     if (h2_fields_get(fields, S("grpc-status-details-bin"), &value))
         decode_details(value, &details);
-    strbuf_clear(&call->text);
-    strbuf_clear(&call->details);
     call->tunnel->judge->status(call->judged, call->code, strbuf_str(&said),
                                 strbuf_str(&details), &call->text,
                                 &call->details);

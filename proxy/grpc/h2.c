@@ -121,7 +121,7 @@ void h2_eof(struct h2 *h2)
 {
     struct h2_stream *stream;
 
-    h2_fail(h2, "it was closed");
+    h2->failed = true;
     while ((stream = TAILQ_FIRST(&h2->streams))) {
         (void)nghttp2_session_set_stream_user_data(h2->ng, stream->id, NULL);
         h2_stream_close(stream, H2_CANCEL);
@@ -160,6 +160,9 @@ bool h2_is_backed_up(const struct h2 *h2)
 
 void h2_go_away(struct h2 *h2)
 {
+    if (h2->away)
+        return;
+    h2->away = true;
     h2_must(nghttp2_submit_goaway(
         h2->ng, NGHTTP2_FLAG_NONE,
         nghttp2_session_get_last_proc_stream_id(h2->ng), H2_NO_ERROR, NULL, 0));

@@ -92,7 +92,7 @@ bool h2_has_output(const struct h2 *h2);
  * not read what it made us answer. */
 bool h2_is_backed_up(const struct h2 *h2);
 
-/* No more streams from the peer; those that run may end. */
+/* No more streams from the peer; those that run may end. It is told once. */
 void h2_go_away(struct h2 *h2);
 /* End the connection behind what was sent. */
 void h2_terminate(struct h2 *h2, enum h2_code code);

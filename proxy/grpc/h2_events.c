@@ -114,13 +114,17 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code,
     return 0;
 }
 
-/* A server that answered in full does not want the rest of the request. */
+/* A server that answered in full does not want the rest of the request. And
+ * some faults of the peer's nghttp2 tells to nobody but the peer. */
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame,
                          void *arg)
 {
     struct h2 *h2 = arg;
     struct h2_stream *stream;
 
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code &&
+        !h2->fault)
+        h2->fault = nghttp2_http2_strerror(frame->goaway.error_code);
     if (h2->role != H2_SERVER ||
         (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
