@@ -50,7 +50,7 @@ struct h2 {
                           of the connection */
     bool failed;
     const char *fault;
-    bool away; /* the peer was told that no more streams are taken */
+    bool away;           /* the peer was told that no more streams are taken */
     struct strbuf *sink; /* while it is pulled */
     size_t sink_end;
 };
