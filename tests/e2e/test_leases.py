@@ -13,7 +13,8 @@ import threading
 import time
 import unittest
 
-from harness import STAND_IN, Berth, Scenario, api, wait_for
+from harness import STAND_IN, Berth, Connection, Scenario, api, wait_for
+from tarball import tar_of
 from test_faults import descendants
 
 LEASE = {"leftovers": {"action": "remove", "lease": "12s"}}
@@ -35,18 +36,24 @@ class Leases(Scenario):
         """The names of all that is NAMESPACE's on the engine."""
         names = []
         for label in ("berth.namespace", "berth.binds", "berth.companion",
-                      "berth.lease"):
+                      "berth.lease", "berth.push.by"):
             query = {"filters": '{"label":["%s=%s"]}' % (label, namespace)}
             names += [c["Names"][0] for c in
                       self.on_engine("/containers/json", all=1, **query)]
             names += [n["Name"] for n in self.on_engine("/networks", **query)]
             names += [v["Name"] for v in
                       self.on_engine("/volumes", **query)["Volumes"] or []]
+        # steps of builds, which have no label
+        names += [c["Names"][0] for c in self.on_engine("/containers/json", all=1)
+                  if "berth.namespace" not in (c["Labels"] or {}) and
+                  c["HostConfig"]["NetworkMode"].startswith(f"{namespace}.")]
         for image in self.on_engine("/images/json"):
+            # and the names under which it pushes
             names += [t for t in image["RepoTags"] or []
                       if t.startswith((f"{namespace}.berth.", f"{namespace}.anchor.",
-                                       f"{namespace}.digest."))]
-        return sorted(names)
+                                       f"{namespace}.digest."))
+                      or f"/of-{namespace}/" in t]
+        return sorted(set(names))
 
     def another(self, namespace, **changes):
         berth = Berth(self.bed, namespace, **{**self.policy, **changes})
@@ -138,13 +145,46 @@ class Kills(Leases):
     test_clean_does_the_same_and_spares_who_has_a_lease = None
     test_who_comes_back_has_what_it_had = None
 
+    def ask(self, berth, target, body=b"", **headers):
+        """A request whose reply tells of its progress, up to its end."""
+        c = Connection(berth.socket)
+        try:
+            c.request("POST", target, body, headers)
+            return c.getresponse().read()
+        finally:
+            c.close()
+
+    def build(self, berth, number):
+        """Steps that fill what the next push takes along."""
+        built = self.ask(
+            berth, f"/build?t={self.pushes_as(berth)}:1&nocache=1",
+            tar_of(Dockerfile=f"FROM busybox\nRUN echo {number} > /n\n"
+                              "RUN head -c 500000 /dev/urandom > /m; sleep 0.5\n"),
+            **{"Content-Type": "application/x-tar"})
+        self.did["built"] += b"Successfully tagged" in built
+
+    def push(self, berth):
+        name = self.pushes_as(berth)
+        api(berth.socket, "POST", "/images/busybox/tag", repo=name, tag="2")
+        for tag in "12":
+            pushed = self.ask(berth, f"/images/{name}/push?tag={tag}",
+                              **{"X-Registry-Auth": "e30="})
+            self.did["pushed"] += b"digest: sha256:" in pushed
+
+    def pushes_as(self, berth):
+        return f"{self.bed_env['BED_REGISTRY']}/of-{berth.namespace}/app"
+
     def work(self, berth, stop):
         """A job after the other; what fails is to be expected here."""
-        number = 0
+        number, builds = 0, int(berth.namespace[1:]) % 2
         while not stop.wait(0.2):
             number += 1
             with contextlib.suppress(OSError, AssertionError, ValueError,
                                      http.client.HTTPException):
+                if builds:
+                    self.push(berth)
+                    self.build(berth, number)
+                    continue
                 api(berth.socket, "POST", "/containers/create",
                     {"Image": "busybox", "Cmd": ["sleep", "1000"],
                      "HostConfig": {"Binds": [f"v{number % 5}:/v",
@@ -175,9 +215,9 @@ class Kills(Leases):
 
     def end_runner(self, name):
         berth, stop, thread = self.berths.pop(name)
+        self.kill(berth)  # in the middle of what it does
         stop.set()
         thread.join()
-        self.kill(berth)
         self.dead.append(name)
 
     def cut_links(self):
@@ -195,8 +235,8 @@ class Kills(Leases):
 
     def stop_for_a_while(self, berth):
         berth.process.send_signal(signal.SIGSTOP)
-        time.sleep(self.chance.random() * 2)
-        berth.process.send_signal(signal.SIGCONT)
+        threading.Timer(self.chance.random() * 2, berth.process.send_signal,
+                        [signal.SIGCONT]).start()
 
     def kill_one(self):
         """Returns the kind."""
@@ -236,6 +276,7 @@ class Kills(Leases):
         seed = int(os.environ.get("BERTH_KILL_SEED", random.randrange(1 << 30)))
         self.chance = random.Random(seed)
         self.berths, self.dead, kinds = {}, [], collections.Counter()
+        self.did = collections.Counter()
         self.use(self.berth)
         mine = [n for n in self.left("t1") if "_lease" not in n]
         signal.alarm(0)
@@ -250,16 +291,26 @@ class Kills(Leases):
         finally:
             for name in list(self.berths):
                 self.end_runner(name)
-        print(f"{dict(kinds)}: {kinds.total()} kills, {len(self.dead)} namespaces, seed {seed}",
-              flush=True)
+        print(f"{dict(kinds)}: {kinds.total()} kills, {len(self.dead)} namespaces, "
+              f"{dict(self.did)}, seed {seed}", flush=True)
 
-        def left():  # but for marks of sweepers that were killed
+        began = time.monotonic()
+
+        def left(marks):
+            """MARKS of sweepers that were killed, or all else."""
             return [n for name in self.dead for n in self.left(name)
-                    if not n.startswith("berth_sweep.")]
+                    if marks == n.startswith("berth_sweep.")]
 
-        for _ in range(8):  # a minute each
-            with contextlib.suppress(TimeoutError):
-                wait_for("all of them to go", lambda: not left())
-                break
-        self.assertEqual(left(), [], f"seed {seed}")
+        def goes(marks, minutes):
+            for _ in range(minutes):
+                with contextlib.suppress(TimeoutError):
+                    wait_for("all of them to go", lambda: not left(marks))
+                    break
+            self.assertEqual(left(marks), [], f"seed {seed}")
+            print(f"{'marks' if marks else 'all'} gone after "
+                  f"{time.monotonic() - began:.0f} s", flush=True)
+
+        goes(marks=False, minutes=8)
+        if KILLS >= 100:  # a quarter of an hour, and another look
+            goes(marks=True, minutes=20)
         self.assertEqual([n for n in self.left("t1") if "_lease" not in n], mine)
