@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy/base/json_strict.h"
+#include "policy/docker/image_target.h"
 
 /*
  * What gives an image a name: tag, pull, import, commit. A runner's name
@@ -84,29 +85,20 @@ static void set_name(struct rewrite *rw, struct str name)
 
 /* ---- names of the engine's ---- */
 
-/* POST /images/IMAGE/tag with NAME. */
-static struct str tag_target(struct rewrite *rw, struct str image,
-                             struct str name)
-{
-    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
-    struct str repo = image_ref_untagged(name);
-
-    strbuf_add(&out, S("/images/"));
-    target_put_segment(&out, image);
-    strbuf_add(&out, S("/tag?repo="));
-    target_put_query(&out, repo);
-    strbuf_add(&out, S("&tag="));
-    target_put_query(&out, str_from_index(name, repo.len + 1));
-    return rewrite_keep(rw, strbuf_str(&out));
-}
-
 static struct str untag_target(struct rewrite *rw, struct str name)
 {
     AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
 
-    strbuf_add(&out, S("/images/"));
-    target_put_segment(&out, name);
-    strbuf_add(&out, S("?noprune=1"));
+    image_target_put_untag(&out, name);
+    return rewrite_keep(rw, strbuf_str(&out));
+}
+
+static struct str tag_target(struct rewrite *rw, struct str image,
+                             struct str name)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY);
+
+    image_target_put_tag(&out, image, name);
     return rewrite_keep(rw, strbuf_str(&out));
 }
 
