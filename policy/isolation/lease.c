@@ -141,7 +141,7 @@ bool lease_row_is_over(const struct lease_row *row, int64_t now)
 bool lease_mark_works(const struct lease_row *row, int64_t now)
 {
     return row->kind == LEASE_MARK && !lease_row_is_over(row, now) &&
-           now <= row->made + LEASE_SWEEP_S + ROUNDING_S;
+           now <= row->made + LEASE_ALONE_S + ROUNDING_S;
 }
 
 struct looking {

@@ -26,8 +26,10 @@
 
 enum {
     LEASE_PERIOD_MS = 60 * 1000, /* at most, between two leases */
-    LEASE_SWEEP_S = 300,         /* a removal is broken off then */
-    LEASE_MARK_S = 1000,         /* and nothing of it is on its way any more */
+    LEASE_ALONE_S = 60,  /* others join in a removal then: its berth may have
+                            been killed, and two at once do no harm */
+    LEASE_SWEEP_S = 300, /* a removal is broken off then */
+    LEASE_MARK_S = 1000, /* and nothing of it is on its way any more */
 };
 
 /* How often a lease of TERM_MS is made anew. */
@@ -84,7 +86,7 @@ struct lease_look lease_look(const json_t *reply, struct str ns,
  * One of a time to come may be fresh: that clock was set back. */
 bool lease_has_fresh_mark(const json_t *reply, struct str ns, int64_t now);
 
-/* Is ROW a mark whose maker may be at work yet when the engine's clock shows
+/* Is ROW a mark whose maker is to be left alone when the engine's clock shows
  * NOW? If not, others may go on with the removal; who comes back still waits.
  */
 bool lease_mark_works(const struct lease_row *row, int64_t now);

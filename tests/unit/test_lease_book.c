@@ -276,7 +276,7 @@ static void who_is_at_it_is_left_to_it(void **state)
     assert_int_equal(state_of("r1"), LEASE_SWEPT);
     list = json_array();
     add(list, LEASE, "r1", "900", engine - 2 * TERM);
-    add(list, MARK, "r1", NULL, engine - LEASE_SWEEP_S - 2);
+    add(list, MARK, "r1", NULL, engine - LEASE_ALONE_S - 2);
     look(list); /* who made that was killed */
     assert_int_equal(state_of("r1"), LEASE_OVER);
 }
