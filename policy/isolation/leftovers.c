@@ -8,6 +8,7 @@
 #include "policy/docker/own_tag.h"
 #include "policy/docker/target.h"
 #include "policy/isolation/files_name.h"
+#include "policy/isolation/push_lock.h"
 
 /* A tag's name has so many parts at most that it is looked for. */
 enum { IMAGE_PARTS = 8 };
@@ -25,6 +26,8 @@ static const struct {
     const char *query;   /* and then this */
 } kinds[] = {
     [LEFTOVER_CONTAINER] = {"container", LABEL_NAMESPACE, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
+    [LEFTOVER_STEP] = {"build step", NULL, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
+    [LEFTOVER_PUSH] = {"push", LABEL_PUSH_BY, OP_CONTAINER_DELETE, CONTAINERS, "/containers/", "?force=1&v=1"},
     [LEFTOVER_NETWORK] = {"network", LABEL_NAMESPACE, OP_NETWORK_DELETE, "/networks?filters=", "/networks/", ""},
     [LEFTOVER_VOLUME] = {"volume", LABEL_NAMESPACE, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
     [LEFTOVER_BIND] = {"bind", LABEL_BINDS, OP_VOLUME_DELETE, VOLUMES, "/volumes/", ""},
@@ -38,6 +41,12 @@ static const struct {
 const char *leftover_word(enum leftover_kind kind)
 {
     return kinds[kind].word;
+}
+
+enum leftover_kind leftover_next(enum leftover_kind kind)
+{
+    kind++;
+    return kind == LEFTOVER_STEP ? kind + 1 : kind;
 }
 
 enum operation leftover_operation(enum leftover_kind kind)
@@ -82,6 +91,45 @@ int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
     if (r == 0 && ns.len)
         r = strbuf_addf(out, "%%3D%.*s", STR_FMT(ns));
     return r ? r : strbuf_add(out, S("%22%5D%7D"));
+}
+
+struct networks {
+    struct str ns;
+    struct str names[LEFTOVER_NETWORKS];
+    size_t count;
+};
+
+static void note_network(void *arg, struct str ns,
+                         const struct leftover *leftover)
+{
+    struct networks *networks = arg;
+    struct str *last;
+
+    if (!str_eq(ns, networks->ns))
+        return;
+    if (networks->count < LEFTOVER_NETWORKS)
+        networks->count++;
+    last = &networks->names[networks->count - 1];
+    if (leftover->is_bridge) {
+        *last = networks->names[0];
+        last = &networks->names[0];
+    }
+    *last = leftover->name;
+}
+
+size_t leftover_put_steps(struct strbuf *out, const json_t *list, struct str ns)
+{
+    struct networks networks = {.ns = ns};
+    int r = strbuf_addf(out, "%s%%7B%%22network%%22%%3A%%5B", CONTAINERS);
+
+    leftovers_walk(LEFTOVER_NETWORK, list, note_network, &networks);
+    for (size_t i = 0; r == 0 && i < networks.count; i++) {
+        r = strbuf_add(out, i ? S("%2C%22") : S("%22"));
+        r = r ? r : target_put_query(out, networks.names[i]);
+        r = r ? r : strbuf_add(out, S("%22"));
+    }
+    r = r ? r : strbuf_add(out, S("%5D%7D"));
+    return r ? 0 : networks.count;
 }
 
 int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
@@ -144,6 +192,30 @@ static struct str own_name(const json_t *container, struct str ns,
     return S("");
 }
 
+static bool is_lock(struct str ns, struct str name)
+{
+    (void)ns;
+    return str_has_prefix(name, S(PUSH_LOCK_NAME));
+}
+
+/* Names that an engine chooses have no dot, and all of berth's have. */
+static bool is_engines_choice(struct str ns, struct str name)
+{
+    (void)ns;
+    return name.len && str_find(name, '.') < 0;
+}
+
+/* The builder's containers have an ID for an image and a name that the engine
+ * chose. One that runs ends by itself. */
+static bool is_step(const json_t *row)
+{
+    struct str state = str_at(row, "State");
+
+    return image_ref_is_full_id(str_at(row, "Image")) &&
+           (str_eq(state, S("exited")) || str_eq(state, S("created")) ||
+            str_eq(state, S("dead")));
+}
+
 /* Fill LEFTOVER from ROW; false when it is not NS's own, whatever its label
  * says. */
 static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
@@ -151,6 +223,7 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
 {
     const struct str id = str_at(row, "Id");
     struct str name = str_at(row, "Name");
+    struct push_lock lock;
 
     leftover->made = time_at(row, "Created");
     leftover->ref = id;
@@ -163,6 +236,15 @@ static bool read_row(enum leftover_kind kind, const json_t *row, struct str ns,
         name = own_name(row, ns, is_companions);
         leftover->name = name;
         return id.len && name.len;
+    case LEFTOVER_STEP:
+        name = own_name(row, ns, is_engines_choice);
+        leftover->name = name;
+        return id.len && name.len && is_step(row);
+    case LEFTOVER_PUSH:
+        name = own_name(row, ns, is_lock);
+        leftover->name = name;
+        return id.len && name.len &&
+               push_lock_read(&lock, json_object_get(row, "Labels"));
     case LEFTOVER_NETWORK:
         leftover->name = name;
         leftover->is_bridge = str_eq(namespace_strip(ns, name), S(BRIDGE_NAME));
@@ -243,9 +325,11 @@ bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
                 : S("");
         struct leftover leftover = {.ref = S(""), .name = S(""), .row = row};
 
+        bool has_owner = ns.len || kind == LEFTOVER_STEP;
+
         if (kind == LEFTOVER_IMAGE)
             walk_tags(row, visit, arg);
-        else if (ns.len && read_row(kind, row, ns, &leftover))
+        else if (has_owner && read_row(kind, row, ns, &leftover))
             visit(arg, ns, &leftover);
     }
     return json_is_array(list) || (is_volume(kind) && json_is_null(list));

@@ -17,6 +17,10 @@
 /* The kinds, in the order in which they are to be removed. */
 enum leftover_kind {
     LEFTOVER_CONTAINER,
+    LEFTOVER_STEP, /* a container of a classic build whose engine was killed:
+                      only the namespace's networks say whose it is */
+    LEFTOVER_PUSH, /* the lock of a push whose berth was, with the name that it
+                      borrowed (push_lock.h) */
     LEFTOVER_NETWORK,
     LEFTOVER_VOLUME,
     LEFTOVER_BIND,  /* a volume that is a directory of the host, see
@@ -34,13 +38,27 @@ enum leftover_kind {
 /* "container"; and in the plural. */
 const char *leftover_word(enum leftover_kind kind);
 
+/* The kind after KIND of which there is a list that says whose things are: all
+ * but LEFTOVER_STEP. */
+enum leftover_kind leftover_next(enum leftover_kind kind);
+
 /* The operation that removes one. */
 enum operation leftover_operation(enum leftover_kind kind);
 
-/* Append the target that lists all of KIND that any namespace, or NS unless it
- * is empty, has. 0 or -ENOBUFS. */
+/* Append the target that lists all of KIND, which is not LEFTOVER_STEP, that
+ * any namespace, or NS unless it is empty, has. 0 or -ENOBUFS. */
 int leftover_put_list(struct strbuf *out, enum leftover_kind kind,
                       struct str ns);
+
+/*
+ * Append the target that lists what is on the networks of NS, which are those
+ * in NETWORKS, the engine's list of them: there LEFTOVER_STEP is. Returns how
+ * many networks there are; LEFTOVER_NETWORKS at most are looked at, the bridge
+ * first.
+ */
+enum { LEFTOVER_NETWORKS = 32 };
+size_t leftover_put_steps(struct strbuf *out, const json_t *networks,
+                          struct str ns);
 
 /* Append the target that removes the one called REF, with FORCE. */
 int leftover_put_removal(struct strbuf *out, enum leftover_kind kind,
@@ -59,7 +77,8 @@ struct leftover {
 
 /*
  * Tell VISIT of each object of KIND in REPLY, the engine's answer to that
- * target, that is a namespace's own; NS is whose. False: REPLY is no such list.
+ * target, that is a namespace's own; NS is whose, and empty for a step. False:
+ * REPLY is no such list.
  */
 bool leftovers_walk(enum leftover_kind kind, const json_t *reply,
                     void (*visit)(void *arg, struct str ns,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy/base/rfc3339.h"
+#include "policy/isolation/push_lock.h"
 
 /*
  * A push. Registries and engines know an image by its real name alone, which is
@@ -12,11 +13,6 @@
  * reply is over, the name is given back to what it stood for, or taken away,
  * unless somebody has pulled it since.
  */
-
-#define LABEL_PUSH    "berth.push"      /* the real name that is borrowed */
-#define LABEL_PUSH_BY "berth.push.by"   /* the namespace */
-#define LABEL_PUSH_OF "berth.push.of"   /* the image that is pushed */
-#define LABEL_PUSHED  "berth.push.from" /* the image the name stood for */
 
 /* 32 digits for TEXT. That two names share a lock would do no harm. */
 static void put_digits(struct strbuf *out, struct str text)
@@ -89,7 +85,7 @@ static struct str lock_name(struct rewrite *rw)
 {
     AUTO(strbuf_fini) struct strbuf name = STRBUF(LIMIT_NAME);
 
-    strbuf_add(&name, S("berth.push."));
+    strbuf_add(&name, S(PUSH_LOCK_NAME));
     put_digits(&name, rw->push.real);
     return rewrite_keep(rw, strbuf_str(&name));
 }
@@ -114,13 +110,7 @@ static const struct lookup *lock(struct rewrite *rw, struct str id,
         NULL);
 }
 
-/*
- * A berth that was killed, or lost its engine, in the middle of a push leaves a
- * lock. After an hour, by the engine's clock, it counts no more.
- */
-enum { LEASE_S = 3600 };
-
-/* Break a lock whose lease is over: its name goes back, then it goes, by its
+/* Break a lock that counts no more: its name goes back, then it goes, by its
  * ID. */
 enum lock_state { LOCK_HELD, LOCK_BREAKS /* it is being done */, LOCK_BROKEN };
 
@@ -128,8 +118,8 @@ static enum lock_state break_lock(struct rewrite *rw)
 {
     const struct lookup *info = rewrite_get(rw, S("/info"));
     const struct lookup *held = container_inspected(rw, lock_name(rw)), *gone;
-    struct str id, of, from;
-    const json_t *labels;
+    struct push_lock was;
+    struct str id;
     int64_t made, now;
 
     if (!info || !held)
@@ -138,15 +128,14 @@ static enum lock_state break_lock(struct rewrite *rw)
         rfc3339_seconds(str_of_json(json_object_get(held->reply, "Created")));
     now = rfc3339_seconds(
         str_of_json(json_object_get(info->reply, "SystemTime")));
-    if (made == 0 || now < made + LEASE_S)
+    if (!push_lock_is_over(made, now))
         return LOCK_HELD;
-    labels = json_object_get(json_object_get(held->reply, "Config"), "Labels");
-    of = str_of_json(json_object_get(labels, LABEL_PUSH_OF));
-    from = str_of_json(json_object_get(labels, LABEL_PUSHED));
+    push_lock_read(&was, json_object_get(json_object_get(held->reply, "Config"),
+                                         "Labels"));
     id = str_of_json(json_object_get(held->reply, "Id"));
-    give_name_back(rw, "broken", of, from);
-    if (str_eq(rw->push.before, of))
-        rw->push.before = from;
+    give_name_back(rw, "broken", was.of, was.from);
+    if (str_eq(rw->push.before, was.of))
+        rw->push.before = was.from;
     gone = rewrite_do_in_order(rw, METHOD_DELETE,
                                rewrite_path_to(rw, "/containers/", id, ""),
                                NULL, NULL);

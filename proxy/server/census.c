@@ -113,7 +113,9 @@ static void count(void *arg, struct str ns, const struct leftover *leftover)
         next->image_bytes += (uint64_t)json_integer_value(
             json_object_get(leftover->row, "Size"));
         break;
-    case LEFTOVER_BIND: /* is_counted */
+    case LEFTOVER_STEP: /* is_counted */
+    case LEFTOVER_PUSH:
+    case LEFTOVER_BIND:
     case LEFTOVER_COMPANION:
     case LEFTOVER_SOCKETS:
     case LEFTOVER_LEASE:

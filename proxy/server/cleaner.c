@@ -273,6 +273,7 @@ static void sweep_left(struct cleaner *c)
         .pool = c->pool,
         .ns = LEFT_NAMESPACE,
         .extent = SWEEP_LEFT,
+        .now = c->now,
         .audit = put_on_record,
         .audit_required = c->config->policy->audit.required,
         .on_item = on_left_item,
@@ -355,7 +356,7 @@ static void on_list(const struct http_head *head, struct str body,
                !leftovers_walk(c->kind, reply, note_owner, c)) {
         stop(c, "the engine does not tell what there is");
     } else if (c->kind + 1 < LEFTOVER_COUNT) {
-        c->kind++;
+        c->kind = leftover_next(c->kind);
         ask_list(c);
     } else {
         lease_book_look(c->book, c->now, c->began_ms, reply, clock_boot_ms());

@@ -103,7 +103,7 @@ static void on_list(const struct http_head *head, struct str body,
         fail(c, why);
     else if (!leftovers_walk(c->kind, reply, count, c))
         fail(c, "the engine does not list what it has");
-    else if (c->finds || ++c->kind == LEFTOVER_COUNT)
+    else if (c->finds || (c->kind = leftover_next(c->kind)) == LEFTOVER_COUNT)
         finish(c);
     else
         ask_for_things(c);

@@ -184,6 +184,7 @@ static void sweep_left(struct reaper *r)
         .pool = r->pool,
         .ns = LEFT_NAMESPACE,
         .extent = SWEEP_LEFT,
+        .now = r->now,
         .audit = put_on_record,
         .audit_required = r->host->audit_required,
         .on_done = on_left,

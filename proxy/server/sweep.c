@@ -7,8 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "policy/isolation/push_lock.h"
 #include "policy/isolation/rewrite.h"
 #include "policy/record/audit.h"
+#include "proxy/server/push_return.h"
 #include "proxy/upstream/subrequest.h"
 
 enum {
@@ -21,7 +23,9 @@ enum {
 struct item {
     struct sweep *sweep;
     char *target, *name;
-    struct subrequest *removal; /* while it runs */
+    struct subrequest *removal; /* while it runs; */
+    struct push_return *push;   /* of a push */
+    json_t *row;                /* the same */
     uint64_t began_ns;
     uint64_t number; /* of its record */
     bool started, done;
@@ -49,6 +53,8 @@ static void items_free(struct sweep *sweep)
         struct item *item = &sweep->items[i];
 
         subrequest_cancel(item->removal);
+        push_return_cancel(item->push);
+        json_decref(item->row);
         free(item->target);
         free(item->name);
         free(item->why);
@@ -118,7 +124,7 @@ struct sweep *sweep_cancel(struct sweep *sweep)
     if (!sweep)
         return NULL;
     for (size_t i = 0; i < sweep->item_count; i++) {
-        if (sweep->items[i].removal)
+        if (sweep->items[i].removal || sweep->items[i].push)
             (void)record(&sweep->items[i], audit_put_end, 0,
                          AUDIT_CLOSE_SHUTDOWN);
     }
@@ -175,10 +181,11 @@ static bool is_swept(const struct sweep *sweep, enum leftover_kind kind)
 {
     static const unsigned kinds[] = {
         [SWEEP_ALL] = ~0U,
-        [SWEEP_BRIDGE] = BIT(LEFTOVER_CONTAINER) | BIT(LEFTOVER_NETWORK) |
-                         BIT(LEFTOVER_COMPANION) | BIT(LEFTOVER_SOCKETS),
+        [SWEEP_BRIDGE] = BIT(LEFTOVER_CONTAINER) | BIT(LEFTOVER_STEP) |
+                         BIT(LEFTOVER_NETWORK) | BIT(LEFTOVER_COMPANION) |
+                         BIT(LEFTOVER_SOCKETS),
         [SWEEP_DEAD] = ~BIT(LEFTOVER_LEASE),
-        [SWEEP_LEFT] = BIT(LEFTOVER_IMAGE),
+        [SWEEP_LEFT] = BIT(LEFTOVER_IMAGE) | BIT(LEFTOVER_PUSH),
     };
 
     return kinds[sweep->config.extent] & BIT(kind);
@@ -260,6 +267,7 @@ static void on_removed(const struct http_head *head, struct str body,
     int status = head ? (int)head->status : 0;
 
     item->removal = NULL;
+    item->push = NULL;
     sweep->running--;
     (void)record(item, audit_put_end, status,
                  head ? AUDIT_CLOSE_DONE : AUDIT_CLOSE_LINK_LOST);
@@ -273,6 +281,18 @@ static void on_removed(const struct http_head *head, struct str body,
         keep_why(item, head, body, why);
     }
     start_some(sweep);
+}
+
+static void remove_it(struct sweep *sweep, struct item *item)
+{
+    sweep->running++;
+    if (item->row)
+        item->push = push_return_new(sweep->config.base, sweep->config.pool,
+                                     item->row, on_removed, item);
+    else
+        item->removal = subrequest_new(sweep->config.base, sweep->config.pool,
+                                       METHOD_DELETE, str_from(item->target),
+                                       S(""), on_removed, item);
 }
 
 /* False: the sweep must not go on. */
@@ -293,10 +313,7 @@ static bool start(struct sweep *sweep, struct item *item)
                        "audit.required forbids a removal without one");
         return false;
     }
-    sweep->running++;
-    item->removal =
-        subrequest_new(sweep->config.base, sweep->config.pool, METHOD_DELETE,
-                       str_from(item->target), S(""), on_removed, item);
+    remove_it(sweep, item);
     return true;
 }
 
@@ -324,13 +341,25 @@ static bool is_meant(const struct sweep *sweep, const struct leftover *leftover)
     switch (sweep->config.extent) {
     case SWEEP_BRIDGE:
         return sweep->kind != LEFTOVER_NETWORK || leftover->is_bridge;
-    case SWEEP_LEFT: /* others may be in the middle of giving it that name */
+    case SWEEP_LEFT:
+        if (sweep->kind == LEFTOVER_PUSH)
+            return push_lock_is_over(leftover->made, sweep->config.now);
+        /* others may be in the middle of giving it that name */
         return leftover->is_last_name;
     case SWEEP_ALL:
     case SWEEP_DEAD:
         break;
     }
     return true;
+}
+
+/* A step was looked for on the namespace's networks alone. */
+static bool is_its(const struct sweep *sweep, struct str ns)
+{
+    return sweep->kind == LEFTOVER_STEP ||
+           (sweep->kind == LEFTOVER_PUSH &&
+            sweep->config.extent == SWEEP_LEFT) ||
+           str_eq(ns, str_from(sweep->config.ns));
 }
 
 static void add_item(void *arg, struct str ns, const struct leftover *leftover)
@@ -341,14 +370,16 @@ static void add_item(void *arg, struct str ns, const struct leftover *leftover)
     bool force = sweep->config.extent != SWEEP_LEFT;
     struct item *item;
 
-    if (!str_eq(ns, str_from(sweep->config.ns)) ||
-        sweep->item_count == LIMIT_LEFTOVERS || !is_meant(sweep, leftover) ||
+    if (!is_its(sweep, ns) || sweep->item_count == LIMIT_LEFTOVERS ||
+        !is_meant(sweep, leftover) ||
         leftover_put_removal(&target, sweep->kind, leftover->ref, force) < 0)
         return;
     item = &sweep->items[sweep->item_count++];
     *item = (struct item){.sweep = sweep,
                           .name = xstr_dup(leftover->name),
                           .target = xstrdup(strbuf_cstr(&target))};
+    if (sweep->kind == LEFTOVER_PUSH)
+        item->row = json_deep_copy(leftover->row);
 }
 
 static void on_list(const struct http_head *head, struct str body,
@@ -376,19 +407,42 @@ static void on_list(const struct http_head *head, struct str body,
     start_some(sweep);
 }
 
+static void ask_list(struct sweep *sweep, struct str target, subrequest_cb next)
+{
+    sweep->list = subrequest_new(sweep->config.base, sweep->config.pool,
+                                 METHOD_GET, target, S(""), next, sweep);
+    subrequest_filter(sweep->list, list_filter_new(S(""), true));
+}
+
+/* The namespace's networks are known: what steps are on them? */
+static void on_networks(const struct http_head *head, struct str body,
+                        const char *why, void *arg)
+{
+    AUTO(json_decrefp) json_t *reply = head ? reply_json_parse(body) : NULL;
+    AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_HEAD);
+    struct sweep *sweep = arg;
+
+    sweep->list = NULL;
+    if (!head || head->status != 200)
+        on_list(head, body, why, sweep);
+    else if (leftover_put_steps(&target, reply, str_from(sweep->config.ns)))
+        ask_list(sweep, strbuf_str(&target), on_list);
+    else
+        go_on_with(sweep, LEFTOVER_STEP + 1);
+}
+
 static void list(struct sweep *sweep)
 {
     AUTO(strbuf_fini) struct strbuf target = STRBUF(LIMIT_PATH);
+    bool is_step = sweep->kind == LEFTOVER_STEP;
+    bool is_any =
+        sweep->kind == LEFTOVER_PUSH && sweep->config.extent == SWEEP_LEFT;
 
-    if (leftover_put_list(&target, sweep->kind, str_from(sweep->config.ns)) <
-        0) {
+    if (leftover_put_list(&target, is_step ? LEFTOVER_NETWORK : sweep->kind,
+                          is_any ? S("") : str_from(sweep->config.ns)) < 0)
         give_up(sweep, "the namespace's name is too long");
-        return;
-    }
-    sweep->list =
-        subrequest_new(sweep->config.base, sweep->config.pool, METHOD_GET,
-                       strbuf_str(&target), S(""), on_list, sweep);
-    subrequest_filter(sweep->list, list_filter_new(S(""), true));
+    else
+        ask_list(sweep, strbuf_str(&target), is_step ? on_networks : on_list);
 }
 
 static void on_later(evutil_socket_t fd, short what, void *arg)

@@ -2,7 +2,8 @@
 
 /*
  * Removes what a namespace has left on the engine: its containers, up to eight
- * at a time and by force, then its networks, then its volumes. Each removal is
+ * at a time and by force, then what broken builds and pushes left, then its
+ * networks, then its volumes. Each removal is
  * on record before it is sent. It may be broken off and begun again at any
  * time, and two of them at once do no harm: what is gone already is done, and
  * what is in use or in progress is tried again, for a while.
@@ -23,7 +24,8 @@ enum sweep_extent {
     SWEEP_DEAD,   /* all but the leases, which go when the rest is gone */
     SWEEP_LEFT,   /* content that waits for other namespaces' containers to go
                      (images below "left.", see rewrite_image_delete.c), where
-                     none of them is left */
+                     none of them is left; and names that pushes of any
+                     namespace have borrowed and not given back in time */
 };
 
 struct sweep_config {
@@ -31,6 +33,7 @@ struct sweep_config {
     struct pool *pool;
     const char *ns;
     enum sweep_extent extent;
+    int64_t now;  /* by the engine's clock, of SWEEP_LEFT */
     bool dry_run; /* tell what there is, and remove nothing */
     /* Put one line on record: 0, or a negative errno. NULL: no record. */
     int (*audit)(void *arg, struct str line);

@@ -44,6 +44,36 @@ def own_namespace():
         check("again finds nothing", s.clean().stdout.startswith("0 removed"))
 
 
+def what_broke_off():
+    with Stage() as s:
+        for ns in ("r1", "r2"):
+            s.engine.fill(ns, 1)
+        s.engine.break_off("r2")
+        run = s.clean()
+        there = s.engine.objects["containers"]
+        check("another's push and build stay", {"step", "lock"} <= there.keys(), run.stdout)
+        s.engine.log.clear()
+        run = s.clean("--namespace", "r2")
+        check("they go with their namespace", not there and run.returncode == 0,
+              run.stdout + run.stderr)
+        names = [ref for kind, ref, _ in s.engine.log if kind == "images"]
+        check("and the name that the push borrowed, first", names[:2] ==
+              ["docker.io/library/app:1", "push.berth.invalid/app:1"], s.engine.log)
+        check("then its lock", [ref for _, ref, _ in s.engine.log].index("lock") >
+              [ref for _, ref, _ in s.engine.log].index("push.berth.invalid/app:1"))
+        check("each is told", "removed build step busy_hopper" in run.stdout and
+              "removed push berth.push.12" in run.stdout, run.stdout)
+    with Stage() as s:
+        s.engine.break_off("r2")
+        s.clean()
+        check("a push may take an hour", len(s.engine.tags) == 2, s.engine.log)
+        s.engine.now = NOW + 3601
+        s.clean("--namespace", "nobody-*")
+        check("then anybody gives its name back",
+              s.engine.objects["containers"].keys() == {"step"} and not s.engine.tags,
+              s.engine.log)
+
+
 def patterns_and_ages():
     with Stage() as s:
         s.engine.fill("ci-1", 2)
@@ -174,6 +204,7 @@ def a_reload_spares_what_is_served_on():
 
 
 own_namespace()
+what_broke_off()
 patterns_and_ages()
 two_at_once_and_one_killed()
 when_berth_stops()

@@ -62,6 +62,18 @@ class Engine:
             }
         self.tags.append(ns + ".berth.invalid/app:1")
 
+    def break_off(self, ns):
+        """What a build and a push of NS leave when the engine is killed."""
+        self.objects["containers"]["step"] = {
+            "Id": "step", "Names": ["/busy_hopper"], "Labels": {}, "State": "exited",
+            "Image": "sha256:" + "0" * 64, "Created": NOW, "network": ns + ".bridge"}
+        self.objects["containers"]["lock"] = {
+            "Id": "lock", "Names": ["/berth.push.12"], "State": "created", "Created": NOW,
+            "Image": "sha256:1", "Labels": {
+                "berth.push": "docker.io/library/app:1", "berth.push.by": ns,
+                "berth.push.of": "sha256:" + "1" * 64, "berth.push.from": ""}}
+        self.tags += ["push.berth.invalid/app:1", "docker.io/library/app:1"]
+
     def left(self, ns):
         """The names of all that is NS's."""
         rows = [r for kind in self.objects.values() for r in kind.values()]
@@ -92,6 +104,8 @@ class Engine:
         filters = json.loads(query.get("filters", ["{}"])[0])
         if kind == "images":
             return [{"Id": "sha256:1", "RepoTags": list(self.tags), "Size": 1234}]
+        if on := filters.get("network"):
+            return [r for r in self.objects[kind].values() if r.get("network") in on]
         want = filters["label"]
         self.looks += want == ["berth.lease"]
         rows = [r for r in self.objects[kind].values()
@@ -150,6 +164,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif words[0] == "containers" and words[-1] == "json" and len(words) == 3:
                 self.answer(*((200, {"State": engine.companion}) if engine.companion
                               else (404, {"message": "No such container"})))
+            elif words[0] == "images" and len(words) > 2:
+                name = "/".join(words[1:-1])
+                self.answer(*((200, {"Id": "sha256:" + "1" * 64}) if name in engine.tags
+                              else (404, {"message": "No such image"})))
             elif words == ["_ping"]:
                 self.answer(200, "OK")
             else:

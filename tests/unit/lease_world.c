@@ -6,6 +6,7 @@
 
 #include "policy/docker/lease_name.h"
 #include "policy/docker/namespace.h"
+#include "policy/isolation/push_lock.h"
 #include "proxy/upstream/subrequest.h"
 
 enum { QUESTIONS = 1024, DEAD_AFTER_S = 30 };
@@ -115,7 +116,7 @@ static void tell(struct subrequest *q)
  * find by its age. */
 static bool makes_object(const struct subrequest *q)
 {
-    return q->method == METHOD_POST && strstr(q->body, LABEL_NAMESPACE);
+    return q->method == METHOD_POST && !strstr(q->body, LABEL_LEASE);
 }
 
 /* A link that does not answer is given up: its waiters are told; what was on
@@ -220,27 +221,84 @@ static void on_made(const struct http_head *head, struct str body,
     (void)arg;
 }
 
-/* What a job does. */
-static void use(struct berth *berth)
+#define OF_IMAGE                                                               \
+    "sha256:"                                                                  \
+    "0123456789012345678901234567890123456789012345678901234567890123"
+
+static void ask_engine(struct berth *berth, const char *target,
+                       const struct strbuf *body)
+{
+    world_result.created++;
+    subrequest_new(NULL, &berth->pool, METHOD_POST, str_from(target),
+                   strbuf_str(body), on_made, NULL);
+}
+
+/* A step of a build, which is on the runner's bridge, and whose engine was
+ * killed. */
+static void build(struct berth *berth)
+{
+    AUTO(strbuf_fini) struct strbuf network = STRBUF(KIB);
+    AUTO(strbuf_fini) struct strbuf step = STRBUF(KIB);
+
+    strbuf_addf(&network,
+                "{\"Name\": \"%s." BRIDGE_NAME
+                "\", \"Labels\": {\"" LABEL_NAMESPACE "\": \"%s\"}}",
+                berth->ns, berth->ns);
+    ask_engine(berth, "/networks/create", &network);
+    strbuf_addf(&step,
+                "{\"Name\": \"busy_%s_%u\", \"HostConfig\": "
+                "{\"NetworkMode\": \"%s." BRIDGE_NAME "\"}}",
+                berth->ns, (unsigned)any(1000), berth->ns);
+    ask_engine(berth, "/containers/create", &step);
+}
+
+/* A push that did not come to its end. */
+static void push(struct berth *berth)
+{
+    AUTO(strbuf_fini) struct strbuf lock = STRBUF(KIB);
+
+    strbuf_addf(&lock,
+                "{\"Name\": \"" PUSH_LOCK_NAME "%u\", \"Labels\": {"
+                "\"" LABEL_PUSH "\": \"r.example/app:1\", \"" LABEL_PUSH_BY
+                "\": \"%s\", \"" LABEL_PUSH_OF "\": \"" OF_IMAGE
+                "\", \"" LABEL_PUSHED "\": \"\"}}",
+                (unsigned)any(1000), berth->ns);
+    ask_engine(berth, "/containers/create", &lock);
+}
+
+static void make(struct berth *berth)
 {
     AUTO(strbuf_fini) struct strbuf body = STRBUF(KIB);
     bool is_volume = any(3) == 0;
 
+    strbuf_addf(&body,
+                "{\"Name\": \"%s.%s%u\", \"Labels\": {\"" LABEL_NAMESPACE
+                "\": \"%s\"}}",
+                berth->ns, is_volume ? "data" : "c",
+                (unsigned)any(is_volume ? 3 : 1000), berth->ns);
+    ask_engine(berth, is_volume ? "/volumes/create" : "/containers/create",
+               &body);
+}
+
+/* What a job does. */
+static void use(struct berth *berth)
+{
     if (!berth->alive)
         return;
     if (!berth_admits(berth)) {
         world_result.refused++;
         return;
     }
-    world_result.created++;
-    strbuf_addf(&body,
-                "{\"Name\": \"%s.%s%u\", \"Labels\": {\"" LABEL_NAMESPACE
-                "\": \"%s\"}}",
-                berth->ns, is_volume ? "data" : "c",
-                (unsigned)any(is_volume ? 3 : 1000), berth->ns);
-    subrequest_new(NULL, &berth->pool, METHOD_POST,
-                   is_volume ? S("/volumes/create") : S("/containers/create"),
-                   strbuf_str(&body), on_made, NULL);
+    switch (any(10)) {
+    case 0:
+        build(berth);
+        break;
+    case 1:
+        push(berth);
+        break;
+    default:
+        make(berth);
+    }
     if (rules->companions && any(10) == 0)
         berth->companion = (struct companion_sim){true, true, 0, world_ms};
 }
@@ -403,7 +461,7 @@ static void finish(void)
     }
     while (engine.count) {
         const struct sim_object *object = &engine.objects[0];
-        const char *ns = object->ns ? object->ns : object->lease;
+        const char *ns = object->lease ? object->lease : world_owner(object);
 
         if (ns && strcmp(ns, berths[0].ns) != 0 &&
             used < sizeof(world_result.left) - 1)

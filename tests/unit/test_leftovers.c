@@ -124,6 +124,106 @@ static void and_what_berth_calls_them(void **state)
     assert_non_null(strstr(strbuf_cstr(&out), "9012.digest.berth.invalid%2F*"));
 }
 
+#define LOCK(real, of, from)                                                   \
+    "\"Labels\": {\"berth.push\": \"" real "\", \"berth.push.by\": \"r1\", "   \
+    "\"berth.push.of\": \"" of "\", \"berth.push.from\": \"" from "\"}"
+
+static void pushes_are_known_by_their_lock(void **state)
+{
+    (void)state;
+    check_walk(LEFTOVER_PUSH,
+               "[{\"Id\": \"1\", \"Names\": [\"/berth.push.12\"], \"Created\": "
+               "5, " LOCK("docker.io/library/app:1", "sha256:" FULL,
+                          "") "},"
+                              " {\"Id\": \"2\", \"Names\": [\"/other\"], " LOCK(
+                                  "docker.io/library/app:1", "sha256:" FULL,
+                                  "") "},"
+                                      " {\"Id\": \"3\", \"Names\": "
+                                      "[\"/berth.push.13\"], " LOCK(
+                                          "docker.io/library/app",
+                                          "sha256:" FULL,
+                                          "") "},"
+                                              " {\"Id\": \"4\", \"Names\": "
+                                              "[\"/berth.push.14\"], " LOCK(
+                                                  "docker.io/library/app:1",
+                                                  "app", "") "}]",
+               "r1 1 berth.push.12 5\n");
+}
+
+static void steps_are_looked_for_on_the_namespaces_networks(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_PATH);
+    json_auto_t *none = json_array();
+    json_auto_t *networks =
+        json_loads("[{\"Id\": \"1\", \"Name\": \"r1.net\","
+                   "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+                   " {\"Id\": \"2\", \"Name\": \"r1.bridge\","
+                   "  \"Labels\": {\"berth.namespace\": \"r1\"}},"
+                   " {\"Id\": \"3\", \"Name\": \"r1.other\", \"Labels\": {}},"
+                   " {\"Id\": \"4\", \"Name\": \"r2.bridge\","
+                   "  \"Labels\": {\"berth.namespace\": \"r2\"}}]",
+                   0, NULL);
+
+    (void)state;
+    assert_int_equal(leftover_put_steps(&out, networks, S("r1")), 2);
+    assert_string_equal(strbuf_cstr(&out),
+                        "/containers/json?all=1&filters=%7B%22network%22%3A%5B"
+                        "%22r1.bridge%22%2C%22r1.net%22%5D%7D");
+    strbuf_clear(&out);
+    assert_int_equal(leftover_put_steps(&out, none, S("r1")), 0);
+}
+
+static void of_many_networks_the_bridge_is_one(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_HEAD);
+    json_auto_t *networks = json_array();
+
+    (void)state;
+    for (unsigned i = 0; i <= LEFTOVER_NETWORKS; i++) {
+        AUTO(strbuf_fini) struct strbuf name = STRBUF(KIB);
+
+        strbuf_addf(&name, i < LEFTOVER_NETWORKS ? "r1.n%u" : "r1.bridge", i);
+        json_array_append_new(networks,
+                              json_pack("{s:s, s:s, s:{s:s}}", "Id", "1",
+                                        "Name", strbuf_cstr(&name), "Labels",
+                                        "berth.namespace", "r1"));
+    }
+    assert_int_equal(leftover_put_steps(&out, networks, S("r1")),
+                     LEFTOVER_NETWORKS);
+    assert_non_null(strstr(strbuf_cstr(&out), "r1.bridge"));
+}
+
+/* Containers of an image by its ID, with a name that nobody chose. */
+static void steps_are_what_a_builder_makes_and_have_stopped(void **state)
+{
+    (void)state;
+    check_walk(
+        LEFTOVER_STEP,
+        "[{\"Id\": \"1\", \"Names\": [\"/busy_hopper\"], \"State\": "
+        "\"exited\","
+        "  \"Image\": \"sha256:" FULL "\", \"Created\": 5, \"Labels\": {}},"
+        " {\"Id\": \"2\", \"Names\": [\"/busy_darwin\"], \"State\": "
+        "\"created\","
+        "  \"Image\": \"sha256:" FULL "\", \"Labels\": null},"
+        " {\"Id\": \"3\", \"Names\": [\"/busy_euler\"], \"State\": "
+        "\"running\","
+        "  \"Image\": \"sha256:" FULL "\"},"
+        " {\"Id\": \"4\", \"Names\": [\"/debug\"], \"State\": \"exited\","
+        "  \"Image\": \"busybox\"},"
+        " {\"Id\": \"5\", \"Names\": [\"/r2.c\"], \"State\": \"exited\","
+        "  \"Image\": \"sha256:" FULL
+        "\", \"Labels\": {\"berth.namespace\": \"r2\"}}]",
+        " 1 busy_hopper 5\n 2 busy_darwin 0\n");
+}
+
+static void nobody_can_list_steps_of_all(void **state)
+{
+    (void)state;
+    assert_int_equal(leftover_next(LEFTOVER_CONTAINER), LEFTOVER_PUSH);
+    assert_int_equal(leftover_next(LEFTOVER_PUSH), LEFTOVER_NETWORK);
+    assert_int_equal(leftover_next(LEFTOVER_LEASE), LEFTOVER_COUNT);
+}
+
 static void what_is_no_list_is_none(void **state)
 {
     json_auto_t *text = json_string("x"), *object = json_object();
@@ -153,6 +253,11 @@ int main(void)
         cmocka_unit_test(own_is_what_has_label_and_name),
         cmocka_unit_test(of_an_image_the_own_tags_are),
         cmocka_unit_test(and_what_berth_calls_them),
+        cmocka_unit_test(pushes_are_known_by_their_lock),
+        cmocka_unit_test(steps_are_looked_for_on_the_namespaces_networks),
+        cmocka_unit_test(of_many_networks_the_bridge_is_one),
+        cmocka_unit_test(steps_are_what_a_builder_makes_and_have_stopped),
+        cmocka_unit_test(nobody_can_list_steps_of_all),
         cmocka_unit_test(what_is_no_list_is_none),
         cmocka_unit_test(names_are_written_into_targets),
     };

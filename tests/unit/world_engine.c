@@ -8,6 +8,7 @@
 #include "policy/docker/companion_name.h"
 #include "policy/docker/lease_name.h"
 #include "policy/docker/namespace.h"
+#include "policy/isolation/push_lock.h"
 
 /* ---- the engine ---- */
 
@@ -34,14 +35,16 @@ void engine_forget(struct sim_object *object)
     free(object->name);
     free(object->ns);
     free(object->lease);
+    free(object->by);
+    free(object->network);
     json_decref(object->labels);
     *object = engine.objects[--engine.count];
 }
 
-static struct sim_object *find(bool is_volume, const char *name)
+static struct sim_object *find(enum sim_kind kind, const char *name)
 {
     for (size_t i = 0; i < engine.count; i++) {
-        if (engine.objects[i].is_volume == is_volume &&
+        if (engine.objects[i].kind == kind &&
             !strcmp(engine.objects[i].name, name))
             return &engine.objects[i];
     }
@@ -58,10 +61,11 @@ static char *label(const json_t *labels, const char *name)
     return copy(json_string_value(json_object_get(labels, name)));
 }
 
-static struct sim_object *make(bool is_volume, const char *name,
-                               const json_t *labels)
+static struct sim_object *make(enum sim_kind kind, const char *name,
+                               const json_t *asked)
 {
-    struct sim_object *object = find(is_volume, name);
+    const json_t *labels = json_object_get(asked, "Labels");
+    struct sim_object *object = find(kind, name);
 
     if (object)
         return object;
@@ -69,10 +73,12 @@ static struct sim_object *make(bool is_volume, const char *name,
         abort();
     object = &engine.objects[engine.count++];
     *object = (struct sim_object){
-        .is_volume = is_volume,
+        .kind = kind,
         .name = xstrdup(name),
         .ns = label(labels, LABEL_NAMESPACE),
         .lease = label(labels, LABEL_LEASE),
+        .by = label(labels, LABEL_PUSH_BY),
+        .network = label(json_object_get(asked, "HostConfig"), "NetworkMode"),
         .labels = json_deep_copy(labels),
         .made = engine_now(),
         .number = ++engine.numbers,
@@ -80,21 +86,27 @@ static struct sim_object *make(bool is_volume, const char *name,
     return object;
 }
 
+#define IMAGE                                                                  \
+    "sha256:0123456789012345678901234567890123456789012345678901234567890123"
+
 static json_t *show(const struct sim_object *object)
 {
     json_t *row = json_object();
     char text[300];
 
-    json_object_set(row, "Labels", object->labels);
-    if (object->is_volume) {
+    if (object->labels)
+        json_object_set(row, "Labels", object->labels);
+    snprintf(text, sizeof(text), "%u", object->number);
+    json_object_set_new(row, "Id", json_string(text));
+    if (object->kind != SIM_CONTAINER) {
         json_object_set_new(row, "Name", json_string(object->name));
         json_object_set_new(row, "CreatedAt", stamp(object->made));
         return row;
     }
     snprintf(text, sizeof(text), "/%s", object->name);
     json_object_set_new(row, "Names", json_pack("[s]", text));
-    snprintf(text, sizeof(text), "%u", object->number);
-    json_object_set_new(row, "Id", json_string(text));
+    json_object_set_new(row, "Image", json_string(IMAGE));
+    json_object_set_new(row, "State", json_string("exited"));
     json_object_set_new(row, "Created", json_integer(object->made));
     return row;
 }
@@ -108,12 +120,27 @@ static struct berth *served(const char *ns)
     return NULL;
 }
 
+const char *world_owner(const struct sim_object *object)
+{
+    static char ns[16];
+
+    if (object->ns || object->by)
+        return object->ns ? object->ns : object->by;
+    if (!object->network)
+        return NULL;
+    snprintf(ns, sizeof(ns), "%.*s", (int)strcspn(object->network, "."),
+             object->network);
+    return ns;
+}
+
 /* What is removed was a living berth's? */
 static void check_removal(const struct sim_object *object)
 {
-    const struct berth *berth = object->ns ? served(object->ns) : NULL;
+    const char *ns = world_owner(object);
+    const struct berth *berth = ns ? served(ns) : NULL;
 
-    if (!object->ns)
+    /* a push may go on for an hour, by a clock that is set */
+    if (!ns || object->by)
         return;
     world_result.swept++;
     if (berth && berth->alive && berth_admits(berth))
@@ -132,19 +159,26 @@ static bool takes(const char *target, const char *label, const char *value)
     return value && strstr(target, want);
 }
 
-static json_t *list(bool is_volume, const char *target)
+static bool is_listed(const struct sim_object *object, const char *target)
+{
+    if (strstr(target, "%22network%22"))
+        return object->network && strstr(target, object->network);
+    return takes(target, LABEL_NAMESPACE, object->ns) ||
+           takes(target, LABEL_LEASE, object->lease) ||
+           takes(target, LABEL_PUSH_BY, object->by);
+}
+
+static json_t *list(enum sim_kind kind, const char *target)
 {
     json_t *rows = json_array();
 
     for (size_t i = 0; i < engine.count; i++) {
         const struct sim_object *object = &engine.objects[i];
 
-        if (object->is_volume == is_volume &&
-            (takes(target, LABEL_NAMESPACE, object->ns) ||
-             takes(target, LABEL_LEASE, object->lease)))
+        if (object->kind == kind && is_listed(object, target))
             json_array_append_new(rows, show(object));
     }
-    return is_volume ? json_pack("{s:o}", "Volumes", rows) : rows;
+    return kind == SIM_VOLUME ? json_pack("{s:o}", "Volumes", rows) : rows;
 }
 
 static int inspect_companion(const char *target, json_t **reply)
@@ -170,18 +204,18 @@ static int inspect_companion(const char *target, json_t **reply)
 
 static int remove_object(const char *target)
 {
-    bool is_volume = !strncmp(target, "/volumes/", 9);
-
     for (size_t i = 0; i < engine.count; i++) {
         struct sim_object *object = &engine.objects[i];
         char name[300];
 
-        if (is_volume)
+        if (object->kind == SIM_VOLUME)
             snprintf(name, sizeof(name), "/volumes/%s", object->name);
+        else if (object->kind == SIM_NETWORK)
+            snprintf(name, sizeof(name), "/networks/%u", object->number);
         else
             snprintf(name, sizeof(name), "/containers/%u?force=1&v=1",
                      object->number);
-        if (object->is_volume != is_volume || strcmp(name, target) != 0)
+        if (strcmp(name, target) != 0)
             continue;
         check_removal(object);
         engine_forget(object);
@@ -190,14 +224,23 @@ static int remove_object(const char *target)
     return 404;
 }
 
+static enum sim_kind kind_of(const char *target)
+{
+    if (!strncmp(target, "/volumes", 8))
+        return SIM_VOLUME;
+    return !strncmp(target, "/networks", 9) ? SIM_NETWORK : SIM_CONTAINER;
+}
+
 static int create(const char *target, const char *body, json_t **reply)
 {
     json_auto_t *asked = json_loads(body, 0, NULL);
-    const json_t *labels = json_object_get(asked, "Labels");
-    bool is_volume = !strncmp(target, "/volumes", 8);
     const char *name = json_string_value(json_object_get(asked, "Name"));
+    const char *network = json_string_value(
+        json_object_get(json_object_get(asked, "HostConfig"), "NetworkMode"));
 
-    *reply = show(make(is_volume, name, labels));
+    if (network && !find(SIM_NETWORK, network))
+        return 404;
+    *reply = show(make(kind_of(target), name, asked));
     return 201;
 }
 
@@ -210,10 +253,10 @@ int engine_answer(enum method method, const char *target, const char *body,
         return create(target, body, reply);
     if (!strcmp(target, "/info"))
         *reply = json_pack("{s:o}", "SystemTime", stamp(engine_now()));
-    else if (!strncmp(target, "/volumes", 8))
-        *reply = list(true, target);
-    else if (!strncmp(target, "/containers/json", 16))
-        *reply = list(false, target);
+    else if (!strncmp(target, "/volumes", 8) ||
+             !strncmp(target, "/networks", 9) ||
+             !strncmp(target, "/containers/json", 16))
+        *reply = list(kind_of(target), target);
     else if (!strncmp(target, "/containers/", 12))
         return inspect_companion(target, reply);
     else

@@ -41,11 +41,14 @@ void world_pass(uint64_t until, void *(*next)(uint64_t before, uint64_t *at),
 
 /* ---- world_engine.c ---- */
 
+enum sim_kind { SIM_CONTAINER, SIM_VOLUME, SIM_NETWORK };
+
 struct sim_object {
-    bool is_volume; /* or a container */
+    enum sim_kind kind;
     char *name;
-    char *ns, *lease; /* labels, or NULL, */
-    json_t *labels;   /* and all of them */
+    char *ns, *lease, *by; /* labels, or NULL, */
+    json_t *labels;        /* and all of them */
+    char *network;         /* that a build's step is on, or NULL */
     int64_t made;
     unsigned number;
 };
@@ -65,6 +68,8 @@ extern struct sim_engine engine;
 int engine_answer(enum method method, const char *target, const char *body,
                   json_t **reply);
 void engine_forget(struct sim_object *object);
+/* The namespace that it is of, but for leases; or NULL. */
+const char *world_owner(const struct sim_object *object);
 
 /* ---- lease_world.c ---- */
 
