@@ -22,7 +22,7 @@ ENVIRONMENT = {
 SOCKET = "unix:///run/berth/r1/docker.sock"
 # where each runner says it; Forgejo's comes from its environment
 RUNNERS = ["gitlab/config.toml", "jenkins/casc.yaml", "buildkite/environment",
-           "forgejo/config.yaml", "woodpecker/agent.env"]
+           "forgejo/config.yaml", "woodpecker/agent.env", "buildbot/master.cfg"]
 
 
 def faults(top, berth):

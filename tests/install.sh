@@ -31,7 +31,8 @@ check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     debhelper dpkg-dev fakeroot lintian apparmor)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
-clients=(curl docker-compose python3-docker socat prometheus zstd)
+clients=(curl docker-compose python3-docker socat prometheus zstd
+    buildbot buildbot-worker)
 trees=(debootstrap debian-archive-keyring)
 peers=(haproxy golang-go)
 

@@ -39,7 +39,7 @@ NEXT = [*SOME, "test_build_attacks", "test_build_flows", "test_compose",
 # The next release's speaks no older API than the first engines 29 did, so that
 # all old clients there need berth's help.
 ENVIRONMENT = {"next": "DOCKER_MIN_API_VERSION=1.44"}
-MODULES = {"20.10": SOME, "next": NEXT, "next-graph": NEXT,
+MODULES = {"20.10": [*SOME, "test_buildbot"], "next": NEXT, "next-graph": NEXT,
            "podman": ["test_podman"]}
 # These come first, so that no bed is left with a long one in the end.
 LONG = {"test_parity", "test_own_images", "test_cli", "test_isolation",
