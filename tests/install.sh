@@ -256,6 +256,7 @@ all)
     install_packages "${build[@]}" "${check[@]}" "${engine[@]}" \
         "${clients[@]}" "${trees[@]}"
     command -v npm >/dev/null || install_packages nodejs npm
+    command -v kubectl >/dev/null || install_packages kubernetes-client
     make_tree trixie "${engine_tree[@]}"
     make_tree podman "${podman_tree[@]}"
     make_next

@@ -422,11 +422,17 @@ class Pod(Deployed):
                         "echo", "hello"), "hello")
 
 
-def pod_template(env):
-    """What values.yaml makes of a runner's pod; Kubernetes must know it all."""
+def kubernetes(env, *files):
+    """All objects in files of deploy/kubernetes; Kubernetes must know all that
+    they say."""
     p = subprocess.run(
-        [env["BED_BIN"] + "/node", HERE / "clients/pod.js",
-         TOP / "deploy/kubernetes/values.yaml"], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+        [env["BED_BIN"] + "/node", HERE / "clients/kubernetes.js", *files],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
     assert p.returncode == 0, p.stderr.decode()
     return json.loads(p.stdout)
+
+
+def pod_template(env):
+    """What values.yaml makes of a runner's pod."""
+    pod, = kubernetes(env, TOP / "deploy/kubernetes/values.yaml")
+    return pod

@@ -1,5 +1,6 @@
 """What of deploy/ needs no image: its files, and berth as systemd and a health
 check call it."""
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import unittest
 from pathlib import Path
 
 from harness import PATIENCE, STAND_IN, Bed, Result, api, wait_for
-from test_deploy import CACHE, TOP, pod_template
+from test_deploy import CACHE, TOP, kubernetes, pod_template
 
 
 @unittest.skipIf(STAND_IN, "about berth itself")
@@ -25,6 +26,7 @@ class Files(unittest.TestCase):
             "PATH": "/usr/bin:/bin", **env}, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, timeout=PATIENCE)
         self.assertEqual(p.returncode, 0, p.stdout.decode())
+        return p.stdout
 
     def test_the_dockerfile_has_good_manners(self):
         self.good(self.env["BED_BIN"] + "/node",
@@ -50,6 +52,22 @@ class Files(unittest.TestCase):
                 self.good(self.env["BED_BIN"] + "/" + compose,
                           "--project-directory", tmp, "config", "--quiet")
 
+    def test_a_runner_of_githubs_goes_beside_it(self):
+        for compose in "docker-compose-2.26", "docker-compose-next":
+            said = json.loads(self.good(
+                self.env["BED_BIN"] + "/" + compose, "--file",
+                TOP / "deploy/runners/github/compose.yaml", "--project-name", "r2",
+                "config", "--format", "json", RUNNER_NAME="r2",
+                GITHUB_URL="https://github.com/acme/project"))
+            berth, runner = (said["services"][s] for s in ("berth", "runner"))
+            self.assertEqual(berth["environment"]["RUNNER_CONTAINER"], "r2-runner-1")
+            self.assertEqual(berth["environment"]["RUNNER_NAME"], "r2")
+            self.assertEqual(runner["environment"]["RUNNER_NAME"], "r2")
+            self.assertIn(runner["environment"]["DOCKER_HOST"].partition("//")[2]
+                          .rpartition("/")[0],
+                          [v["target"] for v in runner["volumes"]])
+            self.assertNotIn("docker.sock", json.dumps(runner["volumes"]))
+
     def test_the_quick_start_makes_what_compose_reads_before_it_does(self):
         readme = (TOP / "README.md").read_text()
         block = re.search(r"^## Quick start: Docker Compose$[^#]*?\n\n((?:    .*\n)+)",
@@ -64,9 +82,42 @@ class Files(unittest.TestCase):
                     self.good(self.env["BED_BIN"] + "/docker-compose-2.26",
                               "--project-directory", app, "config", "--quiet")
 
-    def test_the_pod_makes_sense(self):
-        volumes = {v["name"] for v in pod_template(self.env)["spec"]["volumes"]}
-        self.assertEqual(volumes, {"docker-socket", "berth"})
+    def test_the_pods_mount_what_kubectl_makes(self):
+        """What `kubectl apply --kustomize .` sends is what the runner's pod and
+        berth-clean refer to."""
+        with tempfile.TemporaryDirectory(prefix="berth-e2e-test.") as tmp:
+            shutil.copytree(TOP / "deploy", Path(tmp, "deploy"))
+            for name, more in ("kubernetes", set()), (
+                    "kubernetes/hosts", {("Service", "docker-hosts"),
+                                         ("EndpointSlice", "docker-hosts")}):
+                here = Path(tmp, "deploy", name)
+                for made in "id_ed25519", "known_hosts":
+                    (here / made).write_text("made by ssh-keygen and ssh-keyscan\n")
+                (here / "all.yaml").write_bytes(self.good("kubectl", "kustomize", here))
+                made = {(o["kind"], o["metadata"]["name"]): o
+                        for o in kubernetes(self.env, here / "all.yaml")}
+                self.assertEqual(made.keys(), more | {
+                    ("ConfigMap", "berth-policy"), ("Secret", "berth-ssh")})
+                self.assertEqual(
+                    made["ConfigMap", "berth-policy"]["data"]["policy.json"],
+                    (here / "policy.json").read_text())
+                for pod in self.pods():
+                    self.assertEqual(self.projected(pod), {
+                        ("configMap", "berth-policy"), ("secret", "berth-ssh")})
+
+    def pods(self):
+        clean, = kubernetes(self.env, TOP / "deploy/kubernetes/clean.yaml")
+        return [pod_template(self.env)["spec"],
+                clean["spec"]["jobTemplate"]["spec"]["template"]["spec"]]
+
+    def projected(self, pod):
+        """What berth's own volume is made of; nothing but berth mounts it."""
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            names = [m["name"] for m in container["volumeMounts"]]
+            self.assertEqual("berth" in names, container["name"] == "berth")
+        volume, = (v for v in pod["volumes"] if v["name"] == "berth")
+        return {(kind, ref["name"]) for source in volume["projected"]["sources"]
+                for kind, ref in source.items()}
 
 
 def listens(path):
