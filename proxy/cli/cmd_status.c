@@ -123,6 +123,22 @@ static void print_refusal(const json_t *refusal)
     }
 }
 
+/* Nothing of a runner that copies nothing. */
+static void print_copies(const json_t *c)
+{
+    if (number(c, "rounds") == 0)
+        return;
+    printf("  copied %lld directories: %lld files (%lld bytes) to the engine, "
+           "%lld (%lld bytes) back; removed %lld there, %lld here\n",
+           number(c, "directories"), number(c, "files_out"),
+           number(c, "bytes_out"), number(c, "files_in"), number(c, "bytes_in"),
+           number(c, "removed_out"), number(c, "removed_in"));
+    printf("  copies: %lld rounds, %lld failed; %lld files changed on both "
+           "sides, %lld times one was left for later\n",
+           number(c, "rounds"), number(c, "failed"), number(c, "conflicts"),
+           number(c, "postponed"));
+}
+
 static void print_berth(const json_t *b)
 {
     const json_t *requests = json_object_get(b, "requests");
@@ -154,6 +170,7 @@ static void print_berth(const json_t *b)
             number(o, "volumes"), number(o, "images"), number(o, "image_bytes"),
             number(o, "ports"), number(b, "builds"));
     }
+    print_copies(json_object_get(b, "copies"));
     printf("  requests: %lld allowed, %lld denied, %lld would be denied\n",
            number(requests, "allow"), number(requests, "deny"),
            number(requests, "would-deny"));

@@ -448,6 +448,16 @@ struct files *files_free(struct files *f)
     return NULL;
 }
 
+struct files_counts files_count(const struct files *f)
+{
+    struct files_counts counts = {0};
+    const struct tree *t;
+
+    TAILQ_FOREACH(t, &f->trees, link)
+    tree_count(t, &counts);
+    return counts;
+}
+
 bool files_is_as(const struct files *f, const struct files_config *config)
 {
     const struct mount_rule *rule;

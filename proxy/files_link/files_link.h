@@ -37,6 +37,19 @@ struct files *files_new(const struct files_config *config);
  * the loop. NULL is fine; returns NULL. */
 struct files *files_free(struct files *files);
 
+/* What was done since it was made, over all directories. */
+struct files_counts {
+    unsigned directories;             /* of which containers mount some */
+    uint64_t files_out, files_in;     /* made or changed on the engine; here */
+    uint64_t removed_out, removed_in; /* names, in the same way */
+    uint64_t bytes_out, bytes_in;     /* of their contents */
+    uint64_t rounds;                  /* each brings one directory into step */
+    uint64_t failed;                  /* those of them that came to nothing */
+    uint64_t lost; /* files that both sides had changed: one side's is kept */
+    uint64_t left; /* times that one could not be carried, and had to wait */
+};
+struct files_counts files_count(const struct files *files);
+
 /* Was it made of an equal CONFIG? */
 bool files_is_as(const struct files *files, const struct files_config *config);
 

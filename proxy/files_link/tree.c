@@ -238,6 +238,21 @@ static void log_round(const struct tree *t)
               report->removed_near);
 }
 
+static void count_report(struct tree *t)
+{
+    const struct file_report *report = &t->round.report;
+    struct files_counts *counts = &t->counts;
+
+    counts->files_out += report->to_far;
+    counts->files_in += report->to_near;
+    counts->removed_out += report->removed_far;
+    counts->removed_in += report->removed_near;
+    counts->bytes_out += report->bytes_out;
+    counts->bytes_in += report->bytes_in;
+    counts->lost += report->lost;
+    counts->left += report->left;
+}
+
 /* The thread has ended, or none could be begun. */
 static void on_done(evutil_socket_t fd, short what, void *arg)
 {
@@ -252,6 +267,7 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
     t->runs = false;
     event_del(t->stall);
     log_round(t);
+    count_report(t);
     if (t->round.broken || (t->loop_end >= 0 && !t->pipe))
         drop_way(t);
     if (t->round.broken && t->round.status == 503 && t->tries++ < TREE_TRIES) {
@@ -259,6 +275,8 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
         try(t);
         return;
     }
+    t->counts.rounds++;
+    t->counts.failed += t->round.status != 200;
     t->on_done(t, t->arg);
 }
 
@@ -357,6 +375,21 @@ static void on_stall(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- the whole of it ---- */
+
+void tree_count(const struct tree *t, struct files_counts *to)
+{
+    to->directories += json_object_size(t->kept) > 0;
+    to->files_out += t->counts.files_out;
+    to->files_in += t->counts.files_in;
+    to->removed_out += t->counts.removed_out;
+    to->removed_in += t->counts.removed_in;
+    to->bytes_out += t->counts.bytes_out;
+    to->bytes_in += t->counts.bytes_in;
+    to->rounds += t->counts.rounds;
+    to->failed += t->counts.failed;
+    to->lost += t->counts.lost;
+    to->left += t->counts.left;
+}
 
 int tree_open(const struct tree *t)
 {

@@ -55,6 +55,7 @@ struct tree {
     struct bytes out; /* for the pipe */
 
     struct tree_round round;
+    struct files_counts counts;
     unsigned tries;
     bool runs; /* the thread */
     bool stop; /* and it is not to go on */
@@ -80,6 +81,9 @@ int tree_open(const struct tree *tree);
 
 /* Begin a round for TURN; BINDS live until it is over. */
 void tree_begin(struct tree *tree, enum file_turn turn, const json_t *binds);
+
+/* Add what was done. */
+void tree_count(const struct tree *tree, struct files_counts *to);
 
 /* tree_mounts.c: which paths are kept in step. While no round runs. */
 

@@ -75,6 +75,9 @@ VALUE(port_connections, frontend_view, of->port_connections)
 VALUE(port_listeners, frontend_view, of->port_listeners)
 VALUE(ports_carried, frontend_view, of->ports_carried)
 VALUE(ports_refused, frontend_view, of->ports_refused)
+VALUE(copied_directories, frontend_view, of->copies.directories)
+VALUE(copies_lost, frontend_view, of->copies.lost)
+VALUE(copies_left, frontend_view, of->copies.left)
 VALUE(waits_for_lease, frontend_view, of->waits_for_lease)
 VALUE(swept, backend_view, of->swept)
 VALUE(swept_objects, backend_view, of->swept_objects)
@@ -173,6 +176,38 @@ static void put_bytes(struct page *page, const char *name,
              frontend->counters->bytes_in + frontend->bytes_in);
     put_word(page, name, frontend, "direction", "out",
              frontend->counters->bytes_out + frontend->bytes_out);
+}
+
+static void put_copied_bytes(struct page *page, const char *name,
+                             const struct frontend_view *frontend)
+{
+    put_word(page, name, frontend, "to", "engine", frontend->copies.bytes_out);
+    put_word(page, name, frontend, "to", "runner", frontend->copies.bytes_in);
+}
+
+static void put_copied_files(struct page *page, const char *name,
+                             const struct frontend_view *frontend)
+{
+    put_word(page, name, frontend, "to", "engine", frontend->copies.files_out);
+    put_word(page, name, frontend, "to", "runner", frontend->copies.files_in);
+}
+
+static void put_removed_files(struct page *page, const char *name,
+                              const struct frontend_view *frontend)
+{
+    put_word(page, name, frontend, "to", "engine",
+             frontend->copies.removed_out);
+    put_word(page, name, frontend, "to", "runner", frontend->copies.removed_in);
+}
+
+static void put_copy_rounds(struct page *page, const char *name,
+                            const struct frontend_view *frontend)
+{
+    const struct copies_view *copies = &frontend->copies;
+
+    put_word(page, name, frontend, "result", "done",
+             copies->rounds - copies->failed);
+    put_word(page, name, frontend, "result", "failed", copies->failed);
 }
 
 static void put_objects(struct page *page, const char *name,
@@ -330,6 +365,27 @@ static const struct family {
      .of_berth = ports_carried},
     {"berth_port_connections_refused_total", "counter",
      "Connections to them that did not.", .of_berth = ports_refused},
+    {"berth_copied_directories", "gauge",
+     "Directories of the runner that containers mount by copy.",
+     .of_berth = copied_directories},
+    {"berth_copied_bytes_total", "counter",
+     "Contents of files that were copied, by where to.",
+     .put_berth = put_copied_bytes},
+    {"berth_copied_files_total", "counter",
+     "Files, directories and links that were made or changed.",
+     .put_berth = put_copied_files},
+    {"berth_copied_removals_total", "counter",
+     "Names that were removed, since the other side had removed them.",
+     .put_berth = put_removed_files},
+    {"berth_copy_rounds_total", "counter",
+     "Times that a directory was brought into step, or not.",
+     .put_berth = put_copy_rounds},
+    {"berth_copy_conflicts_total", "counter",
+     "Files that both sides had changed, of which one side's is kept.",
+     .of_berth = copies_lost},
+    {"berth_copy_postponed_total", "counter",
+     "Times that a file could not be copied, and was left for the next round.",
+     .of_berth = copies_left},
     {"berth_lease_missing", "gauge",
      "Do requests wait, for berth has no lease on the namespace?",
      .of_berth = waits_for_lease},

@@ -31,6 +31,14 @@ struct objects_view {
                              counted for each */
 };
 
+/* What was copied of the runner's directories, to the engine (OUT) and back. */
+struct copies_view {
+    unsigned directories; /* that containers mount */
+    uint64_t files_out, files_in, removed_out, removed_in;
+    uint64_t bytes_out, bytes_in;
+    uint64_t rounds, failed, lost, left;
+};
+
 /* A policy at work. */
 struct frontend_view {
     const char *runner; /* its name, of which the namespace is made */
@@ -47,6 +55,7 @@ struct frontend_view {
      * that were carried or could not be */
     unsigned port_connections, port_listeners;
     uint64_t ports_carried, ports_refused;
+    struct copies_view copies;
     struct objects_view objects;
     const char *lease;                   /* on its namespace, in words */
     bool waits_for_lease;                /* its requests do */

@@ -104,6 +104,20 @@ static json_t *objects_of(const struct frontend_view *frontend)
                : json_null();
 }
 
+static json_t *copies_of(const struct frontend_view *frontend)
+{
+    const struct copies_view *c = &frontend->copies;
+
+    return json_pack(
+        "{si sI sI sI sI sI sI sI sI sI sI}", "directories",
+        (int)c->directories, "bytes_out", (json_int_t)c->bytes_out, "bytes_in",
+        (json_int_t)c->bytes_in, "files_out", (json_int_t)c->files_out,
+        "files_in", (json_int_t)c->files_in, "removed_out",
+        (json_int_t)c->removed_out, "removed_in", (json_int_t)c->removed_in,
+        "rounds", (json_int_t)c->rounds, "failed", (json_int_t)c->failed,
+        "conflicts", (json_int_t)c->lost, "postponed", (json_int_t)c->left);
+}
+
 static json_t *berth_status(const struct frontend_view *frontend)
 {
     const struct counters *c = frontend->counters;
@@ -111,7 +125,7 @@ static json_t *berth_status(const struct frontend_view *frontend)
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack(
-        "{ss* ss ss ss? ss* si si so so sI sI sI sI sI sI so si so so}",
+        "{ss* ss ss ss? ss* si si so so sI sI sI sI sI sI so so si so so}",
         "runner", frontend->runner, "namespace", frontend->namespace,
         "listener", frontend->listener, "host", frontend->host, "lease",
         frontend->lease, "clients", (int)frontend->clients, "clients_limit",
@@ -120,9 +134,9 @@ static json_t *berth_status(const struct frontend_view *frontend)
         (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
         "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
         (json_int_t)frontend->cache_known, "audit_failures",
-        (json_int_t)c->audit_failures, "objects", objects_of(frontend),
-        "builds", (int)frontend->builds, "calls", calls_of(frontend),
-        "refusals", refusals_of(frontend));
+        (json_int_t)c->audit_failures, "copies", copies_of(frontend), "objects",
+        objects_of(frontend), "builds", (int)frontend->builds, "calls",
+        calls_of(frontend), "refusals", refusals_of(frontend));
 }
 
 static json_t *backend_status(const struct backend_view *h)

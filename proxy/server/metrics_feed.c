@@ -41,6 +41,24 @@ static void look_at_ports(struct near_counts counts, struct frontend_view *view)
     view->ports_refused = counts.refused;
 }
 
+static void look_at_copies(struct files_counts counts,
+                           struct frontend_view *view)
+{
+    view->copies = (struct copies_view){
+        .directories = counts.directories,
+        .files_out = counts.files_out,
+        .files_in = counts.files_in,
+        .removed_out = counts.removed_out,
+        .removed_in = counts.removed_in,
+        .bytes_out = counts.bytes_out,
+        .bytes_in = counts.bytes_in,
+        .rounds = counts.rounds,
+        .failed = counts.failed,
+        .lost = counts.lost,
+        .left = counts.left,
+    };
+}
+
 static void look_at_berth(const struct frontend *frontend, double now,
                           struct frontend_view *view)
 {
@@ -70,6 +88,8 @@ static void look_at_berth(const struct frontend *frontend, double now,
     look_at_sessions(frontend, now, view);
     if (frontend->near)
         look_at_ports(near_count(frontend->near), view);
+    if (frontend->files)
+        look_at_copies(files_count(frontend->files), view);
 }
 
 static void look_at_backend(const struct backend *backend,

@@ -280,6 +280,14 @@ static void put(const char *root, const char *name, const char *content)
     fclose(file);
 }
 
+static void drop(const char *root, const char *name)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    assert_int_equal(unlink(path), 0);
+}
+
 static void make(const char *root, const char *name)
 {
     char path[256];
@@ -384,6 +392,35 @@ static void both_sides_are_brought_into_step(void **state)
     put(there, "repo/out", "theirs");
     bring("out", NULL);
     expect_file(here, "repo/out", "theirs");
+}
+
+static void what_is_done_is_counted(void **state)
+{
+    struct files_counts counts;
+
+    (void)state;
+    put(here, "repo/a", "1234");
+    put(here, "repo/b", "12");
+    bring("in", "repo");
+    counts = files_count(files);
+    assert_int_equal(counts.directories, 1);
+    assert_int_equal(counts.files_out, 3); /* with the directory itself */
+    assert_int_equal(counts.bytes_out, 6);
+    assert_int_equal(counts.files_in, 0);
+    assert_int_equal(counts.rounds, 1);
+    put(there, "repo/out", "theirs");
+    put(there, "repo/a", "theirs, too");
+    put(here, "repo/a", "ours");
+    drop(there, "repo/b");
+    bring("out", NULL);
+    counts = files_count(files);
+    assert_int_equal(counts.files_in, 2);
+    assert_int_equal(counts.bytes_in, 6 + 11);
+    assert_int_equal(counts.removed_in, 1);
+    assert_int_equal(counts.removed_out, 0);
+    assert_int_equal(counts.lost, 1);
+    assert_int_equal(counts.rounds, 2);
+    assert_int_equal(counts.failed, 0);
 }
 
 /* All of it a hole: to hash it would take longer than any test may. */
@@ -538,6 +575,7 @@ static void more_than_may_be_is_refused_and_forgotten(void **state)
     assert_string_equal(json_string_value(json_object_get(asker.reply, "rule")),
                         "container.limits");
     expect_words(&asker, "more than 10 files");
+    assert_int_equal(files_count(files).failed, 1);
     put(here, "repo/a", "ours");
     bring("in", "repo");
     expect_file(there, "repo/a", "ours");
@@ -901,6 +939,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LINKED(both_sides_are_brought_into_step),
+        LINKED(what_is_done_is_counted),
         LINKED(who_is_given_up_stops_to_read),
         LINKED(a_link_that_was_not_there_is_not_followed),
         LINKED(a_link_that_was_there_is_followed),

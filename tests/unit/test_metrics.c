@@ -32,6 +32,17 @@ static int setup(void **state)
         .port_connections = 3,
         .ports_carried = 4,
         .ports_refused = 5,
+        .copies = { .directories = 1,
+                 .files_out = 6,
+                 .files_in = 7,
+                 .removed_out = 8,
+                 .removed_in = 9,
+                 .bytes_out = 10,
+                 .bytes_in = 11,
+                 .rounds = 12,
+                 .failed = 3,
+                 .lost = 13,
+                 .left = 14},
     };
     backends[0] = (struct backend_view){.upstream = "ssh://a",
                                         .link_up = true,
@@ -90,6 +101,17 @@ static void prometheus_gets_a_line_for_each_number(void **state)
     has(&page, "berth_port_connections{" OF_R1 "} 3");
     has(&page, "berth_port_connections_carried_total{" OF_R1 "} 4");
     has(&page, "berth_port_connections_refused_total{" OF_R1 "} 5");
+    has(&page, "berth_copied_directories{" OF_R1 "} 1");
+    has(&page, "berth_copied_files_total{" OF_R1 ",to=\"engine\"} 6");
+    has(&page, "berth_copied_files_total{" OF_R1 ",to=\"runner\"} 7");
+    has(&page, "berth_copied_removals_total{" OF_R1 ",to=\"engine\"} 8");
+    has(&page, "berth_copied_removals_total{" OF_R1 ",to=\"runner\"} 9");
+    has(&page, "berth_copied_bytes_total{" OF_R1 ",to=\"engine\"} 10");
+    has(&page, "berth_copied_bytes_total{" OF_R1 ",to=\"runner\"} 11");
+    has(&page, "berth_copy_rounds_total{" OF_R1 ",result=\"done\"} 9");
+    has(&page, "berth_copy_rounds_total{" OF_R1 ",result=\"failed\"} 3");
+    has(&page, "berth_copy_conflicts_total{" OF_R1 "} 13");
+    has(&page, "berth_copy_postponed_total{" OF_R1 "} 14");
     has(&page, "berth_link_up{upstream=\"ssh://a\"} 1");
     has(&page, "berth_link_reconnects_total{upstream=\"ssh://a\"} 2");
     has(&page, "berth_links{upstream=\"ssh://a\"} 4");
@@ -193,7 +215,7 @@ static void the_status_says_the_same_in_json(void **state)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(MIB);
     json_auto_t *status = NULL;
-    const json_t *of;
+    const json_t *of, *item;
 
     (void)state;
     assert_int_equal(metrics_put_status(&text, &picture), 0);
@@ -202,6 +224,13 @@ static void the_status_says_the_same_in_json(void **state)
     assert_true(json_is_false(json_object_get(status, "ready")));
     of = json_array_get(json_object_get(status, "berths"), 0);
     assert_int_equal(json_integer_value(json_object_get(of, "bytes_in")), 111);
+    item = json_object_get(of, "copies");
+    assert_int_equal(json_integer_value(json_object_get(item, "files_out")), 6);
+    assert_int_equal(json_integer_value(json_object_get(item, "bytes_in")), 11);
+    assert_int_equal(json_integer_value(json_object_get(item, "rounds")), 12);
+    assert_int_equal(json_integer_value(json_object_get(item, "failed")), 3);
+    assert_int_equal(json_integer_value(json_object_get(item, "conflicts")),
+                     13);
     of = json_object_get(of, "requests");
     assert_int_equal(json_integer_value(json_object_get(of, "allow")), 3);
     of = json_array_get(json_object_get(status, "engines"), 0);
