@@ -16,13 +16,6 @@ enum {
     LATELY_NS = 100 * 1000 * 1000,
 };
 
-/* A timer, and not event_active, which runs before the next poll. */
-static void call_a_round(struct turns *turns)
-{
-    if (!event_pending(turns->round, EV_TIMEOUT, NULL))
-        event_add(turns->round, &(struct timeval){0, 0});
-}
-
 static void run_first(struct turn_group *group)
 {
     struct turn *turn = TAILQ_FIRST(&group->waiting);
@@ -76,20 +69,20 @@ static void on_round(evutil_socket_t fd, short what, void *arg)
          left && !TAILQ_EMPTY(&turns->groups); left--)
         run_share(turns, TAILQ_FIRST(&turns->groups));
     if (!TAILQ_EMPTY(&turns->groups))
-        call_a_round(turns);
+        soon_call(&turns->round);
 }
 
 void turns_init(struct turns *turns, struct event_base *base)
 {
     *turns = (struct turns){0};
     TAILQ_INIT(&turns->groups);
-    turns->round = event_new(base, -1, 0, on_round, turns);
+    soon_init(&turns->round, base, on_round, turns);
 }
 
 void turns_fini(struct turns *turns)
 {
     assert(TAILQ_EMPTY(&turns->groups));
-    event_free(turns->round);
+    soon_fini(&turns->round);
 }
 
 void turn_group_init(struct turn_group *group, struct turns *turns)
@@ -114,7 +107,7 @@ void turn_wake(struct turn *turn)
         TAILQ_INSERT_TAIL(&group->turns->groups, group, link);
     turn->waits = true;
     TAILQ_INSERT_TAIL(&group->waiting, turn, link);
-    call_a_round(group->turns);
+    soon_call(&group->turns->round);
 }
 
 void turn_cancel(struct turn *turn)

@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "proxy/net/soon.h"
+
 /* A queued turn. Embed it in the object whose work it is. */
 struct turn {
     /* Work a while; turn_wake again if there is more to do. It may free the
@@ -33,7 +35,7 @@ struct turn_group {
 };
 
 struct turns {
-    struct event *round;
+    struct soon round;
     TAILQ_HEAD(turn_groups, turn_group)
     groups;              /* those that have somebody waiting */
     const void *last;    /* that ran; only compared, it may be gone */
@@ -48,8 +50,7 @@ void turn_group_init(struct turn_group *group, struct turns *turns);
 void turn_init(struct turn *turn, struct turn_group *group,
                void (*run)(struct turn *turn));
 
-/* TURN's run is called in a later turn of the loop; once, however often it is
- * woken. */
+/* TURN's run is called soon (soon.h); once, however often it is woken. */
 void turn_wake(struct turn *turn);
 /* It does not want to run any more. Fine for one that does not wait. */
 void turn_cancel(struct turn *turn);

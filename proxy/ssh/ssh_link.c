@@ -21,11 +21,8 @@ static void set_timer(struct ssh_link *l, unsigned ms)
 static void wake(void *arg)
 {
     struct ssh_link *l = arg;
-    struct timeval now = {0};
 
-    /* a timer, and not event_active, which would shut out the sockets */
-    if (!event_pending(l->run, EV_TIMEOUT, NULL))
-        event_add(l->run, &now);
+    soon_call(&l->run);
 }
 
 /* Callbacks of others run only between these two, so that they may free us. */
@@ -393,7 +390,7 @@ void ssh_link_destroy(struct ssh_link *l)
     }
     disconnect(l, why);
     ssh_mux_fini(&l->mux, why);
-    drop_event(&l->run);
+    soon_fini(&l->run);
     drop_event(&l->timer);
     strbuf_fini(&l->why);
     free(l);
@@ -433,7 +430,7 @@ struct upstream *ssh_link_new(struct event_base *base,
     l->config = config;
     l->transport.fd = -1;
     l->why = (struct strbuf)STRBUF(SSH_LINK_WHY);
-    l->run = event_new(base, -1, EV_TIMEOUT, on_run, l);
+    soon_init(&l->run, base, on_run, l);
     l->timer = event_new(base, -1, EV_TIMEOUT, on_timer, l);
     ssh_mux_init(&l->mux, config, &l->waker);
     l->retry_at = clock_ms();

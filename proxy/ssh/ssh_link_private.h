@@ -4,6 +4,7 @@
 
 #include "proxy/base/backoff.h"
 #include "proxy/net/dialer.h"
+#include "proxy/net/soon.h"
 #include "proxy/ssh/proxy_dialer.h"
 #include "proxy/ssh/ssh_link.h"
 #include "proxy/ssh/ssh_login.h"
@@ -45,7 +46,7 @@ struct ssh_link {
     struct ssh_mux mux;
     struct event *readable;
     struct event *writable;
-    struct event *run;   /* soon, because somebody woke the mux */
+    struct soon run;     /* because somebody woke the mux */
     struct event *timer; /* the next try, the time limit, or the next tick */
     struct backoff backoff;
     struct strbuf why; /* the last failure, until it is up again */

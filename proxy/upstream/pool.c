@@ -6,6 +6,7 @@
 
 #include "policy/base/limits.h"
 #include "proxy/base/log.h"
+#include "proxy/net/soon.h"
 
 enum {
     TURN_MS = 10 * 1000, /* how often the pool looks after its idle streams */
@@ -33,7 +34,7 @@ struct pool_group {
 struct pool {
     struct upstream *upstream;
     struct event *turn;
-    struct event *deliver; /* there is something to tell takers */
+    struct soon deliver; /* there is something to tell takers */
     struct stream *opening[LIMIT_POOL_IDLE];
     unsigned opening_count;
     struct parked idle[LIMIT_POOL_IDLE];
@@ -55,13 +56,6 @@ struct pool {
 };
 
 static void pool_refill(struct pool *pool);
-
-/* A timer of no time: takers are told in a turn of the loop of their own. */
-static void deliver_soon(struct pool *pool)
-{
-    if (!event_pending(pool->deliver, EV_TIMEOUT, NULL))
-        event_add(pool->deliver, &(struct timeval){0, 0});
-}
 
 static void unpark(struct pool *pool, unsigned at)
 {
@@ -191,7 +185,7 @@ static void park(struct pool *pool, struct stream *stream)
     stream->arg = pool;
     pool->idle[pool->idle_count++] = (struct parked){stream, 0};
     if (pool->waiting)
-        deliver_soon(pool);
+        soon_call(&pool->deliver);
 }
 
 /* The freshest idle stream, in use from now on; or NULL. */
@@ -242,7 +236,7 @@ static void on_opening_change(struct stream *stream, void *arg)
     strbuf_add(&pool->why, str_head(str_from(why), LIMIT_REASON));
     pool->failures++;
     stream_close(stream);
-    deliver_soon(pool);
+    soon_call(&pool->deliver);
 }
 
 static void tell(struct pool *pool, struct pool_waiter *waiter,
@@ -297,7 +291,7 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
     if (pool->refuses_once)
         set_refused(pool, NULL, false);
     else if (pool->kept_count && pool->refused)
-        deliver_soon(pool);
+        soon_call(&pool->deliver);
     pool_refill(pool);
 }
 
@@ -351,7 +345,7 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     pool->why.max = LIMIT_REASON;
     TAILQ_INIT(&pool->groups);
     TAILQ_INIT(&pool->kept);
-    pool->deliver = event_new(base, -1, 0, on_deliver, pool);
+    soon_init(&pool->deliver, base, on_deliver, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
     event_add(pool->turn, &turn);
     return pool;
@@ -372,7 +366,7 @@ struct pool *pool_free(struct pool *pool)
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
     close_idle(pool);
-    event_free(pool->deliver);
+    soon_fini(&pool->deliver);
     event_free(pool->turn);
     strbuf_fini(&pool->why);
     free(pool->refused);
@@ -388,7 +382,7 @@ struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
     if (!stream)
         wait_begin(pool, waiter, pool->held);
     if (pool->refused)
-        deliver_soon(pool);
+        soon_call(&pool->deliver);
     note_use(pool);
     pool_refill(pool);
     return stream;
@@ -444,7 +438,7 @@ void pool_hold(struct pool *pool, const char *why)
     set_refused(pool, why, false);
     close_idle(pool);
     if (why && pool->kept_count)
-        deliver_soon(pool);
+        soon_call(&pool->deliver);
 }
 
 void pool_release(struct pool *pool)
@@ -457,7 +451,7 @@ void pool_release(struct pool *pool)
         wait_end(pool, waiter);
         wait_begin(pool, waiter, false);
     }
-    deliver_soon(pool);
+    soon_call(&pool->deliver);
 }
 
 void pool_fail_kept(struct pool *pool, const char *why)
@@ -465,7 +459,7 @@ void pool_fail_kept(struct pool *pool, const char *why)
     if (!pool->kept_count)
         return;
     set_refused(pool, why, true);
-    deliver_soon(pool);
+    soon_call(&pool->deliver);
 }
 
 void pool_let_in(struct pool *pool, struct pool_waiter *waiter)
@@ -474,7 +468,7 @@ void pool_let_in(struct pool *pool, struct pool_waiter *waiter)
         return;
     wait_end(pool, waiter);
     wait_begin(pool, waiter, false);
-    deliver_soon(pool);
+    soon_call(&pool->deliver);
 }
 
 void pool_wait_for(struct pool *pool, struct pool_waiter *waiter,

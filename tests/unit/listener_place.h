@@ -42,9 +42,3 @@ static inline void listener_place_crowd(struct listener_place *place,
     memory_use(&place->share, &place->others,
                LIMIT_MEMORY - (place->share.used - place->others) - left);
 }
-
-/* One pass of the loop: what it finds wakes turns, which come in the next. */
-static inline void one_pass(struct event_base *base)
-{
-    event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-}
