@@ -22,6 +22,7 @@ static void session_close(struct session *s)
     s->closed = true;
     session_drop_stream(s, false);
     event_del(s->io);
+    event_del(s->room);
     event_del(s->timer);
     close(s->fd);
     s->fd = -1;
@@ -42,6 +43,7 @@ static void session_free(struct session *s)
     strbuf_fini(&s->held);
     free(s->caller);
     event_free(s->io);
+    event_free(s->room);
     turn_cancel(&s->turn);
     event_free(s->timer);
     free(s);
@@ -210,8 +212,8 @@ static struct session *begin(struct frontend *frontend, int fd, bool busy,
     session_host_init(s, busy);
     s->connection = connection_new(&s->host);
     s->io =
-        event_new(base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST,
-                  on_io, s);
+        event_new(base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_io, s);
+    s->room = event_new(base, fd, EV_WRITE | EV_ET, on_io, s);
     s->timer = event_new(base, -1, 0, on_timer, s);
     s->writable = true;
     event_add(s->io, NULL);

@@ -34,6 +34,7 @@ bool session_write_client(struct session *s)
         sent = send(s->fd, out.ptr, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EAGAIN) {
             s->writable = false;
+            event_add(s->room, NULL);
             return false;
         }
         if (sent < 0) {

@@ -33,9 +33,11 @@ struct session_lookup {
 struct session {
     struct frontend *frontend;
     int fd;
-    char *caller;     /* the container that it came from; or NULL */
-    struct event *io; /* edge-triggered: what it told is kept below */
-    struct turn turn; /* all work is done in it (session.c) */
+    char *caller;       /* the container that it came from; or NULL */
+    struct event *io;   /* edge-triggered: what it told is kept below */
+    struct event *room; /* once its socket was full; else each byte that the
+                           client reads would wake us */
+    struct turn turn;   /* all work is done in it (session.c) */
     struct event *timer;
     enum connection_timer timer_for;
     uint64_t timer_turn;
