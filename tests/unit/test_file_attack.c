@@ -158,7 +158,8 @@ static void swapped_links_lead_nowhere(void **state)
     start_swapping(&here, &near, trees.near);
     start_swapping(&there, &far, trees.far);
     /* on a busy machine the names are seldom still for long enough */
-    for (unsigned i = 0; i < 400 || (carried <= 20 && i < 60000); i++) {
+    for (unsigned i = 0; i < rounds_of(400) || (carried <= 20 && i < 60000);
+         i++) {
         char text[16];
 
         snprintf(text, sizeof(text), "%u", i);
@@ -200,7 +201,7 @@ static void a_fifo_in_a_files_place_stops_nobody(void **state)
     file_trees_write(&trees, "far/f", "content");
     assert_int_equal(mkfifo(file_trees_path(&trees, "far/g"), 0644), 0);
     pthread_create(&thread, NULL, swap_fifo, NULL);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < rounds_of(200); i++) {
         file_trees_round(&trees, FILE_TURN_FAR);
         file_trees_remove(&trees, "near/f");
         file_trees_remove(&trees, "near/g");
@@ -273,7 +274,7 @@ static void a_growing_file_comes_whole_or_not_at_all(void **state)
     file_trees_write(&trees, "far/log", "");
     snprintf(path, sizeof(path), "%s", file_trees_path(&trees, "far/log"));
     pthread_create(&thread, NULL, append, path);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < rounds_of(100); i++) {
         struct stat st;
 
         file_trees_round(&trees, FILE_TURN_FAR);
@@ -351,7 +352,7 @@ static void a_killed_far_end_leaves_whole_files(void **state)
     file_trees_write(&trees, "near/one", "1");
     file_trees_round(&trees, FILE_TURN_NEAR);
     file_trees_close(&trees);
-    for (unsigned i = 0; i < 25; i++) {
+    for (unsigned i = 0; i < rounds_of(25); i++) {
         struct file_report report;
         pthread_t thread;
 
@@ -377,7 +378,7 @@ static void both_ends_killed_leave_whole_files(void **state)
     unsigned seed = 6;
 
     (void)state;
-    for (unsigned i = 0; i < 25; i++) {
+    for (unsigned i = 0; i < rounds_of(25); i++) {
         pid_t pid;
 
         write_letters(i % 2 ? trees.near : trees.far, &seed);

@@ -62,7 +62,7 @@ static void random_edits_on_both_sides_end_alike(void **state)
     unsigned seed = seed_of(1);
 
     (void)state;
-    for (unsigned i = 0; i < 150; i++) {
+    for (unsigned i = 0; i < rounds_of(150); i++) {
         file_trees_edit(trees.near, &seed, seed % 12);
         file_trees_edit(trees.far, &seed, (seed >> 8) % 12);
         settle(i % 2 ? FILE_TURN_NEAR : FILE_TURN_FAR);
@@ -100,7 +100,7 @@ static void what_one_side_alone_does_is_exactly_what_comes_over(void **state)
     unsigned seed = seed_of(2);
 
     (void)state;
-    for (unsigned i = 0; i < 80; i++) {
+    for (unsigned i = 0; i < rounds_of(80); i++) {
         AUTO(strbuf_fini) struct strbuf before = STRBUF(MIB);
         AUTO(strbuf_fini) struct strbuf after = STRBUF(MIB);
         bool near = i % 2;
@@ -123,7 +123,7 @@ static void edits_in_different_places_are_all_kept(void **state)
     file_trees_mkdir(&trees, "near/n");
     file_trees_mkdir(&trees, "near/f");
     settle(FILE_TURN_NEAR);
-    for (unsigned i = 0; i < 40; i++) {
+    for (unsigned i = 0; i < rounds_of(40); i++) {
         AUTO(strbuf_fini) struct strbuf mine = STRBUF(MIB);
         AUTO(strbuf_fini) struct strbuf yours = STRBUF(MIB);
         AUTO(strbuf_fini) struct strbuf now = STRBUF(MIB);
@@ -147,7 +147,7 @@ static void a_stream_may_break_at_any_byte(void **state)
     unsigned seed = seed_of(4);
 
     (void)state;
-    for (unsigned i = 0; i < 120; i++) {
+    for (unsigned i = 0; i < rounds_of(120); i++) {
         struct file_report report;
         enum file_turn turn = i % 2 ? FILE_TURN_NEAR : FILE_TURN_FAR;
         int r;

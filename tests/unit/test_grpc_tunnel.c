@@ -353,7 +353,7 @@ static void an_early_answer_ends_both_halves(void **state)
 
 /* ---- back-pressure ---- */
 
-#define BULK (20 * MIB)
+#define BULK (8 * MIB)
 
 static void write_bulk(struct h2_peer *peer, int32_t id, bool end)
 {

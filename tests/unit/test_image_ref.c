@@ -318,11 +318,13 @@ static void what_is_local_is_the_same_to_an_engine_s_rules(void **state)
     assert_non_null(regex.code);
     regex.data = pcre2_match_data_create_from_pattern(regex.code, NULL);
     for (unsigned count = 1; count <= 3; count++) {
+        uint64_t step = count > 2 ? one_round_in() : 1;
+
         all *= base;
-        for (uint64_t digits = 0; digits < all; digits++)
+        for (uint64_t digits = 0; digits < all; digits += step)
             both_agree_on_parts(&regex, parts, base, digits, count);
     }
-    for (unsigned i = 0; i < 100000; i++) {
+    for (unsigned i = 0; i < rounds_of(100000); i++) {
         random = random * 6364136223846793005u + 1442695040888963407u;
         /* numbers alone are what is hard: the first 24 of them */
         both_agree_on_parts(&regex, parts, i % 4 ? 24 : base, random >> 24,
@@ -330,7 +332,8 @@ static void what_is_local_is_the_same_to_an_engine_s_rules(void **state)
     }
     both_agree_on(&regex, "[::1]");
     both_agree_on(&regex, "[2001:db8::1]:5000");
-    assert_true(regex.local > 10000 && regex.other > 10000);
+    assert_true(regex.local > rounds_of(10000) &&
+                regex.other > rounds_of(10000));
     pcre2_match_data_free(regex.data);
     pcre2_code_free(regex.code);
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "proxy/base/log.h"
+#include "tests/support/rounds.h"
 #include "tests/wire/run.h"
 
 /* ---- what holds of every transcript ---- */
@@ -116,6 +117,7 @@ static bool run_file(const char *path, struct str text, size_t *runs)
     AUTO(strbuf_fini) struct strbuf record = STRBUF(64 * MIB);
     struct policy *policy = NULL;
     struct script script;
+    size_t step;
     bool ok = script_read(&script, path, text);
 
     if (ok)
@@ -124,8 +126,8 @@ static bool run_file(const char *path, struct str text, size_t *runs)
     ok = ok && run_once(path, &script, policy, WHOLE, 0, &record) &&
          run_once(path, &script, policy, BYTES, 0, &record);
     /* much to send makes a run long: then not every cut has one */
-    for (size_t cut = 1;
-         ok && cut<script.cuts; cut += script.bulk> BULK_PIECE ? 7 : 1, ++*runs)
+    step = (script.bulk > BULK_PIECE ? 7 : 1) * one_round_in();
+    for (size_t cut = 1; ok && cut < script.cuts; cut += step, ++*runs)
         ok = run_once(path, &script, policy, AT, cut, &record);
     policy_unref(policy);
     script_fini(&script);
