@@ -218,7 +218,7 @@ class BuildKitBuilds(Builds):
 
 class Images2010(Images, Scenario):
     cli = "docker-20.10"
-    engines = OLDER
+    engines = ("26.1",)  # an old engine has new clients
 
 
 class Images261(Images, Scenario):
@@ -233,7 +233,7 @@ class ImagesNext(Images, Scenario):
 
 class ClassicBuilds2010(ClassicBuilds, Scenario):
     cli = "docker-20.10"
-    engines = OLDER
+    engines = ("26.1",)  # an old engine has new clients
 
 
 class ClassicBuilds261(ClassicBuilds, Scenario):

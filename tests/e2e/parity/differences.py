@@ -17,7 +17,7 @@ INTRO = """\
 
 Clients that have a namespace of berth's are to find what they would find on an
 engine that nobody else uses. The parity tests run the same commands straight on
-an engine and in four namespaces of one engine at the same time, and compare
+an engine and in two namespaces of one engine at the same time, and compare
 what comes back: output, errors, exit codes, JSON; all but IDs, times and
 addresses. What is below is all that may differ in them. (This page is made from
 the tests' own table; `tests/e2e/parity/differences.py` writes it.)
