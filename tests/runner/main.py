@@ -1,4 +1,5 @@
-"""Runs groups of tests, as many steps at a time as there are processors.
+"""Runs groups of tests, a step more at a time than there are processors: what
+runs real programs waits now and then.
 
 usage: tests/run [--no-install] [--list] [GROUP]...
 
@@ -26,6 +27,7 @@ from steps import GROUPS, ORDER  # noqa: E402
 INSTALLS = {"e2e": "all", "sanitized": "all", "trixie": "trixie",
             "builds": "package"}
 INSTALL_LIMIT = 1200  # seconds
+LANES = 1 + max(2, os.cpu_count() or 1)  # that steps run in
 TEXTS_MAX = 6  # of a step's failures; all are in its log
 
 
@@ -68,6 +70,16 @@ class Board:
         self.began = time.monotonic()
         self.lock = threading.Condition()
         self.stopping = False
+        self.lanes = LANES  # that are free
+
+    def begin(self, step):
+        self.waiting.remove(step)
+        self.lanes -= step.lanes
+        tmp = tempfile.mkdtemp(prefix="s", dir=self.tmp)
+        log = self.logs / (step.name.replace(" ", "-") + ".log")
+        log.unlink(missing_ok=True)
+        self.running[step.name] = run = Run(step, str(TOP), tmp, log)
+        return run
 
     def take(self):
         """The next step that can begin, or None when there are no more."""
@@ -82,13 +94,10 @@ class Board:
                             + " and the ".join(step.needs))])
                         break
                     if self.good.issuperset(step.needs):
-                        self.waiting.remove(step)
-                        tmp = tempfile.mkdtemp(prefix="s", dir=self.tmp)
-                        log = self.logs / (step.name.replace(" ", "-") + ".log")
-                        log.unlink(missing_ok=True)
-                        self.running[step.name] = run = Run(
-                            step, str(TOP), tmp, log)
-                        return run
+                        if step.lanes <= self.lanes:
+                            return self.begin(step)
+                        self.lock.wait()  # none goes before it
+                        break
                 else:
                     self.lock.wait()
             return None
@@ -110,6 +119,7 @@ class Board:
                                       f"see {run.log}"))
             with self.lock:
                 del self.running[run.step.name]
+                self.lanes += run.step.lanes
                 failed = any(c.how == "failed" for c in cases)
                 (self.bad if failed else self.good).add(run.step.name)
                 now = time.monotonic()
@@ -189,8 +199,7 @@ def run_all(groups):
     interrupted = queue.SimpleQueue()
     for sig in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         signal.signal(sig, lambda number, frame: interrupted.put(number))
-    workers = [threading.Thread(target=board.work)
-               for _ in range(max(2, os.cpu_count() or 1))]
+    workers = [threading.Thread(target=board.work) for _ in range(LANES)]
     try:
         for w in workers:
             w.start()

@@ -38,6 +38,7 @@ class Step:
     work: object  # a function that takes the step's Run, returns its Cases
     needs: tuple = ()  # names of steps that must have gone well before
     limit: int = 600  # seconds
+    lanes: int = 1  # how many of main.py's it keeps busy
     counts: bool = True  # False: a build; its cases are only told if it fails
 
 

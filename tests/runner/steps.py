@@ -74,8 +74,9 @@ SLOW = ("--timeout-multiplier", "3")
 
 # What valgrind sees beside the sanitizers is what was never written to. So not
 # the transcripts and the world of leases, whose thousands of runs would take half
-# an hour, nor the corpus of attacks once for each preset, and fewer rounds of
-# tests of chance: the sanitizers see all of them. Nor scripts, whose interpreter
+# an hour, nor the corpus of attacks once for each preset, and a twentieth of the
+# tests of chance and of every position: the sanitizers see a third of them, and
+# "unit" all. Nor scripts, whose interpreter
 # would be what it looks at; nor what needs openat2(), which it does not know.
 VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
@@ -129,7 +130,9 @@ def e2e(step, build, *words, **env):
                                                      tail(late.text, 20))]
         return outputs.of_e2e(text)
 
-    return Step(step, work, ("build " + build,), 3600)
+    # engines of several generations at once; who plays alone has one bed
+    return Step(step, work, ("build " + build,), 3600,
+                lanes=1 if "--engine" in words else 2)
 
 
 # What can be said without running anything
@@ -303,6 +306,8 @@ def trixie(run):
         check=False))
 
 
+# With sanitizers; without them, and with a newer libssh2, on Debian 13.
+LINK = link("link", "sanitized")
 BUILD_RELEASE = build("release", "proxy/berth", "berth.spdx.json")
 GROUPS = {
     "unit": [build("gcc"), fast("unit", "gcc", *SLOW)],
@@ -311,12 +316,12 @@ GROUPS = {
                                 for word in ("--except", f"26.1:{module}")])],
     "sanitized": [build("sanitized"),
                   fast("sanitized", "sanitized", "--timeout-multiplier", "5",
-                       BERTH_WORLD_SEEDS="4"),
-                  link("sanitized link", "sanitized"),
+                       BERTH_WORLD_SEEDS="4", BERTH_FEWER_ROUNDS="3"),
+                  LINK,
                   # one engine: what differs between them is none of berth's memory
                   e2e("sanitized e2e", "sanitized", "--engine", "26.1",
                       *SANITIZED, BERTH_E2E_MIB="16")],
-    "link": [build("gcc"), link("link", "gcc")],
+    "link": [build("sanitized"), LINK],
     "lint": [build("gcc"),
              Step("lint clang-tidy", clang_tidy, ("build gcc",), 2400),
              BUILD_RELEASE,
@@ -339,6 +344,6 @@ GROUPS = {
 # What takes long is begun first, in this order, so that in the end no processor
 # waits for another; end to end, engines are waited for, so that beside it goes
 # what computes. All others follow.
-ORDER = ["build gcc", "build sanitized", "e2e", "lint clang-tidy", "sanitized",
-         "trixie", "sanitized e2e", "valgrind", "build release", "package",
-         "sanitized link", "link", "unit", "lint cppcheck"]
+ORDER = ["build gcc", "build sanitized", "trixie", "e2e", "lint clang-tidy",
+         "sanitized", "valgrind", "sanitized e2e", "link", "package",
+         "build release", "unit", "lint cppcheck"]
