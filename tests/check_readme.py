@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The documents are true: every error text that docs/troubleshooting.md explains
 is one that the program still has, in one string of the sources, "..." standing
-for what is filled in; what they link to is there; and all of docs/ is
-installed."""
+for what is filled in; what they link to is there; docs/architecture.md has all
+folders; and all of docs/ is installed."""
 import re
 import sys
 from pathlib import Path
@@ -54,6 +54,12 @@ def main(top):
     for path in [*top.glob("*.md"), *(top / "docs").glob("*.md")]:
         wrong += [f"{path.name}: nothing is at {link}"
                   for link in broken_links(path)]
+    architecture = (top / "docs/architecture.md").read_text()
+    wrong += [f"architecture.md does not say what {folder} is"
+              for folder in (p.parent.relative_to(top) for name in
+                             ("policy", "proxy") for p in
+                             (top / name).glob("*/README.md"))
+              if f"`{folder}`" not in architecture]
     installed = (top / "meson.build").read_text()
     wrong += [f"docs/{path.name} is not installed"
               for path in (top / "docs").glob("*.md")
