@@ -3,7 +3,7 @@
 #
 #   deploy/package.sh DIR
 #
-# needs dpkg-dev, debhelper and what deploy/debian/control lists. It works on a
+# needs build-essential, debhelper and what deploy/debian/control lists. It works on a
 # copy in DIR, where the packages are in the end; two runs make the same bytes.
 set -eu
 

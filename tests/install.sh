@@ -28,7 +28,7 @@ build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
 check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc dropbear-bin iproute2 openssh-client
     openssh-server openssl procps python3-jsonschema systemd
-    debhelper dpkg-dev fakeroot lintian apparmor)
+    build-essential debhelper dpkg-dev fakeroot lintian apparmor)
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(curl docker-compose python3-docker socat prometheus zstd
