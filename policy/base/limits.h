@@ -93,6 +93,7 @@
 
 /* the link */
 #define LIMIT_CHANNELS      4096
+#define LIMIT_GIVEN_UP      256         /* of one listener's, that linger */
 #define LIMIT_HOSTS         32          /* of one policy, with an engine each */
 #define LIMIT_LINKS         16          /* SSH connections to one host */
 #define LIMIT_POOL_IDLE     256         /* streams kept for the next request */

@@ -89,6 +89,8 @@ static void give_up(struct stream *stream)
 
     stream->on_change = NULL;
     ch->given_up = true;
+    bytes_fini(&ch->in); /* the server may take long to close it */
+    bytes_fini(&ch->out);
     if (ch->mux)
         ssh_mux_give_up(ch->mux, ch);
     else /* the link is gone already */

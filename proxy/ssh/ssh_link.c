@@ -358,6 +358,11 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     return ssh_mux_open_port(&l->mux, address, port, on_change, arg);
 }
 
+static size_t lingering(const struct upstream *upstream, const void *who)
+{
+    return ssh_mux_lingering(&((const struct ssh_link *)upstream)->mux, who);
+}
+
 static void status(const struct upstream *upstream,
                    struct upstream_status *status)
 {
@@ -419,6 +424,7 @@ struct upstream *ssh_link_new(struct event_base *base,
     static const struct upstream_ops ops = {
         .open = open_stream,
         .open_port = open_port,
+        .lingering = lingering,
         .reject = reject,
         .status = status,
         .free = free_link,

@@ -354,6 +354,18 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     return mux ? ssh_mux_open_port(mux, address, port, on_change, arg) : NULL;
 }
 
+static size_t lingering(const struct upstream *upstream, const void *who)
+{
+    const struct ssh_links *links = (const struct ssh_links *)upstream;
+    size_t count = 0;
+
+    for (unsigned i = 0; i < links->config->links; i++) {
+        if (links->places[i].link)
+            count += ssh_mux_lingering(&links->places[i].link->mux, who);
+    }
+    return count;
+}
+
 /* All that are used lead to the same engine, which is the wrong one. */
 static bool reject(struct upstream *upstream, const char *why)
 {
@@ -420,6 +432,7 @@ struct upstream *ssh_links_new(struct event_base *base,
     static const struct upstream_ops ops = {
         .open = open_stream,
         .open_port = open_port,
+        .lingering = lingering,
         .reject = reject,
         .status = status,
         .free = free_links,

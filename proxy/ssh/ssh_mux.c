@@ -197,6 +197,20 @@ void ssh_mux_fini(struct ssh_mux *mux, const char *why)
     free(mux->forward_refusal);
 }
 
+size_t ssh_mux_lingering(const struct ssh_mux *mux, const void *who)
+{
+    static const enum ssh_channel_phase phases[] = {SSH_CHANNEL_OPENING,
+                                                    SSH_CHANNEL_CLOSING};
+    const struct ssh_channel *ch;
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof(phases) / sizeof(*phases); i++) {
+        TAILQ_FOREACH(ch, &mux->in[phases[i]], link)
+        count += ch->given_up && ch->stream.who == who;
+    }
+    return count;
+}
+
 /* Ask every channel what has come for it. */
 static void receive_all(struct ssh_mux *mux)
 {

@@ -100,6 +100,9 @@ void ssh_mux_deliver(struct ssh_mux *mux);
 /* Housekeeping; to be called every few seconds while there is a session. */
 void ssh_mux_tick(struct ssh_mux *mux);
 
+/* As in upstream.h. */
+size_t ssh_mux_lingering(const struct ssh_mux *mux, const void *who);
+
 /* A new stream, or NULL when there are LIMIT_CHANNELS. */
 struct stream *ssh_mux_open(struct ssh_mux *mux, stream_cb on_change,
                             void *arg);

@@ -62,6 +62,7 @@ struct stream {
     const char *why; /* STREAM_CLOSED: the reason, or NULL for a clean end */
     stream_cb on_change;
     void *arg;
+    const void *who; /* it is for; of this nothing but the address is used */
 };
 
 /* What has come and was not consumed; valid until the next call. */
@@ -134,6 +135,8 @@ struct upstream_ops {
     /* NULL: it has no way to ports of the engine's host */
     struct stream *(*open_port)(struct upstream *upstream, const char *address,
                                 unsigned port, stream_cb on_change, void *arg);
+    /* NULL: none ever lingers */
+    size_t (*lingering)(const struct upstream *upstream, const void *who);
     /* NULL: there is but one place that it can lead to */
     bool (*reject)(struct upstream *upstream, const char *why);
     void (*status)(const struct upstream *upstream,
@@ -172,6 +175,17 @@ static inline struct stream *upstream_open_port(struct upstream *u,
     return u->ops->open_port
                ? u->ops->open_port(u, address, port, on_change, arg)
                : NULL;
+}
+
+/*
+ * How many streams for WHO were given up and are not gone: an SSH server closes
+ * a channel (RFC 4254, 5.3) when the engine has read what was sent on it, and
+ * holds that until then, up to the window (2 MiB).
+ */
+static inline size_t upstream_lingering(const struct upstream *u,
+                                        const void *who)
+{
+    return u->ops->lingering ? u->ops->lingering(u, who) : 0;
 }
 
 /*

@@ -84,6 +84,13 @@ static struct stream *open_port(struct upstream *upstream, const char *address,
     return stream;
 }
 
+static size_t lingering(const struct upstream *upstream, const void *who)
+{
+    const struct fake_upstream *fake = (const struct fake_upstream *)upstream;
+
+    return who == fake->given_up_by ? fake->lingering : 0;
+}
+
 static void status(const struct upstream *upstream, struct upstream_status *out)
 {
     *out = ((const struct fake_upstream *)upstream)->status;
@@ -94,6 +101,7 @@ void fake_upstream_init(struct fake_upstream *fake)
     static const struct upstream_ops ops = {
         .open = open_stream,
         .open_port = open_port,
+        .lingering = lingering,
         .status = status,
     };
 

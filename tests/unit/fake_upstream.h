@@ -25,6 +25,8 @@ struct fake_upstream {
     struct upstream_status status;
     struct fake_stream streams[FAKE_STREAMS];
     size_t count;
+    const void *given_up_by; /* so many of its streams linger */
+    size_t lingering;
 };
 
 void fake_upstream_init(struct fake_upstream *fake);

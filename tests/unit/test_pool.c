@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "policy/base/limits.h"
 #include "proxy/upstream/pool.h"
 #include "tests/unit/fake_upstream.h"
 
@@ -134,6 +135,42 @@ static void listeners_are_served_in_turns(void **state)
         pool_discard(pool, mine[i].stream);
     for (size_t i = 0; i < 2; i++)
         pool_discard(pool, theirs[i].stream);
+}
+
+/* Whose streams linger at the SSH server, since the engine does not read. */
+static void who_has_given_up_too_many_waits_and_nobody_else(void **state)
+{
+    struct taker mine = taker(), theirs = taker(), more = taker();
+    int me, them;
+
+    (void)state;
+    pool_wait_for(pool, &mine.waiter, &me);
+    pool_wait_for(pool, &theirs.waiter, &them);
+    pool_wait_for(pool, &more.waiter, &them);
+    fake.given_up_by = &me;
+    fake.lingering = LIMIT_GIVEN_UP;
+    assert_null(pool_take(pool, &mine.waiter));
+    assert_null(pool_take(pool, &theirs.waiter));
+    open_and_tell(0);
+    open_and_tell(1);
+    assert_null(mine.stream);
+    assert_non_null(theirs.stream);
+    assert_ptr_equal(theirs.stream->who, &them);
+    /* a stream is there, and it is not kept for who waits */
+    assert_int_equal(pool_count(pool).idle, 1);
+    assert_null(pool_take(pool, &more.waiter));
+    run_loop(base);
+    assert_non_null(more.stream);
+    pool_give(pool, more.stream);
+    assert_null(fake.streams[1].stream.who);
+    /* one is gone: then it is served, without anybody's doing */
+    fake.lingering = LIMIT_GIVEN_UP - 1;
+    while (!mine.told)
+        event_base_loop(base, EVLOOP_ONCE);
+    assert_non_null(mine.stream);
+    assert_ptr_equal(mine.stream->who, &me);
+    pool_discard(pool, mine.stream);
+    pool_discard(pool, theirs.stream);
 }
 
 static void a_stream_that_cannot_be_opened_is_told_to_one(void **state)
@@ -368,6 +405,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(listeners_are_served_in_turns, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            who_has_given_up_too_many_waits_and_nobody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_stream_that_cannot_be_opened_is_told_to_one, setup, teardown),
         cmocka_unit_test_setup_teardown(
