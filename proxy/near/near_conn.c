@@ -156,6 +156,8 @@ static void try_port(struct near_conn *c)
     if (c->opened)
         c->stream = upstream_open_port(c->near->upstream, c->near->address,
                                        c->opened, on_change, c);
+    if (c->stream)
+        c->stream->who = c->near;
     c->asked = ASKED_NEXT;
     c->near->events->on_question(c->port->entry);
 }

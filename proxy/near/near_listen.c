@@ -98,17 +98,21 @@ static void pause_listener(struct near_listener *l)
     event_add(l->pause, &(struct timeval){0, 200 * 1000});
 }
 
-/* Nobody tells when another's bytes are gone: it is looked for. */
+/* Nobody tells when another's bytes are gone, or a stream: it is looked for. */
 static bool has_room(struct near_listener *l)
 {
     struct near *near = l->port->entry->near;
+    bool lingers = upstream_lingering(near->upstream, near) >= LIMIT_GIVEN_UP;
 
-    if (memory_has_room(near->memory, LIMIT_PORT_INPUT))
+    if (!lingers && memory_has_room(near->memory, LIMIT_PORT_INPUT))
         return true;
     if (!near->told_crowded)
-        log_warn("ports: connections to %s of %s wait: berth holds as many "
-                 "bytes of this listener's clients as it may",
-                 l->port->name, l->port->entry->name);
+        log_warn("ports: connections to %s of %s wait: %s", l->port->name,
+                 l->port->entry->name,
+                 lingers ? "so many that ended are not closed yet, since their "
+                           "containers do not read what was sent to them"
+                         : "berth holds as many bytes of this listener's "
+                           "clients as it may");
     near->told_crowded = true;
     pause_listener(l);
     return false;

@@ -14,7 +14,8 @@ enum {
      * five minutes; long before, an unused one is replaced */
     OLD_TURNS = 12,
     TURNS = 3,
-    IDLE_LEAST = 2, /* what one docker command uses */
+    IDLE_LEAST = 2,  /* what one docker command uses */
+    LINGER_MS = 100, /* then it is looked again whether streams are gone */
 };
 
 struct parked {
@@ -51,6 +52,7 @@ struct pool {
     unsigned failures; /* streams that did not open, each told to one taker */
     struct strbuf why; /* of the last of them */
     bool failed;       /* and none has opened since */
+    bool told_full;    /* the log knows why a listener waits */
     void (*on_idle_end)(void *arg); /* or NULL */
     void *idle_end_arg;
 };
@@ -111,14 +113,43 @@ static void wait_end(struct pool *pool, struct pool_waiter *waiter)
     free(group);
 }
 
-/* Whose turn it is, of those who wait: then it is the next group's. */
-static struct pool_waiter *take_turn(struct pool *pool)
+/*
+ * Do so many streams for WHO linger that there are no more for it? Else one
+ * listener could fill the SSH server with what its containers do not read.
+ */
+static bool is_full(struct pool *pool, const void *who)
 {
-    struct pool_group *group = TAILQ_FIRST(&pool->groups);
+    if (!who || upstream_lingering(pool->upstream, who) < LIMIT_GIVEN_UP)
+        return false;
+    if (!pool->told_full)
+        log_warn("a listener waits, since %d streams that its clients gave up "
+                 "are not closed yet: their containers do not read what was "
+                 "sent to them",
+                 LIMIT_GIVEN_UP);
+    pool->told_full = true;
+    return true;
+}
 
+/* Whose turn it is, of those who wait: then it is the next group's. */
+static struct pool_waiter *take_turn(struct pool *pool,
+                                     struct pool_group *group)
+{
     TAILQ_REMOVE(&pool->groups, group, link);
     TAILQ_INSERT_TAIL(&pool->groups, group, link);
     return TAILQ_FIRST(&group->waiters);
+}
+
+/* Of those who may have a stream; or NULL. */
+static struct pool_waiter *take_turn_for_stream(struct pool *pool)
+{
+    struct pool_group *group;
+
+    TAILQ_FOREACH(group, &pool->groups, link)
+    {
+        if (!is_full(pool, group->who))
+            return take_turn(pool, group);
+    }
+    return NULL;
 }
 
 static void note_use(struct pool *pool)
@@ -183,13 +214,14 @@ static void park(struct pool *pool, struct stream *stream)
     }
     stream->on_change = on_idle_change;
     stream->arg = pool;
+    stream->who = NULL;
     pool->idle[pool->idle_count++] = (struct parked){stream, 0};
     if (pool->waiting)
         soon_call(&pool->deliver);
 }
 
-/* The freshest idle stream, in use from now on; or NULL. */
-static struct stream *use_idle(struct pool *pool)
+/* The freshest idle stream, in use by WHO from now on; or NULL. */
+static struct stream *use_idle(struct pool *pool, const void *who)
 {
     while (pool->idle_count) {
         struct stream *stream = pool->idle[--pool->idle_count].stream;
@@ -202,6 +234,7 @@ static struct stream *use_idle(struct pool *pool)
         }
         pool->used++;
         stream->on_change = NULL;
+        stream->who = who;
         return stream;
     }
     return NULL;
@@ -253,7 +286,8 @@ static void tell_failure(struct pool *pool)
 
     strbuf_add(&why, strbuf_str(&pool->why));
     pool->failures--;
-    tell(pool, take_turn(pool), NULL, strbuf_cstr(&why));
+    tell(pool, take_turn(pool, TAILQ_FIRST(&pool->groups)), NULL,
+         strbuf_cstr(&why));
 }
 
 static void set_refused(struct pool *pool, const char *why, bool once)
@@ -272,18 +306,35 @@ static void tell_refusal(struct pool *pool)
     tell(pool, TAILQ_FIRST(&pool->kept), NULL, strbuf_cstr(&why));
 }
 
+/* To those who wait for streams, in turns. */
+static void hand_out(struct pool *pool)
+{
+    struct pool_waiter *waiter;
+
+    while (pool->idle_count && (waiter = take_turn_for_stream(pool))) {
+        struct stream *stream = use_idle(pool, waiter->who);
+
+        if (stream)
+            tell(pool, waiter, stream, NULL);
+    }
+    if (!pool->waiting)
+        pool->told_full = false;
+    else if (pool->idle_count &&
+             !event_pending(pool->deliver, EV_TIMEOUT, NULL))
+        /* nobody tells when what lingers is gone */
+        event_add(pool->deliver, &(struct timeval){0, LINGER_MS * 1000});
+}
+
 static void on_deliver(evutil_socket_t fd, short what, void *arg)
 {
     struct pool *pool = arg;
-    struct stream *stream;
 
     (void)fd;
     (void)what;
     while (pool->failures && pool->waiting)
         tell_failure(pool);
     pool->failures = 0;
-    while (pool->waiting && (stream = use_idle(pool)))
-        tell(pool, take_turn(pool), stream, NULL);
+    hand_out(pool);
     /* those who come meanwhile are told in another turn */
     for (unsigned n = pool->kept_count; n && pool->kept_count && pool->refused;
          n--)
@@ -377,11 +428,13 @@ struct pool *pool_free(struct pool *pool)
 struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
 {
     /* nobody is served before those who wait already */
-    struct stream *stream = pool->waiting || pool->held ? NULL : use_idle(pool);
+    bool waits = pool->waiting || pool->held || is_full(pool, waiter->who);
+    struct stream *stream = waits ? NULL : use_idle(pool, waiter->who);
 
     if (!stream)
         wait_begin(pool, waiter, pool->held);
-    if (pool->refused)
+    /* what is idle may be for others than those who wait already */
+    if (pool->refused || (!stream && pool->idle_count))
         soon_call(&pool->deliver);
     note_use(pool);
     pool_refill(pool);
