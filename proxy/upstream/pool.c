@@ -7,6 +7,7 @@
 #include "policy/base/limits.h"
 #include "proxy/base/log.h"
 #include "proxy/net/soon.h"
+#include "proxy/upstream/pool_groups.h"
 
 enum {
     TURN_MS = 10 * 1000, /* how often the pool looks after its idle streams */
@@ -23,27 +24,18 @@ struct parked {
     unsigned turns;        /* how long it has been idle */
 };
 
-TAILQ_HEAD(pool_waiters, pool_waiter);
-
-/* Takers of one listener, which there are as long as some wait. */
-struct pool_group {
-    const void *who;
-    struct pool_waiters waiters;
-    TAILQ_ENTRY(pool_group) link;
-};
-
 struct pool {
     struct upstream *upstream;
     struct event *turn;
-    struct soon deliver; /* there is something to tell takers */
+    struct soon deliver;   /* there is something to tell takers */
+    struct event *lingers; /* look again whether streams are gone */
     struct stream *opening[LIMIT_POOL_IDLE];
     unsigned opening_count;
     struct parked idle[LIMIT_POOL_IDLE];
     unsigned idle_count;
     unsigned used;
     unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
-    TAILQ_HEAD(pool_groups, pool_group) groups; /* the first is served next */
-    unsigned waiting;
+    struct pool_groups groups; /* who wait for one */
     bool held;
     char *refused;            /* held, and takers are told this; or NULL */
     bool refuses_once;        /* only those who wait now */
@@ -64,22 +56,6 @@ static void unpark(struct pool *pool, unsigned at)
     pool->idle[at] = pool->idle[--pool->idle_count];
 }
 
-static struct pool_group *group_of(struct pool *pool, const void *who)
-{
-    struct pool_group *group;
-
-    TAILQ_FOREACH(group, &pool->groups, link)
-    {
-        if (group->who == who)
-            return group;
-    }
-    group = xcalloc(1, sizeof(*group));
-    group->who = who;
-    TAILQ_INIT(&group->waiters);
-    TAILQ_INSERT_TAIL(&pool->groups, group, link);
-    return group;
-}
-
 static void wait_begin(struct pool *pool, struct pool_waiter *waiter, bool kept)
 {
     waiter->waits = true;
@@ -89,73 +65,43 @@ static void wait_begin(struct pool *pool, struct pool_waiter *waiter, bool kept)
         pool->kept_count++;
         return;
     }
-    waiter->group = group_of(pool, waiter->who);
-    TAILQ_INSERT_TAIL(&waiter->group->waiters, waiter, link);
-    pool->waiting++;
+    pool_groups_add(&pool->groups, waiter);
 }
 
 static void wait_end(struct pool *pool, struct pool_waiter *waiter)
 {
-    struct pool_group *group = waiter->group;
-
     waiter->waits = false;
     if (waiter->kept) {
         TAILQ_REMOVE(&pool->kept, waiter, link);
         pool->kept_count--;
         return;
     }
-    TAILQ_REMOVE(&group->waiters, waiter, link);
-    pool->waiting--;
-    waiter->group = NULL;
-    if (!TAILQ_EMPTY(&group->waiters))
-        return;
-    TAILQ_REMOVE(&pool->groups, group, link);
-    free(group);
+    pool_groups_remove(&pool->groups, waiter);
 }
 
 /*
- * Do so many streams for WHO linger that there are no more for it? Else one
- * listener could fill the SSH server with what its containers do not read.
+ * May WHO have a stream? Not while so many of its own linger: else one listener
+ * could fill the SSH server with what its containers do not read.
  */
-static bool is_full(struct pool *pool, const void *who)
+static bool may_have(const void *who, void *arg)
 {
+    struct pool *pool = arg;
+
     if (!who || upstream_lingering(pool->upstream, who) < LIMIT_GIVEN_UP)
-        return false;
+        return true;
     if (!pool->told_full)
         log_warn("a listener waits, since %d streams that its clients gave up "
                  "are not closed yet: their containers do not read what was "
                  "sent to them",
                  LIMIT_GIVEN_UP);
     pool->told_full = true;
-    return true;
-}
-
-/* Whose turn it is, of those who wait: then it is the next group's. */
-static struct pool_waiter *take_turn(struct pool *pool,
-                                     struct pool_group *group)
-{
-    TAILQ_REMOVE(&pool->groups, group, link);
-    TAILQ_INSERT_TAIL(&pool->groups, group, link);
-    return TAILQ_FIRST(&group->waiters);
-}
-
-/* Of those who may have a stream; or NULL. */
-static struct pool_waiter *take_turn_for_stream(struct pool *pool)
-{
-    struct pool_group *group;
-
-    TAILQ_FOREACH(group, &pool->groups, link)
-    {
-        if (!is_full(pool, group->who))
-            return take_turn(pool, group);
-    }
-    return NULL;
+    return false;
 }
 
 static void note_use(struct pool *pool)
 {
-    if (pool->used + pool->waiting > pool->peaks[0])
-        pool->peaks[0] = pool->used + pool->waiting;
+    if (pool->used + pool->groups.waiting > pool->peaks[0])
+        pool->peaks[0] = pool->used + pool->groups.waiting;
 }
 
 /* Between two messages, with nothing on the way? */
@@ -205,7 +151,7 @@ static unsigned level(const struct pool *pool)
 /* An open stream that is not in use: for the first taker, or kept as idle. */
 static void park(struct pool *pool, struct stream *stream)
 {
-    bool wanted = pool->idle_count < pool->waiting;
+    bool wanted = pool->idle_count < pool->groups.waiting;
 
     if (pool->idle_count == LIMIT_POOL_IDLE ||
         (!wanted && pool->idle_count + pool->used >= level(pool))) {
@@ -216,7 +162,7 @@ static void park(struct pool *pool, struct stream *stream)
     stream->arg = pool;
     stream->who = NULL;
     pool->idle[pool->idle_count++] = (struct parked){stream, 0};
-    if (pool->waiting)
+    if (pool->groups.waiting)
         soon_call(&pool->deliver);
 }
 
@@ -286,7 +232,7 @@ static void tell_failure(struct pool *pool)
 
     strbuf_add(&why, strbuf_str(&pool->why));
     pool->failures--;
-    tell(pool, take_turn(pool, TAILQ_FIRST(&pool->groups)), NULL,
+    tell(pool, pool_groups_turn(&pool->groups, NULL, NULL), NULL,
          strbuf_cstr(&why));
 }
 
@@ -311,18 +257,26 @@ static void hand_out(struct pool *pool)
 {
     struct pool_waiter *waiter;
 
-    while (pool->idle_count && (waiter = take_turn_for_stream(pool))) {
+    while (pool->idle_count &&
+           (waiter = pool_groups_turn(&pool->groups, may_have, pool))) {
         struct stream *stream = use_idle(pool, waiter->who);
 
         if (stream)
             tell(pool, waiter, stream, NULL);
     }
-    if (!pool->waiting)
+    if (!pool->groups.waiting)
         pool->told_full = false;
-    else if (pool->idle_count &&
-             !event_pending(pool->deliver, EV_TIMEOUT, NULL))
-        /* nobody tells when what lingers is gone */
-        event_add(pool->deliver, &(struct timeval){0, LINGER_MS * 1000});
+    else if (pool->idle_count) /* nobody tells when what lingers is gone */
+        event_add(pool->lingers, &(struct timeval){0, LINGER_MS * 1000});
+}
+
+static void on_lingers(evutil_socket_t fd, short what, void *arg)
+{
+    struct pool *pool = arg;
+
+    (void)fd;
+    (void)what;
+    soon_call(&pool->deliver);
 }
 
 static void on_deliver(evutil_socket_t fd, short what, void *arg)
@@ -331,7 +285,7 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    while (pool->failures && pool->waiting)
+    while (pool->failures && pool->groups.waiting)
         tell_failure(pool);
     pool->failures = 0;
     hand_out(pool);
@@ -350,7 +304,7 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
 static void pool_refill(struct pool *pool)
 {
     while (pool->opening_count + pool->idle_count + pool->failures <
-               pool->waiting &&
+               pool->groups.waiting &&
            pool->opening_count < LIMIT_POOL_IDLE) {
         struct stream *stream =
             upstream_open(pool->upstream, on_opening_change, pool);
@@ -370,7 +324,7 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     (void)what;
     for (unsigned i = TURNS - 1; i > 0; i--)
         pool->peaks[i] = pool->peaks[i - 1];
-    pool->peaks[0] = pool->used + pool->waiting;
+    pool->peaks[0] = pool->used + pool->groups.waiting;
     all = pool->used + pool->idle_count;
     /* the freshest are at the end, where the next taker looks */
     for (unsigned i = 0; i < pool->idle_count; i++) {
@@ -394,9 +348,10 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
 
     pool->upstream = upstream;
     pool->why.max = LIMIT_REASON;
-    TAILQ_INIT(&pool->groups);
+    pool_groups_init(&pool->groups);
     TAILQ_INIT(&pool->kept);
     soon_init(&pool->deliver, base, on_deliver, pool);
+    pool->lingers = event_new(base, -1, 0, on_lingers, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
     event_add(pool->turn, &turn);
     return pool;
@@ -413,11 +368,12 @@ struct pool *pool_free(struct pool *pool)
 {
     if (!pool)
         return NULL;
-    assert(TAILQ_EMPTY(&pool->groups) && TAILQ_EMPTY(&pool->kept));
+    assert(pool->groups.waiting == 0 && TAILQ_EMPTY(&pool->kept));
     for (unsigned i = 0; i < pool->opening_count; i++)
         stream_close(pool->opening[i]);
     close_idle(pool);
     soon_fini(&pool->deliver);
+    event_free(pool->lingers);
     event_free(pool->turn);
     strbuf_fini(&pool->why);
     free(pool->refused);
@@ -428,7 +384,8 @@ struct pool *pool_free(struct pool *pool)
 struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
 {
     /* nobody is served before those who wait already */
-    bool waits = pool->waiting || pool->held || is_full(pool, waiter->who);
+    bool waits =
+        pool->groups.waiting || pool->held || !may_have(waiter->who, pool);
     struct stream *stream = waits ? NULL : use_idle(pool, waiter->who);
 
     if (!stream)
@@ -482,8 +439,9 @@ void pool_hold(struct pool *pool, const char *why)
 {
     struct pool_waiter *waiter;
 
-    while (pool->waiting) { /* those who come first are the first again */
-        waiter = take_turn(pool);
+    while (
+        pool->groups.waiting) { /* those who come first are the first again */
+        waiter = pool_groups_turn(&pool->groups, NULL, NULL);
         wait_end(pool, waiter);
         wait_begin(pool, waiter, true);
     }
@@ -540,5 +498,5 @@ struct pool_counts pool_count(const struct pool *pool)
 {
     return (struct pool_counts){pool->used, pool->idle_count,
                                 pool->opening_count,
-                                pool->waiting + pool->kept_count};
+                                pool->groups.waiting + pool->kept_count};
 }

@@ -141,7 +141,7 @@ static void listeners_are_served_in_turns(void **state)
 static void who_has_given_up_too_many_waits_and_nobody_else(void **state)
 {
     struct taker mine = taker(), theirs = taker(), more = taker();
-    int me, them;
+    int me = 0, them = 0;
 
     (void)state;
     pool_wait_for(pool, &mine.waiter, &me);
@@ -156,7 +156,7 @@ static void who_has_given_up_too_many_waits_and_nobody_else(void **state)
     assert_null(mine.stream);
     assert_non_null(theirs.stream);
     assert_ptr_equal(theirs.stream->who, &them);
-    /* a stream is there, and it is not kept for who waits */
+    /* a stream is there, and it is not kept for the one that waits */
     assert_int_equal(pool_count(pool).idle, 1);
     assert_null(pool_take(pool, &more.waiter));
     run_loop(base);
