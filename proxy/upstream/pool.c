@@ -90,9 +90,8 @@ static bool may_have(const void *who, void *arg)
     if (!who || upstream_lingering(pool->upstream, who) < LIMIT_GIVEN_UP)
         return true;
     if (!pool->told_full)
-        log_warn("a listener waits, since %d streams that its clients gave up "
-                 "are not closed yet: their containers do not read what was "
-                 "sent to them",
+        log_warn("a listener waits: %d streams that its clients gave up are "
+                 "not closed yet, for their containers do not read",
                  LIMIT_GIVEN_UP);
     pool->told_full = true;
     return false;
@@ -344,7 +343,6 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 struct pool *pool_new(struct event_base *base, struct upstream *upstream)
 {
     struct pool *pool = xcalloc(1, sizeof(*pool));
-    const struct timeval turn = {TURN_MS / 1000, 0};
 
     pool->upstream = upstream;
     pool->why.max = LIMIT_REASON;
@@ -353,7 +351,7 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     soon_init(&pool->deliver, base, on_deliver, pool);
     pool->lingers = event_new(base, -1, 0, on_lingers, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
-    event_add(pool->turn, &turn);
+    event_add(pool->turn, &(struct timeval){TURN_MS / 1000, 0});
     return pool;
 }
 
