@@ -275,7 +275,7 @@ static const struct setting upstream_rows[] = {
      .max = LIMIT_HOSTS, .check = check_engine_id,
      .pattern = PATTERN_ENGINE_ID,
      .help = "the ID of the engine (docker info --format {{.ID}}), or those of "
-             "all; no others are talked to; null: the one that answers first"},
+             "all; no others are used; null: the one that answers first"},
     {"drain", STRINGS_AT(struct upstream_policy, drain), "[]",
      .max = LIMIT_HOSTS,
      .help = "those of several URLs whose hosts are given nothing new: a "
@@ -292,13 +292,13 @@ static const struct setting upstream_rows[] = {
              "does"},
     {"jump", OBJECTS_AT(struct upstream_policy, jump), "[]",
      .max = LIMIT_JUMPS, .of = &jump_shape,
-     .help = "jump hosts on the way, in the order they are gone through: URLs, "
-             "or objects"},
+     .help = "jump hosts on the way, from the first to the last: URLs, or "
+             "objects"},
     {"proxy", OBJECT_AT(struct upstream_policy, proxy), .of = &proxy_shape,
      .help = "a proxy before the first host of the way: its URL, or an object"},
     {"plain_tcp", BOOL_AT(struct upstream_policy, plain_tcp), "false",
-     .help = "a tcp:// URL may name another machine, though anybody on the "
-             "way can read and change what is said"},
+     .help = "a tcp:// URL may name another machine, though anyone on the way "
+             "can read and change what is sent"},
     {"identity", STRINGS_OR_ONE_AT(struct upstream_policy, identities), "[]",
      .max = LIMIT_IDENTITIES, .check = check_absolute_path,
      .pattern = PATTERN_ABSOLUTE_PATH,
@@ -355,7 +355,7 @@ static const struct setting operations_rows[] = {
              "use; nothing said means no"},
     {"deny", STRINGS_AT(struct operations_policy, deny), "[]",
      .check = operation_word_check, .word_at = operation_word_at,
-     .help = "the same, for what is taken out again; goes before allow"},
+     .help = "the same, for what is not allowed after all; overrides allow"},
 };
 static const struct shape operations_shape =
     SHAPE(struct operations_policy, operations_rows);
@@ -363,7 +363,7 @@ static const struct shape operations_shape =
 static const struct setting refusals_rows[] = {
     {"contact", STRING_AT(struct refusals_policy, contact), "null",
      .check = check_contact, .pattern = PATTERN_CONTACT,
-     .help = "what a refusal says at its end, for who needs more than the "
+     .help = "what a refusal says at its end, for users who need more than the "
              "policy allows, like \"ask in #ci\""},
 };
 static const struct shape refusals_shape =
@@ -450,7 +450,7 @@ static const struct setting policy_rows[] = {
     {"preset", STRING_AT(struct policy, preset), "null",
      .check = preset_check, .word_at = preset_word_at,
      .help = "a policy that comes with berth, to which this one adds; its own "
-             "keys go before the preset's"},
+             "keys override the preset's"},
     {"namespace", SETTING_OBJECT, 0, .of = &namespace_shape,
      .help = "whose everything is that is made here: a name, or an object with "
              "its name and limits"},
@@ -491,7 +491,7 @@ static const struct setting policy_rows[] = {
     {"audit", OBJECT_AT(struct policy, audit), .of = &audit_shape,
      .help = "the record of every call"},
     {"metrics", OBJECT_AT(struct policy, metrics), .of = &metrics_shape,
-     .help = "numbers and health, for who runs berth"},
+     .help = "metrics and health, for operators"},
     {"timeouts", OBJECT_AT(struct policy, timeouts), .of = &timeouts_shape,
      .help = "how long berth waits for the runner"},
 };

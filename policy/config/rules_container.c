@@ -181,7 +181,7 @@ static const struct shape mount_shape = {
 
 static const struct setting limit_rows[] = {
     {"memory", SIZE_AT(struct limit_rules, memory), "null", .min = 6 * MIB, .max = PIB,
-     .help = "the most memory a container may have; who asks for nothing gets "
+     .help = "the most memory a container may have; one that sets none gets "
              "it; null: no limit"},
     {"memory_swap", SIZE_AT(struct limit_rules, memory_swap), "null", .min = 6 * MIB, .max = PIB,
      .help = "the same for memory and swap together; null: as much as memory"},
@@ -190,14 +190,14 @@ static const struct setting limit_rows[] = {
     {"tmpfs", SIZE_AT(struct limit_rules, tmpfs), "null", .min = 4 * KIB, .max = PIB,
      .help = "the largest tmpfs; null: no limit but the container's memory"},
     {"cpus", NUMBER_AT(struct limit_rules, cpus), "null", .min = 0.01, .max = 4096,
-     .help = "the most CPUs a container may use, 1.5 for one and a half; who "
-             "asks for nothing gets it; null: no limit"},
+     .help = "the most CPUs a container may use, 1.5 for one and a half; one "
+             "that sets none gets it; null: no limit"},
     {"cpu_shares", INTEGER_AT(struct limit_rules, cpu_shares), "null", .min = 2, .max = 262144,
      .help = "the highest weight of a container among others, 1024 being usual; "
              "null: no limit"},
     {"pids", INTEGER_AT(struct limit_rules, pids), "null", .min = 1, .max = 4194304,
-     .help = "the most processes and threads of a container; who asks for "
-             "nothing gets it; null: no limit"},
+     .help = "the most processes and threads of a container; one that sets "
+             "none gets it; null: no limit"},
     {"count", INTEGER_AT(struct limit_rules, count), "null", .max = 1000000,
      .help = "an older name of namespace.limits.containers; the lower one "
              "holds"},
@@ -278,7 +278,7 @@ static const struct setting container_rows[] = {
     {"sysctls", STRINGS_AT(struct container_rules, sysctls),
      "[\"net.core.somaxconn\", \"net.ipv4.ip_local_port_range\", \"net.ipv4.ip_unprivileged_port_start\", "
      "\"net.ipv4.tcp_keepalive_*\", \"net.ipv4.tcp_syncookies\", \"net.ipv6.conf.*.disable_ipv6\"]",
-     .help = "kernel settings of its own that a container may choose"},
+     .help = "kernel settings of its own that a container may set"},
     {"annotations", STRINGS_AT(struct container_rules, annotations), "[]",
      .help = "annotations that may be given to the runtime"},
     {"groups", STRINGS_AT(struct container_rules, groups), "[]",
