@@ -12,7 +12,7 @@
 
 #define FASTEST         ((uint64_t)512 * MIB) /* bytes a second on any link */
 #define SLOW_US         1000000
-#define SMALLEST_WINDOW (256 * KIB)
+#define SMALLEST_WINDOW (2 * MIB) /* OpenSSH's own; see ssh_mux_window() */
 
 void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
 {
@@ -132,7 +132,10 @@ void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
 
 /*
  * More would only make queues longer. The kernel knows a round trip too, but
- * only to the next proxy.
+ * only to the next proxy. Even where the way takes no time at all, the window
+ * has to cover the milliseconds for which berth, or its client, waits for a
+ * processor: a server that has to stop at its end sends smaller packets, and
+ * wakes up for each credit.
  */
 size_t ssh_mux_window(const struct ssh_mux *mux)
 {

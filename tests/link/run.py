@@ -129,6 +129,24 @@ def a_slow_reader_stalls_nobody(bed):
 
 
 @test
+def who_keeps_up_is_never_waited_for(bed):
+    link = bed.link(bed.sshd(), debug=1)
+    link.up(1)
+    link.say(f"lazy 1 down={8 * MIB}")
+    link.expect("^stream 1 open")
+    link.say(f"stream 2 up=0 down={64 * MIB}")
+    link.expect("^stream 2 ok ")
+    # as much as OpenSSH's own, and for the one that reads alone
+    bed.wait_for_log("window of 2097152")
+    log = read(bed.path("driver.log"))[bed.log_from :]
+    grown = set(re.findall("(0x[0-9a-f]+): window of", log))
+    if len(grown) != 1:
+        raise Failure(f"windows of {grown} grew")
+    link.say("read 1")
+    link.expect("^stream 1 ok ")
+
+
+@test
 def a_peer_that_reads_nothing_stalls_nobody(bed):
     link = bed.link(bed.sshd())
     link.up(1)
