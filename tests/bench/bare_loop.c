@@ -34,7 +34,7 @@
 
 /* what berth prefers */
 #if LIBSSH2_VERSION_NUM >= 0x010b01
-#define CIPHER "chacha20-poly1305@openssh.com"
+#define CIPHER "aes128-gcm@openssh.com"
 #else
 #define CIPHER "aes128-ctr"
 #endif

@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +198,170 @@ static void test_other_modes_are_libcrypto_s(void **state)
     free(want);
 }
 
+/* ---- GCM, as libssh2 1.11 has it ---- */
+
+enum { LENGTH = 4, TAG = 16, NONCE = 12 };
+
+static EVP_CIPHER_CTX *gcm_context(const EVP_CIPHER *cipher, int encrypt)
+{
+    /* the counter of packets carries at once */
+    static unsigned char nonce[NONCE] = "none\xff\xff\xff\xff\xff\xff\xff\xfe";
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+
+    assert_non_null(ctx);
+    assert_int_equal(EVP_CipherInit(ctx, cipher, key, nonce, encrypt), 1);
+    assert_true(
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_IV_FIXED, -1, nonce) > 0);
+    return ctx;
+}
+
+/* A packet of LEN bytes behind its length, then its tag, in place: by the
+ * calls of _libssh2_cipher_crypt. */
+static bool gcm_packet(EVP_CIPHER_CTX *ctx, int encrypt, unsigned char *packet,
+                       size_t len)
+{
+    unsigned char *text = packet + LENGTH, last[1], buf[2 * TAG];
+
+    assert_true(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_IV_GEN, 1, last) > 0);
+    assert_true(EVP_Cipher(ctx, NULL, packet, LENGTH) >= 0);
+    for (size_t at = 0, n; at < len; at += n) {
+        n = at == 0 ? 16 - LENGTH : 16;
+        n = len - at < n ? len - at : n;
+        if (!encrypt && at + n == len)
+            assert_true(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG,
+                                            text + len) > 0);
+        assert_true(EVP_Cipher(ctx, buf, text + at, (unsigned)n) >= 0);
+        memcpy(text + at, buf, n);
+    }
+    if (EVP_Cipher(ctx, NULL, NULL, 0) < 0)
+        return false;
+    return !encrypt ||
+           EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG, text + len) > 0;
+}
+
+/* The same in one piece. NUMBER is that of the packet. */
+static void gcm_reference(const EVP_CIPHER *cipher, unsigned number,
+                          unsigned char *packet, size_t len)
+{
+    unsigned char nonce[NONCE] = "none\xff\xff\xff\xff\xff\xff\xff\xfe";
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int n;
+
+    for (; number; number--)
+        for (size_t i = NONCE; i-- > NONCE - 8;)
+            if (++nonce[i])
+                break;
+    assert_int_equal(EVP_EncryptInit_ex(ctx, cipher, NULL, key, nonce), 1);
+    assert_int_equal(EVP_EncryptUpdate(ctx, NULL, &n, packet, LENGTH), 1);
+    assert_int_equal(
+        EVP_EncryptUpdate(ctx, packet + LENGTH, &n, packet + LENGTH, (int)len),
+        1);
+    assert_int_equal(EVP_EncryptFinal_ex(ctx, NULL, &n), 1);
+    assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG,
+                                         packet + LENGTH + len),
+                     1);
+    EVP_CIPHER_CTX_free(ctx);
+}
+
+static void put_length(unsigned char *packet, size_t len)
+{
+    for (int i = 0; i < LENGTH; i++)
+        packet[i] = (unsigned char)(len >> (24 - 8 * i));
+}
+
+static void test_packets_of_gcm_are_libcrypto_s(void **state)
+{
+    const EVP_CIPHER *ciphers[] = {EVP_aes_128_gcm(), EVP_aes_256_gcm()};
+    const size_t sizes[] = {1,  12, 16,    28,    32768, 12,
+                            17, 44, 35000, 40000, 40960, 40961};
+    unsigned char *plain = text(), *got = malloc(LEN), *want = malloc(LEN);
+
+    (void)state;
+    for (size_t c = 0; c < 2; c++) {
+        EVP_CIPHER_CTX *to = gcm_context(ciphers[c], 1);
+        EVP_CIPHER_CTX *from = gcm_context(ciphers[c], 0);
+
+        assert_int_equal(ctr_batch_contexts(), 2);
+        for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+            size_t len = sizes[i], all = LENGTH + len + TAG;
+
+            memcpy(want, plain + i, LEN - i);
+            put_length(want, len);
+            memcpy(got, want, all);
+            gcm_reference(ciphers[c], i, want, len);
+            assert_true(gcm_packet(to, 1, got, len));
+            assert_memory_equal(got, want, all);
+            assert_true(gcm_packet(from, 0, got, len));
+            assert_memory_equal(got + LENGTH, plain + i + LENGTH, len);
+        }
+        EVP_CIPHER_CTX_free(to);
+        EVP_CIPHER_CTX_free(from);
+        assert_int_equal(ctr_batch_contexts(), 0);
+    }
+    free(plain);
+    free(got);
+    free(want);
+}
+
+/* Any byte that changed on its way, also of length and tag, is noticed. */
+static void test_a_forged_packet_is_noticed(void **state)
+{
+    enum { SIZE = 100, ALL = LENGTH + SIZE + TAG };
+    unsigned char sent[ALL], got[ALL];
+
+    (void)state;
+    for (size_t at = LENGTH - 1; at < ALL; at++) {
+        EVP_CIPHER_CTX *to = gcm_context(EVP_aes_128_gcm(), 1);
+        EVP_CIPHER_CTX *from = gcm_context(EVP_aes_128_gcm(), 0);
+
+        memset(sent, 'x', ALL);
+        put_length(sent, SIZE);
+        assert_true(gcm_packet(to, 1, sent, SIZE));
+        memcpy(got, sent, ALL);
+        assert_true(gcm_packet(from, 0, got, SIZE));
+        put_length(sent, SIZE);
+        assert_true(gcm_packet(to, 1, sent, SIZE));
+        memcpy(got, sent, ALL);
+        got[at] ^= at == LENGTH - 1 ? 1 : 0x80;
+        assert_false(gcm_packet(from, 0, got, SIZE));
+        EVP_CIPHER_CTX_free(to);
+        EVP_CIPHER_CTX_free(from);
+    }
+    assert_int_equal(ctr_batch_contexts(), 0);
+}
+
+/* A nonce that is made in another way, and calls in another order. */
+static void test_other_uses_of_gcm_are_libcrypto_s(void **state)
+{
+    unsigned char in[64] = "a message", got[64] = {0}, want[64] = {0};
+    unsigned char tag[2][TAG];
+    unsigned char nonce[NONCE] = "another one";
+    int n;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+        unsigned char *out = i ? got : want;
+
+        assert_int_equal(EVP_CipherInit(ctx, EVP_aes_128_gcm(), key, nonce, 1),
+                         1);
+        if (i) {
+            assert_true(EVP_Cipher(ctx, NULL, in, LENGTH) >= 0);
+            assert_true(EVP_Cipher(ctx, out, in, 32) >= 0);
+            assert_true(EVP_Cipher(ctx, out + 32, in + 32, 32) >= 0);
+            assert_true(EVP_Cipher(ctx, NULL, NULL, 0) >= 0);
+        } else {
+            EVP_CipherUpdate(ctx, NULL, &n, in, LENGTH);
+            EVP_CipherUpdate(ctx, out, &n, in, sizeof(in));
+            EVP_CipherFinal_ex(ctx, NULL, &n);
+        }
+        EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG, tag[i]);
+        EVP_CIPHER_CTX_free(ctx);
+    }
+    assert_memory_equal(got, want, sizeof(got));
+    assert_memory_equal(tag[0], tag[1], TAG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +370,9 @@ int main(void)
         cmocka_unit_test(test_contexts_do_not_mix),
         cmocka_unit_test(test_a_new_key_is_a_new_stream),
         cmocka_unit_test(test_other_modes_are_libcrypto_s),
+        cmocka_unit_test(test_packets_of_gcm_are_libcrypto_s),
+        cmocka_unit_test(test_a_forged_packet_is_noticed),
+        cmocka_unit_test(test_other_uses_of_gcm_are_libcrypto_s),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
