@@ -299,14 +299,8 @@ void ssh_channel_receive(struct ssh_channel *ch)
 /* How much longer the window of a channel should get whose owner keeps up. */
 static size_t growth(const struct ssh_channel *ch)
 {
-    size_t wanted = ssh_mux_window(ch->mux);
-    size_t left = LIMIT_LINK_LENT - ch->mux->lent;
-    size_t more = wanted > ch->window ? wanted - ch->window : 0;
-
-    if (ch->in.len >= ch->window / 4)
-        return 0;
-    more = more < ch->window ? more : ch->window;
-    return more < left ? more : left;
+    return ch->in.len < ch->window / 4 ? ssh_mux_growth(ch->mux, ch->window)
+                                       : 0;
 }
 
 static void lend(struct ssh_channel *ch, size_t more)

@@ -132,10 +132,11 @@ void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *channel);
 /* Put CHANNEL, which is new, into the queue. */
 void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *channel);
 /*
- * The window that a channel needs so that the way to the server does not slow
- * it down, at most LIMIT_LONG_INPUT.
+ * How much longer the WINDOW of a channel should get whose owner keeps up, so
+ * that nothing slows it down; at most to LIMIT_LONG_INPUT, and LIMIT_LINK_LENT
+ * for all.
  */
-size_t ssh_mux_window(const struct ssh_mux *mux);
+size_t ssh_mux_growth(const struct ssh_mux *mux, size_t window);
 /* The command of SSH_CHANNEL_EXEC. */
 const char *ssh_mux_command(struct ssh_mux *mux);
 

@@ -12,7 +12,8 @@
 
 #define FASTEST         ((uint64_t)512 * MIB) /* bytes a second on any link */
 #define SLOW_US         1000000
-#define SMALLEST_WINDOW (2 * MIB) /* OpenSSH's own; see ssh_mux_window() */
+#define SMALLEST_WINDOW (256 * KIB)
+#define NEAR_LENT       (2 * MIB) /* OpenSSH's window; see ssh_mux_growth() */
 
 void ssh_mux_wake(struct ssh_mux *mux, struct ssh_channel *ch)
 {
@@ -131,13 +132,10 @@ void ssh_mux_add(struct ssh_mux *mux, struct ssh_channel *ch)
 }
 
 /*
- * More would only make queues longer. The kernel knows a round trip too, but
- * only to the next proxy. Even where the way takes no time at all, the window
- * has to cover the milliseconds for which berth, or its client, waits for a
- * processor: a server that has to stop at its end sends smaller packets, and
- * wakes up for each credit.
+ * The window for which the way to the server is no limit. More would only make
+ * queues longer. The kernel knows a round trip too, but only to the next proxy.
  */
-size_t ssh_mux_window(const struct ssh_mux *mux)
+static size_t way_window(const struct ssh_mux *mux)
 {
     uint64_t bytes = mux->quickest_open < SLOW_US
                          ? FASTEST * mux->quickest_open / 1000000 * 2
@@ -146,6 +144,24 @@ size_t ssh_mux_window(const struct ssh_mux *mux)
     if (bytes < SMALLEST_WINDOW)
         return SMALLEST_WINDOW;
     return bytes < LIMIT_LONG_INPUT ? bytes : LIMIT_LONG_INPUT;
+}
+
+/*
+ * Even where the way takes no time at all, a window has to cover the
+ * milliseconds for which berth, or its client, waits for a processor: a server
+ * that has to stop at its end sends smaller packets, and wakes up for each
+ * credit. All channels share what is lent for that, since there are always some
+ * that go on, and longer queues do not fit into the processor's cache.
+ */
+size_t ssh_mux_growth(const struct ssh_mux *mux, size_t window)
+{
+    size_t wanted = way_window(mux), left = LIMIT_LINK_LENT - mux->lent, more;
+
+    if (mux->lent < NEAR_LENT && wanted < window + NEAR_LENT - mux->lent)
+        wanted = window + NEAR_LENT - mux->lent;
+    more = wanted > window ? wanted - window : 0;
+    more = more < window ? more : window;
+    return more < left ? more : left;
 }
 
 void ssh_mux_spoke(struct ssh_mux *mux, const struct ssh_channel *ch)

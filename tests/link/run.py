@@ -136,8 +136,8 @@ def who_keeps_up_is_never_waited_for(bed):
     link.expect("^stream 1 open")
     link.say(f"stream 2 up=0 down={64 * MIB}")
     link.expect("^stream 2 ok ")
-    # as much as OpenSSH's own, and for the one that reads alone
-    bed.wait_for_log("window of 2097152")
+    # for the one alone that reads
+    bed.wait_for_log("window of 2359296")
     log = read(bed.path("driver.log"))[bed.log_from :]
     grown = set(re.findall("(0x[0-9a-f]+): window of", log))
     if len(grown) != 1:
