@@ -41,7 +41,7 @@ def rekeying_loses_no_byte(bed):
     link = bed.link(bed.sshd("RekeyLimit 1M"))
     link.up(1)
     for i in range(8):
-        link.say(f"stream {i} up={24 * MIB + i} down={24 * MIB + 7 * i}")
+        link.say(f"stream {i} up={12 * MIB + i} down={12 * MIB + 7 * i}")
     link.expect("^stream . ok ", count=8)
 
 
@@ -114,11 +114,11 @@ def a_slow_reader_stalls_nobody(bed):
     link = bed.link(bed.sshd())
     link.up(1)
     for i in range(10):
-        link.say(f"lazy {i} down={64 * MIB}")
+        link.say(f"lazy {i} down={24 * MIB}")
     link.expect("^stream . open", count=10)
     time.sleep(1)
     used = link.stat()[0]
-    link.say(f"stream 100 up={64 * MIB} down={64 * MIB}")
+    link.say(f"stream 100 up={32 * MIB} down={32 * MIB}")
     link.expect("^stream 100 ok ")
     # each stalled one holds its window, and no more than that
     if link.stat()[0] > used + 4 * MIB or used > 10 * 5 * MIB:
@@ -153,7 +153,7 @@ def a_peer_that_reads_nothing_stalls_nobody(bed):
     for i in range(10):
         link.say(f"raw {i} hold")
         link.say(f"send {i} {64 * MIB}")
-    link.say(f"stream 100 up={64 * MIB} down={64 * MIB}")
+    link.say(f"stream 100 up={32 * MIB} down={32 * MIB}")
     link.expect("^stream 100 ok ")
     if link.stat()[0] > 16 * MIB and not bed.sanitized:
         raise Failure(f"output that nobody reads holds {link.stat()[0]} bytes")
@@ -299,7 +299,7 @@ def a_frozen_link_goes_on_when_it_thaws(bed):
     sshd = bed.sshd()
     link = bed.link(sshd)
     link.up(1)
-    link.say(f"stream 1 up={256 * MIB} down={256 * MIB}")
+    link.say(f"stream 1 up={128 * MIB} down={128 * MIB}")
     link.expect("^stream 1 open")
     time.sleep(0.2)
     sshd.signal_children(signal.SIGSTOP)
@@ -611,7 +611,7 @@ def a_silent_server_is_given_up(bed):
 def plain_sockets_do_the_same(bed):
     link = bed.link(Named(port=0), kind="unix", identity=False, known_hosts=False)
     for i in range(8):
-        link.say(f"stream {i} up={24 * MIB + i} down={24 * MIB + 7 * i}")
+        link.say(f"stream {i} up={12 * MIB + i} down={12 * MIB + 7 * i}")
     link.expect("^stream . ok ", count=8)
     link.say("raw 20 close 0")
     link.expect("^stream 20 eof")
