@@ -25,7 +25,7 @@ libraries=(libevent-dev libssh2-1-dev libssl-dev libhttp-parser-dev
     libjansson-dev libnghttp2-dev libpcre2-dev libseccomp-dev zlib1g-dev
     libbz2-dev liblzma-dev libzstd-dev)
 build=(gcc libc6-dev meson ninja-build pkg-config python3 "${libraries[@]}")
-check=(clang libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
+check=(clang lld libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-format
     cppcheck shellcheck mandoc dropbear-bin iproute2 openssh-client
     openssh-server openssl procps python3-jsonschema systemd
     build-essential debhelper dpkg-dev fakeroot lintian apparmor)
