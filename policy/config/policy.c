@@ -31,19 +31,25 @@ void policy_unref(struct policy *policy)
     free(policy);
 }
 
-bool policy_host_is_drained(const struct policy *policy, size_t at)
+bool policy_is_placed(const struct policy *policy)
+{
+    return policy->other_count > 0 || policy->upstream.srv;
+}
+
+bool policy_is_drained(const struct policy *policy,
+                       const struct upstream_config *config)
 {
     const struct strings *drain = &policy->upstream_keys.drain;
 
     for (size_t i = 0; i < drain->count; i++) {
-        if (!strcmp(drain->items[i], policy_host(policy, at)->url))
+        if (!strcmp(drain->items[i], config->url))
             return true;
     }
     return false;
 }
 
-size_t policy_find_host(const struct policy *policy,
-                        const struct upstream_config *config)
+static size_t find_engine(const struct policy *policy,
+                          const struct upstream_config *config)
 {
     AUTO(strbuf_fini) struct strbuf wanted = STRBUF(8 * KIB);
     size_t at = 0;
@@ -56,6 +62,24 @@ size_t policy_find_host(const struct policy *policy,
         if (str_eq(strbuf_str(&name), strbuf_str(&wanted)))
             break;
     }
+    return at;
+}
+
+size_t policy_find_host(const struct policy *policy,
+                        const struct upstream_config *config)
+{
+    size_t at = find_engine(policy, config);
+    struct upstream_config records = {
+        .kind = config->kind,
+        .srv = true,
+        .path = config->path,
+    };
+
+    if (at < policy_host_count(policy) || !config->srv_name)
+        return at;
+    records.host = xstrdup(config->srv_name);
+    at = find_engine(policy, &records);
+    free(records.host);
     return at;
 }
 

@@ -164,11 +164,18 @@ policy_host(const struct policy *policy, size_t at)
     return at == 0 ? &policy->upstream : &policy->others[at - 1];
 }
 
-/* Is number AT to be given nothing new? */
-bool policy_host_is_drained(const struct policy *policy, size_t at);
+/* Does the namespace live on one of several hosts, which has to be found out?
+ * Number AT may stand for all that SRV records tell. */
+bool policy_is_placed(const struct policy *policy);
+
+/* Is CONFIG, one of its hosts or a target of SRV records, to be given nothing
+ * new? */
+bool policy_is_drained(const struct policy *policy,
+                       const struct upstream_config *config);
 
 /* The number of the host that leads to the same engine as CONFIG, as far as
- * configurations tell; or policy_host_count. */
+ * configurations tell, or has it as a target of SRV records; or
+ * policy_host_count. */
 size_t policy_find_host(const struct policy *policy,
                         const struct upstream_config *config);
 

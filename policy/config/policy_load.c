@@ -262,7 +262,7 @@ static void check_hosts(struct loading *loading, const struct policy *policy)
 {
     AUTO(strbuf_fini) struct strbuf text = STRBUF(MESSAGE_MAX);
 
-    if (policy->other_count && policy->isolation != POLICY_NAMESPACE)
+    if (policy_is_placed(policy) && policy->isolation != POLICY_NAMESPACE)
         blame(loading, "upstream", "url",
               S("upstream.url: several hosts need \"isolation\": "
                 "\"namespace\", which is what lives on one of them"));

@@ -74,10 +74,10 @@ static bool host_is_sound(const struct upstream_policy *upstream, size_t at,
     return true;
 }
 
-static bool names(const struct strings *list, const char *word)
+static bool names(const struct strings *list, const char *url)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (!strcmp(list->items[i], word))
+        if (url_may_lead_to(str_from(list->items[i]), str_from(url)))
             return true;
     }
     return false;
@@ -118,7 +118,7 @@ static bool check_jump_url(struct str text, struct strbuf *why)
 
     if (url_parse(text, &url, why) != 0)
         return false;
-    if (url.kind == UPSTREAM_SSH && str_eq(url.path, S(URL_ENGINE_PATH)))
+    if (url.port && str_eq(url.path, S(URL_ENGINE_PATH))) /* of ssh alone */
         return true;
     strbuf_addf(why, "is no jump host; write ssh://[USER@]HOST[:PORT]");
     return false;
@@ -268,8 +268,8 @@ static const struct setting upstream_rows[] = {
     {"url", STRINGS_OR_ONE_AT(struct upstream_policy, urls), NULL,
      .max = LIMIT_HOSTS,
      .help = "the engine, as ssh://[user@]host[:port][/path/of/docker.sock], "
-             "unix:///path or tcp://host:port; or a list of them, of which the "
-             "namespace lives on one",
+             "unix:///path or tcp://host:port; or a list, of which the namespace "
+             "lives on one; ssh+srv://[user@]name is all that SRV records tell",
      .check = check_upstream_url, .pattern = PATTERN_UPSTREAM_URL},
     {"engine", STRINGS_OR_ONE_AT(struct upstream_policy, engines), "null",
      .max = LIMIT_HOSTS, .check = check_engine_id,
@@ -278,7 +278,7 @@ static const struct setting upstream_rows[] = {
              "all; no others are used; null: the one that answers first"},
     {"drain", STRINGS_AT(struct upstream_policy, drain), "[]",
      .max = LIMIT_HOSTS,
-     .help = "those of several URLs whose hosts are given nothing new: a "
+     .help = "those of several hosts that are given nothing new, by URL: a "
              "namespace that has something there stays until it has not"},
     {"missing", ENUM_AT(struct upstream_policy, missing), "\"wait\"",
      .words = missing_words,

@@ -25,7 +25,7 @@ bool check_local_listen(struct str text, struct strbuf *why);
 #define PATTERN_GROUP "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 bool check_group(struct str text, struct strbuf *why);
 
-#define PATTERN_UPSTREAM_URL "^(ssh|unix|tcp)://"
+#define PATTERN_UPSTREAM_URL "^(unix|(ssh|tcp)([+]srv)?)://"
 bool check_upstream_url(struct str text, struct strbuf *why);
 
 #define PATTERN_JUMP_URL "^ssh://"

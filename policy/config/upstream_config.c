@@ -69,7 +69,8 @@ int upstream_config_engine(const struct upstream_config *config,
         [UPSTREAM_SSH] = "ssh:",
     };
     struct str path = str_from(config->path);
-    int r = strbuf_add(out, str_from(kinds[config->kind]));
+    int r = strbuf_addf(out, "%s%s", config->srv ? "srv+" : "",
+                        kinds[config->kind]);
 
     if (r == 0 && config->kind != UPSTREAM_UNIX)
         r = put_host(out, str_from(config->host));
@@ -133,7 +134,8 @@ bool upstream_config_eq(const struct upstream_config *a,
         if (!text_eq(a->identities[i], b->identities[i]))
             return false;
     }
-    return a->kind == b->kind && text_eq(a->user, b->user) &&
+    return a->kind == b->kind && a->srv == b->srv &&
+           text_eq(a->srv_name, b->srv_name) && text_eq(a->user, b->user) &&
            text_eq(a->host, b->host) && a->port == b->port &&
            text_eq(a->path, b->path) && strings_eq(&a->engines, &b->engines) &&
            text_eq(a->passphrase_file, b->passphrase_file) &&

@@ -13,8 +13,9 @@
 
 enum upstream_kind {
     UPSTREAM_UNIX, /* unix:///path */
-    UPSTREAM_TCP,  /* tcp://host:port */
-    UPSTREAM_SSH,  /* ssh://[user@]host[:port][/path/of/docker.sock] */
+    UPSTREAM_TCP,  /* tcp://host:port, tcp+srv://name */
+    UPSTREAM_SSH,  /* ssh://[user@]host[:port][/path/of/docker.sock], or
+                      ssh+srv://[user@]name[/path/of/docker.sock] */
 };
 
 enum ssh_channel_mode {
@@ -42,6 +43,9 @@ struct upstream_config {
     char *user;             /* ssh; never NULL there */
     char *host;             /* ssh, tcp: a name or address, without brackets */
     unsigned port;          /* ssh, tcp */
+    bool srv;               /* HOST is the name of SRV records: nothing goes
+                               there, but to their targets (upstream_target.h) */
+    const char *srv_name;   /* of a target: that name; else NULL */
     char *path;             /* unix, ssh: the engine's socket */
     struct strings engines; /* the IDs that it may have; none: any */
 

@@ -1,15 +1,19 @@
 #include "policy/config/url.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <sys/un.h>
 
 static const struct {
     struct str scheme;
     enum upstream_kind kind;
+    bool srv;
 } schemes[] = {
-    {STR("ssh"),  UPSTREAM_SSH },
-    {STR("unix"), UPSTREAM_UNIX},
-    {STR("tcp"),  UPSTREAM_TCP },
+    {STR("ssh"),     UPSTREAM_SSH,  false},
+    {STR("unix"),    UPSTREAM_UNIX, false},
+    {STR("tcp"),     UPSTREAM_TCP,  false},
+    {STR("ssh+srv"), UPSTREAM_SSH,  true },
+    {STR("tcp+srv"), UPSTREAM_TCP,  true },
 };
 
 /* Schemes that Docker has and berth does not, and what to write instead. */
@@ -61,6 +65,7 @@ static int find_scheme(struct str scheme, struct url *url, struct strbuf *why)
     for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (str_eq_nocase(scheme, schemes[i].scheme)) {
             url->kind = schemes[i].kind;
+            url->srv = schemes[i].srv;
             return 0;
         }
     }
@@ -182,10 +187,28 @@ static int take_host(struct str *authority, struct url *url, struct strbuf *why)
     return 0;
 }
 
+/* The records are those of a name, and say the port. */
+static int check_srv(struct str authority, struct str host, struct strbuf *why)
+{
+    struct in_addr address;
+    char text[INET_ADDRSTRLEN + 1];
+
+    if (authority.len)
+        return invalid(why, "names a port, which the SRV records of the name "
+                            "say; write it without");
+    snprintf(text, sizeof(text), "%.*s", STR_FMT(str_head(host, sizeof(text))));
+    if (is_ipv6(host) || inet_pton(AF_INET, text, &address) == 1)
+        return invalid(why, "has an address where it needs the name of SRV "
+                            "records; write one like _docker._tcp.example.com");
+    return 0;
+}
+
 static int take_port(struct str authority, struct url *url, struct strbuf *why)
 {
     uint64_t port;
 
+    if (url->srv)
+        return check_srv(authority, url->host, why);
     if (authority.len == 0) {
         if (url->kind == UPSTREAM_TCP)
             return invalid(why, "names no port; write tcp://HOST:PORT (2375 is "
@@ -296,6 +319,7 @@ int url_to_config(struct str text, const char *default_user,
                                 "ssh://USER@HOST");
     }
     config->kind = url.kind;
+    config->srv = url.srv;
     config->url = xstr_dup(text);
     config->port = url.port;
     if (url.kind == UPSTREAM_SSH)
@@ -305,6 +329,17 @@ int url_to_config(struct str text, const char *default_user,
     if (url.kind != UPSTREAM_TCP)
         config->path = xstr_dup(url.path);
     return 0;
+}
+
+bool url_may_lead_to(struct str url, struct str host)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_REASON);
+    struct url records, target;
+
+    return str_eq(url, host) ||
+           (url_parse(url, &records, &why) == 0 &&
+            url_parse(host, &target, &why) == 0 && records.srv && !target.srv &&
+            target.kind == records.kind);
 }
 
 bool upstream_is_local(const struct upstream_config *config)

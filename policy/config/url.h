@@ -7,6 +7,12 @@
  *     unix:///path/of/docker.sock
  *     tcp://host:port
  *
+ * and of several engines, whose hosts and ports the SRV records of a name tell
+ * (RFC 2782):
+ *
+ *     ssh+srv://[user@]_service._proto.name[/path/of/docker.sock]
+ *     tcp+srv://_service._proto.name
+ *
  * An IPv6 address is in brackets. Nothing is percent-decoded: what a part
  * could only hold in that way is refused, as are passwords, queries and
  * fragments.
@@ -24,6 +30,7 @@ struct url {
     unsigned port;   /* ssh, tcp */
     struct str path; /* ssh, unix */
     bool port_given; /* ssh, tcp: else it is the usual one */
+    bool srv;        /* HOST is the name of SRV records, and PORT is 0 */
 };
 
 enum { URL_E_INVALID = 1 };
@@ -49,6 +56,10 @@ int url_host_port(struct str text, struct str *host, unsigned *port,
  */
 int url_to_config(struct str text, const char *default_user,
                   struct upstream_config *config, struct strbuf *why);
+
+/* Is HOST the URL itself, or might it be one that the SRV records of URL tell?
+ */
+bool url_may_lead_to(struct str url, struct str host);
 
 /* Is the engine on this machine, so that nobody can listen on the way? */
 bool upstream_is_local(const struct upstream_config *config);

@@ -4,7 +4,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "policy/base/limits.h"
 #include "policy/base/sha256.h"
 
 static bool told(const struct host_facts *host)
@@ -69,15 +68,50 @@ static uint64_t load(const struct host_facts *host)
     return (uint64_t)host->running + host->placed;
 }
 
-static uint64_t cpus(const struct host_facts *host)
+/* Less than 2^48. */
+static uint64_t capacity(const struct host_facts *host)
 {
-    return host->cpus ? host->cpus : 1;
+    return (uint64_t)(host->cpus ? host->cpus : 1) *
+           (host->weight ? host->weight : 1);
 }
 
 static bool is_less_loaded(const struct host_facts *a,
                            const struct host_facts *b)
 {
-    return load(a) * cpus(b) < load(b) * cpus(a);
+    return (double)load(a) * (double)capacity(b) <
+           (double)load(b) * (double)capacity(a);
+}
+
+/* Of those that may be given something new: the smallest priority, and whether
+ * any of that has a weight. False: there is none. */
+struct class
+{
+    unsigned priority;
+    bool weighs;
+};
+
+static bool find_class(const struct host_facts *hosts, size_t count,
+                       struct class *class)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct host_facts *host = &hosts[i];
+
+        if (!told(host) || host->drained)
+            continue;
+        if (!found || host->priority < class->priority)
+            *class = (struct class){.priority = host->priority};
+        found = true;
+        class->weighs |= host->priority == class->priority && host->weight;
+    }
+    return found;
+}
+
+static bool is_in(const struct class *class, const struct host_facts *host)
+{
+    return told(host) && !host->drained && host->priority == class->priority &&
+           (host->weight || !class->weighs);
 }
 
 /* Of those that may be given something new; false: there is none. */
@@ -86,12 +120,15 @@ static bool choose_anew(struct str ns, const struct host_facts *hosts,
 {
     const struct host_facts *first = NULL, *second = NULL;
     uint64_t of_first = 0, of_second = 0;
+    struct class class = {0};
 
+    if (!find_class(hosts, count, &class))
+        return false;
     for (size_t i = 0; i < count; i++) {
         const struct host_facts *host = &hosts[i];
         uint64_t value;
 
-        if (!told(host) || host->drained)
+        if (!is_in(&class, host))
             continue;
         value = rank(ns, host->engine);
         if (!first || value > of_first) {
@@ -104,8 +141,6 @@ static bool choose_anew(struct str ns, const struct host_facts *hosts,
             of_second = value;
         }
     }
-    if (!first)
-        return false;
     if (second && is_less_loaded(second, first))
         first = second;
     *at = (size_t)(first - hosts);
@@ -119,7 +154,7 @@ enum host_choice host_choose(struct str ns, const struct host_facts *hosts,
     const struct host_facts *missing = first_missing(hosts, count);
     size_t home = next_with_things(hosts, count, 0), other;
 
-    assert(count <= LIMIT_HOSTS);
+    assert(count <= HOSTS_MOST);
     if (find_twins(hosts, count, why))
         return HOST_REFUSED;
     if (home < count) {

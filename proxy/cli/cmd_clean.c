@@ -7,6 +7,7 @@
 #include "proxy/base/log.h"
 #include "proxy/base/policy_file.h"
 #include "proxy/cli/command.h"
+#include "proxy/cli/each_host.h"
 #include "proxy/cli/local_get.h"
 #include "proxy/server/cleaner.h"
 
@@ -60,15 +61,36 @@ static bool is_served(const struct policy *policy)
     return local_get(policy->listen.path, S("/_ping"), &status, &body) == 0;
 }
 
+struct cleaning {
+    struct cleaner_config config;
+    struct cleaner_result result;
+    size_t count, missed; /* hosts */
+};
+
+/* One that cannot be asked does not keep the others from it. */
+static void clean_host(const struct host_visit *visit, void *arg)
+{
+    AUTO(strbuf_fini) struct strbuf why = STRBUF(4 * KIB);
+    struct cleaning *c = arg;
+
+    c->count++;
+    c->config.host = visit->config;
+    if (visit->why)
+        strbuf_addf(&why, "%s", visit->why);
+    else if (cleaner_run(&c->config, &c->result, &why) == 0)
+        return;
+    fprintf(stderr, "berth: %s: %s\n", visit->config->url, strbuf_cstr(&why));
+    c->missed++;
+}
+
 static int clean(const struct options *options, const struct policy *policy,
                  struct audit_sink *audit)
 {
-    AUTO(strbuf_fini) struct strbuf why = STRBUF(4 * KIB);
     AUTO(strbuf_fini) struct strbuf meant = STRBUF(LIMIT_POLICY_TEXT);
     bool met = options->pattern && strchr(options->pattern, '*');
-    struct cleaner_result result = {0};
-    size_t missed = 0;
-    struct cleaner_config config = {
+    struct cleaning c = {.count = 0};
+
+    c.config = (struct cleaner_config){
         .policy = policy,
         .audit = audit,
         .pattern = options->pattern,
@@ -81,28 +103,20 @@ static int clean(const struct options *options, const struct policy *policy,
 
     if (options->pattern && !met) {
         runner_name_put_meant(&meant, str_from(options->pattern));
-        config.pattern = strbuf_cstr(&meant);
+        c.config.pattern = strbuf_cstr(&meant);
     }
-    if (options->age && !read_age(options->age, &config.age_ms)) {
+    if (options->age && !read_age(options->age, &c.config.age_ms)) {
         fprintf(stderr, "berth: \"%s\" is no age; write one like \"6h\"\n",
                 options->age);
         return EXIT_TROUBLE;
     }
-    /* one that cannot be asked does not keep the others from it */
-    for (; config.host < policy_host_count(policy); config.host++) {
-        strbuf_clear(&why);
-        if (cleaner_run(&config, &result, &why) == 0)
-            continue;
-        fprintf(stderr, "berth: %s: %s\n",
-                policy_host(policy, config.host)->url, strbuf_cstr(&why));
-        missed++;
-    }
-    if (missed == policy_host_count(policy))
+    each_host(policy, clean_host, &c);
+    if (c.missed == c.count)
         return EXIT_DENIED;
-    printf("%u %s, %u could not be, %u namespaces stay\n", result.removed,
-           options->dry_run ? "would be removed" : "removed", result.failed,
-           result.spared);
-    return result.failed || missed ? EXIT_DENIED : EXIT_OK;
+    printf("%u %s, %u could not be, %u namespaces stay\n", c.result.removed,
+           options->dry_run ? "would be removed" : "removed", c.result.failed,
+           c.result.spared);
+    return c.result.failed || c.missed ? EXIT_DENIED : EXIT_OK;
 }
 
 static int run(const struct options *options)

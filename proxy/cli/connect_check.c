@@ -7,6 +7,7 @@
 
 #include "proxy/base/log.h"
 #include "proxy/cli/connect_private.h"
+#include "proxy/cli/each_host.h"
 #include "proxy/server/upstream_new.h"
 
 static void on_change(struct stream *stream, void *arg)
@@ -123,10 +124,11 @@ static void find_hops(struct walk *w)
         w->hops[at--] = config;
 }
 
-static bool walk_to(const struct policy *policy, size_t at, struct strings *ids)
+static bool walk_to(const struct policy *policy,
+                    const struct upstream_config *config, struct strings *ids)
 {
     struct walk w = {
-        .config = policy_host(policy, at),
+        .config = config,
         .ids = ids,
         .runner = policy->rules.container.runner,
         .port_address = policy->port_address,
@@ -151,19 +153,46 @@ static bool walk_to(const struct policy *policy, size_t at, struct strings *ids)
     return w.good;
 }
 
+struct checking {
+    const struct policy *policy;
+    struct strings ids;
+    unsigned count;
+    bool good;
+};
+
+static void print_host(const struct checking *c, const struct host_visit *v)
+{
+    bool drained = policy_is_drained(c->policy, v->config) ||
+                   policy_is_drained(c->policy, v->of);
+
+    printf("%s%s%s\n", c->count ? "\n" : "", v->config->url,
+           drained ? " (drained)" : "");
+    if (v->target)
+        walk_say("ok", STEP_NAME, "%s: SRV record of priority %u, weight %u",
+                 v->of->host, v->target->priority, v->target->weight);
+}
+
+static void check_host(const struct host_visit *v, void *arg)
+{
+    struct checking *c = arg;
+    bool several = policy_is_placed(c->policy);
+
+    if (several)
+        print_host(c, v);
+    if (v->why)
+        walk_say("FAIL", STEP_NAME, "%s: %s", v->of->host, v->why);
+    c->good &=
+        !v->why && walk_to(c->policy, v->config, several ? &c->ids : NULL);
+    c->count++;
+}
+
 bool connect_check(const struct policy *policy)
 {
-    AUTO(strings_fini) struct strings ids = {0};
-    size_t count = policy_host_count(policy);
-    bool good = true;
+    struct checking checking = {.policy = policy, .good = true};
 
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_LEVEL_ERROR); /* the steps say it all */
-    for (size_t i = 0; i < count; i++) {
-        if (count > 1)
-            printf("%s%s%s\n", i ? "\n" : "", policy_host(policy, i)->url,
-                   policy_host_is_drained(policy, i) ? " (drained)" : "");
-        good &= walk_to(policy, i, count > 1 ? &ids : NULL);
-    }
-    return good;
+    each_host(policy, check_host, &checking);
+    strings_fini(&checking.ids);
+    return checking.good;
 }

@@ -16,17 +16,19 @@ static void on_bury(evutil_socket_t fd, short what, void *arg)
     engine_probe_free(b->engine);
     pool_free(b->pool);
     upstream_free(b->upstream);
+    upstream_target_fini(&b->target);
     policy_unref(b->policy);
     event_free(b->bury);
     free(b);
 }
 
-static struct backend *add(struct backends *all, struct policy *policy,
+/* B leads to CONFIG, by UPSTREAM. */
+static struct backend *add(struct backend *b, struct backends *all,
+                           struct policy *policy,
                            const struct upstream_config *config,
                            struct upstream *upstream)
 {
     static const struct strings any;
-    struct backend *b = xcalloc(1, sizeof(*b));
 
     b->refs = 1;
     b->all = all;
@@ -44,22 +46,55 @@ static struct backend *add(struct backends *all, struct policy *policy,
     return b;
 }
 
+static struct backend *find(const struct backends *all,
+                            const struct upstream_config *config)
+{
+    for (struct backend *b = all->first; b; b = b->next) {
+        if (b->config && upstream_config_eq(b->config, config))
+            return b;
+    }
+    return NULL;
+}
+
+static struct upstream *make(const struct backends *all,
+                             const struct upstream_config *config)
+{
+    return (all->make ? all->make : upstream_new)(all->base, config);
+}
+
 struct backend *backend_get(struct backends *all, struct policy *policy,
                             size_t at)
 {
     const struct upstream_config *config = policy_host(policy, at);
+    struct backend *b = find(all, config);
 
-    for (struct backend *b = all->first; b; b = b->next) {
-        if (b->config && upstream_config_eq(b->config, config))
-            return backend_ref(b);
+    return b ? backend_ref(b)
+             : add(xcalloc(1, sizeof(*b)), all, policy, config,
+                   make(all, config));
+}
+
+struct backend *backend_get_target(struct backends *all, struct policy *policy,
+                                   size_t at, const char *host, unsigned port)
+{
+    struct backend *new = xcalloc(1, sizeof(*new)), *b;
+
+    if (upstream_target_make(&new->target, policy_host(policy, at), host,
+                             port) != 0) {
+        free(new);
+        return NULL;
     }
-    return add(all, policy, config,
-               (all->make ? all->make : upstream_new)(all->base, config));
+    b = find(all, &new->target);
+    if (!b)
+        return add(new, all, policy, &new->target, make(all, &new->target));
+    upstream_target_fini(&new->target);
+    free(new);
+    return backend_ref(b);
 }
 
 struct backend *backend_new_nowhere(struct backends *all, struct policy *policy)
 {
-    struct backend *b = add(all, policy, NULL, nowhere_new());
+    struct backend *b =
+        add(xcalloc(1, sizeof(*b)), all, policy, NULL, nowhere_new());
     struct upstream_status status;
 
     upstream_get_status(b->upstream, &status);

@@ -12,6 +12,7 @@
  */
 
 #include "policy/config/policy.h"
+#include "policy/config/upstream_target.h"
 #include "proxy/server/census.h"
 #include "proxy/server/reaper.h"
 #include "proxy/upstream/engine_probe.h"
@@ -31,6 +32,7 @@ struct backend {
     /* private from here on */
     struct backends *all;
     struct policy *policy;
+    struct upstream_config target; /* its CONFIG, if SRV records told it */
     struct event *bury;
     unsigned refs;
     struct backend *next;
@@ -48,6 +50,11 @@ struct backends {
  * yet. The reference is the caller's. */
 struct backend *backend_get(struct backends *all, struct policy *policy,
                             size_t at);
+
+/* The same of a target of the SRV records that number AT stands for; NULL: it
+ * is no host that could be named. */
+struct backend *backend_get_target(struct backends *all, struct policy *policy,
+                                   size_t at, const char *host, unsigned port);
 
 /* One that leads nowhere (nowhere.h), as long as POLICY's namespace has no
  * host: takers of streams are told the reason at once. The reference is the

@@ -442,8 +442,7 @@ int cleaner_run(const struct cleaner_config *config,
     c->result = result;
     c->why = why;
     c->base = event_base_new();
-    c->upstream =
-        upstream_new(c->base, policy_host(config->policy, config->host));
+    c->upstream = upstream_new(c->base, config->host);
     c->pool = pool_new(c->base, c->upstream);
     c->deadline = event_new(c->base, -1, 0, on_deadline, c);
     c->again = event_new(c->base, -1, 0, on_again, c);

@@ -14,8 +14,8 @@
 #include "proxy/server/audit_sink.h"
 
 struct cleaner_config {
-    const struct policy *policy; /* the record, and the hosts, */
-    size_t host;                 /* of which it is this one */
+    const struct policy *policy; /* the record, and what it says of hosts */
+    const struct upstream_config *host; /* one of them */
     struct audit_sink *audit;
     const char *pattern; /* of namespaces, "*" for any run of characters; NULL:
                             the policy's own */

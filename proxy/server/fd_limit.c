@@ -51,7 +51,9 @@ static rlim_t needed(const struct policies *policies)
                    LIMIT_PORT_CONNECTIONS *
                        (policy->upstream.kind == UPSTREAM_SSH ? 1 : 2);
         if (policy->upstream.kind == UPSTREAM_SSH)
-            sum += policy->upstream.links * policy_host_count(policy);
+            sum += policy->upstream.links * (policy_is_placed(policy)
+                                                 ? LIMIT_HOSTS
+                                                 : policy_host_count(policy));
         else
             sum += 2 * policy->listen.clients + LIMIT_POOL_IDLE;
     }

@@ -102,7 +102,7 @@ void frontend_log(const struct frontend *frontend)
     if (strcmp(frontend->policy->runner, frontend->policy->namespace) != 0)
         log_info("namespace: \"%s\" is \"%s\" on the engine",
                  frontend->policy->runner, frontend->policy->namespace);
-    if (policy_host_count(frontend->policy) > 1)
+    if (frontend->policy->other_count)
         log_info("serving %s on %s, %zu hosts", frontend->policy->namespace,
                  frontend->path, policy_host_count(frontend->policy));
     else

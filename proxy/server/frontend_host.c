@@ -243,6 +243,20 @@ static void be_patient(struct frontend *frontend)
               &(struct timeval){ms / 1000, ms % 1000 * 1000});
 }
 
+/* Number AT of its policy's hosts, where it is already if that stands for
+ * several. */
+static struct backend *backend_at(struct frontend *frontend, size_t at)
+{
+    struct policy *policy = frontend->policy;
+    struct backends *all = &frontend->runtime->backends;
+    const struct upstream_config *config;
+
+    if (!policy_host(policy, at)->srv)
+        return backend_get(all, policy, at);
+    config = frontend->backend->config;
+    return backend_get_target(all, policy, at, config->host, config->port);
+}
+
 void frontend_find_host(struct frontend *frontend)
 {
     struct runtime *runtime = frontend->runtime;
@@ -251,12 +265,12 @@ void frontend_find_host(struct frontend *frontend)
 
     frontend->placement = placement_free(frontend->placement);
     event_del(frontend->patience);
-    if (policy_host_count(policy) > 1)
+    if (policy_is_placed(policy))
         at = frontend_has_host(frontend)
                  ? policy_find_host(policy, frontend->backend->config)
                  : policy_host_count(policy);
     if (at < policy_host_count(policy)) {
-        settle_at(frontend, backend_get(&runtime->backends, policy, at));
+        settle_at(frontend, backend_at(frontend, at));
         return;
     }
     settle_at(frontend, backend_new_nowhere(&runtime->backends, policy));
@@ -269,8 +283,7 @@ int frontend_stays(const struct frontend *frontend, const struct policy *policy,
                    struct strbuf *why)
 {
     if (!frontend_has_host(frontend) ||
-        (policy_host_count(frontend->policy) == 1 &&
-         policy_host_count(policy) == 1) ||
+        (!policy_is_placed(frontend->policy) && !policy_is_placed(policy)) ||
         policy_find_host(policy, frontend->backend->config) <
             policy_host_count(policy))
         return 0;

@@ -8,10 +8,14 @@
 #include "policy/isolation/rewrite.h"
 #include "proxy/base/clock.h"
 #include "proxy/base/log.h"
+#include "proxy/net/srv_resolver.h"
 #include "proxy/upstream/subrequest.h"
 
 struct candidate {
     struct placement *placement;
+    size_t at; /* the policy's host that it is, or is a target of */
+    unsigned priority, weight;
+    bool listed; /* by the last answer, while that is gone through */
     struct backend *backend;
     struct subrequest *question; /* or NULL */
     uint64_t asked_at;
@@ -25,11 +29,23 @@ struct candidate {
     struct strbuf why; /* why it has not told */
 };
 
+/* SRV records, which the policy has at number AT. */
+struct records {
+    struct placement *placement;
+    size_t at;
+    struct srv_resolver *resolver; /* or NULL */
+    uint64_t asked_at;
+    bool known;
+    char why[LIMIT_REASON]; /* they are not, or "" */
+};
+
 struct placement {
     struct runtime *runtime;
     struct policy *policy;
-    struct candidate candidates[LIMIT_HOSTS];
+    struct candidate *candidates[LIMIT_HOSTS];
     size_t count;
+    struct records records[LIMIT_HOSTS];
+    size_t record_count;
     struct event *tick;
     struct event *decide;
     uint64_t began_at; /* in ms */
@@ -179,6 +195,147 @@ static void look_at(struct candidate *c)
     }
 }
 
+/* ---- which hosts there are ---- */
+
+static void add(struct placement *p, struct backend *backend, size_t at,
+                unsigned priority, unsigned weight)
+{
+    struct candidate *c = xcalloc(1, sizeof(*c));
+
+    *c = (struct candidate){
+        .placement = p,
+        .at = at,
+        .priority = priority,
+        .weight = weight,
+        .listed = true,
+        .backend = backend,
+        .why = STRBUF(LIMIT_REASON),
+    };
+    p->candidates[p->count++] = c;
+    ask(c, S("/info"), on_info);
+}
+
+static void candidate_free(struct candidate *c)
+{
+    subrequest_cancel(c->question);
+    backend_unref(c->backend);
+    strbuf_fini(&c->why);
+    free(c);
+}
+
+static struct candidate *find(struct placement *p, const struct backend *b)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->candidates[i]->backend == b)
+            return p->candidates[i];
+    }
+    return NULL;
+}
+
+/* False: that makes too many. */
+static bool take_target(struct records *r, const struct srv_target *target)
+{
+    struct placement *p = r->placement;
+    struct backend *backend = backend_get_target(
+        &p->runtime->backends, p->policy, r->at, target->host, target->port);
+    struct candidate *c = backend ? find(p, backend) : NULL;
+
+    if (!backend || (!c && p->count == LIMIT_HOSTS)) {
+        backend_unref(backend);
+        return false;
+    }
+    if (!c) {
+        add(p, backend, r->at, target->priority, target->weight);
+        return true;
+    }
+    backend_unref(backend); /* there is a reference already */
+    c->listed = true;
+    c->priority = target->priority;
+    c->weight = target->weight;
+    return true;
+}
+
+static void drop_unlisted(struct placement *p, size_t at)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        struct candidate *c = p->candidates[i];
+
+        if (c->at == at && !c->listed)
+            candidate_free(c);
+        else
+            p->candidates[kept++] = c;
+    }
+    p->count = kept;
+}
+
+static void not_known(struct records *r, const char *why)
+{
+    r->known = false;
+    snprintf(r->why, sizeof(r->why), "%s", why);
+}
+
+/* What an earlier answer told is good where there is none now. */
+static void on_records(const struct srv_answer *answer, void *arg)
+{
+    struct records *r = arg;
+    struct placement *p = r->placement;
+    bool fits = true;
+
+    r->resolver = NULL;
+    decide_soon(p);
+    if (*answer->why) {
+        if (!r->known)
+            not_known(r, answer->why);
+        return;
+    }
+    for (size_t i = 0; i < p->count; i++)
+        p->candidates[i]->listed = p->candidates[i]->at != r->at;
+    for (size_t i = 0; i < answer->count; i++)
+        fits &= take_target(r, &answer->targets[i]);
+    drop_unlisted(p, r->at);
+    r->known = true;
+    if (answer->count == 0)
+        not_known(r, "there are no SRV records of that name");
+    else if (!fits)
+        not_known(r, "they tell a host that has no name, or more than berth "
+                     "takes, 32 in all");
+}
+
+static void look_up(struct records *r)
+{
+    struct placement *p = r->placement;
+
+    r->asked_at = clock_ms();
+    r->resolver = srv_resolver_start(
+        p->runtime->base, policy_host(p->policy, r->at)->host, on_records, r);
+    if (!r->resolver && !r->known)
+        not_known(r, "berth cannot look names up");
+}
+
+/* There may be more of them, or fewer, by now. */
+static void look_again(struct records *r)
+{
+    unsigned ms = r->known ? PLACEMENT_SRV_ANEW_MS : PLACEMENT_SRV_MS;
+
+    if (!r->resolver && clock_ms() - r->asked_at > ms)
+        look_up(r);
+}
+
+static void add_host(struct placement *p, size_t at)
+{
+    struct records *r;
+
+    if (!policy_host(p->policy, at)->srv) {
+        add(p, backend_get(&p->runtime->backends, p->policy, at), at, 0, 1);
+        return;
+    }
+    r = &p->records[p->record_count++];
+    *r = (struct records){.placement = p, .at = at};
+    look_up(r);
+}
+
 /* ---- what is made of it ---- */
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -187,37 +344,63 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    for (size_t i = 0; i < p->record_count; i++)
+        look_again(&p->records[i]);
     for (size_t i = 0; i < p->count; i++)
-        look_at(&p->candidates[i]);
+        look_at(p->candidates[i]);
     decide_soon(p);
 }
 
-static struct host_facts facts_of(struct placement *p, size_t at)
+static struct host_facts facts_of(struct candidate *c)
 {
-    struct candidate *c = &p->candidates[at];
+    const struct policy *policy = c->placement->policy;
 
     return (struct host_facts){
         .url = backend_url(c->backend),
         .engine = c->told ? c->id : "",
         .why = c->why.len ? strbuf_cstr(&c->why) : NULL,
         .has = c->has,
-        .drained = policy_host_is_drained(p->policy, at),
+        .drained = policy_is_drained(policy, c->backend->config) ||
+                   policy_is_drained(policy, policy_host(policy, c->at)),
         .running = c->running,
         .placed = c->backend->tenants,
         .cpus = c->cpus,
+        .priority = c->priority,
+        .weight = c->weight,
     };
 }
 
-static void place(struct placement *p, size_t at)
+/* Of those that there are, and in place of those that are not known. */
+static size_t put_facts(struct placement *p, struct host_facts *hosts)
 {
-    struct backend *backend = backend_ref(p->candidates[at].backend);
+    size_t count = 0;
+
+    for (size_t i = 0; i < p->count; i++)
+        hosts[count++] = facts_of(p->candidates[i]);
+    for (size_t i = 0; i < p->record_count; i++) {
+        const struct records *r = &p->records[i];
+
+        if (!r->known)
+            hosts[count++] = (struct host_facts){
+                .url = policy_host(p->policy, r->at)->url,
+                .engine = "",
+                .why = *r->why ? r->why : NULL,
+            };
+    }
+    return count;
+}
+
+static void place(struct placement *p, const struct candidate *c)
+{
+    struct backend *backend = backend_ref(c->backend);
+    size_t at = c->at;
     placement_cb on_placed = p->on_placed;
     void *arg = p->arg;
 
     log_info("%s is on %s, engine %s, %s", p->policy->namespace,
-             backend_url(backend), p->candidates[at].id,
-             p->candidates[at].has ? "where it has something"
-                                   : "and has nothing anywhere yet");
+             backend_url(backend), c->id,
+             c->has ? "where it has something"
+                    : "and has nothing anywhere yet");
     placement_free(p);
     on_placed(backend, at, arg);
 }
@@ -236,8 +419,12 @@ static void say(struct placement *p, const struct strbuf *why)
 /* Has everybody told, or said why not? */
 static bool is_heard(const struct placement *p)
 {
+    for (size_t i = 0; i < p->record_count; i++) {
+        if (!p->records[i].known && !*p->records[i].why)
+            return false;
+    }
     for (size_t i = 0; i < p->count; i++) {
-        if (!p->candidates[i].told && !p->candidates[i].why.len)
+        if (!p->candidates[i]->told && !p->candidates[i]->why.len)
             return false;
     }
     return true;
@@ -247,8 +434,8 @@ static void on_decide(evutil_socket_t fd, short what, void *arg)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(LIMIT_ERROR_TEXT);
     struct placement *p = arg;
-    struct host_facts hosts[LIMIT_HOSTS];
-    size_t at;
+    struct host_facts hosts[HOSTS_MOST];
+    size_t at, count = put_facts(p, hosts);
     bool heard = is_heard(p);
     bool early = !heard && clock_ms() - p->began_at < PLACEMENT_GRACE_MS;
 
@@ -256,13 +443,11 @@ static void on_decide(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (early) /* for one that has something there, too */
         return;
-    for (size_t i = 0; i < p->count; i++)
-        hosts[i] = facts_of(p, i);
     switch (host_choose(
-        str_from(p->policy->namespace), hosts, p->count,
+        str_from(p->policy->namespace), hosts, count,
         heard && p->policy->upstream_keys.missing == MISSING_SKIP, &at, &why)) {
     case HOST_CHOSEN:
-        place(p, at);
+        place(p, p->candidates[at]);
         break;
     case HOST_WAIT:
     case HOST_REFUSED:
@@ -287,17 +472,10 @@ struct placement *placement_new(struct runtime *runtime, struct policy *policy,
     p->on_why = on_why;
     p->arg = arg;
     p->why.max = LIMIT_ERROR_TEXT;
-    p->count = policy_host_count(policy);
-    for (size_t i = 0; i < p->count; i++) {
-        struct candidate *c = &p->candidates[i];
-
-        c->placement = p;
-        c->why.max = LIMIT_REASON;
-        c->backend = backend_get(&runtime->backends, policy, i);
-        ask(c, S("/info"), on_info);
-    }
     p->began_at = clock_ms();
     p->decide = event_new(runtime->base, -1, 0, on_decide, p);
+    for (size_t i = 0; i < policy_host_count(policy); i++)
+        add_host(p, i);
     p->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, p);
     event_add(p->tick, &again);
     return p;
@@ -307,13 +485,10 @@ struct placement *placement_free(struct placement *p)
 {
     if (!p)
         return NULL;
-    for (size_t i = 0; i < p->count; i++) {
-        struct candidate *c = &p->candidates[i];
-
-        subrequest_cancel(c->question);
-        backend_unref(c->backend);
-        strbuf_fini(&c->why);
-    }
+    for (size_t i = 0; i < p->record_count; i++)
+        srv_resolver_cancel(p->records[i].resolver);
+    for (size_t i = 0; i < p->count; i++)
+        candidate_free(p->candidates[i]);
     event_free(p->tick);
     event_free(p->decide);
     strbuf_fini(&p->why);

@@ -26,7 +26,7 @@ static void use_stream(struct session *s, struct stream *stream)
 const char *session_why(const struct session *s, const char *why,
                         struct strbuf *buffer)
 {
-    if (!s->backend->config || policy_host_count(s->frontend->policy) == 1)
+    if (!s->backend->config || !policy_is_placed(s->frontend->policy))
         return why;
     strbuf_addf(buffer, "%s: %s", backend_url(s->backend), why);
     return strbuf_cstr(buffer);

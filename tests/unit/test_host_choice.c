@@ -47,6 +47,60 @@ static void it_stays_where_it_has_something(void **state)
     chosen(hosts, 3, false, 1);
 }
 
+static void
+the_smallest_priority_that_may_be_given_something_is_chosen(void **state)
+{
+    struct host_facts hosts[] = {
+        {.url = "a", .engine = "A", .priority = 10,   .weight = 1    },
+        {.url = "b", .engine = "B", .running = 900,   .weight = 1    },
+        {.url = "c", .engine = "C", .weight = 1,      .drained = true},
+        {.url = "d", .engine = "",  .why = "refused", .weight = 1    },
+    };
+
+    (void)state;
+    chosen(hosts, 4, true, 1);
+    hosts[1].drained = true;
+    chosen(hosts, 4, true, 0);
+    /* and where it has something, whatever its priority */
+    hosts[1].drained = false;
+    hosts[0].has = true;
+    chosen(hosts, 4, true, 0);
+}
+
+static void the_weight_says_how_much_a_host_takes(void **state)
+{
+    struct host_facts hosts[] = {
+        {.url = "a", .engine = "A", .running = 30, .weight = 10},
+        {.url = "b", .engine = "B", .running = 10, .weight = 1 },
+    };
+
+    (void)state;
+    chosen(hosts, 2, false, 0);
+    hosts[0].running = 110;
+    chosen(hosts, 2, false, 1);
+    /* together with its CPUs */
+    hosts[0].cpus = 4;
+    hosts[1].cpus = 1;
+    chosen(hosts, 2, false, 0);
+}
+
+static void without_a_weight_it_is_given_nothing_beside_others(void **state)
+{
+    struct host_facts hosts[] = {
+        {.url = "a",      .engine = "A"},
+        { .url = "b", .engine = "B",   .running = 900, .weight = 1},
+    };
+
+    (void)state;
+    chosen(hosts, 2, false, 1);
+    hosts[1].drained = true;
+    chosen(hosts, 2, false, 0);
+    /* nor is it worse than others without one */
+    hosts[1].drained = false;
+    hosts[1].weight = 0;
+    chosen(hosts, 2, false, 0);
+}
+
 static void on_two_hosts_it_is_refused(void **state)
 {
     struct host_facts hosts[] = {
@@ -286,6 +340,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_stays_where_it_has_something),
+        cmocka_unit_test(
+            the_smallest_priority_that_may_be_given_something_is_chosen),
+        cmocka_unit_test(the_weight_says_how_much_a_host_takes),
+        cmocka_unit_test(without_a_weight_it_is_given_nothing_beside_others),
         cmocka_unit_test(on_two_hosts_it_is_refused),
         cmocka_unit_test(one_engine_under_two_names_is_refused),
         cmocka_unit_test(who_does_not_answer_is_waited_for),

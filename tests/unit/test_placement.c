@@ -7,6 +7,7 @@
 
 #include "policy/docker/namespace.h"
 #include "proxy/base/log.h"
+#include "proxy/net/srv_resolver.h"
 #include "proxy/server/placement.h"
 #include "proxy/upstream/subrequest.h"
 #include "tests/unit/world_private.h"
@@ -17,6 +18,11 @@
     "{\"version\": 1, \"namespace\": \"r1\", \"upstream\": {\"url\": "         \
     "[\"unix:///a.sock\", \"unix:///b.sock\"]}, \"listen\": {\"path\": "       \
     "\"/run/berth.sock\"}}"
+
+#define SRV_POLICY                                                             \
+    "{\"version\": 1, \"namespace\": \"r1\", \"upstream\": {\"url\": "         \
+    "\"tcp+srv://_docker._tcp.example.com\", \"plain_tcp\": true}, "           \
+    "\"listen\": {\"path\": \"/run/berth.sock\"}}"
 
 enum { HOSTS = 2, QUESTIONS = 16 };
 
@@ -69,6 +75,21 @@ struct backend *backend_get(struct backends *all, struct policy *policy,
     return &host->backend;
 }
 
+/* Port AT is that of number AT. */
+struct backend *backend_get_target(struct backends *all, struct policy *policy,
+                                   size_t at, const char *host, unsigned port)
+{
+    (void)host;
+    backend_get(all, policy, at);
+    if (port == 0)
+        return NULL;
+    hosts[port - 1].backend.config = policy_host(policy, at);
+    hosts[port - 1].upstream.ops = hosts[at].upstream.ops;
+    hosts[port - 1].backend.upstream = &hosts[port - 1].upstream;
+    hosts[port - 1].backend.pool = &hosts[port - 1].pool;
+    return &hosts[port - 1].backend;
+}
+
 struct backend *backend_ref(struct backend *backend)
 {
     return backend;
@@ -83,6 +104,57 @@ struct backend *backend_unref(struct backend *backend)
 const char *backend_url(const struct backend *backend)
 {
     return backend->config->url;
+}
+
+/* ---- in place of a name server ---- */
+
+struct srv_resolver {
+    struct event *event;
+    srv_resolver_cb done;
+    void *arg;
+};
+
+static struct srv_answer records;
+
+static void on_records(evutil_socket_t fd, short what, void *arg)
+{
+    struct srv_resolver *r = arg;
+    struct srv_resolver told = *r;
+
+    (void)fd;
+    (void)what;
+    srv_resolver_cancel(r);
+    told.done(&records, told.arg);
+}
+
+struct srv_resolver *srv_resolver_start(struct event_base *base,
+                                        const char *name, srv_resolver_cb done,
+                                        void *arg)
+{
+    struct srv_resolver *r = xcalloc(1, sizeof(*r));
+
+    assert_string_equal(name, "_docker._tcp.example.com");
+    *r = (struct srv_resolver){.done = done, .arg = arg};
+    r->event = event_new(base, -1, 0, on_records, r);
+    event_add(r->event, &(struct timeval){0, 5000});
+    return r;
+}
+
+struct srv_resolver *srv_resolver_cancel(struct srv_resolver *r)
+{
+    if (r)
+        event_free(r->event);
+    free(r);
+    return NULL;
+}
+
+/* They tell the first COUNT hosts. */
+static void tell(size_t count)
+{
+    records = (struct srv_answer){.count = count};
+    for (size_t i = 0; i < count; i++)
+        records.targets[i] = (struct srv_target){
+            .weight = 1, .port = (unsigned)i + 1, .host = "h"};
 }
 
 struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
@@ -198,10 +270,11 @@ static int begin(void **state)
     return 0;
 }
 
-static void start(void)
+static void start_with(const char *text)
 {
     AUTO(strbuf_fini) struct strbuf why = STRBUF(4 * KIB);
-    const struct policy_source source = {.text = S(POLICY), .name = "test"};
+    const struct policy_source source = {.text = str_from(text),
+                                         .name = "test"};
     static struct runtime runtime;
     struct policy *policy;
 
@@ -209,6 +282,11 @@ static void start(void)
         fail_msg("%s", strbuf_cstr(&why));
     placement = placement_new(&runtime, policy, on_placed, on_why, NULL);
     policy_unref(policy);
+}
+
+static void start(void)
+{
+    start_with(POLICY);
 }
 
 static int end(void **state)
@@ -262,6 +340,62 @@ static void one_that_is_down_is_waited_for(void **state)
     assert_int_equal(placed, 0);
 }
 
+static void hosts_of_records_are_asked_like_others(void **state)
+{
+    (void)state;
+    hosts[1].has = true;
+    tell(2);
+    start_with(SRV_POLICY);
+    pass(20 * SECOND);
+    assert_int_equal(placed, 0); /* the policy's */
+    assert_null(placement);
+}
+
+static void records_are_asked_for_until_there_are_some(void **state)
+{
+    (void)state;
+    tell(0);
+    start_with(SRV_POLICY);
+    pass(20 * SECOND);
+    assert_int_equal(placed, HOSTS);
+    assert_non_null(strstr(said, "there are no SRV records of that name"));
+    snprintf(records.why, sizeof(records.why), "no name server answers");
+    pass(20 * SECOND);
+    assert_int_equal(placed, HOSTS);
+    assert_non_null(strstr(said, "no name server answers"));
+    tell(1);
+    pass(20 * SECOND);
+    assert_int_equal(placed, 0);
+}
+
+static void one_that_is_down_may_go_from_the_records(void **state)
+{
+    (void)state;
+    hosts[1].is_down = true;
+    tell(2);
+    start_with(SRV_POLICY);
+    pass(60 * SECOND);
+    assert_int_equal(placed, HOSTS);
+    /* no answer changes nothing */
+    snprintf(records.why, sizeof(records.why), "no name server answers");
+    pass(60 * SECOND);
+    assert_int_equal(placed, HOSTS);
+    tell(1);
+    pass(60 * SECOND);
+    assert_int_equal(placed, 0);
+}
+
+static void records_that_make_no_sense_are_waited_for(void **state)
+{
+    (void)state;
+    tell(2);
+    records.targets[1].port = 0;
+    start_with(SRV_POLICY);
+    pass(60 * SECOND);
+    assert_int_equal(placed, HOSTS);
+    assert_non_null(strstr(said, "a host that has no name"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +405,14 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(one_that_is_down_is_waited_for, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(hosts_of_records_are_asked_like_others,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(
+            records_are_asked_for_until_there_are_some, begin, end),
+        cmocka_unit_test_setup_teardown(
+            one_that_is_down_may_go_from_the_records, begin, end),
+        cmocka_unit_test_setup_teardown(
+            records_that_make_no_sense_are_waited_for, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
