@@ -289,6 +289,16 @@ bool image_restore(struct rewrite *rw, json_t *image, bool listed)
     return shown;
 }
 
+/* It is one for all names of an image, those of other runners included. */
+static void hide_tag_time(json_t *image)
+{
+    json_t *metadata = json_object_get(image, "Metadata");
+
+    if (json_object_get(metadata, "LastTagTime"))
+        json_object_set_new(metadata, "LastTagTime",
+                            json_string("0001-01-01T00:00:00Z"));
+}
+
 /* An inspect: what its names do not show is shown if that is the image which
  * was looked up before and asked for by its ID. */
 bool image_inspect_restore(struct rewrite *rw, json_t *image)
@@ -298,6 +308,7 @@ bool image_inspect_restore(struct rewrite *rw, json_t *image)
     if (!image_restore(rw, image, false) &&
         !(id.len && str_eq(id, rw->match->params[0].value)))
         return false;
+    hide_tag_time(image);
     if (rw->images.hides_parent) {
         json_object_set_new(image, "Parent", json_string(""));
         if (json_object_get(json_object_get(image, "Config"), "Image"))
