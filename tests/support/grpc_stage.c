@@ -137,9 +137,10 @@ static void end(void *state, enum grpc_code code)
 
 static bool has_room(void *arg, size_t more)
 {
-    (void)arg;
-    (void)more;
-    return true;
+    const struct grpc_stage *stage = arg;
+
+    return !stage->room ||
+           grpc_tunnel_memory(stage->tunnel) + more <= stage->room;
 }
 
 static void refused(void *arg, enum grpc_kind kind, struct str path,

@@ -28,6 +28,7 @@ struct grpc_stage {
     enum grpc_code last_code; /* of the call that ended last */
     struct grpc_refusal last_refusal;
     size_t most;   /* bytes a feed; 0: all at once */
+    size_t room;   /* bytes that the tunnel may hold; 0: any number */
     size_t pulled; /* bytes that the tunnel gave at most in one pull */
     bool over[2];  /* the caller's, the server's connection */
 };

@@ -95,6 +95,37 @@ static void a_head_is_limited(void **state)
     assert_false(stage.caller->goaway);
 }
 
+/* HPACK makes a head of 300 bytes one of 850 KiB. */
+static void heads_of_calls_that_wait_are_counted(void **state)
+{
+    enum { FIELDS = 300, CALLS = 100 };
+    static char value[2900];
+    nghttp2_nv nv[5 + FIELDS] = {
+        h2_peer_field(S(":method"), S("POST")),
+        h2_peer_field(S(":scheme"), S("http")),
+        h2_peer_field(S(":path"), S("/t/One")),
+        h2_peer_field(S(":authority"), S("localhost")),
+        h2_peer_field(S("content-type"), S("application/grpc")),
+    };
+
+    (void)state;
+    memset(value, 'x', sizeof(value));
+    for (size_t i = 5; i < 5 + FIELDS; i++)
+        nv[i] = h2_peer_field(S("m-long"), str_of(value, sizeof(value)));
+    grpc_stage_run(&stage);
+    stage.room = 16 * MIB;
+    for (size_t i = 0; i < CALLS; i++) {
+        assert_true(nghttp2_submit_headers(stage.caller->ng, NGHTTP2_FLAG_NONE,
+                                           -1, NULL, nv, 5 + FIELDS, NULL) > 0);
+        grpc_stage_run(&stage);
+    }
+    assert_int_equal(stage.begun + stage.refused, CALLS);
+    assert_in_range(stage.begun, 8, 16);
+    assert_int_equal(stage.last_refusal.code, GRPC_RESOURCE_EXHAUSTED);
+    assert_true(grpc_tunnel_memory(stage.tunnel) <= stage.room);
+    assert_true(grpc_tunnel_memory(stage.tunnel) >= stage.room / 2);
+}
+
 static void a_head_without_an_end_is_cut_off(void **state)
 {
     static char block[16 * KIB];
@@ -281,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(calls_at_a_time_are_limited),
         TEST(a_head_is_limited),
+        TEST(heads_of_calls_that_wait_are_counted),
         TEST(a_head_without_an_end_is_cut_off),
         TEST(resets_are_limited),
         TEST(pings_are_answered),
