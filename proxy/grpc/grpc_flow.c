@@ -22,7 +22,7 @@ static void refuse(struct grpc_call *call, enum grpc_code code, const char *why)
     grpc_call_deny(call, &refusal);
 }
 
-static bool refuse_for_memory(struct grpc_call *call, size_t more)
+bool grpc_flow_is_crowded(struct grpc_call *call, size_t more)
 {
     struct grpc_tunnel *tunnel = call->tunnel;
     struct grpc_refusal refusal;
@@ -231,7 +231,7 @@ void grpc_flow_data(struct grpc_call *call, enum grpc_way way, struct str data)
     struct call_way *w = &call->way[way];
     struct h2_stream *target = target_of(call, way);
 
-    if (call->state != CALL_ENDED && refuse_for_memory(call, data.len)) {
+    if (call->state != CALL_ENDED && grpc_flow_is_crowded(call, data.len)) {
         consume(call, way, data.len);
         return;
     }

@@ -126,7 +126,9 @@ void grpc_call_begin(struct grpc_tunnel *tunnel, struct h2_stream *stream,
 
     (void)h2_fields_get(head, S(":path"), &path);
     call = grpc_call_new(tunnel, stream, path);
-    if (!judge_head(call, head, cut))
+    /* at most once more for what goes on of it */
+    if (grpc_flow_is_crowded(call, h2_fields_memory(head)) ||
+        !judge_head(call, head, cut))
         return;
     if (call->way[GRPC_REQUEST].flow == GRPC_NESTED)
         grpc_nested_begin(call);

@@ -125,6 +125,8 @@ void grpc_call_reply_head(struct grpc_call *call, const struct h2_fields *head,
 void grpc_call_trailers(struct grpc_call *call, const struct h2_fields *fields);
 
 /* grpc_flow.c */
+/* Are there no MORE bytes for it? Then it was refused. */
+bool grpc_flow_is_crowded(struct grpc_call *call, size_t more);
 void grpc_flow_data(struct grpc_call *call, enum grpc_way way, struct str data);
 void grpc_flow_end(struct grpc_call *call, enum grpc_way way);
 /* LEN bytes of WAY have left. */

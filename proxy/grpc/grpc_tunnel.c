@@ -132,11 +132,12 @@ size_t grpc_tunnel_memory(const struct grpc_tunnel *tunnel)
     const struct grpc_call *call = NULL;
 
     for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++)
-        sum += h2_pending(tunnel->legs[way].h2);
+        sum += h2_memory(tunnel->legs[way].h2);
     LIST_FOREACH(call, &tunnel->calls, link)
     {
         for (int way = GRPC_REQUEST; way <= GRPC_REPLY; way++)
             sum += call->way[way].in.len;
+        sum += h2_fields_memory(&call->head);
         if (call->nested)
             sum += grpc_tunnel_memory(call->nested);
     }

@@ -113,8 +113,8 @@ void h2_stream_respond(struct h2_stream *stream, const struct h2_fields *head,
 /* Queue DATA behind what was written. Whoever writes looks at
  * h2_stream_pending() and stops in time. */
 void h2_stream_write(struct h2_stream *stream, struct str data);
-/* Bytes that all streams have to send. */
-size_t h2_pending(const struct h2 *h2);
+/* Bytes that all streams have to send, and of heads that come or go. */
+size_t h2_memory(const struct h2 *h2);
 size_t h2_stream_pending(const struct h2_stream *stream);
 
 /* Behind all that was written: the end; TRAILERS may be NULL. */

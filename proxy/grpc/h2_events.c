@@ -125,6 +125,11 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame,
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code &&
         !h2->fault)
         h2->fault = nghttp2_http2_strerror(frame->goaway.error_code);
+    if (h2->role == H2_CLIENT && frame->hd.type == NGHTTP2_HEADERS) {
+        stream = stream_of(ng, frame->hd.stream_id);
+        if (stream)
+            stream->head_len = 0;
+    }
     if (h2->role != H2_SERVER ||
         (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))

@@ -14,6 +14,11 @@ void h2_fields_fini(struct h2_fields *fields)
     fields->count = fields->cap = 0;
 }
 
+size_t h2_fields_memory(const struct h2_fields *fields)
+{
+    return fields->text.cap + fields->cap * sizeof(*fields->spans);
+}
+
 void h2_fields_clear(struct h2_fields *fields)
 {
     strbuf_clear(&fields->text);

@@ -27,6 +27,8 @@ struct h2_fields {
 
 void h2_fields_fini(struct h2_fields *fields);
 /* Forget all of them, keep the memory. */
+/* Bytes that it holds. */
+size_t h2_fields_memory(const struct h2_fields *fields);
 void h2_fields_clear(struct h2_fields *fields);
 
 /* Append a copy: 0, or -ENOBUFS over a maximum, leaving all as it was. */

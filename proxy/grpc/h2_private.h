@@ -33,6 +33,7 @@ struct h2_stream {
     enum outgoing outgoing;
     bool deferred; /* nghttp2 waits to be told that there is data */
     struct bytes out;
+    size_t head_len; /* of the request, which nghttp2 has until it is sent */
     struct h2_fields trailers;
 };
 

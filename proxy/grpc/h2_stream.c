@@ -145,6 +145,7 @@ struct h2_stream *h2_request(struct h2 *h2, const struct h2_fields *head)
         h2_out_of_memory();
     assert(id > 0);
     stream->id = id;
+    stream->head_len = head->text.len;
     stream->outgoing = OUT_OPEN;
     return stream;
 }
@@ -193,13 +194,13 @@ void h2_stream_write(struct h2_stream *stream, struct str data)
         resume(stream);
 }
 
-size_t h2_pending(const struct h2 *h2)
+size_t h2_memory(const struct h2 *h2)
 {
     const struct h2_stream *stream;
-    size_t sum = 0;
+    size_t sum = h2_fields_memory(&h2->head);
 
     TAILQ_FOREACH(stream, &h2->streams, link)
-    sum += stream->out.len;
+    sum += stream->out.len + stream->head_len;
     return sum;
 }
 
