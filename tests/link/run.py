@@ -46,6 +46,25 @@ def rekeying_loses_no_byte(bed):
 
 
 @test
+def no_cipher_loses_a_byte(bed):
+    """Of those that go other ways than libcrypto's through the library, and one
+    that does not."""
+    for cipher in ("aes128-ctr", "aes256-ctr", "aes128-gcm@openssh.com",
+                   "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"):
+        link = bed.link(bed.sshd("RekeyLimit 1M", f"Ciphers {cipher}"))
+        if is_old(link) and not cipher.endswith("-ctr"):
+            link.expect("^status down ")
+            link.quit()
+            continue
+        link.up(1)
+        bed.wait_for_log(f"cipher {cipher}")
+        for i in range(3):
+            link.say(f"stream {i} up={6 * MIB + i} down={6 * MIB + 7 * i}")
+        link.expect("^stream . ok ", count=3)
+        link.quit()
+
+
+@test
 def streams_come_and_go_while_keys_change(bed):
     link = bed.link(bed.sshd("RekeyLimit 100K"), spare_channels=4)
     link.up(1)
