@@ -15,6 +15,12 @@
  *
  *     berth-companion idle
  *     berth-companion files DIRECTORY MODE UID GID ENTRIES BYTES
+ *
+ * In the network of a container that publishes ports of UDP, it relays
+ * datagrams to that container: its first process waits for the other to end.
+ *
+ *     berth-companion wait SECONDS
+ *     berth-companion relay NONCE
  */
 
 #include <sys/socket.h>
@@ -68,6 +74,18 @@ struct companion_folder {
     unsigned long long entries, bytes;
 };
 int companion_files(const struct companion_folder *folder);
+
+/*
+ * Relay datagrams for berth, which speaks on IN and OUT, until it leaves or has
+ * been silent for WIRE_SILENCE_S. NONCE is said first. They go nowhere but to
+ * ports of this network's own addresses: a socket that sends to one is bound to
+ * the same, and the kernel gives no other way to it than the loopback.
+ */
+int companion_relay(int in, int out, const char *nonce);
+
+/* The first process where datagrams are relayed: until SIGTERM, or until it has
+ * been alone for SECONDS. */
+int companion_wait(unsigned seconds);
 
 /* Write a line to standard error. Returns CODE. */
 int companion_say(int code, const char *line);

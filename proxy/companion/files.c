@@ -7,22 +7,6 @@
 #include "proxy/companion/companion.h"
 #include "proxy/files/file_far.h"
 
-static void on_end(int number)
-{
-    (void)number;
-    _exit(COMPANION_ENDED);
-}
-
-int companion_idle(void)
-{
-    /* the first process of a container is ended by what it handles alone */
-    signal(SIGTERM, on_end);
-    signal(SIGINT, on_end);
-    signal(SIGCHLD, SIG_IGN); /* sessions that lost their parent */
-    for (;;)
-        pause();
-}
-
 int companion_files(const struct companion_folder *folder)
 {
     const struct file_limits limits = {.entries = folder->entries,

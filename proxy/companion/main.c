@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxy/companion/companion.h"
 #include "proxy/companion/wire.h"
@@ -33,9 +34,15 @@ int main(int count, char **words)
         return companion_session_join(COMPANION_ADDRESS, words[2]);
     if (count == 2 && strcmp(words[1], "idle") == 0)
         return companion_idle();
+    if (count == 3 && strcmp(words[1], "wait") == 0)
+        return companion_wait(number_of(words[2], 10));
+    if (count == 3 && strcmp(words[1], "relay") == 0 &&
+        strlen(words[2]) == WIRE_NONCE)
+        return companion_relay(STDIN_FILENO, STDOUT_FILENO, words[2]);
     if (count == 8 && strcmp(words[1], "files") == 0)
         return files_in(words + 2);
     return companion_say(COMPANION_USAGE,
-                         "hold DIRECTORY MODE SECONDS, session NONCE, idle, or "
-                         "files DIRECTORY MODE UID GID ENTRIES BYTES");
+                         "hold DIRECTORY MODE SECONDS, session NONCE, idle, "
+                         "files DIRECTORY MODE UID GID ENTRIES BYTES, wait "
+                         "SECONDS, or relay NONCE");
 }

@@ -94,6 +94,8 @@ static void take_frame(struct session *s, const struct wire_frame *frame)
         break;
     case WIRE_HELLO:
     case WIRE_BYE:
+    case WIRE_FLOW:
+    case WIRE_DATAGRAM:
         session_end(s, COMPANION_FAILED, "berth said what is not its to say");
         break;
     }

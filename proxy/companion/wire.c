@@ -1,18 +1,24 @@
 #include "proxy/companion/wire.h"
 
+enum { OF_SESSIONS = 1, OF_RELAYS = 2 };
+
 /* What a frame of each type may be. */
 static const struct {
-    bool of_session; /* or of a channel */
+    unsigned of; /* whom */
+    bool whole;  /* of the session itself; or of a channel */
     uint16_t least, most;
 } types[] = {
-    [WIRE_HELLO] = {true,  2 + WIRE_NONCE, 2 + WIRE_NONCE},
-    [WIRE_OPEN] = {false, 1,              256           },
-    [WIRE_DATA] = {false, 1,              WIRE_PAYLOAD  },
-    [WIRE_MORE] = {false, 4,              4             },
-    [WIRE_EOF] = {false, 0,              0             },
-    [WIRE_CLOSE] = {false, 0,              0             },
-    [WIRE_BEAT] = {true,  0,              0             },
-    [WIRE_BYE] = {true,  0,              0             },
+    [WIRE_HELLO] = {OF_SESSIONS | OF_RELAYS, true,  2 + WIRE_NONCE,
+                    2 + WIRE_NONCE                                                    },
+    [WIRE_OPEN] = {OF_SESSIONS,             false, 1,              256               },
+    [WIRE_DATA] = {OF_SESSIONS,             false, 1,              WIRE_PAYLOAD      },
+    [WIRE_MORE] = {OF_SESSIONS,             false, 4,              4                 },
+    [WIRE_EOF] = {OF_SESSIONS,             false, 0,              0                 },
+    [WIRE_CLOSE] = {OF_SESSIONS | OF_RELAYS, false, 0,              0                 },
+    [WIRE_BEAT] = {OF_SESSIONS | OF_RELAYS, true,  0,              0                 },
+    [WIRE_BYE] = {OF_SESSIONS,             true,  0,              0                 },
+    [WIRE_FLOW] = {OF_RELAYS,               false, 6,              6                 },
+    [WIRE_DATAGRAM] = {OF_RELAYS,               false, 0,              WIRE_DATAGRAM_MOST},
 };
 
 enum { TYPES = sizeof(types) / sizeof(*types) };
@@ -32,8 +38,9 @@ void wire_put(unsigned char *bytes, size_t size, uint32_t value)
         bytes[i] = (unsigned char)value;
 }
 
-enum wire_result wire_read(const unsigned char *bytes, size_t have,
-                           struct wire_frame *frame, size_t *used)
+static enum wire_result read_frame(unsigned of, const unsigned char *bytes,
+                                   size_t have, struct wire_frame *frame,
+                                   size_t *used)
 {
     uint32_t channel;
     size_t length;
@@ -44,9 +51,9 @@ enum wire_result wire_read(const unsigned char *bytes, size_t have,
     type = bytes[0];
     length = wire_get(bytes + 2, 2);
     channel = wire_get(bytes + 4, 4);
-    if (type < WIRE_HELLO || type >= TYPES || bytes[1] != 0 ||
+    if (type >= TYPES || !(types[type].of & of) || bytes[1] != 0 ||
         length < types[type].least || length > types[type].most ||
-        types[type].of_session != (channel == 0))
+        types[type].whole != (channel == 0))
         return WIRE_BROKEN;
     if (have - WIRE_HEADER < length)
         return WIRE_PART;
@@ -54,6 +61,18 @@ enum wire_result wire_read(const unsigned char *bytes, size_t have,
                                  bytes + WIRE_HEADER, length};
     *used = WIRE_HEADER + length;
     return WIRE_WHOLE;
+}
+
+enum wire_result wire_read(const unsigned char *bytes, size_t have,
+                           struct wire_frame *frame, size_t *used)
+{
+    return read_frame(OF_SESSIONS, bytes, have, frame, used);
+}
+
+enum wire_result wire_read_relayed(const unsigned char *bytes, size_t have,
+                                   struct wire_frame *frame, size_t *used)
+{
+    return read_frame(OF_RELAYS, bytes, have, frame, used);
 }
 
 void wire_put_head(unsigned char to[WIRE_HEADER], enum wire_type type,
@@ -105,6 +124,8 @@ bool wire_account_take(struct wire_account *account,
     case WIRE_CLOSE:
     case WIRE_BEAT:
     case WIRE_BYE:
+    case WIRE_FLOW:
+    case WIRE_DATAGRAM:
         break;
     }
     return false;

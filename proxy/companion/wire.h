@@ -16,6 +16,12 @@
  * Each side may send WIRE_CREDIT bytes of data on a channel, and more as the
  * other gives credit back. So whoever reads frames can always hold what comes,
  * and a channel that nobody reads stops none of the others.
+ *
+ * A relay of datagrams (UDP) speaks in frames of the same form. Its channels
+ * are flows, which berth opens, with odd numbers; each leads to one port. A
+ * datagram is one frame, and there is no credit: who has no room for one drops
+ * it, as networks do. A flow is closed by either side, and what comes for one
+ * that has ended is answered with its end once more.
  */
 
 #include <stdbool.h>
@@ -23,7 +29,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_VERSION = 1,
+    WIRE_VERSION = 2,
     WIRE_HEADER = 8,
     WIRE_PAYLOAD = 32 * 1024,   /* of one frame, at most */
     WIRE_CREDIT = 256 * 1024,   /* of a channel, one way */
@@ -31,6 +37,9 @@ enum {
     WIRE_CHANNELS = 128,        /* at a time, of each side's */
     WIRE_SOCKETS = 128,         /* that the companion listens on */
     WIRE_NONCE = 32,            /* bytes of text */
+    WIRE_DATAGRAM_MOST = 65507, /* bytes: an IPv4 packet's, less its heads */
+    WIRE_FLOWS = 1024,          /* of one relay, at a time */
+    WIRE_SILENCE_S = 120,       /* a relay that hears nothing ends */
 };
 
 enum wire_type {
@@ -44,6 +53,10 @@ enum wire_type {
                    channel has ended */
     WIRE_BEAT,  /* berth lives; of the session itself */
     WIRE_BYE,   /* the session's last: a newer one has come */
+    /* of relays, which know HELLO, CLOSE and BEAT besides */
+    WIRE_FLOW,     /* a flow begins: an IPv4 address in 4 bytes, which has to be
+                      one of the relay's own network, and a port in 2 */
+    WIRE_DATAGRAM, /* may be empty */
 };
 
 /* What a channel is for. */
@@ -68,6 +81,10 @@ enum wire_result {
 /* Read the frame that BYTES begin with. */
 enum wire_result wire_read(const unsigned char *bytes, size_t have,
                            struct wire_frame *frame, size_t *used);
+
+/* The same, of those that a relay and berth exchange. */
+enum wire_result wire_read_relayed(const unsigned char *bytes, size_t have,
+                                   struct wire_frame *frame, size_t *used);
 
 /* Write the head of a frame of TYPE with LENGTH bytes of payload. */
 void wire_put_head(unsigned char to[WIRE_HEADER], enum wire_type type,

@@ -41,20 +41,22 @@ static void what_is_no_frame_is_broken_at_once(void **state)
     static const struct {
         unsigned type, channel, length;
     } bad[] = {
-        {0,            2, 0               },
-        {WIRE_BYE + 1, 0, 0               },
-        {255,          0, 0               },
-        {WIRE_DATA,    0, 1               }, /* of the session itself */
-        {WIRE_DATA,    2, 0               },
-        {WIRE_DATA,    2, WIRE_PAYLOAD + 1},
-        {WIRE_HELLO,   2, 2 + WIRE_NONCE  },
-        {WIRE_HELLO,   0, 2               },
-        {WIRE_MORE,    2, 3               },
-        {WIRE_EOF,     2, 1               },
-        {WIRE_CLOSE,   2, 1               },
-        {WIRE_BEAT,    2, 0               },
-        {WIRE_OPEN,    2, 0               },
-        {WIRE_OPEN,    2, 257             },
+        {0,                 2, 0               },
+        {WIRE_FLOW,         2, 6               },
+        {WIRE_DATAGRAM,     2, 1               },
+        {WIRE_DATAGRAM + 1, 0, 0               },
+        {255,               0, 0               },
+        {WIRE_DATA,         0, 1               }, /* of the session itself */
+        {WIRE_DATA,         2, 0               },
+        {WIRE_DATA,         2, WIRE_PAYLOAD + 1},
+        {WIRE_HELLO,        2, 2 + WIRE_NONCE  },
+        {WIRE_HELLO,        0, 2               },
+        {WIRE_MORE,         2, 3               },
+        {WIRE_EOF,          2, 1               },
+        {WIRE_CLOSE,        2, 1               },
+        {WIRE_BEAT,         2, 0               },
+        {WIRE_OPEN,         2, 0               },
+        {WIRE_OPEN,         2, 257             },
     };
     unsigned char bytes[WIRE_HEADER];
     struct wire_frame frame;
