@@ -27,6 +27,13 @@
               */
 enum { FILES_DIGITS = 16 };
 
+/*
+ * The container in which datagrams are relayed to one of the namespace's: the
+ * namespace, a dot, and as many digits, of that container and its start
+ * (relay_name.h).
+ */
+#define RELAY_NAME "berth_relay."
+
 /* Of a container of the namespace: [{"root": a directory that is copied,
  * "path": what is mounted of it, "" for all}] */
 #define LABEL_FILES "berth.files"

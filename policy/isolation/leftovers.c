@@ -9,6 +9,7 @@
 #include "policy/docker/target.h"
 #include "policy/isolation/files_name.h"
 #include "policy/isolation/push_lock.h"
+#include "policy/isolation/relay_name.h"
 
 /* A tag's name has so many parts at most that it is looked for. */
 enum { IMAGE_PARTS = 8 };
@@ -170,7 +171,7 @@ static bool is_companions(struct str ns, struct str name)
 {
     struct str intro = S(COMPANION_NAME);
 
-    return files_name_is_of(name, ns) ||
+    return files_name_is_of(name, ns) || relay_name_is_of(name, ns) ||
            (str_has_prefix(name, intro) &&
             str_eq(str_from_index(name, intro.len), ns));
 }

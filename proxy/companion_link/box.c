@@ -125,7 +125,7 @@ static void on_kind(const struct http_head *head, struct str body,
     b->program = link_program(architecture);
     b->loaded = false;
     if (b->program)
-        go_to(b, BOX_VOLUME);
+        go_to(b, b->config.target ? BOX_VOLUME : BOX_CREATE);
     else
         fail(b, 501,
              "this berth has no companion for the engine's kind of machine; "
@@ -223,15 +223,17 @@ static json_t *container_body(const struct box *b)
     AUTO(strbuf_fini) struct strbuf image = STRBUF(KIB);
     json_t *body,
         *host = json_pack(
-            "{s:s, s:[s], s:b, s:[s], s:i, s:I, s:I, s:{s:s}, s:{s:s}, "
-            "s:[{s:s, "
-            "s:s, s:s}]}",
+            "{s:s, s:[s], s:b, s:[s], s:i, s:I, s:I, s:{s:s}, s:{s:s}}",
             "NetworkMode", "none", "CapDrop", "ALL", "ReadonlyRootfs", 1,
             "SecurityOpt", "no-new-privileges", "PidsLimit", (int)BOX_PIDS,
             "Memory", memory, "MemorySwap", memory, "RestartPolicy", "Name",
-            "on-failure", "LogConfig", "Type", "none", "Mounts", "Type",
-            "volume", "Source", b->name, "Target", b->config.target);
+            "on-failure", "LogConfig", "Type", "none");
 
+    if (b->config.target)
+        json_object_set_new(host, "Mounts",
+                            json_pack("[{s:s, s:s, s:s}]", "Type", "volume",
+                                      "Source", b->name, "Target",
+                                      b->config.target));
     link_put_image_name(&image, b->program);
     body = json_pack("{s:s, s:{s:s}, s:O}", "Image", strbuf_cstr(&image),
                      "Labels", LABEL_COMPANION, b->ns, "HostConfig", host);

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * A container of berth's own on the engine, of its companion's image, with a
- * volume of the same name: found, or made and started when it is needed, and an
- * exec created in it. One question at a time; each answer says what is next.
+ * A container of berth's own on the engine, of its companion's image, most with
+ * a volume of the same name: found, or made and started when it is needed, and
+ * an exec created in it. One question at a time; each answer says what is next.
  * What is there already is used: berths of one namespace, one after the other,
  * find the same.
  *
@@ -19,10 +19,11 @@ struct box;
 
 struct box_config {
     struct event_base *base;
-    struct pool *pool;  /* outlives it */
-    struct str ns;      /* copied, as is the next */
-    struct str name;    /* of container and volume */
-    const char *target; /* where the volume is mounted in it */
+    struct pool *pool; /* outlives it */
+    struct str ns;     /* copied, as is the next */
+    struct str name;   /* of the container, and of its volume */
+    const char
+        *target; /* where the volume is mounted in it; NULL: it has none */
     /* Add what is its own to BODY, that of its create: "Cmd", "User" and so
      * on; and to HOST, its HostConfig. */
     void (*fill)(json_t *body, json_t *host, void *arg);

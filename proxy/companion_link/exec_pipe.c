@@ -1,10 +1,10 @@
 #include "proxy/companion_link/exec_pipe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
-#include "policy/base/limits.h"
-#include "proxy/companion/wire.h"
-#include "proxy/http/http_reader.h"
+#include "proxy/companion_link/link_private.h"
 
 /*
  * What comes is cut into pieces of standard output and error, each behind a
@@ -261,4 +261,14 @@ struct exec_pipe *exec_pipe_free(struct exec_pipe *p)
     strbuf_fini(&p->words);
     free(p);
     return NULL;
+}
+
+void link_make_nonce(char nonce[WIRE_NONCE + 1])
+{
+    unsigned char bytes[WIRE_NONCE / 2];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        abort();
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
 }

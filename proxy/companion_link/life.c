@@ -1,6 +1,4 @@
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "policy/base/json_str.h"
@@ -154,13 +152,9 @@ static void on_failure(int status, const char *why, void *arg)
 
 static json_t *command(void *arg)
 {
-    unsigned char bytes[WIRE_NONCE / 2] = {0};
     struct companion *c = arg;
 
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        abort();
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(c->nonce + 2 * i, 3, "%02x", bytes[i]);
+    link_make_nonce(c->nonce);
     return json_pack("[s, s, s]", "/" COMPANION_PROGRAM, "session", c->nonce);
 }
 

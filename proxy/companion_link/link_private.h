@@ -165,6 +165,11 @@ void link_sockets_init(struct companion *companion);
 /* The waiters are told in a later turn of the loop. */
 void link_sockets_fini(struct companion *companion);
 
+/* ---- exec_pipe.c ---- */
+
+/* A fresh one, by which what answers is known to be what was begun. */
+void link_make_nonce(char nonce[WIRE_NONCE + 1]);
+
 /* ---- image.c ---- */
 
 /* The program for ARCHITECTURE, Docker's word; or NULL. */

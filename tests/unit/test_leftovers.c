@@ -77,9 +77,14 @@ static void own_is_what_has_label_and_name(void **state)
         " {\"Id\": \"4\", \"Names\": [\"/berth_files.r1.0123456789abcdef\"],"
         "  \"Created\": 6, \"Labels\": {\"berth.companion\": \"r1\"}},"
         " {\"Id\": \"5\", \"Names\": [\"/berth_files.r12.123456789abcdef\"],"
-        "  \"Created\": 6, \"Labels\": {\"berth.companion\": \"r1\"}}]",
+        "  \"Created\": 6, \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"6\", \"Names\": [\"/berth_relay.r1.0123456789abcdef\"],"
+        "  \"Created\": 7, \"Labels\": {\"berth.companion\": \"r1\"}},"
+        " {\"Id\": \"7\", \"Names\": [\"/berth_relay.r1.x.123456789abcdef\"],"
+        "  \"Created\": 7, \"Labels\": {\"berth.companion\": \"r1\"}}]",
         "r1 1 berth_companion.r1 5\n"
-        "r1 4 berth_files.r1.0123456789abcdef 6\n");
+        "r1 4 berth_files.r1.0123456789abcdef 6\n"
+        "r1 6 berth_relay.r1.0123456789abcdef 7\n");
     check_walk(LEFTOVER_SOCKETS,
                "{\"Volumes\": [{\"Name\": \"berth_companion.r1\","
                "  \"Labels\": {\"berth.companion\": \"r1\"}},"
