@@ -195,6 +195,13 @@
 #define LIMIT_PORT_LISTENERS   1024       /* sockets that are listened on */
 #define LIMIT_PORT_CONNECTIONS 1024       /* at a time; more of them wait */
 #define LIMIT_PORT_NOTES       1024       /* containers that were just made */
+/* and of UDP: a flow is a client's address and a port. Where there are too
+ * many, the one that was used the longest ago ends. */
+#define LIMIT_PORT_FLOWS      1024 /* at a time */
+#define LIMIT_PORT_FLOWS_EACH 256  /* of one port */
+#define LIMIT_PORT_RELAYS     64   /* containers with some */
+#define LIMIT_PORT_HELD       MIB  /* datagrams that wait for their container */
+#define LIMIT_FLOW_HELD       16   /* of them, of one flow */
 
 /* trees of files that are kept in step */
 #define LIMIT_FILES_ENTRIES    ((size_t)1000000)   /* of one tree */

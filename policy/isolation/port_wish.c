@@ -30,17 +30,28 @@ bool port_is_fixed(struct str text, uint16_t *port)
     return true;
 }
 
-bool port_name_of_tcp(struct str text, char to[PORT_NAME])
+bool port_name_read(struct str text, char to[PORT_NAME])
 {
     struct str number, protocol;
     uint16_t port;
+    bool udp;
 
-    if ((str_cut(text, '/', &number, &protocol) &&
-         !str_eq_nocase(protocol, S("tcp"))) ||
+    if (!str_cut(text, '/', &number, &protocol))
+        protocol = S("tcp");
+    udp = str_eq_nocase(protocol, S("udp"));
+    if ((!udp && !str_eq_nocase(protocol, S("tcp"))) ||
         !port_is_fixed(number, &port))
         return false;
-    snprintf(to, PORT_NAME, "%u/tcp", port);
+    snprintf(to, PORT_NAME, "%u/%s", port, udp ? "udp" : "tcp");
     return true;
+}
+
+bool port_name_is_udp(const char *name)
+{
+    struct str number, protocol;
+
+    return str_cut(str_from(name), '/', &number, &protocol) &&
+           str_eq(protocol, S("udp"));
 }
 
 static json_t *list_at(json_t *object, const char *key)
@@ -74,7 +85,7 @@ json_t *port_wish_listens(const json_t *wish)
     bindings = json_object_get(wish, "bindings");
     json_object_foreach(bindings, key, given)
     {
-        if (!port_name_of_tcp(str_from(key), name))
+        if (!port_name_read(str_from(key), name))
             continue;
         json_array_foreach(given, i, binding)
         {
@@ -87,7 +98,7 @@ json_t *port_wish_listens(const json_t *wish)
     }
     json_array_foreach(json_object_get(wish, "exposed"), i, binding)
     {
-        if (port_name_of_tcp(str_of_json(binding), name) &&
+        if (port_name_read(str_of_json(binding), name) &&
             !json_object_get(all, name))
             add(list_at(all, name), S(""), S(""));
     }

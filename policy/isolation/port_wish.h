@@ -21,15 +21,18 @@ json_t *port_wish_read(const json_t *labels);
 
 /*
  * What is to be listened on: {"80/tcp": [{"HostIp": "", "HostPort": "8080"}]},
- * TCP only, at least one element each; HostPort is a port, a range, or "" for
- * any. The caller's; never NULL.
+ * TCP and UDP only, at least one element each; HostPort is a port, a range, or
+ * "" for any. The caller's; never NULL.
  */
 json_t *port_wish_listens(const json_t *wish);
 
 /* "80/TCP" or "80" as engines write it, "80/tcp", into TO; false when TEXT is
- * no port of TCP. */
+ * no port of TCP or UDP: no other ones are carried. */
 enum { PORT_NAME = 16 };
-bool port_name_of_tcp(struct str text, char to[PORT_NAME]);
+bool port_name_read(struct str text, char to[PORT_NAME]);
+
+/* Is it one of UDP, as port_name_read() writes it? */
+bool port_name_is_udp(const char *name);
 
 /* One port, not 0 and no range? */
 bool port_is_fixed(struct str text, uint16_t *port);

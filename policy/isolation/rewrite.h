@@ -45,8 +45,8 @@ struct rewrite_context {
     const struct strings *shared; /* patterns of the images that all may use;
                                      NULL: all that have a name */
     /* Where the engine is to publish what goes to the runner's localhost;
-     * empty: ports go to the engine's host. Those of UDP go there in any case,
-     * to this address unless it is empty. */
+     * empty: ports go to the engine's host. Those of SCTP go there in any case,
+     * to PORT_BIND unless it is empty. */
     struct str port_address, port_bind;
     const struct port_book *ports; /* who listens; NULL: nobody */
     struct str gateway; /* of "bridge", as it is shown; empty: the engine's */

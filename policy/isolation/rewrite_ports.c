@@ -26,7 +26,8 @@ static json_t *anywhere_on(struct str address)
 }
 
 /* PublishAllPorts would publish on all addresses of the host, so each port that
- * is exposed and has no binding is given one. Those of TCP go to EXPOSED. */
+ * is exposed and has no binding is given one. Those that are carried go to
+ * EXPOSED. */
 static void write_out(const struct rewrite *rw, json_t *bindings,
                       json_t *exposes, json_t *exposed)
 {
@@ -36,15 +37,15 @@ static void write_out(const struct rewrite *rw, json_t *bindings,
     json_object_foreach(exposes, key, value)
     {
         char name[PORT_NAME];
-        bool tcp = port_name_of_tcp(str_from(key), name);
+        bool carried = port_name_read(str_from(key), name);
 
         if (json_object_get(bindings, key) ||
-            (tcp && json_object_get(bindings, name)))
+            (carried && json_object_get(bindings, name)))
             continue;
         json_object_set_new(bindings, key,
-                            anywhere_on(tcp ? rw->context.port_address
-                                            : rw->context.port_bind));
-        if (tcp)
+                            anywhere_on(carried ? rw->context.port_address
+                                                : rw->context.port_bind));
+        if (carried)
             json_array_append_new(exposed, json_string(name));
     }
 }
@@ -70,7 +71,7 @@ void ports_create(struct rewrite *rw, json_t *host, const json_t *image)
     bindings = json_object();
     json_object_foreach(given, key, value)
     {
-        if (port_name_of_tcp(str_from(key), name))
+        if (port_name_read(str_from(key), name))
             json_object_set_new(bindings, key,
                                 anywhere_on(rw->context.port_address));
         else
@@ -216,6 +217,21 @@ static json_t *shown_at(const struct rewrite *rw, struct str id,
                  : guess(listens, name);
 }
 
+/* Is the port published where the runner's are? One of a container that was
+ * made under another policy may not be. */
+static bool is_at_address(const struct rewrite *rw, const json_t *bindings)
+{
+    const json_t *binding;
+    size_t i;
+
+    json_array_foreach(bindings, i, binding)
+    {
+        if (str_eq(str_at(binding, "HostIp"), rw->context.port_address))
+            return true;
+    }
+    return false;
+}
+
 static void restore_inspect(const struct rewrite *rw, json_t *container,
                             const json_t *wish, const json_t *listens)
 {
@@ -233,7 +249,7 @@ static void restore_inspect(const struct rewrite *rw, json_t *container,
     {
         json_t *shown;
 
-        if (json_array_size(value) == 0 || !json_object_get(listens, key))
+        if (!is_at_address(rw, value) || !json_object_get(listens, key))
             continue;
         shown = shown_at(rw, str_at(container, "Id"), listens, key);
         json_object_set_new(ports, key, shown ? shown : json_array());
@@ -268,10 +284,10 @@ static void restore_listed(const struct rewrite *rw, json_t *container,
         AUTO(strbuf_fini) struct strbuf name = STRBUF(64);
         json_auto_t *shown = NULL;
 
-        strbuf_addf(&name, "%" JSON_INTEGER_FORMAT "/tcp",
-                    json_integer_value(json_object_get(row, "PrivatePort")));
+        strbuf_addf(&name, "%" JSON_INTEGER_FORMAT "/%.*s",
+                    json_integer_value(json_object_get(row, "PrivatePort")),
+                    STR_FMT(str_head(str_at(row, "Type"), PORT_NAME)));
         if (!json_object_get(row, "PublicPort") ||
-            !str_eq(str_at(row, "Type"), S("tcp")) ||
             !str_eq(str_at(row, "IP"), rw->context.port_address) ||
             !json_object_get(listens, strbuf_cstr(&name))) {
             json_array_append(rows, row);

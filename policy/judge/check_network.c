@@ -64,14 +64,15 @@ static bool is_any_address(struct str text)
 }
 
 /* Does the binding at PLACE, of the port that it is under, go to the
- * runner's localhost? Those of UDP and SCTP go to the host all the same. */
+ * runner's localhost? Those of SCTP go to the host all the same. */
 static bool goes_to_runner(const struct judge *judge, const struct place *place)
 {
     struct str port, protocol;
 
     return judge->rules->ports.publish == PORTS_RUNNER &&
            (!str_cut(str_from(place->up->key), '/', &port, &protocol) ||
-            str_eq_nocase(protocol, S("tcp")));
+            str_eq_nocase(protocol, S("tcp")) ||
+            str_eq_nocase(protocol, S("udp")));
 }
 
 static bool is_loopback(struct str text)

@@ -1,12 +1,6 @@
-#include "proxy/metrics/metrics.h"
+#include "proxy/metrics/metrics_private.h"
 
 enum { LABELS_MAX = 16 * KIB };
-
-/* What is being written; once OUT is full, nothing more is. */
-struct page {
-    struct strbuf *out;
-    int error;
-};
 
 static void put_escaped(struct strbuf *out, const char *text)
 {
@@ -75,6 +69,10 @@ VALUE(port_connections, frontend_view, of->port_connections)
 VALUE(port_listeners, frontend_view, of->port_listeners)
 VALUE(ports_carried, frontend_view, of->ports_carried)
 VALUE(ports_refused, frontend_view, of->ports_refused)
+VALUE(port_flows, frontend_view, of->port_flows)
+VALUE(flows_carried, frontend_view, of->flows_carried)
+VALUE(flows_refused, frontend_view, of->flows_refused)
+VALUE(datagrams_lost, frontend_view, of->datagrams_lost)
 VALUE(copied_directories, frontend_view, of->copies.directories)
 VALUE(copies_lost, frontend_view, of->copies.lost)
 VALUE(copies_left, frontend_view, of->copies.left)
@@ -150,9 +148,9 @@ static void put_durations(struct page *page, const char *name,
     }
 }
 
-static void put_word(struct page *page, const char *name,
-                     const struct frontend_view *frontend, const char *key,
-                     const char *word, uint64_t value)
+void metrics_put_word(struct page *page, const char *name,
+                      const struct frontend_view *frontend, const char *key,
+                      const char *word, uint64_t value)
 {
     AUTO(strbuf_fini) struct strbuf labels = STRBUF(LABELS_MAX);
 
@@ -165,49 +163,17 @@ static void put_closes(struct page *page, const char *name,
                        const struct frontend_view *frontend)
 {
     for (unsigned i = AUDIT_CLOSE_DONE; i < AUDIT_CLOSE_COUNT; i++)
-        put_word(page, name, frontend, "close", audit_close_name(i),
-                 frontend->counters->closes[i]);
+        metrics_put_word(page, name, frontend, "close", audit_close_name(i),
+                         frontend->counters->closes[i]);
 }
 
 static void put_bytes(struct page *page, const char *name,
                       const struct frontend_view *frontend)
 {
-    put_word(page, name, frontend, "direction", "in",
-             frontend->counters->bytes_in + frontend->bytes_in);
-    put_word(page, name, frontend, "direction", "out",
-             frontend->counters->bytes_out + frontend->bytes_out);
-}
-
-static void put_copied_bytes(struct page *page, const char *name,
-                             const struct frontend_view *frontend)
-{
-    put_word(page, name, frontend, "to", "engine", frontend->copies.bytes_out);
-    put_word(page, name, frontend, "to", "runner", frontend->copies.bytes_in);
-}
-
-static void put_copied_files(struct page *page, const char *name,
-                             const struct frontend_view *frontend)
-{
-    put_word(page, name, frontend, "to", "engine", frontend->copies.files_out);
-    put_word(page, name, frontend, "to", "runner", frontend->copies.files_in);
-}
-
-static void put_removed_files(struct page *page, const char *name,
-                              const struct frontend_view *frontend)
-{
-    put_word(page, name, frontend, "to", "engine",
-             frontend->copies.removed_out);
-    put_word(page, name, frontend, "to", "runner", frontend->copies.removed_in);
-}
-
-static void put_copy_rounds(struct page *page, const char *name,
-                            const struct frontend_view *frontend)
-{
-    const struct copies_view *copies = &frontend->copies;
-
-    put_word(page, name, frontend, "result", "done",
-             copies->rounds - copies->failed);
-    put_word(page, name, frontend, "result", "failed", copies->failed);
+    metrics_put_word(page, name, frontend, "direction", "in",
+                     frontend->counters->bytes_in + frontend->bytes_in);
+    metrics_put_word(page, name, frontend, "direction", "out",
+                     frontend->counters->bytes_out + frontend->bytes_out);
 }
 
 static void put_objects(struct page *page, const char *name,
@@ -226,14 +192,15 @@ static void put_objects(struct page *page, const char *name,
     };
 
     for (size_t i = 0; o->known && i < sizeof(rows) / sizeof(*rows); i++)
-        put_word(page, name, frontend, "kind", rows[i].kind, rows[i].count);
+        metrics_put_word(page, name, frontend, "kind", rows[i].kind,
+                         rows[i].count);
 }
 
 static void put_host(struct page *page, const char *name,
                      const struct frontend_view *frontend)
 {
     if (frontend->host)
-        put_word(page, name, frontend, "upstream", frontend->host, 1);
+        metrics_put_word(page, name, frontend, "upstream", frontend->host, 1);
 }
 
 static void put_image_bytes(struct page *page, const char *name,
@@ -251,8 +218,8 @@ static void put_open(struct page *page, const char *name,
                      const struct frontend_view *frontend)
 {
     for (unsigned i = 0; i < ACCESS_COUNT; i++)
-        put_word(page, name, frontend, "kind", operation_access_name(i),
-                 frontend->open[i]);
+        metrics_put_word(page, name, frontend, "kind", operation_access_name(i),
+                         frontend->open[i]);
 }
 
 static void put_state(struct page *page, const char *name,
@@ -365,21 +332,35 @@ static const struct family {
      .of_berth = ports_carried},
     {"berth_port_connections_refused_total", "counter",
      "Connections to them that did not.", .of_berth = ports_refused},
+    {"berth_port_flows", "gauge",
+     "Clients' addresses that have sent datagrams to ports of UDP.",
+     .of_berth = port_flows},
+    {"berth_port_flows_carried_total", "counter",
+     "Those whose datagrams reached their container.",
+     .of_berth = flows_carried},
+    {"berth_port_flows_refused_total", "counter",
+     "Those whose datagrams did not.", .of_berth = flows_refused},
+    {"berth_port_datagrams_total", "counter",
+     "Datagrams that were carried; in: from clients, out: to them.",
+     .put_berth = metrics_put_datagrams},
+    {"berth_port_datagrams_lost_total", "counter",
+     "Datagrams for which there was no room, or no way.",
+     .of_berth = datagrams_lost},
     {"berth_copied_directories", "gauge",
      "Directories of the runner that containers mount by copy.",
      .of_berth = copied_directories},
     {"berth_copied_bytes_total", "counter",
      "Contents of files that were copied, by where to.",
-     .put_berth = put_copied_bytes},
+     .put_berth = metrics_put_copied_bytes},
     {"berth_copied_files_total", "counter",
      "Files, directories and links that were made or changed.",
-     .put_berth = put_copied_files},
+     .put_berth = metrics_put_copied_files},
     {"berth_copied_removals_total", "counter",
      "Names that were removed, since the other side had removed them.",
-     .put_berth = put_removed_files},
+     .put_berth = metrics_put_removed_files},
     {"berth_copy_rounds_total", "counter",
      "Times that a directory was brought into step, or not.",
-     .put_berth = put_copy_rounds},
+     .put_berth = metrics_put_copy_rounds},
     {"berth_copy_conflicts_total", "counter",
      "Files that both sides had changed, of which one side's is kept.",
      .of_berth = copies_lost},

@@ -55,6 +55,10 @@ struct frontend_view {
      * that were carried or could not be */
     unsigned port_connections, port_listeners;
     uint64_t ports_carried, ports_refused;
+    /* the same of UDP: clients' addresses, and datagrams */
+    unsigned port_flows;
+    uint64_t flows_carried, flows_refused;
+    uint64_t datagrams_in, datagrams_out, datagrams_lost;
     struct copies_view copies;
     struct objects_view objects;
     const char *lease;                   /* on its namespace, in words */

@@ -104,6 +104,7 @@ static void take_event(struct near *near, const json_t *event)
         near_release(entry);
     } else if (entry && str_eq(action, S("die"))) {
         entry->running = false;
+        near_flow_restart(entry);
         if (entry->expects_start)
             check_soon(near);
         else
@@ -232,6 +233,7 @@ struct near *near_new(const struct near_config *config)
     near->notes = json_object();
     TAILQ_INIT(&near->entries);
     TAILQ_INIT(&near->conns);
+    near_flow_init(near);
     near->check = event_new(near->base, -1, 0, on_check, near);
     near->watch = near_watch_new(near, &watch_events);
     return near;
@@ -271,6 +273,7 @@ struct near *near_free(struct near *near)
     near->starved = false;
     while (!TAILQ_EMPTY(&near->conns))
         near_conn_end(TAILQ_FIRST(&near->conns), true);
+    near_flow_fini(near);
     event_free(near->check);
     json_decref(near->notes);
     while (near->listen.count)

@@ -9,7 +9,11 @@
  * or a container restarts.
  *
  * Which containers run is learned from the engine's events, and looked up
- * whenever these begin. TCP only.
+ * whenever these begin.
+ *
+ * Datagrams (UDP) have flows in place of connections: all of one client to one
+ * port, and back. They go over a relay in the container's own network
+ * (relay.h), since SSH carries none.
  */
 
 #include <event2/event.h>
@@ -61,5 +65,10 @@ struct near_counts {
     unsigned containers, listeners, connections;
     uint64_t carried; /* connections that were confirmed, all in all */
     uint64_t refused; /* and those that could not be carried */
+    unsigned flows;   /* of datagrams */
+    uint64_t flows_carried, flows_refused;
+    uint64_t datagrams_in; /* from clients */
+    uint64_t datagrams_out;
+    uint64_t lost; /* datagrams for which there was no room, or no way */
 };
 struct near_counts near_count(const struct near *near);

@@ -1,5 +1,6 @@
 #include "proxy/near/near_private.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "policy/base/json_str.h"
@@ -57,12 +58,14 @@ void near_release(struct near_entry *entry)
             near_conn_orphan(c);
     }
     near_unlisten(entry);
+    near_relay_drop(entry);
     subrequest_cancel(entry->question);
     event_free(entry->retry);
     TAILQ_REMOVE(&near->entries, entry, link);
     near->counts.containers--;
     json_decref(entry->wish);
     json_decref(entry->shown);
+    free(entry->started);
     free(entry->ports);
     free(entry->id);
     free(entry->name);
@@ -92,6 +95,52 @@ static unsigned published(const struct near *near, const json_t *container,
     return 0;
 }
 
+static uint32_t address_in(const json_t *network)
+{
+    struct in_addr address;
+    char *text = xstr_dup(str_at(network, "IPAddress"));
+    bool good = inet_pton(AF_INET, text, &address) == 1;
+
+    free(text);
+    return good ? ntohl(address.s_addr) : 0;
+}
+
+/* One of its own: that of the network it was made with, if it has one there.
+ * Services listen on all of them, most of the time. 0: it has none. */
+static uint32_t own_address(const json_t *container)
+{
+    const json_t *networks = json_object_get(
+        json_object_get(container, "NetworkSettings"), "Networks");
+    const json_t *mode = json_object_get(
+        json_object_get(container, "HostConfig"), "NetworkMode");
+    json_t *network = json_object_get(networks, json_string_value(mode));
+    uint32_t address = address_in(network);
+    const char *name;
+
+    json_object_foreach((json_t *)(uintptr_t)networks, name, network)
+    {
+        if (!address)
+            address = address_in(network);
+    }
+    return address;
+}
+
+/* Where datagrams lead to: another start has another network. */
+static void take_place(struct near_entry *entry, const json_t *container)
+{
+    struct str started =
+        entry->running
+            ? str_at(json_object_get(container, "State"), "StartedAt")
+            : S("");
+
+    if (!entry->started || !str_eq(str_from(entry->started), started)) {
+        near_flow_restart(entry);
+        free(entry->started);
+        entry->started = xstr_dup(started);
+    }
+    entry->address = entry->running ? own_address(container) : 0;
+}
+
 static void take_inspect(struct near_entry *entry, const json_t *container)
 {
     const struct near *near = entry->near;
@@ -105,6 +154,7 @@ static void take_inspect(struct near_entry *entry, const json_t *container)
         entry->ports[i].engine_port =
             entry->running ? published(near, container, entry->ports[i].name)
                            : 0;
+    take_place(entry, container);
 }
 
 void near_entry_learn(struct near_entry *entry, const json_t *container)
@@ -128,6 +178,7 @@ void near_entry_learn(struct near_entry *entry, const json_t *container)
         if (c->port && c->port->entry == entry && c->asked == ASKED_ANSWERED)
             near_conn_answered(c);
     }
+    near_flow_answered(entry);
     if (entry->again && !entry->question)
         near_ask(entry);
 }
@@ -154,10 +205,12 @@ static void on_inspect(const struct http_head *head, struct str body,
     entry->question = NULL;
     if (head && head->status == 200)
         container = reply_json_parse(body);
-    if (container || (head && head->status == 404))
+    if (container || (head && head->status == 404)) {
+        entry->answers = entry->questions;
         near_entry_learn(entry, container);
-    else
+    } else {
         unanswered(entry);
+    }
 }
 
 void near_ask(struct near_entry *entry)
@@ -176,6 +229,7 @@ void near_ask(struct near_entry *entry)
             c->asked = ASKED_NOW;
     }
     strbuf_addf(&target, "/containers/%s/json", entry->id);
+    entry->questions++;
     entry->question =
         subrequest_new(near->base, near->pool, METHOD_GET, strbuf_str(&target),
                        S(""), on_inspect, entry);

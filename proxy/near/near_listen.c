@@ -4,12 +4,10 @@
 #include <unistd.h>
 
 #include "policy/base/json_str.h"
-#include "proxy/base/log.h"
 #include "proxy/near/near_private.h"
 
 enum {
     BACKLOG = 128,
-    ACCEPTS_PER_TURN = 64,
     ANY_TRIES = 16, /* for a number that is free on all addresses */
     TARGETS = 16,   /* addresses of one binding */
 };
@@ -38,34 +36,12 @@ static bool parse_address(const char *text, union near_address *to)
     return true;
 }
 
-static socklen_t size_of(const union near_address *address)
-{
-    return address->any.sa_family == AF_INET ? sizeof(address->v4)
-                                             : sizeof(address->v6);
-}
-
-static unsigned number_of(const union near_address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port
-                                                   : address->v6.sin6_port);
-}
-
 static void set_number(union near_address *address, unsigned number)
 {
     if (address->any.sa_family == AF_INET)
         address->v4.sin_port = htons((uint16_t)number);
     else
         address->v6.sin6_port = htons((uint16_t)number);
-}
-
-static bool is_same(const union near_address *a, const union near_address *b)
-{
-    if (a->any.sa_family != b->any.sa_family || number_of(a) != number_of(b))
-        return false;
-    return a->any.sa_family == AF_INET
-               ? a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr
-               : !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
-                         sizeof(a->v6.sin6_addr));
 }
 
 /* Where the binding is to be listened on. */
@@ -91,92 +67,11 @@ static void find_targets(struct binding *b)
 
 /* ---- sockets ---- */
 
-/* No connection is taken for a moment. */
-static void pause_listener(struct near_listener *l)
+static bool is_any(const union near_address *address)
 {
-    event_del(l->event);
-    event_add(l->pause, &(struct timeval){0, 200 * 1000});
-}
-
-/* Nobody tells when another's bytes are gone, or a stream: it is looked for. */
-static bool has_room(struct near_listener *l)
-{
-    struct near *near = l->port->entry->near;
-    bool lingers = upstream_lingering(near->upstream, near) >= LIMIT_GIVEN_UP;
-
-    if (!lingers && memory_has_room(near->memory, LIMIT_PORT_INPUT))
-        return true;
-    if (!near->told_crowded)
-        log_warn("ports: connections to %s of %s wait: %s", l->port->name,
-                 l->port->entry->name,
-                 lingers ? "so many that ended are not closed yet, since their "
-                           "containers do not read what was sent to them"
-                         : "berth holds as many bytes of this listener's "
-                           "clients as it may");
-    near->told_crowded = true;
-    pause_listener(l);
-    return false;
-}
-
-static void on_accept(evutil_socket_t fd, short what, void *arg)
-{
-    struct near_listener *l = arg;
-    struct near *near = l->port->entry->near;
-
-    (void)what;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int client;
-
-        if (near->counts.connections >= LIMIT_PORT_CONNECTIONS ||
-            near->opening >= NEAR_OPENING) {
-            near->starved = true;
-            event_del(l->event);
-            return;
-        }
-        if (!has_room(l))
-            return;
-        client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (client >= 0) {
-            near_conn_new(l->port, client);
-            continue;
-        }
-        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-            return;
-        log_error("ports: cannot accept connections to %s of %s: %s",
-                  l->port->name, l->port->entry->name, strerror(errno));
-        pause_listener(l);
-        return;
-    }
-}
-
-static void on_pause_end(evutil_socket_t fd, short what, void *arg)
-{
-    struct near_listener *l = arg;
-
-    (void)fd;
-    (void)what;
-    event_add(l->event, NULL);
-}
-
-/* A socket that listens at *ADDRESS, whose port is filled in; or -errno. */
-static int open_socket(union near_address *address)
-{
-    socklen_t size = sizeof(*address);
-    int on = 1, r;
-    int fd = socket(address->any.sa_family,
-                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (address->any.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (bind(fd, &address->any, size_of(address)) == 0 &&
-        listen(fd, BACKLOG) == 0 && getsockname(fd, &address->any, &size) == 0)
-        return fd;
-    r = -errno;
-    close(fd);
-    return r;
+    return address->any.sa_family == AF_INET
+               ? address->v4.sin_addr.s_addr == htonl(INADDR_ANY)
+               : IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
 }
 
 static void drop_listener(struct near_listener *l)
@@ -185,6 +80,8 @@ static void drop_listener(struct near_listener *l)
 
     TAILQ_REMOVE(&entry->listeners, l, link);
     entry->near->counts.listeners--;
+    near_flow_unlisten(l);
+    turn_cancel(&l->turn);
     event_free(l->event);
     event_free(l->pause);
     close(l->fd);
@@ -200,8 +97,11 @@ static void add_listener(struct near_port *port, int fd,
     l->port = port;
     l->fd = fd;
     l->address = *address;
-    l->event = event_new(near->base, fd, EV_READ | EV_PERSIST, on_accept, l);
-    l->pause = event_new(near->base, -1, 0, on_pause_end, l);
+    l->any = port->udp && is_any(address);
+    turn_init(&l->turn, near->turns, near_flow_turn);
+    l->event = event_new(near->base, fd, EV_READ | EV_PERSIST,
+                         port->udp ? near_on_datagrams : near_on_accept, l);
+    l->pause = event_new(near->base, -1, 0, near_on_pause_end, l);
     event_add(l->event, NULL);
     TAILQ_INSERT_TAIL(&port->entry->listeners, l, link);
     near->counts.listeners++;
@@ -209,7 +109,7 @@ static void add_listener(struct near_port *port, int fd,
 
 /* ---- bindings ---- */
 
-static struct near_entry *holder_of(const struct near *near,
+static struct near_entry *holder_of(const struct near *near, bool udp,
                                     const union near_address *address)
 {
     struct near_entry *entry;
@@ -219,7 +119,7 @@ static struct near_entry *holder_of(const struct near *near,
     {
         TAILQ_FOREACH(l, &entry->listeners, link)
         {
-            if (is_same(&l->address, address))
+            if (l->port->udp == udp && near_is_same(&l->address, address))
                 return entry;
         }
     }
@@ -247,7 +147,7 @@ static int listen_at(struct binding *b, unsigned number)
         union near_address address = b->to[i];
 
         set_number(&address, number);
-        r = open_socket(&address);
+        r = near_open_socket(&address, b->port->udp);
         if (r < 0 && may_lack(b, &address, r))
             continue;
         b->failed = address;
@@ -256,7 +156,7 @@ static int listen_at(struct binding *b, unsigned number)
             break;
         }
         add_listener(b->port, r, &address);
-        number = number_of(&address);
+        number = near_number(&address);
         any = true;
     }
     if (any)
@@ -264,7 +164,7 @@ static int listen_at(struct binding *b, unsigned number)
     while (TAILQ_LAST(&entry->listeners, near_listeners) != last)
         drop_listener(TAILQ_LAST(&entry->listeners, near_listeners));
     if (r == -EADDRINUSE)
-        b->holder = holder_of(entry->near, &b->failed);
+        b->holder = holder_of(entry->near, b->port->udp, &b->failed);
     return r;
 }
 
@@ -335,7 +235,7 @@ static void show_binding(struct binding *b, int number)
     }
     TAILQ_FOREACH(l, &entry->listeners, link)
     {
-        if (l->port != b->port || number_of(&l->address) != (unsigned)number)
+        if (l->port != b->port || near_number(&l->address) != (unsigned)number)
             continue;
         v4 = v4 || l->address.any.sa_family == AF_INET;
         v6 = v6 || l->address.any.sa_family == AF_INET6;
@@ -365,15 +265,16 @@ static void explain(const struct binding *b, int error, struct strbuf *why)
         strbuf_addf(why, "Bind for %.*s:%.*s failed: port is already allocated",
                     STR_FMT(ip), STR_FMT(b->number));
     else
-        strbuf_addf(
-            why,
-            "Error starting userland proxy: listen tcp%c %s%.*s%s:%.*s: "
-            "bind: %s",
-            v6 ? '6' : '4', open, STR_FMT(ip), close, STR_FMT(b->number),
-            error == -EADDRINUSE      ? "address already in use"
-            : error == -EADDRNOTAVAIL ? "cannot assign requested address"
-            : error == -EACCES        ? "permission denied"
-                                      : strerror(-error));
+        strbuf_addf(why,
+                    "Error starting userland proxy: listen %s%c %s%.*s%s:%.*s: "
+                    "bind: %s",
+                    b->port->udp ? "udp" : "tcp", v6 ? '6' : '4', open,
+                    STR_FMT(ip), close, STR_FMT(b->number),
+                    error == -EADDRINUSE ? "address already in use"
+                    : error == -EADDRNOTAVAIL
+                        ? "cannot assign requested address"
+                    : error == -EACCES ? "permission denied"
+                                       : strerror(-error));
 }
 
 static enum port_open listen_for_port(struct near_port *port,
@@ -425,6 +326,7 @@ enum port_open near_listen(struct near_entry *entry, struct str *other,
 
         port->entry = entry;
         snprintf(port->name, sizeof(port->name), "%s", name);
+        port->udp = port_name_is_udp(name);
         r = listen_for_port(port, bindings, other, why);
         if (r != PORT_OPEN)
             break;
@@ -438,20 +340,4 @@ void near_unlisten(struct near_entry *entry)
         /* the analyzer does not see what TAILQ_REMOVE takes out */
         // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
         drop_listener(TAILQ_FIRST(&entry->listeners));
-}
-
-void near_accept_on(struct near *near)
-{
-    struct near_entry *entry;
-    struct near_listener *l;
-
-    near->starved = false;
-    TAILQ_FOREACH(entry, &near->entries, link)
-    {
-        TAILQ_FOREACH(l, &entry->listeners, link)
-        {
-            if (!event_pending(l->pause, EV_TIMEOUT, NULL))
-                event_add(l->event, NULL);
-        }
-    }
 }

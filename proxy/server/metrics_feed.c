@@ -39,6 +39,12 @@ static void look_at_ports(struct near_counts counts, struct frontend_view *view)
     view->port_listeners = counts.listeners;
     view->ports_carried = counts.carried;
     view->ports_refused = counts.refused;
+    view->port_flows = counts.flows;
+    view->flows_carried = counts.flows_carried;
+    view->flows_refused = counts.flows_refused;
+    view->datagrams_in = counts.datagrams_in;
+    view->datagrams_out = counts.datagrams_out;
+    view->datagrams_lost = counts.lost;
 }
 
 static void look_at_copies(struct files_counts counts,

@@ -32,6 +32,12 @@ static int setup(void **state)
         .port_connections = 3,
         .ports_carried = 4,
         .ports_refused = 5,
+        .port_flows = 15,
+        .flows_carried = 16,
+        .flows_refused = 17,
+        .datagrams_in = 18,
+        .datagrams_out = 19,
+        .datagrams_lost = 20,
         .copies = { .directories = 1,
                  .files_out = 6,
                  .files_in = 7,
@@ -101,6 +107,12 @@ static void prometheus_gets_a_line_for_each_number(void **state)
     has(&page, "berth_port_connections{" OF_R1 "} 3");
     has(&page, "berth_port_connections_carried_total{" OF_R1 "} 4");
     has(&page, "berth_port_connections_refused_total{" OF_R1 "} 5");
+    has(&page, "berth_port_flows{" OF_R1 "} 15");
+    has(&page, "berth_port_flows_carried_total{" OF_R1 "} 16");
+    has(&page, "berth_port_flows_refused_total{" OF_R1 "} 17");
+    has(&page, "berth_port_datagrams_total{" OF_R1 ",direction=\"in\"} 18");
+    has(&page, "berth_port_datagrams_total{" OF_R1 ",direction=\"out\"} 19");
+    has(&page, "berth_port_datagrams_lost_total{" OF_R1 "} 20");
     has(&page, "berth_copied_directories{" OF_R1 "} 1");
     has(&page, "berth_copied_files_total{" OF_R1 ",to=\"engine\"} 6");
     has(&page, "berth_copied_files_total{" OF_R1 ",to=\"runner\"} 7");

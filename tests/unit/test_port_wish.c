@@ -31,18 +31,24 @@ static void a_label_that_is_none_is_no_wish(void **state)
     free(long_one);
 }
 
-static void only_tcp_is_listened_for(void **state)
+static void tcp_and_udp_are_listened_for(void **state)
 {
     json_auto_t *wish = wish_of(
         "{\"bindings\": {\"80/TCP\": [{\"HostPort\": \"0\"}], \"81\": [],"
-        " \"53/udp\": [{\"HostPort\": \"53\"}], \"0/tcp\": [], \"x\": [],"
+        " \"53/UDP\": [{\"HostPort\": \"0\"}], \"0/tcp\": [], \"x\": [],"
+        " \"53/sctp\": [], \"0/udp\": [], \"80/udpx\": [],"
         " \"70000/tcp\": []},"
-        " \"exposed\": [\"81/tcp\", \"82/tcp\", \"54/udp\", 1]}");
+        " \"exposed\": [\"81/tcp\", \"82/tcp\", \"54/udp\","
+        " \"55/sctp\", 1]}");
     json_auto_t *listens = port_wish_listens(wish);
     json_auto_t *any = json_pack("[{s:s, s:s}]", "HostIp", "", "HostPort", "");
 
     (void)state;
-    assert_int_equal(json_object_size(listens), 3);
+    assert_int_equal(json_object_size(listens), 5);
+    assert_true(json_equal(json_object_get(listens, "53/udp"), any));
+    assert_true(json_equal(json_object_get(listens, "54/udp"), any));
+    assert_true(port_name_is_udp("53/udp"));
+    assert_false(port_name_is_udp("53/tcp"));
     assert_true(json_equal(json_object_get(listens, "80/tcp"), any));
     assert_true(json_equal(json_object_get(listens, "81/tcp"), any));
     assert_true(json_equal(json_object_get(listens, "82/tcp"), any));
@@ -78,7 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_label_that_is_none_is_no_wish),
-        cmocka_unit_test(only_tcp_is_listened_for),
+        cmocka_unit_test(tcp_and_udp_are_listened_for),
         cmocka_unit_test(each_namespace_has_a_loopback_address),
     };
 
