@@ -400,10 +400,8 @@ static void rest(struct lease *lease)
 
     event_del(lease->timer);
     if (!lease->config.term_ms) {
-        ms = lease_others_again_ms(&lease->others);
         lease->step = STEP_LOOK;
-        if (ms)
-            do_in(lease, ms);
+        do_in(lease, lease_others_again_ms(&lease->others));
         return;
     }
     lease->step = STEP_MAKE;

@@ -7,9 +7,13 @@ const char lease_others_why[] =
     "before this one: stop it, or give each a namespace of its own "
     "(\"namespace\" in the policy; --share-namespace serves it all the same)";
 
-/* One at once, to see that they are gone; and one when they would have been
- * made anew. */
-enum { LOOKS = 2 };
+enum {
+    /* One at once, to see that they are gone; and one when they would have been
+     * made anew. */
+    LOOKS = 2,
+    /* Between two looks of who has no lease: others may come. */
+    EVERY_MS = 240 * 1000,
+};
 
 bool lease_others_admit(struct lease_others *others, const char *ns,
                         const json_t *list, uint64_t own, int64_t now)
@@ -51,7 +55,7 @@ bool lease_others_admit_one_without(struct lease_others *others, const char *ns,
 
 unsigned lease_others_again_ms(const struct lease_others *others)
 {
-    return others->looks ? LEASE_PERIOD_MS + LEASE_PERIOD_MS / 4 : 0;
+    return others->looks ? LEASE_PERIOD_MS + LEASE_PERIOD_MS / 4 : EVERY_MS;
 }
 
 void lease_others_forget(struct lease_others *others)

@@ -29,7 +29,7 @@ bool lease_others_admit(struct lease_others *others, const char *ns,
 /* The same for one that has no lease, and takes away COUNT of others. */
 bool lease_others_admit_one_without(struct lease_others *others, const char *ns,
                                     unsigned count);
-/* When such a one has to look again; 0: never. */
+/* In how many ms such a one has to look again. */
 unsigned lease_others_again_ms(const struct lease_others *others);
 
 /* This berth was away: whoever is there now was there first. */
