@@ -329,13 +329,6 @@ static void add_names(struct build_call *call, struct pb_message *policy,
         S("image.recordtype"), S("frontend"), ATTR_EQUAL);
 }
 
-bool build_restricts_sources(const struct build_view *view)
-{
-    return !strings_have(&view->rules->build.remotes, S("*")) ||
-           !image_patterns_are_open(&view->rules->images.registries) ||
-           !image_patterns_are_open(&view->rules->build.frontends);
-}
-
 void build_add_rules(struct build_call *call, struct pb_message *policy,
                      bool convert)
 {

@@ -152,8 +152,6 @@ bool build_judge_policies(struct build_call *call,
                           const char *field);
 void build_add_rules(struct build_call *call, struct pb_message *policy,
                      bool convert);
-/* Does the policy say where images and files of a build may come from? */
-bool build_restricts_sources(const struct build_view *view);
 /* build_images.c */
 struct build_own {
     struct str real;   /* "docker.io/library/app:latest" */

@@ -1,4 +1,5 @@
 #include "policy/build/build_private.h"
+#include "policy/judge/build_sources.h"
 
 /* Control.Solve: a build begins. */
 
@@ -164,18 +165,25 @@ static bool pulls_always(const struct pb_message *solve)
                   S("pull"));
 }
 
+/* Is the policy on sources to say more than whose the images are? */
+static bool has_rules(const struct build_view *view)
+{
+    return !view->reports && (build_sources_are_judged(view->rules) ||
+                              build_frontends_are_judged(view->rules));
+}
+
 static bool add_policy(struct build_call *call, struct pb_message *solve)
 {
     struct pb_message *policy = pb_child(solve, SOLVE_POLICY);
 
     /* BuildKit 0.10 and older drop a policy without a word */
-    if (!call->view->reports && !build_engine_is(call->view, 24, 0) &&
-        build_restricts_sources(call->view))
+    if (!build_engine_is(call->view, 24, 0) && has_rules(call->view))
         return build_refuse(call, 403, "build.engine", "SourcePolicy",
                             "BuildKit before Docker Engine 24 cannot be kept "
                             "to images.registries, build.remotes and "
-                            "build.frontends; have the operator update the "
-                            "engine, or set all three to [\"*\"]");
+                            "build.frontends; use the classic builder "
+                            "(DOCKER_BUILDKIT=0), or have the operator update "
+                            "the engine");
     if (policy && !build_judge_policy(call, policy, "SourcePolicy"))
         return false;
     if (!policy)

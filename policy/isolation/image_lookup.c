@@ -211,6 +211,20 @@ static struct image_look look_through(struct rewrite *rw, struct str word)
 
 /* ---- both ---- */
 
+/* Without a namespace it is what the engine takes it for. */
+static struct image_look look_up_plain(struct rewrite *rw, struct str text)
+{
+    const json_t *image;
+    struct image_ref ref;
+
+    if (image_ref_parse(text, &ref) && !image_ref_is_id(text))
+        return (struct image_look){.found = IMAGE_NONE};
+    if (!image_inspected(rw, text, &image))
+        return (struct image_look){.found = IMAGE_MISSING};
+    return image ? found(rw, image, false)
+                 : (struct image_look){.found = IMAGE_NONE};
+}
+
 struct image_look image_look_up(struct rewrite *rw, struct str text)
 {
     const json_t *own_one = NULL, *engines = NULL;
@@ -218,6 +232,8 @@ struct image_look image_look_up(struct rewrite *rw, struct str text)
     struct image_ref ref;
     bool is_name = image_ref_of_runner(text, &ref);
 
+    if (!rewrite_has_namespace(rw))
+        return look_up_plain(rw, text);
     if (!is_name && !is_id)
         return (struct image_look){.found = IMAGE_NONE};
     if (is_id && !rewrite_may_look_up(rw))

@@ -279,6 +279,16 @@ enum rewrite_step rewrite_begin(struct rewrite *rw,
     return rewrite_next(rw);
 }
 
+void rewrite_begin_plain(struct rewrite *rw,
+                         const struct rewrite_context *context,
+                         struct route_match *match, struct target *target)
+{
+    *rw =
+        (struct rewrite){.context = *context, .match = match, .target = target};
+    rw->context.ns = S("");
+    verdict_allow(&rw->verdict, "namespace");
+}
+
 /* ---- what follows ---- */
 
 static void undo(struct rewrite *rw)

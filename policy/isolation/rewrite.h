@@ -179,6 +179,15 @@ enum rewrite_step rewrite_begin(struct rewrite *rw,
                                 struct target *target, json_t **body);
 void rewrite_fini(struct rewrite *rw);
 
+/*
+ * The same for a classic build without a namespace, for rewrite_dockerfile and
+ * the lines of its reply alone: names are the engine's, all images are there
+ * for everybody, and nothing is made for it beforehand nor when it is over.
+ */
+void rewrite_begin_plain(struct rewrite *rw,
+                         const struct rewrite_context *context,
+                         struct route_match *match, struct target *target);
+
 /* Once the lookups are answered. */
 enum rewrite_step rewrite_next(struct rewrite *rw);
 

@@ -304,7 +304,7 @@ bool image_build_line(struct rewrite *rw, json_t *line)
         /* what a FROM names is not the build's */
         snprintf(rw->build.last, sizeof(rw->build.last), "%.*s",
                  STR_FMT(made_by_step(text)));
-    } else if (str_has_prefix(text, tagged)) {
+    } else if (str_has_prefix(text, tagged) && rewrite_has_namespace(rw)) {
         AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
 
         own_tag_restore_text(&out, rw->context.ns, text);

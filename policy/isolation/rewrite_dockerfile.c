@@ -6,10 +6,11 @@
 
 /*
  * The images of a classic build. Each is looked up and written by its ID, so
- * that the engine takes the very one that was found to be the runner's own or
- * shared, whatever its names do meanwhile. One that the engine does not have is
- * pulled before: what it brings along (ONBUILD) has to be read first. What is
- * another runner's is answered like what no registry has.
+ * that the engine takes the very one that was found to be allowed, and to be
+ * the runner's own or shared, whatever its names do meanwhile. One that the
+ * engine does not have is pulled before: what it brings along (ONBUILD) has to
+ * be read first. What is another runner's is answered like what no registry
+ * has.
  */
 
 struct build_pass {
@@ -75,7 +76,7 @@ static bool is_from_registry(const struct rewrite *rw, const json_t *image,
     struct image_names names;
     bool is, own;
 
-    if (ref->digest.len)
+    if (ref->digest.len || !rewrite_has_namespace(rw))
         return true;
     tagged.name = ref->name; /* still of REF */
     image_names_read(&names, rw->context.ns, NULL, image);
@@ -106,6 +107,8 @@ static void keep_pulled(struct build_pass *pass, const struct image_ref *ref,
 {
     struct rewrite *rw = pass->rw;
 
+    if (!rewrite_has_namespace(rw))
+        return;
     if (ref->digest.len) {
         image_put_back(rw, id, image_own_digest(rw, ref));
     } else {
@@ -132,7 +135,7 @@ static void resolve_pulled(struct build_pass *pass, size_t index,
                        STR_FMT(str_head(name, 200)));
         return;
     }
-    if (own_tag_is_reserved(&ref)) {
+    if (rewrite_has_namespace(rw) && own_tag_is_reserved(&ref)) {
         refuse_absent(pass, name);
         return;
     }

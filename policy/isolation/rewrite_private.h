@@ -44,6 +44,12 @@ struct local_filter {
 
 /* ---- rewrite_edit.c, rewrite_ask.c ---- */
 
+/* Else it is a build for the whole engine: see rewrite_begin_plain. */
+static inline bool rewrite_has_namespace(const struct rewrite *rw)
+{
+    return rw->context.ns.len > 0;
+}
+
 /* Keep a copy of S as long as RW lives. */
 struct str rewrite_keep(struct rewrite *rw, struct str s);
 /* "<namespace>.NAME", kept. */

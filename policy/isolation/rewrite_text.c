@@ -113,6 +113,8 @@ int rewrite_text(struct rewrite *rw, struct str text, struct strbuf *out)
     restore_words(rw, &words);
     hide_neighbours(rw, operation, &words);
     hide_volume(rw, operation, &words);
+    if (!rewrite_has_namespace(rw))
+        return strbuf_add(out, strbuf_str(&words));
     if (own_tag_restore_text(&named, rw->context.ns, strbuf_str(&words)))
         return -ENOBUFS;
     /* names of images have no namespace in front, but may look like it */

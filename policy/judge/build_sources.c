@@ -4,6 +4,18 @@
 #include "policy/docker/image_ref.h"
 #include "policy/judge/check.h"
 
+bool build_sources_are_judged(const struct rules *rules)
+{
+    return rules->images.digests_only ||
+           !image_patterns_are_open(&rules->images.registries) ||
+           !strings_have(&rules->build.remotes, S("*"));
+}
+
+bool build_frontends_are_judged(const struct rules *rules)
+{
+    return !image_patterns_are_open(&rules->build.frontends);
+}
+
 static bool refuse(struct verdict *why, const char *rule, struct str name,
                    const char *remedy)
 {

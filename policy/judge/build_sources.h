@@ -13,6 +13,14 @@
 #include "policy/config/rules.h"
 
 /*
+ * Do RULES leave anything out of what a Dockerfile may name: images and
+ * addresses; and in BuildKit's hands frontends, too? If not, it need not be
+ * read.
+ */
+bool build_sources_are_judged(const struct rules *rules);
+bool build_frontends_are_judged(const struct rules *rules);
+
+/*
  * May a build use the image NAME? INSPECTED is what GET /images/NAME/json said,
  * NULL when the engine has none; OWN: the namespace has made it. False with
  * *WHY.

@@ -1,4 +1,5 @@
 #include "proxy/exchange/exchange_private.h"
+#include "proxy/exchange/request_build.h"
 
 #include <stdlib.h>
 
@@ -76,26 +77,6 @@ static bool engine_is_new_enough(struct exchange *ex, struct str version)
     return deny(ex, 403, "build.engine", strbuf_cstr(&why));
 }
 
-/*
- * The way of Docker 20.10 and older, in which the engine makes the request
- * itself: there is no place for the rules that keep FROM to a namespace.
- */
-static bool is_old_way(const struct exchange *ex)
-{
-    const struct target *target = &ex->rq.target;
-
-    if (request_operation(&ex->rq) != OP_IMAGE_BUILD ||
-        ex->policy->isolation != POLICY_NAMESPACE || !ex->host->builds)
-        return false;
-    for (size_t i = 0; i < target->query_count; i++) {
-        if (str_eq(target->query[i].key, S("version")) &&
-            !str_eq(target->query[i].value, S("1")) &&
-            target->query[i].value.len)
-            return true;
-    }
-    return false;
-}
-
 /* The heads that open a session, as they are for the engine. */
 static bool prepare_session(struct exchange *ex)
 {
@@ -112,7 +93,7 @@ static bool prepare_session(struct exchange *ex)
 
 bool exchange_build_is_classic(const struct exchange *ex)
 {
-    return ex->policy->isolation == POLICY_NAMESPACE && ex->host->builds;
+    return request_build_is_classic(ex->policy) && ex->host->builds;
 }
 
 bool exchange_build_prepare(struct exchange *ex)
@@ -128,11 +109,6 @@ bool exchange_build_prepare(struct exchange *ex)
         .arg = ex,
     };
 
-    if (is_old_way(ex))
-        return deny(ex, 403, "build.engine",
-                    "Docker 20.10 and older ask for BuildKit in a way that "
-                    "cannot be kept to a namespace (version=2); use the "
-                    "classic builder (DOCKER_BUILDKIT=0), or a newer client");
     if (!is_seen_through(ex))
         return true;
     if (ex->rq.body == REQUEST_BODY_HIJACK)

@@ -102,7 +102,8 @@ static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
 
     if (!value)
         return status >= 400 && restore_text(ex, out);
-    if (ex->rq.rewriting && rewrite_reply(&ex->rq.rewrite, status, value) != 0)
+    if (request_rewrites(&ex->rq) &&
+        rewrite_reply(&ex->rq.rewrite, status, value) != 0)
         return false;
     request_age_restore(&ex->rq, status, value);
     request_put_warnings(&ex->rq, status, value);
@@ -177,7 +178,8 @@ static bool restore_line(struct exchange *ex, struct str line)
         return true;
     value = reply_json_parse(line);
     if (!value ||
-        (ex->rq.rewriting && rewrite_line(&ex->rq.rewrite, value, &show)) ||
+        (request_rewrites(&ex->rq) &&
+         rewrite_line(&ex->rq.rewrite, value, &show)) ||
         !put_ahead(ex, end))
         return false;
     if (show)

@@ -26,7 +26,7 @@ void request_fini(struct request *rq)
     strbuf_fini(&rq->json);
     strbuf_fini(&rq->sent);
     h2_fields_fini(&rq->heads);
-    if (rq->rewriting)
+    if (request_rewrites(rq))
         rewrite_fini(&rq->rewrite);
     rewrite_fini(&rq->looking);
     rq->build = request_build_free(rq->build);

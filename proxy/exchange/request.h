@@ -74,7 +74,7 @@ struct request {
     struct rewrite looking; /* for images that judging hangs on */
     struct rewrite rewrite;
     struct request_build *build; /* of a classic build; else NULL */
-    bool rewriting;              /* REWRITE is in use */
+    bool rewriting;              /* in a namespace: REWRITE is in use */
     struct request_world world;
     unsigned client_minor; /* of the API version that was asked for, when the
                               engine speaks none as old; else 0 */
@@ -129,6 +129,13 @@ void request_judge(struct request *rq, const struct policy *policy,
  * and the policy's words. What does not fit OUT is left out. */
 void request_put_refusal(const struct request *rq, const struct policy *policy,
                          struct strbuf *out);
+
+/* Is rq->rewrite in use: of a whole request in a namespace, or of a classic
+ * build's Dockerfile and the lines of its reply alone? */
+static inline bool request_rewrites(const struct request *rq)
+{
+    return rq->rewriting || rq->build;
+}
 
 /* Are there lookups that have to be answered before it goes on? */
 static inline bool request_asks(const struct request *rq)

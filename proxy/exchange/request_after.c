@@ -71,7 +71,7 @@ bool request_restores(const struct request *rq, int status)
 {
     if (has_warnings(rq, status) || request_age_restores(rq, status))
         return true;
-    return rq->rewriting &&
+    return request_rewrites(rq) &&
            (rewrite_wants_reply(request_operation(rq), status) ||
             rewrite_reads_reply(&rq->rewrite));
 }

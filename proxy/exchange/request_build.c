@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "policy/docker/dockerfile.h"
+#include "policy/judge/build_sources.h"
 #include "proxy/archive/build_context.h"
 
 struct request_build {
@@ -12,12 +13,33 @@ struct request_build {
     bool pulls; /* all images, whether they are there or not */
 };
 
+/* BuildKit's, where any "version" says so. */
 static bool is_classic_build(const struct request *rq)
 {
-    const struct str *version = target_get(&rq->target, S("version"));
+    for (size_t i = 0; i < rq->target.query_count; i++) {
+        const struct query_pair *pair = &rq->target.query[i];
 
-    return request_operation(rq) == OP_IMAGE_BUILD &&
-           !(version && str_eq(*version, S("2")));
+        if (str_eq(pair->key, S("version")) && pair->value.len &&
+            !str_eq(pair->value, S("1")))
+            return false;
+    }
+    return true;
+}
+
+/* Is something to be said about what a build takes from elsewhere? In a
+ * namespace, always: whose it is. */
+static bool is_restricted(const struct policy *policy)
+{
+    return policy->isolation == POLICY_NAMESPACE ||
+           (policy->mode == POLICY_ENFORCE &&
+            build_sources_are_judged(&policy->rules));
+}
+
+bool request_build_is_classic(const struct policy *policy)
+{
+    return is_restricted(policy) ||
+           (policy->mode == POLICY_ENFORCE &&
+            build_frontends_are_judged(&policy->rules));
 }
 
 struct request_build *request_build_free(struct request_build *build)
@@ -38,28 +60,48 @@ static struct str query_of(const struct request *rq, struct str key)
     return value ? *value : S("");
 }
 
-bool request_build_begin(struct request *rq, const struct policy *policy)
+/*
+ * The way of Docker 20.10 and older, in which the engine asks BuildKit itself:
+ * there is no place for the rules that keep a build to a namespace, or to what
+ * the policy names, and berth does not read what BuildKit's frontends do.
+ */
+bool request_build_judge(struct request *rq, const struct policy *policy)
 {
-    struct str asked = query_of(rq, S("dockerfile"));
-    struct body_filter *filter;
-
-    if (!is_classic_build(rq) || policy->isolation == POLICY_NO_ISOLATION)
+    if (request_operation(rq) != OP_IMAGE_BUILD || is_classic_build(rq) ||
+        !request_build_is_classic(policy))
         return true;
-    if (query_of(rq, S("remote")).len) {
-        verdict_deny(&rq->verdict, 403, "build.remotes", "query remote",
-                     "in a namespace the classic builder may not fetch its "
-                     "context by itself, for nobody could tell whose images "
-                     "the Dockerfile names; send the context, or build with "
-                     "BuildKit");
-        return false;
-    }
-    if (rq->body != REQUEST_BODY_STREAM)
-        return true; /* no context, no Dockerfile */
-    filter = build_context_new(asked, &rq->verdict);
-    if (!filter)
-        return false;
-    rq->build = xcalloc(1, sizeof(*rq->build));
-    rq->build->context = filter;
+    verdict_deny(
+        &rq->verdict, 403, "build.engine", "query version",
+        policy->isolation == POLICY_NAMESPACE
+            ? "Docker 20.10 and older ask for BuildKit in a way that cannot be "
+              "kept to a namespace (version=2); use the classic builder "
+              "(DOCKER_BUILDKIT=0), or a newer client"
+            : "Docker 20.10 and older ask for BuildKit in a way that cannot be "
+              "kept to images.registries, images.digests_only, build.remotes "
+              "and build.frontends (version=2); use the classic builder "
+              "(DOCKER_BUILDKIT=0), or a newer client with Docker Engine 24 or "
+              "newer");
+    return false;
+}
+
+static void refuse_remote(struct request *rq, const struct policy *policy)
+{
+    verdict_deny(
+        &rq->verdict, 403, "build.remotes", "query remote",
+        policy->isolation == POLICY_NAMESPACE
+            ? "in a namespace the classic builder may not fetch its context by "
+              "itself, for nobody could tell whose images the Dockerfile "
+              "names; send the context, or build with BuildKit"
+            : "the classic builder may not fetch its context by itself where "
+              "images.registries, images.digests_only or build.remotes say "
+              "what a build may use, for berth could not read the Dockerfile; "
+              "send the context, or build with BuildKit");
+}
+
+/* Have BUILD_CONTEXT_DOCKERFILE built in place of the client's, of which it is
+ * called ASKED. */
+static bool set_query(struct request *rq, struct str asked)
+{
     /* errors that name the file mean the client's */
     if (!rq->rewrite.stand_ins)
         rq->rewrite.stand_ins = json_object();
@@ -75,6 +117,34 @@ bool request_build_begin(struct request *rq, const struct policy *policy)
     verdict_deny(&rq->verdict, 431, "request.path", "query",
                  "the query has too many parts");
     return false;
+}
+
+bool request_build_begin(struct request *rq, const struct policy *policy)
+{
+    const struct rewrite_context context = rq->rewrite.context;
+    struct str asked = query_of(rq, S("dockerfile"));
+    struct body_filter *filter;
+
+    if (request_operation(rq) != OP_IMAGE_BUILD)
+        return true;
+    if (!is_classic_build(rq))
+        return request_build_judge(rq, policy);
+    if (!is_restricted(policy))
+        return true;
+    if (query_of(rq, S("remote")).len) {
+        refuse_remote(rq, policy);
+        return false;
+    }
+    if (rq->body != REQUEST_BODY_STREAM)
+        return true; /* no context, no Dockerfile */
+    filter = build_context_new(asked, &rq->verdict);
+    if (!filter)
+        return false;
+    rq->build = xcalloc(1, sizeof(*rq->build));
+    rq->build->context = filter;
+    if (!rq->rewriting)
+        rewrite_begin_plain(&rq->rewrite, &context, &rq->match, &rq->target);
+    return set_query(rq, asked);
 }
 
 struct body_filter *request_build_filter(struct request *rq)

@@ -5,6 +5,7 @@
  * which is read when all of it is there. Then the engine is asked about the
  * images that it is built from, and what is built follows:
  *
+ *     request_build_judge   behind the judge
  *     request_build_begin   with the verdict
  *     request_build_filter  what the body goes through
  *     request_build_read    the body is over
@@ -18,11 +19,22 @@
 struct request_build;
 
 /*
+ * RQ, any request, is allowed by the judge. If it is a build that would have to
+ * be looked into and cannot, since it is BuildKit's: false, with the refusal in
+ * rq->verdict.
+ */
+bool request_build_judge(struct request *rq, const struct policy *policy);
+
+/*
  * RQ is allowed and not written yet: if it is a classic build in a namespace,
- * make rq->build, and change the query accordingly. False: rq->verdict is a
- * refusal now.
+ * or under a policy that says what builds may take from elsewhere, make
+ * rq->build, and change the query accordingly. False: rq->verdict is a refusal
+ * now.
  */
 bool request_build_begin(struct request *rq, const struct policy *policy);
+
+/* Does POST /build know the classic builder alone? */
+bool request_build_is_classic(const struct policy *policy);
 
 /* Once: the filter for its body, to be freed by the caller after the rest was
  * called. NULL without rq->build. */

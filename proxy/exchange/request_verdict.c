@@ -388,7 +388,8 @@ static void judge_it(struct request *rq, const struct policy *policy)
                        rq->rewrite.context.log_driver, &rq->judgement);
     if (rq->judgement.need_count == 0) {
         take_judgement(rq);
-        if (rq->verdict.kind != VERDICT_ALLOW) {
+        if (rq->verdict.kind != VERDICT_ALLOW ||
+            !request_build_judge(rq, policy)) {
             request_decide(rq);
             return;
         }

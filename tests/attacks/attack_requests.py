@@ -1,5 +1,7 @@
 """The corpus of attacks as bytes; README.md says what is in its files."""
+import io
 import json
+import tarfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,7 +24,20 @@ def as_bytes(part):
     return b"".join(map(as_bytes, part))
 
 
+def archive(files):
+    """A tar of {name: text}."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
 def body_of(request):
+    if "context" in request:
+        return archive(request["context"])
     if "host" in request:
         request = {"body": {"Image": "busybox", "HostConfig": request["host"]}}
     if "body" in request:
@@ -42,7 +57,8 @@ def compose(request):
     line = request.get("line", "POST /containers/create")
     lines = [f"{line} HTTP/1.1", "Host: docker"]
     if body and "content-type" not in given:
-        lines.append("Content-Type: application/json")
+        kind = "x-tar" if "context" in request else "json"
+        lines.append(f"Content-Type: application/{kind}")
     if body and not given & {"content-length", "transfer-encoding"}:
         lines.append(f"Content-Length: {len(body)}")
     return as_bytes("\r\n".join(lines + headers) + "\r\n\r\n") + body

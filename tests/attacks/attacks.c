@@ -16,6 +16,7 @@
 #include "proxy/exchange/request.h"
 #include "proxy/http/http_reader.h"
 #include "tests/support/exchange_driver.h"
+#include "tests/support/tar_bytes.h"
 
 #define ROOM (64 * MIB)
 
@@ -102,6 +103,20 @@ static bool has_header(const json_t *headers, const char *name)
     return false;
 }
 
+/* A tar of {name: text}. */
+static void add_context(struct strbuf *out, json_t *files)
+{
+    const char *name;
+    json_t *text;
+
+    json_object_foreach(files, name, text)
+    {
+        tar_add(out, TAR_FILE, name, NULL, str_from(json_string_value(text)));
+    }
+    if (files)
+        tar_add_end(out);
+}
+
 static void add_body(struct strbuf *out, const json_t *request)
 {
     const json_t *host = json_object_get(request, "host");
@@ -110,6 +125,7 @@ static void add_body(struct strbuf *out, const json_t *request)
     char *dump;
 
     add_bytes(out, json_object_get(request, "text"));
+    add_context(out, json_object_get(request, "context"));
     if (host)
         body = create =
             json_pack("{s:s, s:O}", "Image", "busybox", "HostConfig", host);
@@ -141,7 +157,8 @@ static void compose(struct strbuf *out, const json_t *request)
     strbuf_addf(out, "%s HTTP/1.1\r\nHost: docker\r\n",
                 line ? line : "POST /containers/create");
     if (body.len && !has_header(headers, "Content-Type"))
-        strbuf_addf(out, "Content-Type: application/json\r\n");
+        strbuf_addf(out, "Content-Type: application/%s\r\n",
+                    json_object_get(request, "context") ? "x-tar" : "json");
     if (body.len && !sized)
         strbuf_addf(out, "Content-Length: %zu\r\n", body.len);
     json_array_foreach(headers, i, header)
@@ -203,13 +220,20 @@ static bool serve(struct exchange_driver *d, struct engine *engine,
     return progress;
 }
 
-/* There are containers, with a quota from before; nothing else that is asked
- * for exists, and lists are empty. */
+/* There are containers, with a quota from before, and images once they were
+ * pulled for a build; nothing else that is asked for exists, and lists are
+ * empty. */
 static json_t *answer_to(struct str target)
 {
     struct str path, query;
 
     str_cut(target, '?', &path, &query);
+    if (str_eq(path, S("/images/create")))
+        return json_object();
+    if (str_eq(query, S("manifests=0")))
+        return json_pack("{s:s}", "Id",
+                         "sha256:0123456789abcdef0123456789abcdef"
+                         "0123456789abcdef0123456789abcdef");
     if (str_eq(path, S("/containers/json")) || str_eq(path, S("/networks")) ||
         str_eq(path, S("/images/json")))
         return json_array();

@@ -9,7 +9,7 @@ import tarfile
 import time
 import unittest
 
-from harness import Scenario
+from harness import Berth, Scenario, api
 from tarball import tar_of
 
 # what the engine calls a runner's things
@@ -350,6 +350,35 @@ class Unisolated(Scenario):
         r = self.buildx("build", "--output", "type=tar,dest=out.tar", ".")
         self.assertEqual(r.rc, 0, r)
         self.assertIn("file", contents((self.dir / "out.tar").read_bytes()))
+
+    def test_a_classic_build_takes_what_the_policy_names(self):
+        berth = Berth(self.bed, **{
+            **self.policy, "build": {},
+            "images": {"registries": ["docker.io/library/busybox"]}})
+        self.addCleanup(berth.stop)
+
+        def build(dockerfile, **env):
+            (self.dir / "Dockerfile").write_text(dockerfile)
+            return self.docker_result(
+                "build", "-t", "plain:1", ".",
+                **{"DOCKER_HOST": f"unix://{berth.socket}",
+                   "DOCKER_BUILDKIT": "0", **env})
+        r = build("ARG B=busybox\nFROM $B AS a\nCOPY file /x\n"
+                  "FROM busybox\nCOPY --from=a /x /x\nCMD cat /x\n")
+        self.assertEqual(r.rc, 0, r)
+        self.assertIn(b": FROM $B AS a", r.out)
+        self.assertEqual(self.docker("run", "--rm", "plain:1"), "a")
+        for dockerfile, rule in (
+                ("FROM evil.example/a\n", b"images.registries"),
+                ("FROM busybox\nCOPY --from=evil.example/a / /\n",
+                 b"images.registries"),
+                ("FROM busybox\nADD http://127.0.0.1/x /\n",
+                 b"build.remotes")):
+            r = build(dockerfile)
+            self.assertNotEqual(r.rc, 0)
+            self.assertIn(rule, r.err)
+        status, reply = api(berth.socket, "POST", "/build", version=2)
+        self.assertEqual(status, 403, reply)
 
     def test_what_a_build_asks_for_is_judged(self):
         r = self.buildx("build", "--network", "host", ".")

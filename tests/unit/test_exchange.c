@@ -7,7 +7,9 @@
 
 #include "tests/support/exchange_driver.h"
 
-#define ALLOW "\"operations\": {\"allow\": [\"container\", \"build\"]}"
+#define ALLOW                                                                  \
+    "\"build\": {\"remotes\": [\"*\"]}, "                                      \
+    "\"operations\": {\"allow\": [\"container\", \"build\"]}"
 #define LIST  "GET /containers/json HTTP/1.1\r\nHost: d\r\n\r\n"
 #define EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 

@@ -14,6 +14,7 @@ static int setup(void **state)
 {
     (void)state;
     policy = driver_policy(
+        "\"build\": {\"remotes\": [\"*\"]}, "
         "\"operations\": {\"allow\": [\"system\", \"container\", \"exec\", "
         "\"image\", \"build\", \"volume\", \"network\", \"plugin\", "
         "\"Session\", \"Grpc\"]}");
