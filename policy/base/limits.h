@@ -158,6 +158,7 @@
 #define LIMIT_NAME             ((size_t)255) /* of an engine's object: a directory's */
 #define LIMIT_OWNED            4096 /* IDs known to be a namespace's own */
 #define LIMIT_LOOKUPS          512  /* what the engine is asked, per request */
+#define LIMIT_PUSH_TAGS        128  /* of one repository, pushed in turns */
 #define LIMIT_REPLY_LINE       MIB  /* one line of a stream of JSON */
 #define LIMIT_REPLY_DEPTH      512  /* levels of its JSON */
 #define LIMIT_REPLY            (64 * MIB) /* a reply that is rewritten as a whole */

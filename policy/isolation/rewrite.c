@@ -389,6 +389,7 @@ enum rewrite_step rewrite_follow(struct rewrite *rw)
 void rewrite_fini(struct rewrite *rw)
 {
     discard(rw);
+    json_decref(rw->pushes.tags);
     json_decref(rw->port_wish);
     json_decref(rw->told);
     json_decref(rw->last_line);

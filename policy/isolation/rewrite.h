@@ -144,6 +144,10 @@ struct rewrite {
         bool failed;
     } push;
     struct {
+        json_t *tags; /* of a push of several: in their order; else NULL */
+        size_t at;    /* the one that is pushed now */
+    } pushes;
+    struct {
         uint64_t steps, total; /* how far the builder has told */
         char last[13];   /* ID of the last step's image, in this stage; short */
         char before[13]; /* the same when the step began */
@@ -205,6 +209,18 @@ enum rewrite_step rewrite_finish(struct rewrite *rw, struct str body);
  * before the next. */
 enum rewrite_step rewrite_after_line(struct rewrite *rw);
 enum rewrite_step rewrite_follow(struct rewrite *rw);
+
+/*
+ * A push of several tags is one request to the engine for each, whose replies
+ * are one to the client. Behind the end of one (rewrite_finish has had its
+ * answers): is another to follow? Then rewrite_next is to be called, which
+ * makes MATCH and TARGET that one's, and it all begins anew. Not behind a
+ * failure.
+ */
+bool rewrite_goes_on(struct rewrite *rw);
+/* The name that is pushed now, in full, if it is one of several, and *AT, how
+ * many were before it; else empty. */
+struct str rewrite_pushed_of_several(const struct rewrite *rw, size_t *at);
 
 /* Does rewrite_finish want the whole of a reply that creates nothing? */
 bool rewrite_reads_reply(const struct rewrite *rw);

@@ -11,7 +11,9 @@
  * all berths of an engine see (a container that is never started), and with a
  * mark beside it that keeps runners from using the name meanwhile. When the
  * reply is over, the name is given back to what it stood for, or taken away,
- * unless somebody has pulled it since.
+ * unless somebody has pulled it since. Several tags are pushed in turns, as an
+ * engine pushes them (moby/moby, distribution/push_v2.go, and
+ * daemon/containerd/image_push.go): the first that fails is the last.
  */
 
 /* 32 digits for TEXT. That two names share a lock would do no harm. */
@@ -190,26 +192,81 @@ static void set_target(struct rewrite *rw, const struct image_ref *ref)
     rewrite_set_query(rw, S("tag"), ref->tag);
 }
 
-/* Which own tag is meant by a name without one? All, but one at a time. */
+/* ---- all tags of a repository ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The tags of NAMES, an engine's, in the order in which it pushes them. */
+static json_t *tags_in_order(const json_t *names)
+{
+    size_t count = json_array_size(names);
+    const char **list = xcalloc(count, sizeof(*list));
+    json_t *tags = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        list[i] = json_string_value(json_array_get(names, i));
+    qsort(list, count, sizeof(*list), compare_names);
+    for (size_t i = 0; i < count; i++) {
+        struct image_ref ref;
+
+        if (image_ref_parse(str_from(list[i]), &ref) == 0)
+            json_array_append_new(tags, json_of_str(ref.tag));
+    }
+    free(list);
+    return tags;
+}
+
+/*
+ * What is meant by a name without a tag: all tags that the runner has, of which
+ * REF gets the one that is to be pushed now. They are found out once, as an
+ * engine does. False: there are none, or they are being asked for.
+ */
 static bool choose_tag(struct rewrite *rw, struct image_ref *ref)
 {
-    json_auto_t *tags = json_array();
-    struct image_ref own;
-    struct str only;
+    json_auto_t *names = json_array(), *tags = NULL;
+    size_t count;
 
-    image_tags_of_repository(rw, ref, tags);
-    if (rw->missing || json_array_size(tags) == 0)
+    image_tags_of_repository(rw, ref, names);
+    if (rw->missing || json_array_size(names) == 0)
         return false;
-    if (json_array_size(tags) > 1) {
-        rewrite_refuse(rw, 409, "%.*s has several tags; push one at a time",
-                       STR_FMT(ref->name));
+    tags = tags_in_order(names);
+    count = json_array_size(tags);
+    if (count > LIMIT_PUSH_TAGS) {
+        rewrite_refuse(rw, 400,
+                       "%.*s has %zu tags, and berth pushes %d at a time; name "
+                       "one at a time",
+                       STR_FMT(ref->name), count, LIMIT_PUSH_TAGS);
         return false;
     }
-    only = rewrite_keep(rw, str_of_json(json_array_get(tags, 0)));
-    if (image_ref_parse(only, &own))
+    ref->tag = rewrite_keep(rw, str_of_json(json_array_get(tags, 0)));
+    if (count > 1)
+        rw->pushes.tags = json_incref(tags);
+    return ref->tag.len > 0;
+}
+
+/* Nothing follows the push that is being rewritten. */
+static void push_no_more(struct rewrite *rw)
+{
+    rw->pushes.at = json_array_size(rw->pushes.tags);
+}
+
+bool rewrite_goes_on(struct rewrite *rw)
+{
+    if (!rw->pushes.tags || rw->failed || rw->push.failed || rw->last_line ||
+        rw->pushes.at + 1 >= json_array_size(rw->pushes.tags))
         return false;
-    ref->tag = own.tag;
+    rw->pushes.at++;
+    lookups_fini(rw->context.lookups); /* of the one before */
     return true;
+}
+
+struct str rewrite_pushed_of_several(const struct rewrite *rw, size_t *at)
+{
+    *at = rw->pushes.at;
+    return rw->pushes.tags ? rw->push.real : S("");
 }
 
 void rewrite_image_push(struct rewrite *rw)
@@ -223,7 +280,9 @@ void rewrite_image_push(struct rewrite *rw)
     if (!image_new_name(rw, text, &ref))
         return;
     ref.digest = S("");
-    if (tag.len)
+    if (rw->pushes.tags)
+        ref.tag = str_of_json(json_array_get(rw->pushes.tags, rw->pushes.at));
+    else if (tag.len)
         ref.tag = tag;
     if (ref.tag.len == 0 && !choose_tag(rw, &ref)) {
         rewrite_set_param(rw, 0, image_own_tag(rw, &ref));
@@ -237,7 +296,10 @@ void rewrite_image_push(struct rewrite *rw)
         bare.name = ref.name;
         bare.tag = S("");
         rewrite_set_param(rw, 0, image_own_tag(rw, &bare));
+        rewrite_set_query(rw, S("tag"), ref.tag);
         rw->push.real = S("");
+        if (look.found == IMAGE_NONE)
+            push_no_more(rw);
         return;
     }
     if (!image_inspected(rw, rw->push.real, &before))
@@ -288,15 +350,20 @@ static void note_manifest(struct rewrite *rw, const json_t *aux)
         rw->push.manifest = rewrite_keep(rw, manifest);
 }
 
-void image_push_line(struct rewrite *rw, const json_t *line)
+bool image_push_line(struct rewrite *rw, const json_t *line)
 {
+    struct str status = str_of_json(json_object_get(line, "status"));
+
     if (json_object_get(line, "error") || json_object_get(line, "errorDetail"))
         rw->push.failed = true;
     /* by now the engine knows which image is meant */
     if (json_object_get(line, "id"))
         rw->push.resolved = true;
-    note_digest(rw, str_of_json(json_object_get(line, "status")));
+    note_digest(rw, status);
     note_manifest(rw, json_object_get(line, "aux"));
+    /* an engine says so once, whatever number of tags there are */
+    return rw->pushes.at == 0 || json_object_get(line, "id") ||
+           !str_has_prefix(status, S("The push refers to repository ["));
 }
 
 /* Was DIGEST of the image that was to be pushed? IMAGE is that one, as it is

@@ -322,7 +322,7 @@ void finish_image_commit(struct rewrite *rw);
 void finish_image_push(struct rewrite *rw);
 /* In the middle of its reply: the engine needs the real name no more. */
 void follow_image_push(struct rewrite *rw);
-void image_push_line(struct rewrite *rw, const json_t *line);
+bool image_push_line(struct rewrite *rw, const json_t *line); /* to be shown? */
 void finish_image_load(struct rewrite *rw);
 void finish_image_build(struct rewrite *rw);
 void rewrite_build_prune(struct rewrite *rw);

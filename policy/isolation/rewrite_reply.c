@@ -458,7 +458,7 @@ int rewrite_line(struct rewrite *rw, json_t *line, bool *show)
     else if (operation == OP_IMAGE_CREATE)
         image_create_line(rw, line);
     else if (operation == OP_IMAGE_PUSH)
-        image_push_line(rw, line);
+        *show = image_push_line(rw, line);
     else if (operation == OP_IMAGE_LOAD)
         image_load_line(rw, line);
     else if (operation == OP_IMAGE_BUILD)

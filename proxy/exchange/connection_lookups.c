@@ -13,8 +13,12 @@ const struct lookup *connection_next_lookup(const struct connection *conn,
                                             size_t *index)
 {
     const struct lookups *set = connection_lookups(conn);
+    /* who gives up a stream gives up what is asked, too: that goes first */
+    bool gives_up =
+        conn->stream == STREAM_REUSABLE || conn->stream == STREAM_SPENT;
 
-    *index = connection_asks(conn) ? lookups_next(set) : set->count;
+    *index =
+        connection_asks(conn) && !gives_up ? lookups_next(set) : set->count;
     return *index < set->count ? &set->items[*index] : NULL;
 }
 
@@ -34,6 +38,24 @@ void connection_lookup_sent(struct connection *conn, size_t index)
     lookup->state = LOOKUP_SENT;
 }
 
+/* All of the engine's reply has come, and what followed is done: to the next
+ * request that the client's is made of, or to the end of its reply. */
+static void go_on(struct exchange *ex)
+{
+    if (ex->conn->client == CLIENT_GONE || ex->given_up.state != GIVEN_UP_NOT ||
+        !request_goes_on(&ex->rq, ex->policy)) {
+        exchange_finish_reply(ex);
+        return;
+    }
+    ex->goes_on = true;
+    ex->retried = false;
+    ex->conn->answers++; /* the timer begins anew */
+    exchange_leave_stream(ex);
+    exchange_let_go(ex);
+    exchange_enter_reply(ex, RP_NONE);
+    exchange_settle(ex);
+}
+
 /* What its request asked is answered. */
 static void on_answered(struct exchange *ex, size_t index, int status,
                         json_t *reply)
@@ -44,7 +66,7 @@ static void on_answered(struct exchange *ex, size_t index, int status,
     else if (ex->request_state == RQ_TAIL)
         exchange_upload_answered(ex);
     else if (!request_asks(&ex->rq) && ex->reply_state == RP_FINISH)
-        exchange_finish_reply(ex);
+        go_on(ex);
     else if (!request_asks(&ex->rq) && ex->reply_state == RP_LINE)
         exchange_lines_go_on(ex);
     else if (!request_asks(&ex->rq))

@@ -141,6 +141,29 @@ bool exchange_head_is_out(const struct exchange *ex)
            !(ex->reply_state == RP_BODY && ex->restoring == RESTORE_WHOLE);
 }
 
+void exchange_put_body(struct exchange *ex, struct str data)
+{
+    struct strbuf *out = &ex->conn->out[CLIENT].bytes;
+
+    if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
+        return;
+    if (ex->framing == REPLY_FRAMING_CHUNKED)
+        put_chunk(out, data);
+    else
+        must(strbuf_add(out, data));
+}
+
+void exchange_put_error_line(struct exchange *ex, const char *message)
+{
+    AUTO(strbuf_fini) struct strbuf out = STRBUF(LIMIT_REPLY_LINE);
+    json_auto_t *line = json_pack("{s:{s:s}, s:s}", "errorDetail", "message",
+                                  message, "error", message);
+
+    if (line && reply_json_put(&out, line) == 0 &&
+        strbuf_add(&out, S("\r\n")) == 0)
+        exchange_put_body(ex, strbuf_str(&out));
+}
+
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close)
 {
@@ -149,6 +172,14 @@ void exchange_answer(struct exchange *ex, int status, const char *message,
 
     if (exchange_head_is_out(ex)) {
         exchange_cut(ex, close);
+        return;
+    }
+    if (ex->goes_on) { /* its client knows of it by a status already */
+        ex->close = close;
+        exchange_put_error_line(ex, message);
+        if (ex->framing == REPLY_FRAMING_CHUNKED)
+            must(http_put_last_chunk(&ex->conn->out[CLIENT].bytes));
+        exchange_answered_alone(ex);
         return;
     }
     ex->keep = head->keep_alive && connection_goes_on(ex->conn) &&

@@ -142,6 +142,8 @@ struct exchange {
     struct strbuf held_reply; /* of it, what was not restored yet */
     struct list_filter *list; /* what goes before it is held; or NULL */
     bool skips_line;          /* what comes up to the next line's start goes */
+    bool goes_on;     /* its reply has begun with that to another request */
+    size_t on_record; /* pushes of several that are */
     enum reply_framing framing;
     enum audit_close close;
     struct strbuf created; /* the reply to a create, for its ID */
@@ -266,6 +268,10 @@ bool exchange_head_is_out(const struct exchange *ex);
 void exchange_answer(struct exchange *ex, int status, const char *message,
                      unsigned retry_after, enum audit_close close);
 
+/* Body bytes to the client, framed; and the line of an error, MESSAGE. */
+void exchange_put_body(struct exchange *ex, struct str data);
+void exchange_put_error_line(struct exchange *ex, const char *message);
+
 /* The same, when the answer has been put already. */
 void exchange_answered_alone(struct exchange *ex);
 
@@ -280,6 +286,8 @@ void exchange_cut(struct exchange *ex, enum audit_close close);
 int exchange_record_decision(const struct exchange *ex);
 int exchange_record_call(const struct exchange *ex,
                          const struct tunnel_event *event);
+/* One of several that are pushed, by its NAME. */
+int exchange_record_push(const struct exchange *ex, struct str name);
 void exchange_record_end(struct exchange *ex);
 
 /* connection_lookups.c: it has waited for its turn too long. */
@@ -340,6 +348,8 @@ void exchange_engine_error(struct exchange *ex, const char *what);
 /* All is asked that followed from the reply's head; and from its end. */
 void exchange_reply_goes_on(struct exchange *ex);
 void exchange_finish_reply(struct exchange *ex);
+/* Nothing more of the engine's is wanted: its stream may be another's now. */
+void exchange_leave_stream(struct exchange *ex);
 
 /* exchange_restore.c: replies in the words of the runner */
 enum restoring exchange_restoring(const struct exchange *ex,
@@ -357,8 +367,6 @@ bool exchange_restore_rest(struct exchange *ex);
 void exchange_lines_go_on(struct exchange *ex);
 /* Behind the engine's last line, what berth has to say itself. */
 void exchange_put_last_line(struct exchange *ex);
-/* Body bytes to the client, framed. */
-void exchange_put_body(struct exchange *ex, struct str data);
 
 /* connection_preface.c: clients that take HTTP/2 for granted */
 /* May what comes be its preface? Then PART goes to connection_feed_preface,

@@ -157,6 +157,17 @@ int exchange_record_call(const struct exchange *ex,
     return record(ex, audit_put_call, &facts);
 }
 
+int exchange_record_push(const struct exchange *ex, struct str name)
+{
+    AUTO(json_decrefp) json_t *job = job_of(ex);
+    struct audit_facts facts;
+
+    fill_facts(ex, job, &facts);
+    facts.target = NULL; /* it may still have the tag of the one before */
+    facts.call = name;
+    return record(ex, audit_put_call, &facts);
+}
+
 /* The "Id" that a create was answered with, as a new reference, or NULL. */
 static json_t *created_id(const struct exchange *ex)
 {

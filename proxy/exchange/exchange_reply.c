@@ -89,12 +89,25 @@ static const struct http_head *head_to_pass(const struct exchange *ex,
     return changed;
 }
 
+/* The reply goes on with that to another request: an error is its last line. */
+static void pass_on(struct exchange *ex)
+{
+    const struct http_head *reply = http_reader_head(ex->conn->reader[ENGINE]);
+
+    ex->restoring = reply->status < 400 ? RESTORE_LINES : RESTORE_WHOLE;
+    exchange_enter_reply(ex, RP_BODY);
+}
+
 static void pass_head(struct exchange *ex)
 {
     struct http_head changed;
     const struct http_head *reply = head_to_pass(ex, &changed);
     bool hijack = opens_hijack(ex, reply);
 
+    if (ex->goes_on) {
+        pass_on(ex);
+        return;
+    }
     if (ex->conn->protocol == PROTOCOL_HTTP2 && !hijack) {
         exchange_answer(ex, reply->status,
                         "the engine does not serve BuildKit (POST /grpc); use "
@@ -209,6 +222,13 @@ static void put_not_brought(struct exchange *ex)
                                  strbuf_str(&text));
 }
 
+void exchange_leave_stream(struct exchange *ex)
+{
+    if (http_reader_head(ex->conn->reader[ENGINE])->keep_alive &&
+        exchange_is_complete(ex) && !connection_pending(ex->conn, ENGINE))
+        ex->conn->stream = STREAM_REUSABLE;
+}
+
 void exchange_finish_reply(struct exchange *ex)
 {
     if (is_tunnel(ex)) {
@@ -222,9 +242,7 @@ void exchange_finish_reply(struct exchange *ex)
     exchange_put_last_line(ex);
     if (ex->framing == REPLY_FRAMING_CHUNKED)
         must(http_put_last_chunk(&ex->conn->out[CLIENT].bytes));
-    if (http_reader_head(ex->conn->reader[ENGINE])->keep_alive &&
-        exchange_is_complete(ex) && !connection_pending(ex->conn, ENGINE))
-        ex->conn->stream = STREAM_REUSABLE;
+    exchange_leave_stream(ex);
     exchange_enter_reply(ex, RP_DONE);
     exchange_finish_if_done(ex);
 }

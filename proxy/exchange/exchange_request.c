@@ -46,13 +46,27 @@ static bool needs_decision(enum operation operation)
            operation_access(operation) != ACCESS_READ;
 }
 
+/* Each of several that are pushed, before it is; once. */
+static int record_push(struct exchange *ex)
+{
+    size_t at;
+    struct str name = rewrite_pushed_of_several(&ex->rq.rewrite, &at);
+
+    if (name.len == 0 || ex->on_record > at)
+        return 0;
+    ex->on_record = at + 1;
+    return exchange_record_push(ex, name);
+}
+
 /* Put the decision on record, once. False: it had to be refused instead. */
 static bool put_on_record(struct exchange *ex)
 {
-    if (ex->decided)
-        return true;
+    int r = ex->decided ? 0 : exchange_record_decision(ex);
+
     ex->decided = true;
-    if (exchange_record_decision(ex) == 0 || !ex->policy->audit.required)
+    if (r == 0)
+        r = record_push(ex);
+    if (r == 0 || !ex->policy->audit.required)
         return true;
     verdict_deny(&ex->rq.verdict, 503, "audit.required", "",
                  "the audit record cannot be written, and audit.required "
@@ -96,7 +110,8 @@ static void go(struct exchange *ex)
         return;
     }
     exchange_enter(ex, RQ_READY);
-    ex->conn->stream = STREAM_WANTED;
+    if (ex->conn->stream == STREAM_NONE) /* else once it is gone */
+        ex->conn->stream = STREAM_WANTED;
 }
 
 void exchange_settle(struct exchange *ex)

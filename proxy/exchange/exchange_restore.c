@@ -8,18 +8,6 @@
 
 /* ---- replies in the words of the runner ---- */
 
-void exchange_put_body(struct exchange *ex, struct str data)
-{
-    struct strbuf *out = &ex->conn->out[CLIENT].bytes;
-
-    if (data.len == 0 || ex->framing == REPLY_FRAMING_NONE)
-        return;
-    if (ex->framing == REPLY_FRAMING_CHUNKED)
-        put_chunk(out, data);
-    else
-        must(strbuf_add(out, data));
-}
-
 enum restoring exchange_restoring(const struct exchange *ex,
                                   const struct http_head *reply)
 {
@@ -110,6 +98,18 @@ static bool restore_value(struct exchange *ex, int status, struct strbuf *out)
     return reply_json_put(out, value) == 0 && strbuf_add_char(out, '\n') == 0;
 }
 
+/* Behind the reply to another request, all of BODY is an error. */
+static bool restore_failure(struct exchange *ex, struct str body)
+{
+    json_auto_t *value = reply_json_parse(body);
+    const char *message = json_string_value(json_object_get(value, "message"));
+    AUTO(strbuf_fini) struct strbuf text = STRBUF(LIMIT_REPLY);
+
+    strbuf_add(&text, str_trim(body));
+    exchange_put_error_line(ex, message ? message : strbuf_cstr(&text));
+    return true;
+}
+
 /* The whole of it has come: head and body go, if it can be restored. */
 static bool restore_whole(struct exchange *ex)
 {
@@ -118,6 +118,8 @@ static bool restore_whole(struct exchange *ex)
 
     if (ex->held_reply.len && !restore_value(ex, reply->status, &body))
         return give_up(ex);
+    if (ex->goes_on)
+        return restore_failure(ex, strbuf_str(&body));
     ex->framing = REPLY_FRAMING_SIZED;
     if (reply_put_head(&ex->conn->out[CLIENT].bytes, ex->head, reply,
                        ex->framing, body.len,

@@ -169,6 +169,13 @@ void request_body_over(struct request *rq, const struct policy *policy);
 bool request_after(struct request *rq, int status);
 
 /*
+ * All of the reply has come, and what followed from it is done. Is another
+ * request to follow, whose reply goes on where this one's ended (a push of all
+ * tags)? Then it is to be settled like one that was judged.
+ */
+bool request_goes_on(struct request *rq, const struct policy *policy);
+
+/*
  * The request will not be sent to the engine. What was made ahead for it is to
  * be undone: is there any such thing? Then request_asks(rq) for that. What had
  * not been answered yet is not asked any more.

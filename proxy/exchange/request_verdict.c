@@ -310,6 +310,17 @@ static void take_step(struct request *rq, const struct policy *policy,
         compare(rq, policy);
 }
 
+bool request_goes_on(struct request *rq, const struct policy *policy)
+{
+    if (!rq->rewriting || rq->phase != PHASE_FINISH ||
+        !rewrite_goes_on(&rq->rewrite))
+        return false;
+    rq->phase = PHASE_REWRITING;
+    strbuf_clear(&rq->sent);
+    take_step(rq, policy, rewrite_next(&rq->rewrite));
+    return true;
+}
+
 static enum rewrite_step begin_rewriting(struct request *rq,
                                          const struct policy *policy)
 {

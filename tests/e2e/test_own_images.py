@@ -180,6 +180,25 @@ class OwnImages(TwoRunners):
                                          "app:test", **self.theirs), theirs)
             self.docker("rmi", "-f", "app:test", **self.theirs)
 
+    def test_a_push_of_all_tags_is_one_of_the_runner_s_own(self):
+        name = self.bed_env["BED_REGISTRY"] + "/acme/all"
+        for tag in ("v2", "v10", "v1"):
+            self.build(f"{name}:{tag}", f"FROM busybox\nCMD echo {tag}\n")
+        self.build(f"{name}:v3", "FROM busybox\nCMD echo v3\n", **self.theirs)
+        out = self.docker("push", "--all-tags", name)
+        self.assertEqual(re.findall(r"(?m)^(\w+): digest: sha256:", out),
+                         ["v1", "v10", "v2"])
+        self.assertEqual(out.count("The push refers to repository"), 1)
+        for tag in ("v1", "v2", "v10"):
+            self.docker("rmi", f"{name}:{tag}")
+            self.assertEqual(
+                self.docker("run", "--rm", f"{name}:{tag}"), tag)
+        r = self.docker_result("pull", f"{name}:v3")
+        self.assertNotEqual(r.rc, 0)
+        calls = [x["call"] for x in self.berth.audit() if x["event"] == "call"]
+        self.assertEqual([x for x in calls if x.startswith(name)],
+                         [f"{name}:v1", f"{name}:v10", f"{name}:v2"])
+
     def test_pushes_of_one_name_each_push_their_own(self):
         name = self.bed_env["BED_REGISTRY"] + "/acme/both:v1"
         ids = [self.build(name, f"FROM busybox\nCMD echo {who}\n", **env)

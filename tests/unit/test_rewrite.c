@@ -137,6 +137,54 @@ static void a_quiet_build_s_last_lines_are_kept_for_its_failure(void **state)
         fail_msg("%.*s", STR_FMT(str_head(strbuf_str(&wrong), 4 * KIB)));
 }
 
+/* What becomes of a push of COUNT tags. */
+static void push_all(size_t count, json_t *refused, struct strbuf *wrong)
+{
+    static const char one[] = "r1.berth.invalid/reg_5/x";
+    static const char own[] =
+        "{\"reference\":{\"r1.berth.invalid/reg_5/x\":true}}";
+    static const char real[] = "{\"reference\":{\"reg:5/x\":true}}";
+    json_t *tags = json_array();
+    json_auto_t *test = NULL;
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(tags, json_sprintf("%s:%zu", one, 1000 + i));
+    test = json_pack(
+        "{s:s, s:[{s:s+, s:i, s:[{s:s, s:o}]}, {s:s+, s:i, s:[]}, "
+        "{s:s, s:i}, {s:s, s:i}], s:O, s:s}",
+        "request", "POST /v1.45/images/reg:5/x/push", "asks", "ask",
+        "GET /images/json?filters=", own, "status", 200, "reply", "Id",
+        "sha256:0123456789abcdef0123456789abcdef"
+        "0123456789abcdef0123456789abcdef",
+        "RepoTags", tags, "ask", "GET /images/json?filters=", real, "status",
+        200, "reply", "ask", "GET /images/r1.berth.invalid/reg_5/x:1000/json",
+        "status", 404, "ask", "GET /images/reg:5/x:1000/json", "status", 404,
+        "refused", refused, "becomes",
+        "POST /v1.45/images/r1.berth.invalid/reg_5/x/push?tag=1000");
+    assert_non_null(test);
+    if (json_is_array(refused)) { /* nothing else is asked */
+        json_array_remove(json_object_get(test, "asks"), 3);
+        json_array_remove(json_object_get(test, "asks"), 2);
+    }
+    rewrite_case_run(test, wrong);
+}
+
+static void a_push_takes_as_many_tags_as_there_is_time_for(void **state)
+{
+    AUTO(strbuf_fini) struct strbuf wrong = STRBUF(MIB);
+    json_auto_t *refused = json_pack(
+        "[i, s]", 400,
+        "reg:5/x has 129 tags, and berth pushes 128 at a time; name one at a "
+        "time");
+    json_auto_t *none = json_null();
+
+    (void)state;
+    push_all(LIMIT_PUSH_TAGS, none, &wrong);
+    push_all(LIMIT_PUSH_TAGS + 1, refused, &wrong);
+    if (wrong.len)
+        fail_msg("%.*s", STR_FMT(str_head(strbuf_str(&wrong), 4 * KIB)));
+}
+
 static void no_operation_reaches_what_is_of_no_namespace(void **state)
 {
     static const enum operation_group refused[] = {
@@ -290,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cases_hold),
         cmocka_unit_test(a_quiet_build_s_last_lines_are_kept_for_its_failure),
+        cmocka_unit_test(a_push_takes_as_many_tags_as_there_is_time_for),
         cmocka_unit_test(no_operation_reaches_what_is_of_no_namespace),
         cmocka_unit_test(a_request_of_too_many_names_is_refused),
         cmocka_unit_test(so_is_one_of_too_many_that_may_be_ids),

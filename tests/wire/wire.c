@@ -18,7 +18,7 @@
 
 /* ---- what holds of every transcript ---- */
 
-/* Each exchange: a decision or none, and then one end. */
+/* Each exchange: a decision or none, calls or none, and then one end. */
 static bool record_is_whole(struct run *run, const struct step *last)
 {
     struct str rest = strbuf_str(&run->stage.audit), line;
@@ -28,11 +28,12 @@ static bool record_is_whole(struct run *run, const struct step *last)
         json_t *record = json_loadb(line.ptr, line.len, 0, NULL);
         const char *id = json_string_value(json_object_get(record, "id"));
         const char *event = json_string_value(json_object_get(record, "event"));
-        bool is_end;
+        bool is_end, is_call;
 
         assert(id && event);
         is_end = strcmp(event, "end") == 0;
-        if (json_object_get(is_end ? ended : decided, id) ||
+        is_call = strcmp(event, "call") == 0;
+        if ((!is_call && json_object_get(is_end ? ended : decided, id)) ||
             json_object_get(ended, id))
             wrong(run, last, "%s is once too often on record: %.*s", id,
                   STR_FMT(line));
