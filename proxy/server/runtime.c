@@ -27,7 +27,7 @@ static void on_trim(evutil_socket_t fd, short what, void *arg)
     (void)what;
     (void)arg;
 #ifdef __GLIBC__
-    if (mallinfo2().fordblks > TRIM_FROM) {
+    if (mallinfo2().fordblks + json_pool_kept() > TRIM_FROM) {
         json_pool_trim();
         malloc_trim(TRIM_FROM / 4);
     }
