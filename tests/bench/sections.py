@@ -141,6 +141,7 @@ def creates(peers, size):
                       f"{WHERE[place]}", f"x {n}", REQUESTS, everyone,
                       lambda p, n=n: create(p, n, CREATE), "HAProxy")
     yield from single_creates(peers)
+    yield from run_requests(peers)
 
 
 def single_creates(peers):
@@ -179,6 +180,48 @@ def single_creates(peers):
         yield Row(f"Creates one at a time, stand-in engine over SSH, "
                   f"{WHERE[FAR]}", name, TRIPS, [relay, *berths],
                   lambda p, v=volumes: run(p, v), relay.name)
+
+
+def run_requests(peers):
+    """What `docker run` asks, one after the other and over as many
+    connections, in round trips: the container's own time is not in it."""
+    relay = peers.relay
+
+    def ask(connection, method, target, body=None, **headers):
+        connection.request(method, target, body, headers)
+        reply = connection.getresponse()
+        if reply.status >= 400:
+            raise RuntimeError(f"{method} {target}: {reply.status}")
+        return reply
+
+    def once(peer):
+        began = time.monotonic()
+        first, attached, waiting = (Connection(peer.socket) for _ in range(3))
+        ask(first, "HEAD", "/_ping").read()
+        made = ask(first, "POST", "/v1.45/containers/create", json.dumps(
+            {"Image": "busybox", "HostConfig": {"AutoRemove": True}}),
+            **{"Content-Type": "application/json"})
+        path = f"/v1.45/containers/{json.loads(made.read())['Id']}"
+        ask(attached, "POST", f"{path}/attach?stream=1&stdout=1", None,
+            Connection="Upgrade", Upgrade="tcp")
+        ask(waiting, "POST", f"{path}/wait?condition=removed")
+        ask(first, "POST", f"{path}/start").read()
+        took = (time.monotonic() - began) * 1e3
+        for connection in first, attached, waiting:
+            connection.close()
+        return took
+
+    def run(peer):
+        trip = relay.round_trip(CREATES)
+        if peer is relay:
+            return {"ms": trip, "trips": 1}
+        once(peer)
+        took = sorted(once(peer) for _ in range(CREATES))[CREATES // 2]
+        return {"ms": took, "trips": took / trip}
+
+    yield Row(f"docker run's requests, stand-in engine, {WHERE[FAR]}",
+              "until it runs", TRIPS, [relay, *peers.by[FAR, STAND_IN]], run,
+              relay.name)
 
 
 def starts(peers, size):

@@ -18,6 +18,8 @@
  *   POST /containers/source-N/attach      hijacked: N bytes, then EOF
  *   POST /containers/sink-N/attach        hijacked: at EOF, 1 if N bytes came
  *   POST /containers/NAME/attach          hijacked: silence until EOF
+ *   POST /containers/NAME/wait            a head, then silence until EOF
+ *   POST /containers/NAME/start           204
  *
  * A namespace before NAME, and a version before the path, change nothing.
  */
@@ -258,6 +260,10 @@ static bool answer(struct wire *wire, const struct head *head)
         return inspect_named(wire, path, "/networks/");
     if (strstr(path, "/attach"))
         return attach(wire, path);
+    if (strstr(path, "/wait"))
+        return wire_say(wire, JSON CHUNKED) && hold(wire);
+    if (strstr(path, "/start"))
+        return wire_say(wire, "HTTP/1.1 204 No Content\r\n" HEADERS "\r\n");
     if (strncmp(head->line, "PUT", 3) == 0)
         return wire_say(wire, OK "Content-Length: 0\r\n\r\n");
     if (strstr(path, "/archive"))
