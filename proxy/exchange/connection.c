@@ -90,6 +90,12 @@ void connection_stream_open(struct connection *conn)
     connection_look_again(conn);
 }
 
+int connection_put_request(const struct connection *conn, struct strbuf *out)
+{
+    assert(conn->stream == STREAM_WANTED);
+    return request_put(out, &conn->exchange->rq, conn->exchange->head);
+}
+
 void connection_stream_failed(struct connection *conn, const char *why,
                               unsigned retry_after, bool pristine)
 {

@@ -181,6 +181,10 @@ struct connection_wish {
 /* What is to be done now. Ask again after every input and every send. */
 struct connection_wish connection_wish(const struct connection *conn);
 
+/* While a stream is wanted: append to OUT what goes over it first. 0, or
+ * -ENOBUFS. */
+int connection_put_request(const struct connection *conn, struct strbuf *out);
+
 /*
  * What berth itself asks the engine: the next lookup that may go out now, and
  * its *INDEX; or NULL. Several may be on their way at the same time, each told

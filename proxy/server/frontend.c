@@ -198,6 +198,7 @@ struct frontend *frontend_open(struct runtime *runtime, struct policy *policy,
     frontend->ledger = ledger_new();
     frontend->jobs = job_book_new();
     frontend->builds = tunnel_share_new();
+    frontend->ahead = ahead_wait_new(runtime->base, frontend);
     frontend->ports = port_functions;
     frontend->ports.arg = frontend;
     if (open_audit(frontend, policy, &frontend->audit, why) < 0 ||
@@ -313,6 +314,7 @@ void frontend_free(struct frontend *frontend)
     ledger_free(frontend->ledger);
     job_book_free(frontend->jobs);
     tunnel_share_free(frontend->builds);
+    ahead_wait_free(frontend->ahead);
     frontend_host_fini(frontend);
     memory_share_fini(&frontend->memory);
     policy_unref(frontend->policy);

@@ -18,6 +18,7 @@
 #include "proxy/metrics/refusals.h"
 #include "proxy/near/near.h"
 #include "proxy/net/listener.h"
+#include "proxy/server/ahead_wait.h"
 #include "proxy/server/audit_sink.h"
 #include "proxy/server/lease.h"
 #include "proxy/server/runtime.h"
@@ -45,6 +46,7 @@ struct frontend {
     struct ledger *ledger;       /* who takes how much of the engine */
     struct job_book *jobs;       /* whose job its things are of */
     struct tunnel_share *builds; /* what its builds have in common */
+    struct ahead_wait *ahead;    /* the wait that goes with an attach */
     struct near *near;           /* its ports on the runner's localhost, or
                                     NULL: they go to the host */
     struct port_book ports;      /* the same, for requests */

@@ -14,6 +14,37 @@ static void on_stream_change(struct stream *stream, void *arg)
     session_wake(arg);
 }
 
+/* What runs; OP_NONE when nothing does. */
+static enum operation operation_of(const struct session *s)
+{
+    struct exchange_glance glance;
+
+    return connection_look(s->connection, &glance) ? glance.operation : OP_NONE;
+}
+
+/* Is a wait something that its clients may ask for, and may ask now? */
+static bool may_wait(const struct session *s)
+{
+    struct verdict verdict = {0};
+    const char *why;
+
+    policy_operation(s->frontend->policy, OP_CONTAINER_WAIT, &verdict);
+    return verdict.kind == VERDICT_ALLOW && frontend_admits(s->frontend, &why);
+}
+
+/* A request is about to be sent: what goes along with it? */
+static void look_ahead(struct session *s)
+{
+    struct str request = connection_output(s->connection, ENGINE);
+    enum operation operation = operation_of(s);
+
+    if (operation == OP_CONTAINER_ATTACH)
+        ahead_wait_attached(s->frontend->ahead, s->backend, request,
+                            may_wait(s));
+    else if (operation == OP_CONTAINER_WAIT)
+        ahead_wait_waited(s->frontend->ahead, request);
+}
+
 static void use_stream(struct session *s, struct stream *stream)
 {
     s->waiting = false;
@@ -21,6 +52,25 @@ static void use_stream(struct session *s, struct stream *stream)
     stream->on_change = on_stream_change;
     stream->arg = s;
     connection_stream_open(s->connection);
+    look_ahead(s);
+}
+
+/* Was its request sent ahead? Then it goes on from there. */
+static bool is_sent_ahead(struct session *s)
+{
+    AUTO(strbuf_fini) struct strbuf request = STRBUF(REQUEST_MAX);
+    struct stream *stream;
+
+    if (operation_of(s) != OP_CONTAINER_WAIT ||
+        connection_put_request(s->connection, &request))
+        return false;
+    stream =
+        ahead_wait_take(s->frontend->ahead, s->backend, strbuf_str(&request));
+    if (!stream)
+        return false;
+    use_stream(s, stream);
+    connection_sent(s->connection, ENGINE, request.len);
+    return true;
 }
 
 const char *session_why(const struct session *s, const char *why,
@@ -121,6 +171,8 @@ static bool want_stream(struct session *s)
 
     if (s->waiting || !frontend_admits(s->frontend, &why))
         return false;
+    if (is_sent_ahead(s))
+        return true;
     stream = pool_take(s->backend->pool, &s->waiter);
     if (stream)
         use_stream(s, stream);

@@ -94,6 +94,7 @@ void ssh_link_get_status(const struct ssh_link *l,
         .links = l->state == LINK_UP,
         .hops = l->state == LINK_DOWN ? l->hops : ssh_jump_behind(l),
         .channels = (unsigned)(l->mux.count + l->mux.spares),
+        .open_us = l->mux.quickest_open,
     };
     if (status->up)
         return;

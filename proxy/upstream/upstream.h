@@ -127,6 +127,7 @@ struct upstream_status {
     bool direct;         /* each stream is a connection to the engine */
     unsigned hops;       /* jump hosts that are behind us */
     unsigned channels;   /* there are now, spare ones too */
+    uint64_t open_us;    /* that the quickest open took; 0: not known */
 };
 
 struct upstream_ops {

@@ -220,6 +220,9 @@ bool run_step(struct run *run, const struct step *step)
     case WORD_BUSY:
         stage->busy = true;
         return true;
+    case WORD_ENGINE_FAR:
+        stage->far = true;
+        return true;
     case WORD_KEEPS_STREAMS:
         stage->keeps = true;
         return true;

@@ -27,6 +27,7 @@ static const struct form_row {
     {STR("engine known"),   WORD_ENGINE_KNOWN,   FORM_PLAIN},
     {STR("engine oldest"),  WORD_ENGINE_OLDEST,  FORM_REST },
     {STR("busy"),           WORD_BUSY,           FORM_PLAIN},
+    {STR("engine far"),     WORD_ENGINE_FAR,     FORM_PLAIN},
     {STR("keeps streams"),  WORD_KEEPS_STREAMS,  FORM_PLAIN},
     {STR("client>*"),       WORD_CLIENT_SENDS,   FORM_BULK },
     {STR("engine>*"),       WORD_ENGINE_SENDS,   FORM_BULK },

@@ -19,6 +19,7 @@ enum word {
     WORD_ENGINE_KNOWN,
     WORD_ENGINE_OLDEST,
     WORD_BUSY,
+    WORD_ENGINE_FAR,
     WORD_KEEPS_STREAMS,
     /* what happens */
     WORD_CLIENT_SENDS,

@@ -52,6 +52,7 @@ struct stage {
     struct engine_facts facts;
     bool busy;         /* every client comes when there are too many */
     bool keeps;        /* the engine's idle streams are used again */
+    bool far;          /* a stream to it takes long to open */
     const char *fails; /* why the next FAILING streams do not open on which
                           berth itself asks something */
     unsigned failing;

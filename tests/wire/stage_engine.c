@@ -168,9 +168,11 @@ static struct stream *open_stream(struct upstream *upstream,
 
 static void status(const struct upstream *upstream, struct upstream_status *out)
 {
-    (void)upstream;
+    const struct stage_engine *engine = (const struct stage_engine *)upstream;
+
     /* so that the engine is asked for nothing but what clients want */
-    *out = (struct upstream_status){.why = "there is no way to the engine"};
+    *out = (struct upstream_status){.why = "there is no way to the engine",
+                                    .open_us = engine->stage->far ? MIB : 0};
 }
 
 static void free_upstream(struct upstream *upstream)
@@ -348,6 +350,9 @@ void stage_look(struct stage *stage)
         if (now && (now != client->stream || client->fate != STREAM_NONE)) {
             client->stream = now;
             client->fate = STREAM_NONE;
+            /* what was sent on it before it was this client's */
+            strbuf_add(&client->sides[ENGINE].out, strbuf_str(&now->asked));
+            strbuf_clear(&now->asked);
         } else if (!now && client->stream && client->fate == STREAM_NONE) {
             client->fate = client->stream->closed && !client->stream->parked
                                ? STREAM_SPENT
