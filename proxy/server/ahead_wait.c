@@ -101,7 +101,7 @@ void ahead_wait_waited(struct ahead_wait *ahead, struct str request)
     ahead->behind = xstr_dup(str_from_index(request, at + id.len));
 }
 
-/* As long as it is nobody's. */
+/* Until a client's wait takes it over. */
 static void on_change(struct stream *stream, void *arg)
 {
     if (stream->state == STREAM_CLOSED || stream->eof)

@@ -213,7 +213,7 @@ static struct session *begin(struct frontend *frontend, int fd, bool busy,
     s->connection = connection_new(&s->host);
     s->io =
         event_new(base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_io, s);
-    s->room = event_new(base, fd, EV_WRITE | EV_ET, on_io, s);
+    s->room = event_new(base, fd, EV_WRITE | EV_ET | EV_PERSIST, on_io, s);
     s->timer = event_new(base, -1, 0, on_timer, s);
     s->writable = true;
     event_add(s->io, NULL);

@@ -42,6 +42,8 @@ bool session_write_client(struct session *s)
             return true;
         }
         connection_sent(s->connection, CLIENT, (size_t)sent);
+        if ((size_t)sent == out.len && event_pending(s->room, EV_WRITE, NULL))
+            event_del(s->room);
     }
     if ((size_t)sent == out.len && !s->shut[CLIENT] &&
         connection_wish(s->connection).shut[CLIENT]) {

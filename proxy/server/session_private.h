@@ -35,7 +35,7 @@ struct session {
     int fd;
     char *caller;       /* the container that it came from; or NULL */
     struct event *io;   /* edge-triggered: what it told is kept below */
-    struct event *room; /* once its socket was full; else each byte that the
+    struct event *room; /* while its socket is full; else each byte that the
                            client reads would wake us */
     struct turn turn;   /* all work is done in it (session.c) */
     struct event *timer;
