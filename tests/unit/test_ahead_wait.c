@@ -3,15 +3,12 @@
 #include "proxy/server/ahead_wait.h"
 #include "tests/unit/fake_upstream.h"
 
-#define EIGHT(digit) digit digit digit digit digit digit digit digit
-#define ID_OF(digit)                                                           \
-    EIGHT(digit)                                                               \
-    EIGHT(digit)                                                               \
-    EIGHT(digit) EIGHT(digit) EIGHT(digit) EIGHT(digit) EIGHT(digit)           \
-        EIGHT(digit)
-#define FIRST  ID_OF("a")
-#define SECOND ID_OF("b")
-#define END    " HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
+#define FOUR(digit)    digit digit digit digit
+#define SIXTEEN(digit) FOUR(digit) FOUR(digit) FOUR(digit) FOUR(digit)
+#define ID_OF(digit)   SIXTEEN(digit) SIXTEEN(digit) SIXTEEN(digit) SIXTEEN(digit)
+#define FIRST          ID_OF("a")
+#define SECOND         ID_OF("b")
+#define END            " HTTP/1.1\r\nHost: docker\r\nContent-Length: 0\r\n\r\n"
 #define ATTACH(id)                                                             \
     S("POST /v1.45/containers/" id "/attach?stream=1 HTTP/1.1\r\n\r\n")
 #define WAIT(id) "POST /v1.45/containers/" id "/wait?condition=removed" END
