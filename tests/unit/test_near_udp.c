@@ -35,7 +35,8 @@ static struct fake_upstream fake;
 static struct listener_place place;
 static struct pool *pool;
 static struct near *near;
-static char *items[] = {(char[]){"127.0.0.1"}};
+static char loopback[] = "127.0.0.1", any_address[] = "0.0.0.0";
+static char *items[] = {loopback};
 static const struct strings listen_on = {items, 1};
 static size_t events;         /* the stream that these come on */
 static int service;           /* of the container */
@@ -198,24 +199,11 @@ static void answer_relay(void)
 
 /* ---- the test's world ---- */
 
-static int setup(void **state)
+static void begin_near(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET,
-                             .sin_addr.s_addr = htonl(OWN)};
-    socklen_t size = sizeof(at);
     struct near_config config = {
         .ns = S("r1"), .listen = &listen_on, .address = ADDRESS};
 
-    (void)state;
-    elsewhere = "192.0.2.1";
-    service = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(service, (struct sockaddr *)&at, size), 0);
-    assert_int_equal(getsockname(service, (struct sockaddr *)&at, &size), 0);
-    inside = ntohs(at.sin_port);
-    base = event_base_new();
-    listener_place_init(&place, base);
-    fake_upstream_init(&fake);
-    pool = pool_new(base, &fake.upstream);
     config.base = base;
     config.turns = &place.group;
     config.memory = &place.share;
@@ -229,6 +217,25 @@ static int setup(void **state)
     fake_feed(&fake, events,
               "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     answer("GET /containers/json", 200, "[]");
+}
+
+static int setup(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(OWN)};
+    socklen_t size = sizeof(at);
+
+    (void)state;
+    elsewhere = "192.0.2.1";
+    service = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(service, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(getsockname(service, (struct sockaddr *)&at, &size), 0);
+    inside = ntohs(at.sin_port);
+    base = event_base_new();
+    listener_place_init(&place, base);
+    fake_upstream_init(&fake);
+    pool = pool_new(base, &fake.upstream);
+    begin_near();
     return 0;
 }
 
@@ -414,6 +421,32 @@ static void clients_are_kept_apart(void **state)
     expect(two, NULL, "for two");
     close(one);
     close(two);
+}
+
+/* Where it is listened on all addresses, that is not the one that the kernel
+ * would take for an answer. */
+static void an_answer_comes_from_where_it_was_asked(void **state)
+{
+    struct sockaddr_in from, to = {.sin_family = AF_INET};
+    int fd;
+
+    (void)state;
+    items[0] = any_address;
+    near_free(near);
+    begin_near();
+    items[0] = loopback;
+    start();
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 4);
+    to.sin_port = htons((uint16_t)atoi(port_of(DNS)));
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    say(fd, "x");
+    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    answer_relay();
+    expect(service, &from, "x");
+    reply(&from, "y");
+    expect(fd, NULL, "y");
+    close(fd);
 }
 
 static void the_relay_is_held_in(void **state)
@@ -685,6 +718,7 @@ int main(void)
         NEAR(a_datagram_is_carried_once_it_is_confirmed),
         NEAR(the_largest_goes_both_ways),
         NEAR(clients_are_kept_apart),
+        NEAR(an_answer_comes_from_where_it_was_asked),
         NEAR(the_relay_is_held_in),
         NEAR(nothing_leads_to_what_is_not_its),
         NEAR(an_address_that_is_gone_is_asked_for_again),
