@@ -5,27 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/isolation/rewrite.h"
 #include "proxy/base/log.h"
+#include "proxy/ssh/engine_id.h"
 #include "proxy/ssh/ssh_link_private.h"
-#include "proxy/upstream/subrequest.h"
-
-enum {
-    ASK_TIMEOUT_MS = 10000,
-    ASK_AGAIN_MS = 1000, /* where the engine did not answer */
-};
 
 /* The place of one link. */
 struct place {
     struct ssh_links *links;
-    struct ssh_link *link;        /* or NULL: it is not tried yet */
-    bool joined;                  /* streams may go there */
-    bool was_up;                  /* at any time */
-    bool asked;                   /* the engine has told its ID, */
-    char id[LIMIT_ENGINE_ID + 1]; /* which is that, or "" */
-    struct pool *pool;            /* for that question */
-    struct subrequest *question;  /* or NULL */
-    struct event *timer;          /* the end of it, or the next one */
+    struct ssh_link *link;   /* or NULL: it is not tried yet */
+    bool joined;             /* streams may go there */
+    bool was_up;             /* at any time */
+    struct engine_id engine; /* that it leads to */
 };
 
 struct ssh_links {
@@ -97,63 +87,16 @@ static struct place *candidate(struct ssh_links *links, const struct place *but)
     return NULL;
 }
 
-/* ---- whose engine is it? ---- */
-
 static void settle_soon(struct ssh_links *links)
 {
     event_add(links->settle, &(struct timeval){0, 0});
 }
 
-static void stop_asking(struct place *p)
-{
-    p->question = subrequest_cancel(p->question);
-    p->pool = pool_free(p->pool);
-    event_del(p->timer);
-}
-
-static void ask_again(struct place *p)
-{
-    event_add(p->timer, &(struct timeval){ASK_AGAIN_MS / 1000, 0});
-}
-
-static void on_info(const struct http_head *head, struct str body,
-                    const char *why, void *arg)
+static void on_told(void *arg)
 {
     struct place *p = arg;
-    json_auto_t *info =
-        head && head->status == 200 ? reply_json_parse(body) : NULL;
-    const char *id = json_string_value(json_object_get(info, "ID"));
 
-    (void)why;
-    p->question = NULL;
-    if (!info) {
-        ask_again(p);
-        return;
-    }
-    event_del(p->timer);
-    p->asked = true;
-    snprintf(p->id, sizeof(p->id), "%s",
-             id && strlen(id) <= LIMIT_ENGINE_ID ? id : "");
     settle_soon(p->links);
-}
-
-static void ask(struct place *p)
-{
-    if (!p->pool)
-        p->pool = pool_new(p->links->base, link_of(p));
-    p->question = subrequest_new(p->links->base, p->pool, METHOD_GET,
-                                 S("/info"), S(""), on_info, p);
-    event_add(p->timer, &(struct timeval){ASK_TIMEOUT_MS / 1000, 0});
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct place *p = arg;
-
-    (void)fd;
-    (void)what;
-    p->question = subrequest_cancel(p->question);
-    ask(p);
 }
 
 /* ---- links come and go ---- */
@@ -175,7 +118,7 @@ static void join(struct place *p)
 
 static void drop(struct place *p)
 {
-    stop_asking(p);
+    engine_id_stop(&p->engine);
     link_of(p)->on_status = NULL;
     upstream_free(link_of(p));
     p->link = NULL;
@@ -201,7 +144,7 @@ static void come_up(struct place *p)
 
     links->reconnects += p->was_up;
     p->was_up = true;
-    ask(p);
+    engine_id_ask(&p->engine, link_of(p));
     if (count_joined(links) == 0)
         lead(p);
 }
@@ -213,8 +156,8 @@ static void go_down(struct place *p)
     struct ssh_links *links = p->links;
     struct place *other = candidate(links, p), *heir;
 
-    stop_asking(p);
-    p->joined = p->asked = false;
+    engine_id_stop(&p->engine);
+    p->joined = false;
     heir = least(links);
     if (!heir)
         heir = other;
@@ -249,7 +192,7 @@ static void make(struct place *p)
     p->link = (struct ssh_link *)ssh_link_new(links->base, links->config);
     link_of(p)->on_status = on_link;
     link_of(p)->status_arg = p;
-    p->joined = p->asked = false;
+    p->joined = false;
 }
 
 /* The first of those that are used whose engine is known. */
@@ -258,7 +201,7 @@ static const struct place *example(const struct ssh_links *links)
     for (unsigned i = 0; i < links->config->links; i++) {
         const struct place *p = &links->places[i];
 
-        if (p->joined && p->asked)
+        if (p->joined && p->engine.told)
             return p;
     }
     return NULL;
@@ -273,7 +216,8 @@ static void refuse(struct place *p, const char *id)
                 "another engine answers (%s) than on the other links (%s), so "
                 "this one is not used; let upstream.url name one host, or "
                 "upstream.links be 1",
-                *p->id ? p->id : "it tells no ID", *id ? id : "none");
+                *p->engine.id ? p->engine.id : "it tells no ID",
+                *id ? id : "none");
     upstream_reject(link_of(p), strbuf_cstr(&why));
 }
 
@@ -286,23 +230,19 @@ static void on_settle(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    for (unsigned i = 0; i < links->config->links; i++) {
-        struct place *done = &links->places[i];
-
-        if (done->asked && !done->question)
-            done->pool = pool_free(done->pool);
-    }
+    for (unsigned i = 0; i < links->config->links; i++)
+        engine_id_rest(&links->places[i].engine);
     if (!first)
         return;
-    if (p && p->asked) {
-        if (*first->id && !strcmp(p->id, first->id))
+    if (p && p->engine.told) {
+        if (*first->engine.id && !strcmp(p->engine.id, first->engine.id))
             join(p);
         else
-            refuse(p, first->id);
+            refuse(p, first->engine.id);
         if (links->doomed)
             return;
     }
-    if (!*first->id || candidate(links, NULL))
+    if (!*first->engine.id || candidate(links, NULL))
         return;
     for (unsigned i = 0; i < links->config->links; i++) {
         if (!links->places[i].link) {
@@ -418,7 +358,7 @@ static void free_links(struct upstream *upstream)
     for (unsigned i = 0; i < links->config->links; i++) {
         if (links->places[i].link)
             drop(&links->places[i]);
-        event_free(links->places[i].timer);
+        engine_id_fini(&links->places[i].engine);
     }
     event_free(links->settle);
     /* one of our functions may be on the stack */
@@ -446,8 +386,8 @@ struct upstream *ssh_links_new(struct event_base *base,
     links->settle = event_new(base, -1, EV_TIMEOUT, on_settle, links);
     for (unsigned i = 0; i < config->links; i++) {
         links->places[i].links = links;
-        links->places[i].timer =
-            event_new(base, -1, EV_TIMEOUT, on_timer, &links->places[i]);
+        engine_id_init(&links->places[i].engine, base, on_told,
+                       &links->places[i]);
     }
     make(&links->places[0]);
     return &links->upstream;
