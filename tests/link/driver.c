@@ -6,6 +6,8 @@
  *                                once, and compare every byte
  *   lazy ID down=LEN             the same, but read nothing until "read ID"
  *   raw ID TEXT                  open, send the line TEXT, tell what happens
+ *   port ID PORT WHO             the same, without TEXT, to a TCP port over
+ *                                there, for a runner
  *   send ID LEN                  LEN bytes more on a raw stream
  *   read ID | shut ID | close ID
  *   suicide ID                   when stream ID is open, free the upstream
@@ -55,6 +57,7 @@ struct flow {
 static struct event_base *base;
 static struct upstream *upstream;
 static struct flow flows[STREAMS];
+static const char runners[STREAMS]; /* of their addresses alone is made use */
 static struct {
     unsigned running;
     unsigned long bytes;
@@ -245,17 +248,24 @@ static void on_status(struct upstream *u, void *arg)
            status.links, status.retry_ms, status.why ? status.why : "-");
 }
 
-static struct flow *flow_open(unsigned id)
+static struct flow *flow_open_to(unsigned id, unsigned port)
 {
     struct flow *f = &flows[id];
 
     assert(id < STREAMS && !f->stream && upstream);
     *f = (struct flow){.id = id};
-    f->stream = upstream_open(upstream, on_change, f);
+    f->stream =
+        port ? upstream_open_port(upstream, "127.0.0.1", port, on_change, f)
+             : upstream_open(upstream, on_change, f);
     if (f->stream)
         return f;
     printf("stream %u full\n", id);
     return NULL;
+}
+
+static struct flow *flow_open(unsigned id)
+{
+    return flow_open_to(id, 0);
 }
 
 static void start_bench(const char *kind, unsigned count, unsigned long len)
@@ -307,7 +317,7 @@ static void print_stat(void)
 static void command(const char *line)
 {
     char text[LINE];
-    unsigned id = 0;
+    unsigned id = 0, port = 0, who = 0;
     unsigned long up = 0, down = 0;
     struct flow *f;
 
@@ -328,6 +338,12 @@ static void command(const char *line)
         f->raw = true;
         snprintf(f->head, sizeof(f->head), "%s\n", text);
         give(f);
+    } else if (sscanf(line, "port %u %u %u", &id, &port, &who) == 3) {
+        f = flow_open_to(id, port);
+        if (!f)
+            return;
+        f->raw = true;
+        f->stream->who = &runners[who];
     } else if (sscanf(line, "send %u %lu", &id, &up) == 2) {
         flows[id].up += up;
         give(&flows[id]);

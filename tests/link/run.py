@@ -15,6 +15,7 @@ import aliases  # noqa: E402
 import jumps  # noqa: E402
 import keys  # noqa: E402
 import links  # noqa: E402
+import ports  # noqa: E402
 import proxies  # noqa: E402
 import servers  # noqa: E402
 from bed import PATIENCE, Bed, Failure, free_port, keygen, read  # noqa: E402
@@ -672,7 +673,7 @@ def run(bed, function):
 
 def main():
     tests.extend(aliases.tests + jumps.tests + keys.tests + links.tests
-                 + proxies.tests + servers.tests)
+                 + ports.tests + proxies.tests + servers.tests)
     if os.geteuid() != 0 or not os.path.exists("/usr/sbin/sshd"):
         print("needs root and /usr/sbin/sshd")
         return 77
