@@ -196,6 +196,10 @@
 #define LIMIT_PORT_LISTENERS   1024       /* sockets that are listened on */
 #define LIMIT_PORT_CONNECTIONS 1024       /* at a time; more of them wait */
 #define LIMIT_PORT_NOTES       1024       /* containers that were just made */
+/* the SSH connections to one host for them, which open one port at a time */
+#define LIMIT_PORT_LINKS   8    /* at a time */
+#define LIMIT_PORT_OPEN_MS 5000 /* then a port is one that does not answer */
+#define LIMIT_PORT_SLOW_MS 250  /* then the next goes over another one */
 /* and of UDP: a flow is a client's address and a port. Where there are too
  * many, the one that was used the longest ago ends. */
 #define LIMIT_PORT_FLOWS      1024 /* at a time */

@@ -16,6 +16,13 @@ enum {
     OF_A_COPY = LIMIT_FILES_DEPTH + 16,
 };
 
+/* Of SSH, to one host. */
+static rlim_t count_links(const struct policy *policy)
+{
+    return policy->upstream.links +
+           (policy->port_address[0] ? LIMIT_PORT_LINKS : 0);
+}
+
 static bool leads_back(const struct policy *policy)
 {
     const char *socket = policy->rules.container.engine_socket;
@@ -51,9 +58,9 @@ static rlim_t needed(const struct policies *policies)
                    LIMIT_PORT_CONNECTIONS *
                        (policy->upstream.kind == UPSTREAM_SSH ? 1 : 2);
         if (policy->upstream.kind == UPSTREAM_SSH)
-            sum += policy->upstream.links * (policy_is_placed(policy)
-                                                 ? LIMIT_HOSTS
-                                                 : policy_host_count(policy));
+            sum += count_links(policy) * (policy_is_placed(policy)
+                                              ? LIMIT_HOSTS
+                                              : policy_host_count(policy));
         else
             sum += 2 * policy->listen.clients + LIMIT_POOL_IDLE;
     }

@@ -79,6 +79,12 @@ enum {
     SSH_CHANNEL_E_REFUSED = 1, /* by the server; libssh2 knows the reason */
 };
 
+/* Will its owner have nothing more of it? Also while it is being opened. */
+static inline bool ssh_channel_is_over(const struct ssh_channel *channel)
+{
+    return channel->given_up || channel->stream.state == STREAM_CLOSED;
+}
+
 /* A new channel in SSH_CHANNEL_QUEUED. */
 struct ssh_channel *ssh_channel_new(struct event_base *base,
                                     struct ssh_mux *mux,

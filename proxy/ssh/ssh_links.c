@@ -342,6 +342,11 @@ static void status(const struct upstream *upstream,
     status->channels = channels;
 }
 
+struct ssh_mux *ssh_links_next(struct upstream *links)
+{
+    return next_mux(links_of(links));
+}
+
 static void free_memory(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;

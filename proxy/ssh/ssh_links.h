@@ -22,3 +22,7 @@
  * them. Never NULL. */
 struct upstream *ssh_links_new(struct event_base *base,
                                const struct upstream_config *config);
+
+/* Of such: the mux that the next stream goes to; NULL: there are
+ * LIMIT_CHANNELS. */
+struct ssh_mux *ssh_links_next(struct upstream *links);

@@ -149,9 +149,10 @@ void ssh_mux_detach(struct ssh_mux *mux, const char *why)
     mux->pump = NULL;
 }
 
-static void move(struct ssh_mux *from, struct ssh_mux *to,
-                 struct ssh_channel *ch)
+void ssh_mux_move_one(struct ssh_mux *from, struct ssh_mux *to,
+                      struct ssh_channel *ch)
 {
+    assert(ch->phase == SSH_CHANNEL_QUEUED);
     TAILQ_REMOVE(&from->in[SSH_CHANNEL_QUEUED], ch, link);
     ssh_mux_rest(from, ch); /* it is again once it is open */
     if (ch->changed)
@@ -172,7 +173,7 @@ void ssh_mux_move(struct ssh_mux *from, struct ssh_mux *to)
     for (ch = TAILQ_FIRST(&from->in[SSH_CHANNEL_QUEUED]); ch; ch = next) {
         next = TAILQ_NEXT(ch, link);
         if (!ch->given_up)
-            move(from, to, ch);
+            ssh_mux_move_one(from, to, ch);
     }
 }
 
@@ -340,4 +341,10 @@ void ssh_mux_deliver(struct ssh_mux *mux)
         if (ch->stream.on_change)
             ch->stream.on_change(&ch->stream, ch->stream.arg);
     }
+}
+
+void ssh_mux_idle(struct ssh_mux *mux)
+{
+    reap(mux);
+    ssh_mux_deliver(mux);
 }

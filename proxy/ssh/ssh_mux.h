@@ -27,6 +27,11 @@ struct ssh_mux {
     struct waker waker; /* has ssh_mux_run called */
     const struct upstream_config *config;
 
+    bool no_spares; /* it is for ports alone */
+    /* Called when nothing waits here to be opened: may put something there. */
+    void (*feed)(struct ssh_mux *mux, void *arg);
+    void *feed_arg;
+
     struct strbuf target;  /* the channel open message for the socket */
     struct strbuf command; /* the dial-stdio command */
 
@@ -80,6 +85,10 @@ int ssh_mux_start(struct ssh_mux *mux, struct strbuf *why);
 /* FROM has no session: what waits there waits on TO from now on, in the order
  * in which it came. */
 void ssh_mux_move(struct ssh_mux *from, struct ssh_mux *to);
+/* The same of CHANNEL alone, which is in SSH_CHANNEL_QUEUED; FROM may have a
+ * session. */
+void ssh_mux_move_one(struct ssh_mux *from, struct ssh_mux *to,
+                      struct ssh_channel *channel);
 
 /* The session is about to go: open streams close with WHY. */
 void ssh_mux_detach(struct ssh_mux *mux, const char *why);
@@ -96,6 +105,10 @@ void ssh_mux_probe(struct ssh_mux *mux);
 
 /* Tell the owners what has changed. They may do anything but free the mux. */
 void ssh_mux_deliver(struct ssh_mux *mux);
+
+/* In place of ssh_mux_run for a mux that is a queue alone and has never a
+ * session: frees what was given up, and tells the owners. */
+void ssh_mux_idle(struct ssh_mux *mux);
 
 /* Housekeeping; to be called every few seconds while there is a session. */
 void ssh_mux_tick(struct ssh_mux *mux);

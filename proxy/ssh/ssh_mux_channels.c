@@ -94,7 +94,7 @@ void ssh_mux_leave(struct ssh_mux *mux, struct ssh_channel *ch)
 
 void ssh_mux_requeue(struct ssh_mux *mux, struct ssh_channel *ch)
 {
-    if (ch->given_up) {
+    if (ssh_channel_is_over(ch)) {
         ssh_mux_leave(mux, ch);
         return;
     }

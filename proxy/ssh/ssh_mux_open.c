@@ -125,7 +125,7 @@ static void opened(struct ssh_mux *mux, struct ssh_channel *ch)
     if (ch->spare) {
         mux->way = SSH_MUX_STREAMLOCAL;
         ssh_mux_spare_opened(mux, ch);
-    } else if (ch->given_up && ch->kind != SSH_CHANNEL_ERRAND) {
+    } else if (ssh_channel_is_over(ch) && ch->kind != SSH_CHANNEL_ERRAND) {
         ssh_mux_enter(mux, ch, SSH_CHANNEL_CLOSING);
     } else if (ch->kind == SSH_CHANNEL_TCP) {
         ssh_mux_enter(mux, ch, SSH_CHANNEL_OPEN);
@@ -195,7 +195,7 @@ static void refused(struct ssh_mux *mux, struct ssh_channel *ch)
     mux->spare_refused = mux->spare_refused || ch->spare;
     explain(mux, ch, &why);
     ssh_mux_leave(mux, ch);
-    if (!ch->given_up)
+    if (!ssh_channel_is_over(ch))
         ssh_channel_end(ch, strbuf_cstr(&why));
 }
 
@@ -248,6 +248,8 @@ int ssh_mux_open_queued(struct ssh_mux *mux)
 
     while (r != -EAGAIN) {
         if (TAILQ_EMPTY(&mux->in[SSH_CHANNEL_OPENING])) {
+            if (mux->feed && TAILQ_EMPTY(&mux->in[SSH_CHANNEL_QUEUED]))
+                mux->feed(mux, mux->feed_arg);
             if (!can_begin(mux))
                 break;
             begin(mux);

@@ -75,7 +75,7 @@ static size_t wanted(const struct ssh_mux *mux)
 {
     size_t n = mux->demand > ALWAYS ? mux->demand : ALWAYS;
 
-    if (mux->way == SSH_MUX_EXEC || mux->spare_refused)
+    if (mux->way == SSH_MUX_EXEC || mux->spare_refused || mux->no_spares)
         return 0;
     if (mux->quickest_open >= FAR_US)
         return mux->config->spare_channels;

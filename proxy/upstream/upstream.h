@@ -165,8 +165,8 @@ static inline struct stream *upstream_open(struct upstream *u,
 
 /*
  * The same, to a TCP port on an address of the engine's host (at most
- * LIMIT_HOST long), as that host sees it. When nobody listens there, or the
- * server does not permit it, the stream closes with the reason.
+ * LIMIT_HOST long), as that host sees it. When nobody listens or answers there,
+ * or the server does not permit it, the stream closes with the reason.
  */
 static inline struct stream *upstream_open_port(struct upstream *u,
                                                 const char *address,
