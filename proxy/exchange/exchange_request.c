@@ -61,9 +61,12 @@ static int record_push(struct exchange *ex)
 /* Put the decision on record, once. False: it had to be refused instead. */
 static bool put_on_record(struct exchange *ex)
 {
-    int r = ex->decided ? 0 : exchange_record_decision(ex);
+    bool first = !ex->decided;
+    int r = 0;
 
-    ex->decided = true;
+    ex->decided = true; /* the record has the verdict by that */
+    if (first)
+        r = exchange_record_decision(ex);
     if (r == 0)
         r = record_push(ex);
     if (r == 0 || !ex->policy->audit.required)
