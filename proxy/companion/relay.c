@@ -325,8 +325,9 @@ static void take_frames(struct relay *r)
 
 static void read_berth(struct relay *r)
 {
-    ssize_t got =
-        read(r->in, r->input + r->input_length, INPUT - r->input_length);
+    /* less than a frame is left of what came before, which gcc 14 cannot see */
+    size_t have = r->input_length < FRAME ? r->input_length : FRAME;
+    ssize_t got = read(r->in, r->input + have, INPUT - have);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
