@@ -58,12 +58,14 @@ static void build(const char *query, const char *dockerfile)
 /* It asks the engine for TARGET, which has STATUS and IMAGE. */
 static void asks(const char *target, int status, const char *image)
 {
+    json_t *reply = json_loads(image, 0, NULL);
     size_t index;
     const struct lookup *ask = driver_lookup(&driver, &index);
 
     assert_non_null(ask);
     assert_string_equal(ask->target, target);
-    driver_answer(&driver, status, json_loads(image, 0, NULL));
+    assert_true(driver_answer(&driver, status, reply));
+    json_decref(reply);
 }
 
 /* The engine says LINE. */
