@@ -79,14 +79,15 @@ SLOW = ("--timeout-multiplier", "3")
 # the transcripts and the world of leases, whose thousands of runs would take half
 # an hour, nor the corpus of attacks once for each preset, and a twentieth of the
 # tests of chance and of every position: the sanitizers see a third of them, and
-# "unit" all. Nor scripts, whose interpreter
-# would be what it looks at; nor what needs openat2(), which it does not know.
+# "unit" all. Nor scripts, whose interpreter would be what it looks at; nor what
+# needs openat2(), which it does not know.
 VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
             "--no-suite", "openat2", "--no-suite", "scripts",
             "--no-suite", "presets",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
+            f"--suppressions={TOP}/tests/valgrind.supp "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
             "--trace-children=no --exit-on-first-error=no "
             "--read-inline-info=no")
