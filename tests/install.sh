@@ -13,8 +13,8 @@
 # Outside of dpkg's files it writes to one directory only, $BERTH_TEST_CACHE
 # (/var/cache/berth-test): Debian 13 trees, one with the newer engine and its
 # clients, one with Podman, one to build in; a Debian 12 tree with nothing in
-# it; the engine and clients of Debian's next release, unpacked; and the npm
-# clients of tests/e2e/package.json.
+# it; the engine and clients of Debian's next release, unpacked; the npm
+# clients of tests/e2e/package.json; and a newer Node.js for them.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -32,7 +32,7 @@ check=(clang lld libclang-rt-14-dev libcmocka-dev valgrind clang-tidy clang-form
 engine=(docker.io docker-registry ca-certificates iptables iproute2
     busybox-static openssh-client openssh-server)
 clients=(curl docker-compose python3-docker socat prometheus zstd
-    buildbot buildbot-worker)
+    buildbot buildbot-worker git rsync)
 trees=(debootstrap debian-archive-keyring)
 peers=(haproxy golang-go)
 
@@ -43,6 +43,9 @@ podman_tree=(podman crun netavark aardvark-dns iptables nftables iproute2
     docker-registry ca-certificates openssh-server)
 build_tree=("${build[@]}" libcmocka-dev dropbear-bin iproute2
     openssh-client openssh-server openssl procps python3-jsonschema)
+
+# Debian 12 has Node.js 18; npm has newer ones, as packages.
+nodejs=22.23.5
 
 # What of Debian's next release is unpacked. These run on Debian 12 as they
 # are; its runc would not (a newer C library), so Debian 12's is used.
@@ -224,6 +227,34 @@ make_node_modules_once()
         mv -T "$1.tmp" "$1"
 }
 
+# A Node.js for the newest of these clients, as npm has it. It is one big file:
+# where that does not come in five minutes, what needs it is skipped.
+make_node()
+{
+    local dir=$cache/nodejs-$nodejs
+    if [ ! -d "$dir" ]; then
+        echo "install.sh: making $dir"
+        make_node_once "$dir" || {
+            echo "install.sh: no Node.js $nodejs; scenarios for it are skipped"
+            return 0
+        }
+    fi
+    ln -sfn "$(basename "$dir")" "$cache/nodejs"
+}
+
+make_node_once()
+{
+    local machine=x64
+    [ "$(uname -m)" != aarch64 ] || machine=arm64
+    rm -rf "$1.tmp"
+    mkdir -p "$1.tmp"
+    quietly timeout 300 npm install --prefix "$1.tmp" --no-save \
+        --no-package-lock --no-audit --no-fund --ignore-scripts \
+        "node-linux-$machine@$nodejs" &&
+        "$1.tmp/node_modules/.bin/node" --version >/dev/null &&
+        mv -T "$1.tmp" "$1"
+}
+
 [ "$(id -u)" = 0 ] || die "run it as root"
 # shellcheck source=/dev/null
 . /etc/os-release
@@ -257,12 +288,14 @@ all)
         "${clients[@]}" "${trees[@]}"
     command -v npm >/dev/null || install_packages nodejs npm
     command -v kubectl >/dev/null || install_packages kubernetes-client
+    make_node & # this takes the network, and the rest mostly the disk
     make_tree trixie "${engine_tree[@]}"
     make_tree podman "${podman_tree[@]}"
     make_next
     make_tree trixie-build "${build_tree[@]}"
     make_minbase
     make_node_modules
+    wait
     ;;
 *) die "there is no \"$what\"; see the head of this file for what there is" ;;
 esac

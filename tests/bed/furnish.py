@@ -204,6 +204,7 @@ def make_clients(d, cache):
     there all the same, and fails when it is called."""
     tree = (cache / "trixie").resolve()
     newest = (cache / "next").resolve()
+    newer = cache / "nodejs/node_modules/.bin/node"  # than Debian's
     plugins = "usr/libexec/docker/cli-plugins"
     (d / "client-20.10/cli-plugins").mkdir(parents=True)
     for version, root in ("26.1", tree), ("next", newest):
@@ -226,7 +227,7 @@ def make_clients(d, cache):
                        f" exec {tree}/lib64/ld-linux-x86-64.so.2 --library-path"
                        f" {tree}/usr/lib/x86_64-linux-gnu {tree}/usr/bin/python3",
         "node": f"NODE_PATH={cache}/node/node_modules"
-                f" exec {shutil.which('node')}",
+                f" exec {newer if newer.exists() else shutil.which('node')}",
         "ssh": f"exec /usr/bin/ssh -F {d}/keys/ssh_config",
     }
     for name, command in scripts.items():
