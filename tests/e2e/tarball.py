@@ -1,5 +1,6 @@
 """Tarballs, as archives and contexts of builds are sent."""
 import io
+import subprocess
 import tarfile
 
 
@@ -13,3 +14,16 @@ def tar_of(**files):
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return out.getvalue()
+
+
+def tar_of_programs(root, *programs):
+    """A tarball of PROGRAMS below ROOT and all that they are linked with."""
+    files = set(programs)
+    for program in programs:
+        linked = subprocess.run(["chroot", root, "ldd", "/" + program],
+                                check=True, capture_output=True, text=True)
+        files.update(word.lstrip("/") for word in linked.stdout.split()
+                     if word.startswith("/"))
+    return subprocess.run(
+        ["tar", "-C", root, "-c", "--dereference", *sorted(files)],
+        check=True, capture_output=True).stdout

@@ -5,12 +5,12 @@ with the libraries that it needs.
 """
 import json
 import os
-import subprocess
 import unittest
 from pathlib import Path
 
 from harness import (STAND_IN, Bed, Berth, Scenario, TwoRunners, api, empty,
                      noise, sha256, wait_for)
+from tarball import tar_of_programs
 from test_ports import HTTPD, fetch, free_port
 
 SOCK = ("-v", "/var/run/docker.sock:/var/run/docker.sock")
@@ -21,16 +21,7 @@ def client_image(wrapper):
     """A tar with the docker client that WRAPPER of the bed's runs, and what it
     is linked with."""
     program = Path(wrapper).read_text().split("exec ")[1].split()[0]
-    root = Path(program).parents[2]
-    linked = subprocess.run(
-        ["chroot", root, "ldd", "/usr/bin/docker"],
-        check=True, capture_output=True, text=True).stdout
-    files = ["usr/bin/docker"] + [word.lstrip("/") for word in linked.split()
-                                  if word.startswith("/")]
-    return subprocess.run(
-        ["tar", "-C", root, "-c", "--dereference",
-         "--transform", "s|usr/bin/docker|bin/docker|", *files],
-        check=True, capture_output=True).stdout
+    return tar_of_programs(Path(program).parents[2], "usr/bin/docker")
 
 
 @unittest.skipIf(STAND_IN, "ssh -L has no companion")

@@ -1,9 +1,11 @@
-// What Testcontainers does: NAME of a scenario as argument.
+// What Testcontainers does: NAME of a scenario as argument; of which version, in
+// $TESTCONTAINERS.
 'use strict';
 const assert = require('assert');
 const fs = require('fs');
 const path = require('path');
-const { GenericContainer, Network, Wait } = require('testcontainers');
+const { GenericContainer, Network, Wait } =
+  require(process.env.TESTCONTAINERS || 'testcontainers');
 
 const server = () => new GenericContainer('alpine:3.17')
   .withCommand(['sh', '-c', 'mkdir /w; echo page >/w/p; echo ready; exec httpd -f -h /w']);
@@ -63,6 +65,14 @@ const scenarios = {
       { test: ['CMD-SHELL', 'wget -qO- http://127.0.0.1/p'], interval: 200, retries: 50 })
       .withWaitStrategy(Wait.forHealthCheck()).start();
     await c.stop({ timeout: 0 });
+  },
+
+  // no scenario by itself: prints what it does not stop
+  left_behind: async () => {
+    const network = await new Network().start();
+    const c = await server().withNetwork(network)
+      .withWaitStrategy(Wait.forLogMessage('ready')).start();
+    console.log(c.getId(), network.getId());
   },
 };
 
