@@ -86,13 +86,17 @@ static void add(struct srv_answer *answer, const struct srv_target *target)
 
     if (is_none(target) || (same && same->priority <= target->priority))
         return;
-    if (same)
+    if (same) {
         *same = *target;
-    else if (answer->count == LIMIT_HOSTS)
-        fail(answer, "there are too many of them; let the name tell 32 hosts "
-                     "at most");
-    else
+    } else if (answer->count < LIMIT_HOSTS) {
         answer->targets[answer->count++] = *target;
+    } else {
+        snprintf(answer->why, sizeof(answer->why),
+                 "there are too many of them; let the name tell %d hosts at "
+                 "most",
+                 LIMIT_HOSTS);
+        answer->count = 0;
+    }
 }
 
 void srv_read(const unsigned char *bytes, size_t size,

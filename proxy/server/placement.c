@@ -281,6 +281,7 @@ static void on_records(const struct srv_answer *answer, void *arg)
 {
     struct records *r = arg;
     struct placement *p = r->placement;
+    char too_many[LIMIT_REASON];
     bool fits = true;
 
     r->resolver = NULL;
@@ -296,11 +297,14 @@ static void on_records(const struct srv_answer *answer, void *arg)
         fits &= take_target(r, &answer->targets[i]);
     drop_unlisted(p, r->at);
     r->known = true;
+    snprintf(too_many, sizeof(too_many),
+             "they tell a host that has no name, or more than berth takes, %d "
+             "in all",
+             LIMIT_HOSTS);
     if (answer->count == 0)
         not_known(r, "there are no SRV records of that name");
     else if (!fits)
-        not_known(r, "they tell a host that has no name, or more than berth "
-                     "takes, 32 in all");
+        not_known(r, too_many);
 }
 
 static void look_up(struct records *r)

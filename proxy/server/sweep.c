@@ -23,9 +23,9 @@ enum {
 struct item {
     struct sweep *sweep;
     char *target, *name;
-    struct subrequest *removal; /* while it runs; */
-    struct push_return *push;   /* of a push */
-    json_t *row;                /* the same */
+    struct subrequest *removal; /* while it runs, unless it is of a push: */
+    struct push_return *push;   /* the same of that; */
+    json_t *row;                /* its lock, or NULL */
     uint64_t began_ns;
     uint64_t number; /* of its record */
     bool started, done;

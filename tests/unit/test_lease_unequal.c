@@ -57,20 +57,6 @@ struct subrequest *subrequest_new(struct event_base *base, struct pool *pool,
     abort();
 }
 
-struct subrequest *subrequest_new_json(struct event_base *base,
-                                       struct pool *pool, enum method method,
-                                       struct str target, json_t *body,
-                                       subrequest_cb on_reply, void *arg)
-{
-    char *text = json_dumps(body, JSON_COMPACT);
-    struct subrequest *q = subrequest_new(base, pool, method, target,
-                                          str_from(text), on_reply, arg);
-
-    json_decref(body);
-    free(text);
-    return q;
-}
-
 struct subrequest *subrequest_cancel(struct subrequest *q)
 {
     if (q) {

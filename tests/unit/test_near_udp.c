@@ -345,6 +345,26 @@ static void start(void)
     answer_inspect(DNS, "T1", 32768, "127.5.6.8");
 }
 
+/* The engine says again that it is there. */
+static void confirm(void)
+{
+    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+}
+
+/* A client whose first datagram, TEXT, has arrived, FROM there. */
+static int begin_flow(const char *text, struct sockaddr_in *from)
+{
+    int fd;
+
+    start();
+    fd = client_of(DNS);
+    say(fd, text);
+    confirm();
+    answer_relay();
+    expect(service, from, text);
+    return fd;
+}
+
 /* ---- tests ---- */
 
 static void a_datagram_is_carried_once_it_is_confirmed(void **state)
@@ -359,7 +379,7 @@ static void a_datagram_is_carried_once_it_is_confirmed(void **state)
     say(fd, "");
     say(fd, "three");
     assert_int_equal(asked("berth_relay"), FAKE_STREAMS);
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     expect(service, &from, "one");
     assert_int_equal(ntohl(from.sin_addr.s_addr), OWN);
@@ -387,7 +407,7 @@ static void the_largest_goes_both_ways(void **state)
     memset(big, 'x', sizeof(big));
     assert_int_equal(send(fd, big, sizeof(big), 0), sizeof(big));
     run();
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     assert_int_equal(receive(service, &from), sizeof(big));
     assert_int_equal(sendto(service, big, sizeof(big), 0,
@@ -408,11 +428,11 @@ static void clients_are_kept_apart(void **state)
     one = client_of(DNS);
     two = client_of(DNS);
     say(one, "one");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     expect(service, &first, "one");
     say(two, "two");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     expect(service, &second, "two");
     assert_int_not_equal(first.sin_port, second.sin_port);
     reply(&second, "for two");
@@ -441,7 +461,7 @@ static void an_answer_comes_from_where_it_was_asked(void **state)
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     say(fd, "x");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     expect(service, &from, "x");
     reply(&from, "y");
@@ -459,7 +479,7 @@ static void the_relay_is_held_in(void **state)
     start();
     fd = client_of(DNS);
     say(fd, "x");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer("GET /containers/berth_relay.r1.", 404, "{}");
     answer("GET /version", 200, "{\"Arch\":\"amd64\"}");
     run();
@@ -523,7 +543,7 @@ static void an_address_that_is_gone_is_asked_for_again(void **state)
     }
     assert_int_equal(near_count(near).flows, 0);
     say(fd, "again");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     expect(service, &from, "again");
     close(fd);
 }
@@ -534,12 +554,7 @@ static void a_restart_has_another_relay(void **state)
     int fd;
 
     (void)state;
-    start();
-    fd = client_of(DNS);
-    say(fd, "one");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
-    answer_relay();
-    expect(service, &from, "one");
+    fd = begin_flow("one", &from);
     assert_int_equal(open_port(DNS, ""), PORT_OPEN); /* a restart is to come */
     event("die", DNS);
     assert_true(fake.streams[relay.at].closed);
@@ -564,7 +579,7 @@ static void a_restart_that_was_missed_has_another_relay(void **state)
     fd = client_of(DNS);
     other = client_of(DNS);
     say(fd, "one");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     expect(service, &from, "one");
     say(other, "two");
@@ -582,19 +597,14 @@ static void a_relay_that_is_lost_is_made_up_for(void **state)
     int fd;
 
     (void)state;
-    start();
-    fd = client_of(DNS);
-    say(fd, "one");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
-    answer_relay();
-    expect(service, &from, "one");
+    fd = begin_flow("one", &from);
     fake_fail(&fake, relay.at, "the link was lost");
     run();
     assert_int_equal(near_count(near).flows, 0);
     end_relay();
     for (;;) { /* not at once */
         say(fd, "two");
-        answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+        confirm();
         if (asked("GET /containers/berth_relay.r1.") != FAKE_STREAMS)
             break;
         poll(NULL, 0, 1);
@@ -615,11 +625,11 @@ static void idle_flows_end_and_then_the_relay(void **state)
     one = client_of(DNS);
     two = client_of(DNS);
     say(one, "one");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     answer_relay();
     expect(service, &from, "one");
     say(two, "two");
-    answer_inspect(DNS, "T1", 32768, "127.5.6.8");
+    confirm();
     expect(service, &talks, "two");
     reply(&talks, "yes");
     expect(two, NULL, "yes");
