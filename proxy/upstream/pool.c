@@ -8,20 +8,13 @@
 #include "proxy/base/log.h"
 #include "proxy/net/soon.h"
 #include "proxy/upstream/pool_groups.h"
+#include "proxy/upstream/pool_use.h"
 
 enum {
-    TURN_MS = 10 * 1000, /* how often the pool looks after its idle streams */
     /* dockerd closes a connection whose first request does not come within
      * five minutes; long before, an unused one is replaced */
-    OLD_TURNS = 12,
-    TURNS = 3,
-    IDLE_LEAST = 2,  /* what one docker command uses */
+    OLD_TURNS = 2 * 60 * 1000 / POOL_TURN_MS,
     LINGER_MS = 100, /* then it is looked again whether streams are gone */
-};
-
-struct parked {
-    struct stream *stream; /* NULL: the slot is free */
-    unsigned turns;        /* how long it has been idle */
 };
 
 struct pool {
@@ -31,11 +24,11 @@ struct pool {
     struct event *lingers; /* look again whether streams are gone */
     struct stream *opening[LIMIT_POOL_IDLE];
     unsigned opening_count;
-    struct parked idle[LIMIT_POOL_IDLE];
+    struct stream *idle[LIMIT_POOL_IDLE];
     unsigned idle_count;
-    unsigned used;
-    unsigned peaks[TURNS]; /* the most used at once, in this turn and before */
+    struct pool_use use;
     struct pool_groups groups; /* who wait for one */
+    struct event *moment;      /* in which takers wait for what comes back */
     bool held;
     char *refused;            /* held, and takers are told this; or NULL */
     bool refuses_once;        /* only those who wait now */
@@ -97,12 +90,6 @@ static bool may_have(const void *who, void *arg)
     return false;
 }
 
-static void note_use(struct pool *pool)
-{
-    if (pool->used + pool->groups.waiting > pool->peaks[0])
-        pool->peaks[0] = pool->used + pool->groups.waiting;
-}
-
 /* Between two messages, with nothing on the way? */
 static bool is_fresh(struct stream *stream)
 {
@@ -122,7 +109,7 @@ static void on_idle_change(struct stream *stream, void *arg)
     struct pool *pool = arg;
 
     for (unsigned i = 0; i < pool->idle_count; i++) {
-        if (pool->idle[i].stream != stream)
+        if (pool->idle[i] != stream)
             continue;
         if (is_fresh(stream))
             return;
@@ -134,33 +121,22 @@ static void on_idle_change(struct stream *stream, void *arg)
     }
 }
 
-/*
- * How many streams are kept while so many are used: what a burst needed stays
- * for the next one, since the pause between two is often but a moment.
- */
-static unsigned level(const struct pool *pool)
-{
-    unsigned most = 0;
-
-    for (unsigned i = 0; i < TURNS; i++)
-        most = pool->peaks[i] > most ? pool->peaks[i] : most;
-    return most + IDLE_LEAST;
-}
-
 /* An open stream that is not in use: for the first taker, or kept as idle. */
 static void park(struct pool *pool, struct stream *stream)
 {
     bool wanted = pool->idle_count < pool->groups.waiting;
 
     if (pool->idle_count == LIMIT_POOL_IDLE ||
-        (!wanted && pool->idle_count + pool->used >= level(pool))) {
+        (!wanted &&
+         pool->idle_count + pool->use.used >= pool_use_level(&pool->use))) {
         stream_close(stream);
         return;
     }
     stream->on_change = on_idle_change;
     stream->arg = pool;
     stream->who = NULL;
-    pool->idle[pool->idle_count++] = (struct parked){stream, 0};
+    stream->turn = pool->use.turn;
+    pool->idle[pool->idle_count++] = stream;
     if (pool->groups.waiting)
         soon_call(&pool->deliver);
 }
@@ -169,7 +145,7 @@ static void park(struct pool *pool, struct stream *stream)
 static struct stream *use_idle(struct pool *pool, const void *who)
 {
     while (pool->idle_count) {
-        struct stream *stream = pool->idle[--pool->idle_count].stream;
+        struct stream *stream = pool->idle[--pool->idle_count];
 
         /* it may have ended without our having been told yet */
         if (!is_fresh(stream)) {
@@ -177,9 +153,9 @@ static struct stream *use_idle(struct pool *pool, const void *who)
             tell_idle_end(pool);
             continue;
         }
-        pool->used++;
         stream->on_change = NULL;
         stream->who = who;
+        stream->turn = pool_use_begin(&pool->use);
         return stream;
     }
     return NULL;
@@ -200,6 +176,7 @@ static void on_opening_change(struct stream *stream, void *arg)
     }
     if (stream->state == STREAM_OPEN && !stream->eof) {
         pool->failed = false;
+        pool_use_opened(&pool->use, pool->upstream);
         park(pool, stream);
         pool_refill(pool);
         return;
@@ -269,15 +246,6 @@ static void hand_out(struct pool *pool)
         event_add(pool->lingers, &(struct timeval){0, LINGER_MS * 1000});
 }
 
-static void on_lingers(evutil_socket_t fd, short what, void *arg)
-{
-    struct pool *pool = arg;
-
-    (void)fd;
-    (void)what;
-    soon_call(&pool->deliver);
-}
-
 static void on_deliver(evutil_socket_t fd, short what, void *arg)
 {
     struct pool *pool = arg;
@@ -299,12 +267,24 @@ static void on_deliver(evutil_socket_t fd, short what, void *arg)
     pool_refill(pool);
 }
 
+/* Is one that comes back worth waiting for? */
+static bool wait_a_moment(struct pool *pool)
+{
+    if (pool_use_may_open(&pool->use, pool->opening_count))
+        return false;
+    if (!event_pending(pool->moment, EV_TIMEOUT, NULL)) {
+        pool_use_begin_moment(&pool->use);
+        event_add(pool->moment, &(struct timeval){0, POOL_MOMENT_MS * 1000});
+    }
+    return true;
+}
+
 /* Open what takers wait for. */
 static void pool_refill(struct pool *pool)
 {
     while (pool->opening_count + pool->idle_count + pool->failures <
                pool->groups.waiting &&
-           pool->opening_count < LIMIT_POOL_IDLE) {
+           pool->opening_count < LIMIT_POOL_IDLE && !wait_a_moment(pool)) {
         struct stream *stream =
             upstream_open(pool->upstream, on_opening_change, pool);
 
@@ -314,6 +294,17 @@ static void pool_refill(struct pool *pool)
     }
 }
 
+/* Those who would wait for longer than another moment get new ones. */
+static void on_moment(evutil_socket_t fd, short what, void *arg)
+{
+    struct pool *pool = arg;
+
+    (void)fd;
+    (void)what;
+    pool_use_end_moment(&pool->use, pool->groups.waiting);
+    pool_refill(pool);
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct pool *pool = arg;
@@ -321,19 +312,18 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    for (unsigned i = TURNS - 1; i > 0; i--)
-        pool->peaks[i] = pool->peaks[i - 1];
-    pool->peaks[0] = pool->used + pool->groups.waiting;
-    all = pool->used + pool->idle_count;
+    pool_use_turn(&pool->use, pool->groups.waiting, pool->upstream);
+    all = pool->use.used + pool->idle_count;
     /* the freshest are at the end, where the next taker looks */
     for (unsigned i = 0; i < pool->idle_count; i++) {
-        struct parked parked = pool->idle[i];
+        struct stream *stream = pool->idle[i];
 
-        if (++parked.turns >= OLD_TURNS || all > level(pool)) {
-            stream_close(parked.stream);
+        if (pool->use.turn - stream->turn >= OLD_TURNS ||
+            all > pool_use_level(&pool->use)) {
+            stream_close(stream);
             all--;
         } else {
-            pool->idle[kept++] = parked;
+            pool->idle[kept++] = stream;
         }
     }
     pool->idle_count = kept;
@@ -349,16 +339,17 @@ struct pool *pool_new(struct event_base *base, struct upstream *upstream)
     pool_groups_init(&pool->groups);
     TAILQ_INIT(&pool->kept);
     soon_init(&pool->deliver, base, on_deliver, pool);
-    pool->lingers = event_new(base, -1, 0, on_lingers, pool);
+    pool->lingers = event_new(base, -1, 0, on_deliver, pool);
+    pool->moment = event_new(base, -1, 0, on_moment, pool);
     pool->turn = event_new(base, -1, EV_PERSIST, on_turn, pool);
-    event_add(pool->turn, &(struct timeval){TURN_MS / 1000, 0});
+    event_add(pool->turn, &(struct timeval){POOL_TURN_MS / 1000, 0});
     return pool;
 }
 
 static void close_idle(struct pool *pool)
 {
     while (pool->idle_count)
-        stream_close(pool->idle[--pool->idle_count].stream);
+        stream_close(pool->idle[--pool->idle_count]);
     pool_refill(pool);
 }
 
@@ -372,6 +363,7 @@ struct pool *pool_free(struct pool *pool)
     close_idle(pool);
     soon_fini(&pool->deliver);
     event_free(pool->lingers);
+    event_free(pool->moment);
     event_free(pool->turn);
     strbuf_fini(&pool->why);
     free(pool->refused);
@@ -391,7 +383,7 @@ struct stream *pool_take(struct pool *pool, struct pool_waiter *waiter)
     /* what is idle may be for others than those who wait already */
     if (pool->refused || (!stream && pool->idle_count))
         soon_call(&pool->deliver);
-    note_use(pool);
+    pool_use_note(&pool->use, pool->groups.waiting);
     pool_refill(pool);
     return stream;
 }
@@ -404,8 +396,7 @@ void pool_cancel(struct pool *pool, struct pool_waiter *waiter)
 
 void pool_give(struct pool *pool, struct stream *stream)
 {
-    assert(pool->used > 0);
-    pool->used--;
+    pool_use_end(&pool->use, stream->turn);
     if (is_fresh(stream) && !pool->held)
         park(pool, stream);
     else
@@ -415,8 +406,7 @@ void pool_give(struct pool *pool, struct stream *stream)
 
 void pool_discard(struct pool *pool, struct stream *stream)
 {
-    assert(pool->used > 0);
-    pool->used--;
+    pool_use_end(&pool->use, stream->turn);
     stream_close(stream);
     pool_refill(pool);
 }
@@ -494,7 +484,7 @@ void pool_wait_for(struct pool *pool, struct pool_waiter *waiter,
 
 struct pool_counts pool_count(const struct pool *pool)
 {
-    return (struct pool_counts){pool->used, pool->idle_count,
+    return (struct pool_counts){pool->use.used, pool->idle_count,
                                 pool->opening_count,
                                 pool->groups.waiting + pool->kept_count};
 }

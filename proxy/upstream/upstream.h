@@ -63,6 +63,7 @@ struct stream {
     stream_cb on_change;
     void *arg;
     const void *who; /* it is for; of this nothing but the address is used */
+    unsigned turn;   /* the pool's: when it was last taken, or kept */
 };
 
 /* What has come and was not consumed; valid until the next call. */

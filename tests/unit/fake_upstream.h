@@ -9,7 +9,7 @@
 
 #include "proxy/upstream/upstream.h"
 
-#define FAKE_STREAMS 16
+#define FAKE_STREAMS 32
 
 struct fake_stream {
     struct stream stream;

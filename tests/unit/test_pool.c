@@ -4,6 +4,7 @@
 
 #include "policy/base/limits.h"
 #include "proxy/upstream/pool.h"
+#include "proxy/upstream/pool_use.h"
 #include "tests/unit/fake_upstream.h"
 
 enum {
@@ -343,6 +344,32 @@ static void what_a_burst_used_is_kept_for_the_next(void **state)
     assert_int_equal(fake.count, BURST);
 }
 
+/* Where an open is quick and each stream slows all others. */
+static void among_many_a_taker_waits_for_one_that_comes_back(void **state)
+{
+    struct taker t[POOL_CROWD], one = taker(), other = taker();
+
+    (void)state;
+    fake.status.open_us = POOL_FAR_US - 1;
+    for (size_t i = 0; i < POOL_CROWD; i++) {
+        t[i] = taker();
+        assert_null(pool_take(pool, &t[i].waiter));
+        open_and_tell(i);
+    }
+    assert_null(pool_take(pool, &one.waiter));
+    assert_null(pool_take(pool, &other.waiter));
+    assert_int_equal(fake.count, POOL_CROWD);
+    pool_give(pool, t[3].stream);
+    run_loop(base);
+    assert_ptr_equal(one.stream, &fake.streams[3].stream);
+    /* nothing else comes back, so the other one waits no longer than that */
+    while (fake.count == POOL_CROWD)
+        assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+    assert_int_equal(fake.count, POOL_CROWD + 1);
+    open_and_tell(POOL_CROWD);
+    assert_ptr_equal(other.stream, &fake.streams[POOL_CROWD].stream);
+}
+
 static void while_it_is_held_only_who_is_let_in_gets_a_stream(void **state)
 {
     struct taker before = taker(), during = taker(), asker = taker();
@@ -422,6 +449,8 @@ int main(void)
             who_distrusts_idle_streams_gets_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            among_many_a_taker_waits_for_one_that_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(
             while_it_is_held_only_who_is_let_in_gets_a_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(who_waits_for_that_can_be_told_why,
