@@ -256,6 +256,14 @@ static void add_frontends(struct build_call *call, struct pb_message *policy)
     add_patterns(call, policy, frontends, ATTR_EQUAL);
 }
 
+/* No tag, whose image another may change at any time; own images come later. */
+static void add_digests_only(struct build_call *call, struct pb_message *policy)
+{
+    if (call->view->rules->images.digests_only)
+        add_rule(call, policy, POLICY_DENY, MATCH_REGEX,
+                 S("^docker-image://[^@]*$"));
+}
+
 static void add_convert(struct build_call *call, struct pb_message *policy,
                         struct str regex, struct str own)
 {
@@ -336,6 +344,7 @@ void build_add_rules(struct build_call *call, struct pb_message *policy,
         add_remotes(call, policy);
         add_registries(call, policy);
         add_frontends(call, policy);
+        add_digests_only(call, policy);
     }
     if (call->view->ns.len)
         add_names(call, policy, convert);

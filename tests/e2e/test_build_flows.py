@@ -324,6 +324,41 @@ services:
         self.build("-t", "app:after", "-", input=b"FROM busybox\n")
 
 
+class DigestsOnly(Scenario):
+    """images.digests_only, which BuildKit itself is given as a rule."""
+    engines = ("26.1", "next", "next-graph")
+
+    def test_a_build_takes_others_images_by_their_digest(self):
+        registry = self.bed_env["BED_REGISTRY"]
+        name, own = f"{registry}/pinned/base", f"{registry}/pinned/own:1"
+        self.docker("tag", "busybox", f"{name}:1")
+        self.docker("push", f"{name}:1")
+        digest = self.docker("inspect", "--format", "{{index .RepoDigests 0}}",
+                             f"{name}:1").rpartition("@")[2]
+        self.docker("rmi", f"{name}:1")
+        strict = Berth(self.bed, images={"registries": ["*", registry],
+                                         "digests_only": True})
+        self.addCleanup(strict.stop)
+
+        def build(*lines):
+            (self.dir / "Dockerfile").write_text("".join(
+                f"{line}\n" for line in lines))
+            return self.docker_result("build", "-t", own, ".",
+                                      DOCKER_HOST=f"unix://{strict.socket}")
+        pinned = f"FROM {name}:1@{digest}"
+        for lines in ([f"FROM {name}:1"], ["FROM busybox"],
+                      [pinned, "COPY --from=busybox /bin/busybox /b"],
+                      [f"# syntax={name}:1", "FROM scratch"]):
+            r = build(*lines)
+            self.assertNotEqual(r.rc, 0, lines)
+            self.assertIn(b"denied by policy", r.err, lines)
+        for lines in ([pinned, "RUN echo a >/a"],
+                      [f"FROM {name}@{digest}", "RUN echo b >/b"],
+                      [f"FROM {own}", "RUN test -e /b"]):
+            r = build(*lines)
+            self.assertEqual(r.rc, 0, (lines, r.err))
+
+
 class Unisolated(Scenario):
     """Without namespaces, builds are judged all the same."""
     engines = ("20.10", "26.1", "next")
