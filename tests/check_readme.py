@@ -7,7 +7,8 @@ import re
 import sys
 from pathlib import Path
 
-FOREIGN = {"Not allowed at this time"}  # sshd's
+FOREIGN = {"Not allowed at this time",  # sshd's
+           'source "docker-image://..." denied by policy'}  # BuildKit's
 
 
 def strings(path):
