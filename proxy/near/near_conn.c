@@ -7,7 +7,7 @@
 #include "proxy/near/near_private.h"
 
 enum {
-    READ_SIZE = 64 * 1024,
+    READ_SIZE = 128 * 1024,
     MOST_TRIES = 3, /* ports that were not the container's any more */
 };
 
@@ -27,7 +27,7 @@ void near_conn_end(struct near_conn *c, bool reset)
         near->told_crowded = false;
     memory_use(near->memory, &c->memory, 0);
     turn_cancel(&c->turn);
-    event_free(c->readable);
+    event_free(c->input);
     event_free(c->writable);
     event_free(c->deadline);
     stream_close(c->stream);
@@ -75,6 +75,12 @@ static bool send_to_client(struct near_conn *c)
     return true;
 }
 
+static bool may_read_client(const struct near_conn *c)
+{
+    return c->confirmed && c->readable && !c->client_eof &&
+           stream_room(c->stream) > 0;
+}
+
 /* Do what can be done now, and wait for what cannot. */
 static void settle(struct near_conn *c)
 {
@@ -92,10 +98,8 @@ static void settle(struct near_conn *c)
         c->told_engine = true;
         stream_shutdown(c->stream);
     }
-    if (!c->client_eof && stream_room(c->stream) > 0)
-        event_add(c->readable, NULL);
-    else
-        event_del(c->readable);
+    if (may_read_client(c))
+        turn_wake(&c->turn);
 }
 
 /* False: the client is gone. */
@@ -103,13 +107,12 @@ static bool read_client(struct near_conn *c)
 {
     static char got[READ_SIZE];
     size_t room = stream_room(c->stream);
-    ssize_t n;
+    ssize_t n = recv(c->fd, got, room < sizeof(got) ? room : sizeof(got), 0);
 
-    if (room == 0)
-        return true;
-    n = recv(c->fd, got, room < sizeof(got) ? room : sizeof(got), 0);
     if (n < 0 && errno != EAGAIN && errno != EINTR)
         return false;
+    if (n < 0 && errno == EAGAIN) /* only then is more told of (epoll(7)) */
+        c->readable = false;
     if (n > 0)
         stream_write(c->stream, str_of(got, (size_t)n));
     c->client_eof = n == 0;
@@ -120,10 +123,8 @@ static void on_turn(struct turn *turn)
 {
     struct near_conn *c =
         (struct near_conn *)((char *)turn - offsetof(struct near_conn, turn));
-    bool may_read = c->may_read;
 
-    c->may_read = false;
-    if (may_read && !read_client(c))
+    if (may_read_client(c) && !read_client(c))
         near_conn_end(c, false);
     else
         settle(c);
@@ -134,7 +135,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     struct near_conn *c = arg;
 
     (void)fd;
-    c->may_read |= (what & EV_READ) != 0;
+    c->readable |= (what & EV_READ) != 0;
     turn_wake(&c->turn);
 }
 
@@ -182,6 +183,7 @@ void near_conn_answered(struct near_conn *c)
         if (c->near->starved)
             c->near->events->on_room(c->near);
         event_del(c->deadline);
+        event_add(c->input, NULL);
         turn_wake(&c->turn);
         return;
     }
@@ -215,8 +217,9 @@ void near_conn_new(struct near_port *port, int fd)
     turn_init(&c->turn, near->turns, on_turn);
     /* what the engine may send before its client reads */
     memory_use(near->memory, &c->memory, LIMIT_PORT_INPUT);
-    c->readable = event_new(near->base, fd, EV_READ, on_socket, c);
-    c->writable = event_new(near->base, fd, EV_WRITE, on_socket, c);
+    c->input =
+        event_new(near->base, fd, EV_READ | EV_ET | EV_PERSIST, on_socket, c);
+    c->writable = event_new(near->base, fd, EV_WRITE | EV_ET, on_socket, c);
     c->deadline = event_new(near->base, -1, 0, on_deadline, c);
     event_add(c->deadline, &(struct timeval){NEAR_CONFIRM_S, 0});
     TAILQ_INSERT_TAIL(&near->conns, c, link);

@@ -100,8 +100,8 @@ struct near_conn {
     int fd;
     struct turn turn; /* its bytes go on in it */
     size_t memory;    /* that it may come to hold */
-    struct event *readable, *writable;
-    bool may_read;          /* READABLE has told so */
+    struct event *input, *writable;
+    bool readable;          /* INPUT has told so */
     struct event *deadline; /* to be confirmed, or to end */
     struct stream *stream;  /* or NULL: it is not known where to */
     unsigned opened;        /* the port that STREAM leads to */
