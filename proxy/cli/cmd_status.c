@@ -139,6 +139,23 @@ static void print_copies(const json_t *c)
            number(c, "postponed"));
 }
 
+/* Nothing of a runner with no published ports; of UDP only where there is any.
+ */
+static void print_ports(const json_t *p)
+{
+    if (number(p, "listeners") || number(p, "carried") || number(p, "refused"))
+        printf("  ports: %lld sockets, %lld connections; %lld carried, %lld "
+               "refused\n",
+               number(p, "listeners"), number(p, "connections"),
+               number(p, "carried"), number(p, "refused"));
+    if (number(p, "flows_carried") || number(p, "flows_refused"))
+        printf("  ports of UDP: %lld clients; %lld carried, %lld refused; "
+               "%lld datagrams in, %lld out, %lld lost\n",
+               number(p, "flows"), number(p, "flows_carried"),
+               number(p, "flows_refused"), number(p, "datagrams_in"),
+               number(p, "datagrams_out"), number(p, "datagrams_lost"));
+}
+
 static void print_berth(const json_t *b)
 {
     const json_t *requests = json_object_get(b, "requests");
@@ -170,6 +187,7 @@ static void print_berth(const json_t *b)
             number(o, "volumes"), number(o, "images"), number(o, "image_bytes"),
             number(o, "ports"), number(b, "builds"));
     }
+    print_ports(json_object_get(b, "ports"));
     print_copies(json_object_get(b, "copies"));
     printf("  requests: %lld allowed, %lld denied, %lld would be denied\n",
            number(requests, "allow"), number(requests, "deny"),

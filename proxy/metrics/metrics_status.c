@@ -118,6 +118,20 @@ static json_t *copies_of(const struct frontend_view *frontend)
         "conflicts", (json_int_t)c->lost, "postponed", (json_int_t)c->left);
 }
 
+static json_t *ports_of(const struct frontend_view *f)
+{
+    return json_pack("{si si sI sI si sI sI sI sI sI}", "listeners",
+                     (int)f->port_listeners, "connections",
+                     (int)f->port_connections, "carried",
+                     (json_int_t)f->ports_carried, "refused",
+                     (json_int_t)f->ports_refused, "flows", (int)f->port_flows,
+                     "flows_carried", (json_int_t)f->flows_carried,
+                     "flows_refused", (json_int_t)f->flows_refused,
+                     "datagrams_in", (json_int_t)f->datagrams_in,
+                     "datagrams_out", (json_int_t)f->datagrams_out,
+                     "datagrams_lost", (json_int_t)f->datagrams_lost);
+}
+
 static json_t *berth_status(const struct frontend_view *frontend)
 {
     const struct counters *c = frontend->counters;
@@ -125,7 +139,7 @@ static json_t *berth_status(const struct frontend_view *frontend)
     uint64_t bytes_out = c->bytes_out + frontend->bytes_out;
 
     return json_pack(
-        "{ss* ss ss ss? ss* si si so so sI sI sI sI sI sI so so si so so}",
+        "{ss* ss ss ss? ss* si si so so sI sI sI sI sI sI so so so si so so}",
         "runner", frontend->runner, "namespace", frontend->namespace,
         "listener", frontend->listener, "host", frontend->host, "lease",
         frontend->lease, "clients", (int)frontend->clients, "clients_limit",
@@ -134,9 +148,10 @@ static json_t *berth_status(const struct frontend_view *frontend)
         (json_int_t)bytes_out, "lookups", (json_int_t)c->lookups,
         "cache_requests", (json_int_t)frontend->cache_asked, "cache_hits",
         (json_int_t)frontend->cache_known, "audit_failures",
-        (json_int_t)c->audit_failures, "copies", copies_of(frontend), "objects",
-        objects_of(frontend), "builds", (int)frontend->builds, "calls",
-        calls_of(frontend), "refusals", refusals_of(frontend));
+        (json_int_t)c->audit_failures, "ports", ports_of(frontend), "copies",
+        copies_of(frontend), "objects", objects_of(frontend), "builds",
+        (int)frontend->builds, "calls", calls_of(frontend), "refusals",
+        refusals_of(frontend));
 }
 
 static json_t *backend_status(const struct backend_view *h)

@@ -225,6 +225,21 @@ static void the_status_has_what_runs_and_what_was_refused(void **state)
 
 static void the_status_says_the_same_in_json(void **state)
 {
+    static const struct {
+        const char *key;
+        int value;
+    } ports[] = {
+        {"listeners",      2 },
+        {"connections",    3 },
+        {"carried",        4 },
+        {"refused",        5 },
+        {"flows",          15},
+        {"flows_carried",  16},
+        {"flows_refused",  17},
+        {"datagrams_in",   18},
+        {"datagrams_out",  19},
+        {"datagrams_lost", 20}
+    };
     AUTO(strbuf_fini) struct strbuf text = STRBUF(MIB);
     json_auto_t *status = NULL;
     const json_t *of, *item;
@@ -236,6 +251,12 @@ static void the_status_says_the_same_in_json(void **state)
     assert_true(json_is_false(json_object_get(status, "ready")));
     of = json_array_get(json_object_get(status, "berths"), 0);
     assert_int_equal(json_integer_value(json_object_get(of, "bytes_in")), 111);
+    item = json_object_get(of, "ports");
+    for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++)
+        assert_int_equal(
+            json_integer_value(json_object_get(item, ports[i].key)),
+            ports[i].value);
+    assert_int_equal(json_object_size(item), sizeof(ports) / sizeof(*ports));
     item = json_object_get(of, "copies");
     assert_int_equal(json_integer_value(json_object_get(item, "files_out")), 6);
     assert_int_equal(json_integer_value(json_object_get(item, "bytes_in")), 11);
