@@ -422,14 +422,15 @@ class Scenario(unittest.TestCase):
         out, err = p.communicate(timeout=PATIENCE)
         return Result(p.returncode, out, err)
 
-    def run_client(self, *argv, input=None, stdin=None, stdout=None, **env):
+    def run_client(self, *argv, input=None, stdin=None, stdout=None,
+                   timeout=MORE_PATIENCE, **env):
         """Run a client to its end. INPUT is bytes; STDIN, STDOUT are files."""
         source = {"input": input} if input is not None else \
             {"stdin": stdin or subprocess.DEVNULL}
         p = subprocess.run(
             [str(a) for a in argv], env={**self.env, **env}, cwd=self.dir,
             stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE,
-            timeout=MORE_PATIENCE, **source)
+            timeout=timeout, **source)
         return Result(p.returncode, p.stdout or b"", p.stderr)
 
     def ok(self, *argv, **how):

@@ -78,15 +78,15 @@ SLOW = ("--timeout-multiplier", "3")
 
 # What valgrind sees beside the sanitizers is what was never written to. So not
 # the transcripts and the world of leases, whose thousands of runs would take half
-# an hour, nor the corpus of attacks once for each preset, and a twentieth of the
-# tests of chance and of every position: the sanitizers see a third of them, and
+# an hour, nor requests by the hundred through what others test bit by bit (attacks,
+# rewriting both ways), and a twentieth of the tests of chance and of every position: the sanitizers see a third of them, and
 # "unit" all. Nor scripts, whose interpreter would be what it looks at; nor what
 # needs openat2(), which it does not know.
 VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
             "--no-suite", "openat2", "--no-suite", "scripts",
-            "--no-suite", "presets",
+            "--no-suite", "presets", "--no-suite", "corpora",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             f"--suppressions={TOP}/tests/valgrind.supp "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
@@ -315,7 +315,10 @@ def trixie(run):
 # With sanitizers; without them, and with a newer libssh2, on Debian 13.
 LINK = link("link", "sanitized")
 GROUPS = {
-    "unit": [build("gcc"), fast("unit", "gcc", *SLOW)],
+    "unit": [build("gcc"),
+             # which "sanitized" has, and all of them
+             fast("unit", "gcc", *SLOW, "--no-suite", "transcripts",
+                  BERTH_WORLD_SEEDS="6")],
     "e2e": [build("gcc"),
             e2e("e2e", "gcc", *[word for module in SANITIZED_ONLY
                                 for word in ("--except", f"26.1:{module}")])],
@@ -352,6 +355,6 @@ ON_DEMAND = {"analyzer"}
 # What takes long is begun first, in this order, so that in the end no processor
 # waits for another; end to end, engines are waited for, so that beside it goes
 # what computes. All others follow.
-ORDER = ["build gcc", "build sanitized", "trixie", "e2e", "lint clang-tidy",
-         "sanitized", "valgrind", "sanitized e2e", "link", "package",
-         "unit", "lint cppcheck"]
+ORDER = ["build gcc", "build sanitized", "trixie", "e2e", "sanitized e2e",
+         "lint clang-tidy", "sanitized", "valgrind", "link", "package", "unit",
+         "lint cppcheck"]
