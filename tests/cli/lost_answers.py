@@ -72,6 +72,12 @@ class Engine:
             self.dropped += 1
 
 
+def listens(path):
+    """A socket is there before anybody listens on it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 def ask(path):
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(PATIENCE)
@@ -98,7 +104,7 @@ def main():
         berth = subprocess.Popen([BERTH, "serve", "--policy", policy],
                                  stderr=subprocess.PIPE, text=True)
         answers = []
-        while not os.path.exists(top + "/berth.sock") and berth.poll() is None:
+        while not listens(top + "/berth.sock") and berth.poll() is None:
             time.sleep(0.02)
         try:
             for _ in range(ROUNDS):
