@@ -79,9 +79,10 @@ SLOW = ("--timeout-multiplier", "3")
 # What valgrind sees beside the sanitizers is what was never written to. So not
 # the transcripts and the world of leases, whose thousands of runs would take half
 # an hour, nor requests by the hundred through what others test bit by bit (attacks,
-# rewriting both ways), and a twentieth of the tests of chance and of every position: the sanitizers see a third of them, and
-# "unit" all. Nor scripts, whose interpreter would be what it looks at; nor what
-# needs openat2(), which it does not know.
+# rewriting both ways), and a twentieth of the tests of chance and of every
+# position: the sanitizers see a third of them, and "unit" all. Nor scripts, whose
+# interpreter would be what it looks at; nor what needs openat2(), which it does not
+# know.
 VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
@@ -315,10 +316,9 @@ def trixie(run):
 # With sanitizers; without them, and with a newer libssh2, on Debian 13.
 LINK = link("link", "sanitized")
 GROUPS = {
-    "unit": [build("gcc"),
-             # which "sanitized" has, and all of them
-             fast("unit", "gcc", *SLOW, "--no-suite", "transcripts",
-                  BERTH_WORLD_SEEDS="6")],
+    # all rounds: every cut of the transcripts, every seed of the worlds; the other
+    # steps have fewer
+    "unit": [build("gcc"), fast("unit", "gcc", *SLOW)],
     "e2e": [build("gcc"),
             e2e("e2e", "gcc", *[word for module in SANITIZED_ONLY
                                 for word in ("--except", f"26.1:{module}")])],
