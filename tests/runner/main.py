@@ -3,8 +3,7 @@ runs real programs waits now and then.
 
 usage: tests/run [--no-install] [--list] [GROUP]...
 
-Without a GROUP it runs them all but "analyzer". Logs of all steps are in
-build-tests/logs.
+Without a GROUP it runs them all. Logs of all steps are in build-tests/logs.
 """
 import argparse
 import os
@@ -23,7 +22,7 @@ TOP = HERE.parents[1]
 sys.dont_write_bytecode = True
 from count import adopt_orphans  # noqa: E402
 from step import Case, Run, Trouble  # noqa: E402
-from steps import GROUPS, ON_DEMAND, ORDER  # noqa: E402
+from steps import GROUPS, ORDER  # noqa: E402
 
 INSTALLS = {"e2e": "all", "sanitized": "all", "trixie": "trixie",
             "builds": "package"}
@@ -235,7 +234,7 @@ def main():
     if unknown:
         p.error(f"no group {sorted(unknown)[0]}; there are: "
                 + ", ".join(GROUPS))
-    groups = args.groups or [g for g in GROUPS if g not in ON_DEMAND]
+    groups = args.groups or list(GROUPS)
     os.chdir(TOP)
     adopt_orphans()
     if not args.no_install:

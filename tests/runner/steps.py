@@ -9,18 +9,17 @@ from step import Case, Late, Step, Trouble, tail
 
 TOP = Path(__file__).resolve().parents[2]
 BUILDS = {  # name: environment and options of meson's setup
-    # of what debuggers read, lines are enough for a trace; it is installed, too
-    "gcc": ({"CC": "gcc"}, [
-        "-Dc_args=-g1", "-Dsbom=true",
-        "-Dsystemd_unit_dir=/usr/local/lib/systemd/system"]),
+    # of what debuggers read, lines are enough for a trace
+    "gcc": ({"CC": "gcc"}, ["-Dc_args=-g1"]),
     # also the fuzzers, which want clang, and what clang has to say; its linker
     # takes a third of the time
     "sanitized": ({"CC": "clang", "CC_LD": "lld"}, [
         "-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
         "-Dc_args=-gline-tables-only"]),
-    # gcc's analyzer; in "lint" it is clang's
-    "analyzed": ({"CC": "gcc"}, [
-        "-Dbuildtype=release", "-Dc_args=-fanalyzer", "-Dtests=false"]),
+    # what is shipped; gcc's analyzer looks on, and changes nothing in it
+    "release": ({"CC": "gcc"}, [
+        "-Dbuildtype=release", "-Dc_args=-fanalyzer",
+        "-Dsystemd_unit_dir=/usr/local/lib/systemd/system", "-Dsbom=true"]),
 }
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -78,16 +77,15 @@ SLOW = ("--timeout-multiplier", "3")
 
 # What valgrind sees beside the sanitizers is what was never written to. So not
 # the transcripts and the world of leases, whose thousands of runs would take half
-# an hour, nor requests by the hundred through what others test bit by bit (attacks,
-# rewriting both ways), and a twentieth of the tests of chance and of every
-# position: the sanitizers see a third of them, and "unit" all. Nor scripts, whose
-# interpreter would be what it looks at; nor what needs openat2(), which it does not
-# know.
+# an hour, nor the corpus of attacks once for each preset, and a twentieth of the
+# tests of chance and of every position: the sanitizers see a third of them, and
+# "unit" all. Nor scripts, whose interpreter would be what it looks at; nor what
+# needs openat2(), which it does not know.
 VALGRIND = ("--timeout-multiplier", "10",
             "--no-suite", "transcripts", "--no-suite", "confined",
             "--no-suite", "processes", "--no-suite", "worlds",
             "--no-suite", "openat2", "--no-suite", "scripts",
-            "--no-suite", "presets", "--no-suite", "corpora",
+            "--no-suite", "presets",
             "--wrapper", "valgrind --quiet --error-exitcode=9 "
             f"--suppressions={TOP}/tests/valgrind.supp "
             "--leak-check=full --errors-for-leak-kinds=definite,indirect "
@@ -182,8 +180,8 @@ def clang_tidy(run):
 
 
 def hardening(run):
-    """What it is built with shows in the program."""
-    text = run.call("readelf", "-hldsW", dir_of("gcc") + "/proxy/berth")
+    """What a release is built with shows in the program."""
+    text = run.call("readelf", "-hldsW", dir_of("release") + "/proxy/berth")
     wanted = {
         "position-independent": r"Type: +DYN",
         "relocations read-only": r"GNU_RELRO",
@@ -236,7 +234,7 @@ def fresh(run, deb):
 
 def install(run):
     """What meson installs is whole, and works."""
-    run.call("meson", "install", "-C", dir_of("gcc"), "--no-rebuild",
+    run.call("meson", "install", "-C", dir_of("release"), "--no-rebuild",
              "--destdir", run.tmp)
     root = Path(run.tmp) / "usr/local"
     program = root / "bin/berth"
@@ -315,6 +313,7 @@ def trixie(run):
 
 # With sanitizers; without them, and with a newer libssh2, on Debian 13.
 LINK = link("link", "sanitized")
+BUILD_RELEASE = build("release", "proxy/berth", "berth.spdx.json")
 GROUPS = {
     # all rounds: every cut of the transcripts, every seed of the worlds; the other
     # steps have fewer
@@ -332,6 +331,7 @@ GROUPS = {
     "link": [build("sanitized"), LINK],
     "lint": [build("gcc"),
              Step("lint clang-tidy", clang_tidy, ("build gcc",), 2400),
+             BUILD_RELEASE,
              lint("cppcheck", "cppcheck", *CPPCHECK, files=C),
              lint("format", "clang-format", "--dry-run", "-Werror",
                   files=C + H),
@@ -341,20 +341,16 @@ GROUPS = {
                  fast("valgrind", "gcc", *VALGRIND, limit=1800,
                       BERTH_FEWER_ROUNDS="20")],
     "fuzz": [build("sanitized"), *[fuzz(name) for name in FUZZERS]],
-    "builds": [build("gcc"),
-               Step("hardening", hardening, ("build gcc",)),
-               Step("install", install, ("build gcc",)),
+    "builds": [BUILD_RELEASE,
+               Step("hardening", hardening, ("build release",)),
+               Step("install", install, ("build release",)),
                Step("package", package, limit=900)],
     "trixie": [Step("trixie", trixie, limit=900)],
-    "analyzer": [Step("analyzer", build("analyzed", "proxy/berth").work,
-                      limit=1200)],
 }
-# Who runs all groups gets all but these.
-ON_DEMAND = {"analyzer"}
 
 # What takes long is begun first, in this order, so that in the end no processor
 # waits for another; end to end, engines are waited for, so that beside it goes
 # what computes. All others follow.
 ORDER = ["build gcc", "build sanitized", "trixie", "e2e", "sanitized e2e",
-         "lint clang-tidy", "sanitized", "valgrind", "link", "package", "unit",
-         "lint cppcheck"]
+         "lint clang-tidy", "sanitized", "valgrind", "link", "package",
+         "build release", "unit", "lint cppcheck"]
