@@ -38,7 +38,7 @@ def names_in(archive):
     return {n.removeprefix("docker.io/library/") for n in names}
 
 
-class Images(TwoRunners):
+class OwnImages(TwoRunners):
     def setUp(self):
         super().setUp()
         self.addCleanup(empty, self.other.socket)
@@ -54,8 +54,6 @@ class Images(TwoRunners):
         return set(self.docker("images", "--format", "{{.Repository}}:{{.Tag}}",
                                **env).split())
 
-
-class OwnImages(Images):
     def test_one_name_and_two_images(self):
         for builder in self.builders:
             mine, theirs = (
@@ -245,6 +243,25 @@ class OwnImages(Images):
             # with attestations, which tell the time, no two are alike
             self.assertEqual(len(set(ids)), 1, ids)
 
+    def test_long_labels_of_another_s_fill_no_list(self):
+        for n in range(4):
+            layer = tar_of(f=str(n))
+            config = json.dumps({
+                "architecture": "amd64", "os": "linux",
+                "config": {"Labels": {"a": "x" * (9 << 20)}},
+                "rootfs": {"type": "layers", "diff_ids": [
+                    "sha256:" + hashlib.sha256(layer).hexdigest()]}})
+            digest = hashlib.sha256(config.encode()).hexdigest()
+            self.docker("load", input=tar_of(**{
+                f"{digest}.json": config, "l.tar": layer,
+                "manifest.json": json.dumps([{
+                    "Config": f"{digest}.json", "RepoTags": [f"big:{n}"],
+                    "Layers": ["l.tar"]}])}), **self.theirs)
+            self.addCleanup(self.docker, "rmi", f"big:{n}", **self.theirs)
+        for target in "/info", "/images/json", "/images/json?all=1", "/system/df":
+            self.api("GET", target)
+        self.docker("run", "--rm", "busybox", "true")
+
     def test_a_storm_of_one_name(self):
         runners, rounds = map(int, os.environ.get(
             "BERTH_E2E_STORM", f"{RUNNERS},{ROUNDS}").split(","))
@@ -268,30 +285,6 @@ class OwnImages(Images):
         with concurrent.futures.ThreadPoolExecutor(runners) as pool:
             wrong = sum(pool.map(work, range(runners)), [])
         self.assertEqual(wrong, [])
-
-
-class LongLabels(Images):
-    # what berth reads of an answer is the same on every engine
-    engines = ("26.1",)
-
-    def test_long_labels_of_another_s_fill_no_list(self):
-        for n in range(4):
-            layer = tar_of(f=str(n))
-            config = json.dumps({
-                "architecture": "amd64", "os": "linux",
-                "config": {"Labels": {"a": "x" * (9 << 20)}},
-                "rootfs": {"type": "layers", "diff_ids": [
-                    "sha256:" + hashlib.sha256(layer).hexdigest()]}})
-            digest = hashlib.sha256(config.encode()).hexdigest()
-            self.docker("load", input=tar_of(**{
-                f"{digest}.json": config, "l.tar": layer,
-                "manifest.json": json.dumps([{
-                    "Config": f"{digest}.json", "RepoTags": [f"big:{n}"],
-                    "Layers": ["l.tar"]}])}), **self.theirs)
-            self.addCleanup(self.docker, "rmi", f"big:{n}", **self.theirs)
-        for target in "/info", "/images/json", "/images/json?all=1", "/system/df":
-            self.api("GET", target)
-        self.docker("run", "--rm", "busybox", "true")
 
 
 if __name__ == "__main__":
