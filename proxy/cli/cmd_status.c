@@ -139,8 +139,7 @@ static void print_copies(const json_t *c)
            number(c, "postponed"));
 }
 
-/* Nothing of a runner with no published ports; of UDP only where there is any.
- */
+/* Nothing of a runner that publishes none; of UDP only where there was any. */
 static void print_ports(const json_t *p)
 {
     if (number(p, "listeners") || number(p, "carried") || number(p, "refused"))

@@ -4,9 +4,9 @@
  * Streams to the engine, kept ready: opening one costs a round trip over SSH
  * (and they open one after the other), so as many are kept for the next
  * requests as were lately in use at once: in the last half minute, or in the
- * last seconds where an open takes less than 2 ms. There, takers also wait a
- * moment (5 ms) for one of many to come back, before new ones are opened. To
- * open some ahead of all demand is the upstream's business.
+ * last two seconds where an open takes less than 2 ms. Over SSH, takers there
+ * also wait up to 5 ms for one of many to come back, before new ones are opened
+ * (pool_use.h). To open some ahead of all demand is the upstream's business.
  *
  * upstream.h says which callbacks may run when. Here: a taker is called from a
  * turn of the loop that is the pool's own, never from inside a call on the

@@ -336,8 +336,10 @@ class DigestsOnly(Scenario):
         digest = self.docker("inspect", "--format", "{{index .RepoDigests 0}}",
                              f"{name}:1").rpartition("@")[2]
         self.docker("rmi", f"{name}:1")
-        strict = Berth(self.bed, images={"registries": ["*", registry],
-                                         "digests_only": True})
+        # so that nothing but the missing digest is in the way
+        strict = Berth(self.bed, build={"frontends": ["*", registry]},
+                       images={"registries": ["*", registry],
+                               "digests_only": True})
         self.addCleanup(strict.stop)
 
         def build(*lines):

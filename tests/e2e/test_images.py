@@ -260,7 +260,7 @@ class BuildKitOfOld(Scenario):
         self.assertEqual(self.docker("run", "--rm", "acme/o:v1"), "made")
 
     def test_it_is_told_why_it_cannot_use_buildkit(self):
-        # told before its session has begun, this client waits for ever
+        # on a busy machine this client was seen to wait without an end
         r = self.docker_result("build", "-t", "acme/o:v1", ".", timeout=60,
                                DOCKER_BUILDKIT="1")
         self.assertNotEqual(r.rc, 0)
