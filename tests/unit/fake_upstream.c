@@ -21,13 +21,12 @@ static void consume(struct stream *stream, size_t len)
 
 static size_t room(const struct stream *stream)
 {
-    (void)stream;
-    return KIB;
+    return ((const struct fake_stream *)stream)->room;
 }
 
 static size_t fake_write(struct stream *stream, struct str bytes)
 {
-    struct str some = str_head(bytes, KIB);
+    struct str some = str_head(bytes, of(stream)->room);
 
     assert_int_equal(strbuf_add(&of(stream)->out, some), 0);
     return some.len;
@@ -70,6 +69,7 @@ static struct stream *open_stream(struct upstream *upstream,
         .arg = arg,
     };
     stream->in.max = stream->out.max = MIB;
+    stream->room = KIB;
     return &stream->stream;
 }
 

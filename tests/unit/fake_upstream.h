@@ -16,6 +16,7 @@ struct fake_stream {
     bool closed; /* by its owner */
     bool shut;
     unsigned port;     /* of the engine's host; 0: it leads to the engine */
+    size_t room;       /* how much a write takes */
     struct strbuf in;  /* from the engine, not yet consumed */
     struct strbuf out; /* to the engine */
 };

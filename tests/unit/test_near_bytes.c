@@ -41,6 +41,48 @@ static void its_bytes_wait_for_a_turn_of_the_listener(void **state)
     assert_true(TAILQ_EMPTY(&place.group.waiting));
 }
 
+static void bytes_and_their_end_may_be_there_at_once(void **state)
+{
+    size_t at;
+    int fd;
+
+    (void)state;
+    open_port(WEB, "");
+    event("start", WEB, "r1");
+    answer_inspect(WEB, true, 32768);
+    fd = dial(port_of(WEB));
+    assert_int_equal(send(fd, "hello", 5, 0), 5);
+    shutdown(fd, SHUT_WR);
+    at = way_to(32768);
+    fake_open(&fake, at);
+    answer_inspect(WEB, true, 32768);
+    assert_string_equal(strbuf_cstr(&fake.streams[at].out), "hello");
+    assert_true(fake.streams[at].shut);
+    close(fd);
+}
+
+static void bytes_wait_for_room_and_are_not_forgotten(void **state)
+{
+    static char much[4 * KIB];
+    size_t at;
+    int fd = carry(&at);
+
+    (void)state;
+    memset(much, 'x', sizeof(much));
+    fake.streams[at].room = 0;
+    assert_int_equal(send(fd, much, sizeof(much), 0), sizeof(much));
+    shutdown(fd, SHUT_WR);
+    run();
+    assert_int_equal(fake.streams[at].out.len, 0);
+    assert_false(fake.streams[at].shut);
+    fake.streams[at].room = KIB; /* so it takes several turns */
+    fake_feed(&fake, at, "");
+    run();
+    assert_int_equal(fake.streams[at].out.len, sizeof(much));
+    assert_true(fake.streams[at].shut);
+    close(fd);
+}
+
 static void a_connection_is_in_the_account_of_memory(void **state)
 {
     size_t at;
@@ -83,6 +125,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(its_bytes_wait_for_a_turn_of_the_listener),
+        TEST(bytes_and_their_end_may_be_there_at_once),
+        TEST(bytes_wait_for_room_and_are_not_forgotten),
         TEST(a_connection_is_in_the_account_of_memory),
         TEST(where_memory_is_short_it_waits),
     };
