@@ -344,6 +344,17 @@ static void what_a_burst_used_is_kept_for_the_next(void **state)
     assert_int_equal(fake.count, BURST);
 }
 
+static void where_an_open_is_quick_idle_streams_go_soon(void **state)
+{
+    (void)state;
+    fake.status.open_us = POOL_FAR_US - 1;
+    park(BURST);
+    assert_int_equal(pool_count(pool).idle, BURST);
+    for (unsigned turn = 0; turn <= POOL_NEAR_TURNS; turn++)
+        assert_int_equal(event_base_loop(base, EVLOOP_ONCE), 0);
+    assert_int_equal(pool_count(pool).idle, POOL_IDLE_LEAST);
+}
+
 /* Where an open is quick and each stream slows all others. */
 static void among_many_a_taker_waits_for_one_that_comes_back(void **state)
 {
@@ -449,6 +460,8 @@ int main(void)
             who_distrusts_idle_streams_gets_a_new_one, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_burst_used_is_kept_for_the_next,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            where_an_open_is_quick_idle_streams_go_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(
             among_many_a_taker_waits_for_one_that_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(
